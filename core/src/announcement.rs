@@ -1,0 +1,46 @@
+//! The facts a backend needs to announce VIPs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::node::Node;
+use crate::service::ServiceKey;
+
+/// One VIP that this node must announce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The address.
+    pub vip: IpAddr,
+    /// The pool it belongs to, a key of [`Config::pools`]; the pool says how it is announced.
+    pub pool: Arc<str>,
+    /// The services that have it, ascending; more than one when they share it.
+    pub services: Vec<ServiceKey>,
+}
+
+/// Everything one backend must announce from this node: the whole wish, not a change to it.
+///
+/// The map is persistent: a clone costs a pointer, and the difference to the set before costs as much as what changed.
+#[derive(Clone, Debug)]
+pub struct AnnouncementSet {
+    /// Grows with every set; reported back by [`crate::backend::BackendEvent::Applied`].
+    pub generation: u64,
+    /// The configuration in force: pools, and the settings of every backend.
+    pub config: Arc<Config>,
+    /// The node that this daemon runs on.
+    pub node: Arc<Node>,
+    /// The announcements by VIP.
+    pub by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
+}
+
+impl AnnouncementSet {
+    /// The set of a daemon that has read nothing yet.
+    pub fn empty(node: Arc<Node>) -> Self {
+        Self {
+            generation: 0,
+            config: Arc::default(),
+            node,
+            by_vip: imbl::OrdMap::new(),
+        }
+    }
+}

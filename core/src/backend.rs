@@ -1,0 +1,118 @@
+//! The seam between the core and the ways of telling the network.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::announcement::AnnouncementSet;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+#[cfg(any(test, feature = "testing"))]
+pub mod mock;
+
+/// A future that owns all it needs, as [`Backend`] returns them.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One way of telling the network that this node serves a set of addresses.
+///
+/// The core hands over the whole desired state and the backend finds the difference. Every implementation passes
+/// `contract::check`.
+pub trait Backend: Send {
+    /// What this backend is and can do; constant over its life.
+    fn caps(&self) -> Caps;
+
+    /// Makes `desired` the state to reach. Idempotent, complete, never blocks; a newer set replaces an older one that has
+    /// not been reached.
+    fn set(&mut self, desired: Arc<AnnouncementSet>);
+
+    /// The next thing the backend has to say.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent>;
+
+    /// A picture of the present, for `carillon status`. Resolves soon even when neighbours do not answer.
+    fn status(&self) -> BoxFuture<BackendStatus>;
+
+    /// Withdraws everything, tells the neighbours why where the protocol can, and ends. Resolves when that is on the wire
+    /// or cannot be put there.
+    fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()>;
+}
+
+/// What a backend is and can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// As written in configuration, logs and metrics.
+    pub name: &'static str,
+    /// Who may announce a VIP at one time.
+    pub ownership: Ownership,
+}
+
+/// How many nodes may announce one VIP at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Exactly one node of the network segment.
+    Exclusive,
+    /// Every eligible node; the network balances over them.
+    Shared,
+}
+
+/// What a backend reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendEvent {
+    /// All of this generation is on the wire, with every neighbour that can be reached.
+    Applied {
+        /// [`AnnouncementSet::generation`].
+        generation: u64,
+    },
+    /// A neighbour came up.
+    NeighborUp {
+        /// As in [`NeighborStatus::name`].
+        neighbor: String,
+    },
+    /// A neighbour was lost, or an attempt to reach it failed.
+    NeighborDown {
+        /// As in [`NeighborStatus::name`].
+        neighbor: String,
+        /// What happened, and what would help where that is known.
+        reason: String,
+    },
+}
+
+/// A backend's picture of the present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackendStatus {
+    /// [`Caps::name`].
+    pub backend: &'static str,
+    /// Its neighbours, in configuration order.
+    pub neighbors: Vec<NeighborStatus>,
+}
+
+/// One neighbour to which a backend announces: a BGP peer, for instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NeighborStatus {
+    /// Its address, with the port where that is not the protocol's own.
+    pub name: String,
+    /// The protocol's own name of the state, for example `Established`.
+    pub state: String,
+    /// How long it has been in that state.
+    pub since: Duration,
+    /// Facts worth showing, by label, for example `remote AS` → `64512`.
+    pub facts: Vec<(String, String)>,
+    /// What went wrong last, if anything did.
+    pub last_error: Option<String>,
+    /// What is announced to it now.
+    pub announced: Vec<Route>,
+}
+
+/// One announced prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Its attributes in the protocol's own words, for example `next hop 192.168.7.13, local preference 100`.
+    pub attributes: String,
+}

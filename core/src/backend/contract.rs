@@ -1,0 +1,88 @@
+//! The contract that every backend keeps, as a test to run against it.
+
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::{Backend, BackendEvent};
+use crate::announcement::{Announcement, AnnouncementSet};
+use crate::config::{BgpAdvertisement, Config, Pool};
+use crate::node::Node;
+use crate::service::ServiceKey;
+
+/// A set of `vips` announcements in one pool of this backend, without neighbours.
+pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<AnnouncementSet> {
+    let name: Arc<str> = "contract".into();
+    let pool = Pool {
+        name: name.clone(),
+        backend,
+        blocks: vec!["198.51.100.0/24".parse().unwrap_or_default()],
+        avoid_buggy_ips: false,
+        auto_assign: true,
+        bgp_advertisements: vec![BgpAdvertisement::default()],
+    };
+    let by_vip = (0..vips)
+        .map(|last| {
+            let vip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, last));
+            let services = vec![ServiceKey::new("default", &format!("svc-{last}"))];
+            (
+                vip,
+                Arc::new(Announcement {
+                    vip,
+                    pool: name.clone(),
+                    services,
+                }),
+            )
+        })
+        .collect();
+    let config = Config {
+        pools: [(name, Arc::new(pool))].into(),
+        peers: Vec::new(),
+    };
+    Arc::new(AnnouncementSet {
+        generation,
+        config: Arc::new(config),
+        node: Arc::new(Node::named("node")),
+        by_vip,
+    })
+}
+
+/// Runs a backend without reachable neighbours through its life: `Applied` comes for what was set, the newest set counts,
+/// the same set again is no harm, status answers, and shutdown ends.
+///
+/// # Panics
+/// If the backend breaks the contract. Give it a time limit: a broken backend may also never answer.
+pub async fn check(mut backend: Box<dyn Backend>) {
+    let name = backend.caps().name;
+    assert!(
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    );
+    assert_eq!(backend.caps(), backend.caps(), "caps are constant");
+
+    backend.set(set_of(name, 1, 3));
+    assert_eq!(applied(backend.as_mut()).await, 1);
+    backend.set(set_of(name, 2, 0));
+    backend.set(set_of(name, 3, 200));
+    while applied(backend.as_mut()).await < 3 {}
+    backend.set(set_of(name, 4, 200));
+    assert_eq!(
+        applied(backend.as_mut()).await,
+        4,
+        "an unchanged wish is applied too"
+    );
+
+    let status: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = backend.status();
+    assert_eq!(status.await.backend, name);
+    backend.shutdown("contract test".to_owned()).await;
+}
+
+async fn applied(backend: &mut dyn Backend) -> u64 {
+    loop {
+        if let BackendEvent::Applied { generation } = poll_fn(|cx| backend.poll_event(cx)).await {
+            return generation;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A backend that only remembers what it was told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Ownership};
+use crate::announcement::AnnouncementSet;
+
+/// What a [`MockBackend`] was told, shared with the test that made it.
+#[derive(Clone, Debug, Default)]
+pub struct MockLog(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    sets: Vec<Arc<AnnouncementSet>>,
+    applied: u64,
+    shut_down: Option<String>,
+    waker: Option<Waker>,
+}
+
+impl MockLog {
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Every set received, oldest first.
+    pub fn sets(&self) -> Vec<Arc<AnnouncementSet>> {
+        self.with(|state| state.sets.clone())
+    }
+
+    /// The reason of the shutdown, after it.
+    pub fn shutdown_reason(&self) -> Option<String> {
+        self.with(|state| state.shut_down.clone())
+    }
+}
+
+/// A backend that puts everything on an imaginary wire at once.
+#[derive(Debug)]
+pub struct MockBackend {
+    name: &'static str,
+    log: MockLog,
+}
+
+impl MockBackend {
+    /// A mock with this name, and the log in which it writes what it is told.
+    pub fn new(name: &'static str) -> (Self, MockLog) {
+        let log = MockLog::default();
+        (
+            Self {
+                name,
+                log: log.clone(),
+            },
+            log,
+        )
+    }
+}
+
+impl Backend for MockBackend {
+    fn caps(&self) -> Caps {
+        Caps {
+            name: self.name,
+            ownership: Ownership::Shared,
+        }
+    }
+
+    fn set(&mut self, desired: Arc<AnnouncementSet>) {
+        self.log.with(|state| {
+            state.sets.push(desired);
+            if let Some(waker) = state.waker.take() {
+                waker.wake();
+            }
+        });
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent> {
+        self.log
+            .with(|state| match state.sets.last().map(|set| set.generation) {
+                Some(generation) if generation > state.applied => {
+                    state.applied = generation;
+                    Poll::Ready(BackendEvent::Applied { generation })
+                }
+                _ => {
+                    state.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            })
+    }
+
+    fn status(&self) -> BoxFuture<BackendStatus> {
+        let status = BackendStatus {
+            backend: self.name,
+            neighbors: Vec::new(),
+        };
+        Box::pin(std::future::ready(status))
+    }
+
+    fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()> {
+        self.log.with(|state| state.shut_down = Some(reason));
+        Box::pin(std::future::ready(()))
+    }
+}

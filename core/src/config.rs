@@ -1,0 +1,134 @@
+//! The validated configuration. Both of MetalLB's formats lead to this one type; nothing behind it sees a raw object.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::selector::Selector;
+
+/// Everything the user configured, checked as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The pools by name.
+    pub pools: BTreeMap<Arc<str>, Arc<Pool>>,
+    /// The BGP peers, in the order written.
+    pub peers: Vec<Arc<Peer>>,
+}
+
+impl Config {
+    /// The pool that contains all of `addresses` (which must not be empty), whether or not they are buggy addresses.
+    pub fn pool_of(&self, addresses: &[IpAddr]) -> Option<&Arc<Pool>> {
+        self.pools
+            .values()
+            .find(|pool| !addresses.is_empty() && addresses.iter().all(|ip| pool.contains(*ip)))
+    }
+}
+
+/// Addresses to allocate from, and the protocol that announces them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The name, unique.
+    pub name: Arc<str>,
+    /// The name of the backend that announces it, [`crate::backend::Caps::name`].
+    pub backend: &'static str,
+    /// The address blocks in the order written (ranges expanded to CIDRs, ascending); disjoint over all pools.
+    pub blocks: Vec<IpNet>,
+    /// Do not hand out IPv4 addresses that end in 0 or 255.
+    pub avoid_buggy_ips: bool,
+    /// Hand out addresses to services that do not ask for this pool by name or address.
+    pub auto_assign: bool,
+    /// How addresses become BGP routes; never empty for a pool that BGP announces.
+    pub bgp_advertisements: Vec<BgpAdvertisement>,
+}
+
+impl Pool {
+    /// Whether the address lies in one of the blocks.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.blocks.iter().any(|block| block.contains(&address))
+    }
+}
+
+/// Whether an address belongs to those that old equipment takes for network or broadcast addresses: IPv4 ending in .0 or
+/// .255 (behaviour reference 3.7).
+pub fn is_buggy(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => matches!(address.octets(), [_, _, _, 0 | 255]),
+        IpAddr::V6(_) => false,
+    }
+}
+
+/// How the addresses of a pool become BGP routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BgpAdvertisement {
+    /// Prefix length of the routes for IPv4 addresses, 0–32.
+    pub aggregation_length_v4: u8,
+    /// Prefix length of the routes for IPv6 addresses, 0–128.
+    pub aggregation_length_v6: u8,
+    /// LOCAL_PREF, sent to iBGP peers only.
+    pub local_pref: u32,
+    /// COMMUNITIES (RFC 1997), ascending.
+    pub communities: BTreeSet<Community>,
+}
+
+impl Default for BgpAdvertisement {
+    fn default() -> Self {
+        Self {
+            aggregation_length_v4: 32,
+            aggregation_length_v6: 128,
+            local_pref: 0,
+            communities: BTreeSet::new(),
+        }
+    }
+}
+
+/// A standard BGP community, RFC 1997; written `64512:100`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Community(pub u32);
+
+impl fmt::Display for Community {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0 >> 16, self.0 & 0xffff)
+    }
+}
+
+/// A BGP peer, as the user describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Our AS number; not 0.
+    pub my_asn: u32,
+    /// The peer's AS number; not 0. Equal to ours for iBGP.
+    pub peer_asn: u32,
+    /// The peer's address.
+    pub address: IpAddr,
+    /// The peer's TCP port.
+    pub port: u16,
+    /// The local address to connect from; it also becomes the next hop of its family.
+    pub source_address: Option<IpAddr>,
+    /// The hold time to propose: 0, or at least 3 s; whole seconds.
+    pub hold_time: Duration,
+    /// The keepalive interval; a third of the negotiated hold time if not given.
+    pub keepalive_time: Option<Duration>,
+    /// The BGP identifier; taken from the session's local address if not given.
+    pub router_id: Option<Ipv4Addr>,
+    /// The nodes that have this session: those that any of these match; all nodes when there are none.
+    pub node_selectors: Vec<Selector>,
+    /// The TCP MD5 password (RFC 2385).
+    pub password: Option<Password>,
+    /// eBGP over more than one hop: `Some(true)` and `None` leave the TTL to the kernel as MetalLB's native mode does,
+    /// `Some(false)` limits the session to directly connected routers (TTL 1).
+    pub ebgp_multihop: Option<bool>,
+}
+
+/// A secret that does not show in logs or debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}

@@ -1,0 +1,19 @@
+//! Carillon's core: everything that decides, nothing that touches the world.
+//!
+//! ```text
+//!  source ──Input──▶ Controller (allocate) ──StatusChange──▶ written by the daemon, and back in as Service.published
+//!     └─────Input──▶ Speaker (policy) ──AnnouncementSet──▶ Backend (bgp, …)
+//! ```
+//!
+//! This crate is a deterministic function of its inputs: it opens no socket or file, spawns nothing, takes no lock, and
+//! reads neither a clock nor a source of randomness. It knows services, pools and nodes; how a VIP is told to the
+//! network is the business of the backends behind [`backend::Backend`].
+
+pub mod address;
+pub mod announcement;
+pub mod backend;
+pub mod config;
+pub mod endpoint;
+pub mod node;
+pub mod selector;
+pub mod service;

@@ -1,0 +1,116 @@
+//! What the core knows of a Kubernetes Service.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+mod annotations;
+mod families;
+#[cfg(test)]
+mod tests;
+
+pub use annotations::{Annotations, RequestError};
+pub use families::{Families, FamiliesError, FamilyPolicy};
+
+/// Namespace and name of a Service; written `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceKey {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The name within the namespace.
+    pub name: Arc<str>,
+}
+
+impl ServiceKey {
+    /// A key from its two parts.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A Service, reduced to the facts that allocation and announcement depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Namespace and name.
+    pub key: ServiceKey,
+    /// `spec.type` is `LoadBalancer`.
+    pub is_load_balancer: bool,
+    /// `spec.loadBalancerClass`.
+    pub load_balancer_class: Option<String>,
+    /// Which address families it wants, from its cluster IPs and family policy.
+    pub families: Result<Families, FamiliesError>,
+    /// The pool it asks for by annotation.
+    pub address_pool: Option<String>,
+    /// The addresses it asks for, by annotation or `spec.loadBalancerIP`; empty when it asks for none.
+    pub requested: Result<Vec<IpAddr>, RequestError>,
+    /// The sharing key; `None` (or an empty annotation) means that its addresses are not shared.
+    pub sharing_key: Option<String>,
+    /// The ports it serves. Two services on one address may not have one in common.
+    pub ports: BTreeSet<Port>,
+    /// `spec.externalTrafficPolicy`.
+    pub external_traffic_policy: TrafficPolicy,
+    /// `spec.selector`.
+    pub selector: BTreeMap<String, String>,
+    /// `status.loadBalancer.ingress`, in its order.
+    pub published: Vec<Ingress>,
+}
+
+/// One entry of `status.loadBalancer.ingress`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ingress {
+    /// An entry with a valid `ip`.
+    Address(IpAddr),
+    /// An entry without one (a host name, or text that is no address).
+    Other(String),
+}
+
+/// A transport port, the unit that services on one address must not share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Port {
+    /// `TCP`, `UDP` or `SCTP`, as the API spells it.
+    pub protocol: String,
+    /// The port number.
+    pub number: u16,
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.protocol, self.number)
+    }
+}
+
+/// `spec.externalTrafficPolicy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TrafficPolicy {
+    /// Any node may receive traffic for the service.
+    #[default]
+    Cluster,
+    /// Only nodes with a serving endpoint may.
+    Local,
+}
+
+impl Service {
+    /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles this service. Services
+    /// of other classes are never touched (behaviour reference 3.1).
+    pub fn is_of_class(&self, ours: Option<&str>) -> bool {
+        self.load_balancer_class.as_deref().unwrap_or("") == ours.unwrap_or("")
+    }
+
+    /// The published addresses of the entries that have one.
+    pub fn published_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.published.iter().filter_map(|entry| match entry {
+            Ingress::Address(address) => Some(*address),
+            Ingress::Other(_) => None,
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! The annotations through which a Service asks for things.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::address::Family;
+
+/// The prefix of today, and the one of before; a present key of today's prefix wins, even when it is empty.
+const PREFIXES: [&str; 2] = ["metallb.io/", "metallb.universe.tf/"];
+
+/// Why a request for addresses cannot be understood. The Service gets no address until it is changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The annotation and the field are both set.
+    #[error(
+        "service can not have both the annotation metallb.io/loadBalancerIPs and spec.loadBalancerIP"
+    )]
+    Both,
+    /// `spec.loadBalancerIP` is not an address.
+    #[error("invalid spec.loadBalancerIP {0:?}: not an IP address")]
+    InvalidField(String),
+    /// An item of the annotation is not an address.
+    #[error("invalid annotation metallb.io/loadBalancerIPs: {0:?} is not an IP address")]
+    InvalidItem(String),
+    /// Neither one address nor two of different families.
+    #[error(
+        "invalid annotation metallb.io/loadBalancerIPs {0:?}: write one address, or one of each family"
+    )]
+    NotOnePerFamily(String),
+}
+
+/// A Service's annotations, read with both prefixes.
+#[derive(Clone, Copy, Debug)]
+pub struct Annotations<'a>(pub &'a BTreeMap<String, String>);
+
+impl<'a> Annotations<'a> {
+    fn get(self, suffix: &str) -> Option<&'a str> {
+        PREFIXES
+            .iter()
+            .find_map(|prefix| self.0.get(&format!("{prefix}{suffix}")))
+            .map(String::as_str)
+    }
+
+    /// `address-pool`: the only pool the Service accepts.
+    pub fn address_pool(self) -> Option<String> {
+        self.get("address-pool")
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+    }
+
+    /// `allow-shared-ip`: the sharing key; empty means not shared.
+    pub fn sharing_key(self) -> Option<String> {
+        self.get("allow-shared-ip")
+            .filter(|key| !key.is_empty())
+            .map(str::to_owned)
+    }
+
+    /// The addresses asked for by `loadBalancerIPs` or by `spec.loadBalancerIP`; empty when there is no request.
+    ///
+    /// # Errors
+    /// The request cannot be understood; see [`RequestError`].
+    pub fn requested(self, load_balancer_ip: Option<&str>) -> Result<Vec<IpAddr>, RequestError> {
+        let annotation = self.get("loadBalancerIPs").filter(|list| !list.is_empty());
+        let field = load_balancer_ip.filter(|ip| !ip.is_empty());
+        match (annotation, field) {
+            (Some(_), Some(_)) => Err(RequestError::Both),
+            (None, None) => Ok(Vec::new()),
+            (None, Some(ip)) => ip
+                .parse()
+                .map(|ip| vec![ip])
+                .map_err(|_| RequestError::InvalidField(ip.to_owned())),
+            (Some(list), None) => requested_list(list),
+        }
+    }
+}
+
+fn requested_list(list: &str) -> Result<Vec<IpAddr>, RequestError> {
+    let addresses = list
+        .split(',')
+        .map(|item| {
+            item.trim()
+                .parse()
+                .map_err(|_| RequestError::InvalidItem(item.trim().to_owned()))
+        })
+        .collect::<Result<Vec<IpAddr>, _>>()?;
+    match addresses.as_slice() {
+        [_] => Ok(addresses),
+        [a, b] if Family::of(*a) != Family::of(*b) => Ok(addresses),
+        _ => Err(RequestError::NotOnePerFamily(list.to_owned())),
+    }
+}

@@ -1,0 +1,3 @@
+//! The Carillon daemon and its command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The laboratory: hosts, switches and routers in network namespaces.
