@@ -14,69 +14,37 @@ fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
+fn families(ips: &[&str], first: Option<Family>, policy: FamilyPolicy) -> Option<Families> {
+    Families::of(&strings(ips), first, policy).ok()
+}
+
 #[test]
 fn families_follow_cluster_ips_and_policy() {
-    use FamilyPolicy::{PreferDualStack, RequireDualStack, SingleStack};
-    let cases: &[(&[&str], Option<Family>, FamilyPolicy, Option<Families>)] = &[
-        (
-            &["10.0.0.1"],
-            None,
-            SingleStack,
-            Some(Families::One(Family::V4)),
-        ),
-        (
-            &["fd00::1"],
-            None,
-            SingleStack,
-            Some(Families::One(Family::V6)),
-        ),
-        (
-            &["10.0.0.1"],
-            None,
-            PreferDualStack,
-            Some(Families::One(Family::V4)),
-        ),
-        (
-            &["10.0.0.1", "fd00::1"],
-            None,
-            RequireDualStack,
-            Some(Families::Both),
-        ),
-        (
-            &["10.0.0.1", "fd00::1"],
-            None,
-            PreferDualStack,
-            Some(Families::PreferBoth {
-                primary: Family::V4,
-            }),
-        ),
-        (
-            &["fd00::1", "10.0.0.1"],
-            Some(Family::V6),
-            PreferDualStack,
-            Some(Families::PreferBoth {
-                primary: Family::V6,
-            }),
-        ),
-        (&["10.0.0.1", "fd00::1"], None, SingleStack, None),
-        (&["10.0.0.1"], None, RequireDualStack, None),
-        (&["10.0.0.1", "10.0.0.2"], None, PreferDualStack, None),
-        (
-            &["10.0.0.1", "fd00::1", "10.0.0.2"],
-            None,
-            RequireDualStack,
-            None,
-        ),
-        (&["None"], None, SingleStack, None),
-        (&[], None, SingleStack, None),
-    ];
-    for (ips, first, policy, expected) in cases {
-        assert_eq!(
-            Families::of(&strings(ips), *first, *policy).ok(),
-            *expected,
-            "{ips:?} {policy:?}"
-        );
-    }
+    use FamilyPolicy::{PreferDualStack as Prefer, RequireDualStack as Require, SingleStack};
+    let (v4, v6) = ("10.0.0.1", "fd00::1");
+    let one = |family| Some(Families::One(family));
+    let prefer = |primary| Some(Families::PreferBoth { primary });
+    assert_eq!(families(&[v4], None, SingleStack), one(Family::V4));
+    assert_eq!(families(&[v6], None, SingleStack), one(Family::V6));
+    assert_eq!(families(&[v4], None, Prefer), one(Family::V4));
+    assert_eq!(families(&[v4, v6], None, Require), Some(Families::Both));
+    assert_eq!(families(&[v4, v6], None, Prefer), prefer(Family::V4));
+    assert_eq!(
+        families(&[v6, v4], Some(Family::V6), Prefer),
+        prefer(Family::V6)
+    );
+}
+
+#[test]
+fn families_of_contradicting_objects_are_refused() {
+    use FamilyPolicy::{PreferDualStack as Prefer, RequireDualStack as Require, SingleStack};
+    let (v4, v6) = ("10.0.0.1", "fd00::1");
+    assert_eq!(families(&[v4, v6], None, SingleStack), None);
+    assert_eq!(families(&[v4], None, Require), None);
+    assert_eq!(families(&[v4, "10.0.0.2"], None, Prefer), None);
+    assert_eq!(families(&[v4, v6, "10.0.0.2"], None, Require), None);
+    assert_eq!(families(&["None"], None, SingleStack), None);
+    assert_eq!(families(&[], None, SingleStack), None);
 }
 
 #[test]
