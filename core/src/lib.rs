@@ -15,5 +15,7 @@ pub mod backend;
 pub mod config;
 pub mod endpoint;
 pub mod node;
+pub mod policy;
 pub mod selector;
 pub mod service;
+pub mod speaker;

@@ -1,0 +1,160 @@
+//! Whether this node may announce a Service, and if not, why.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::endpoint::Endpoint;
+use crate::node::Node;
+use crate::service::{Ingress, Service, TrafficPolicy};
+
+#[cfg(test)]
+mod tests;
+
+/// What to announce for a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The name of the pool that has all of its addresses.
+    pub pool: Arc<str>,
+    /// Its addresses.
+    pub vips: Vec<IpAddr>,
+}
+
+/// Why a Service is not announced from this node. The first rule that fails gives the reason
+/// (behaviour reference 4.1 and 5.6).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WithdrawReason {
+    /// `spec.type` is another.
+    #[error("its type is not LoadBalancer")]
+    NotLoadBalancer,
+    /// `spec.loadBalancerClass` belongs to another implementation.
+    #[error("its loadBalancerClass {0:?} is not the one this daemon serves")]
+    OtherClass(String),
+    /// No configuration has been accepted so far.
+    #[error("there is no accepted configuration yet")]
+    NoConfiguration,
+    /// Its status has no address.
+    #[error("it has no address")]
+    NoIpAllocated,
+    /// Its status has an entry without an IP address.
+    #[error("its status has {0:?} where an IP address should be")]
+    InvalidIp(String),
+    /// Its addresses are in no pool, or in different ones.
+    #[error("no single pool contains all of its addresses ({0:?})")]
+    IpNotAllowed(Vec<IpAddr>),
+    /// Condition `NetworkUnavailable` of this node.
+    #[error("this node has the condition NetworkUnavailable")]
+    NodeNetworkUnavailable,
+    /// Label of this node.
+    #[error("this node has the label {}", crate::node::EXCLUDE_LABEL)]
+    NodeLabeledExcludeBalancers,
+    /// External traffic policy `Local` without an endpoint here.
+    #[error("externalTrafficPolicy is Local and no endpoint on this node is ready")]
+    NoLocalEndpoints,
+    /// No endpoint anywhere.
+    #[error(
+        "no endpoint is ready (in files: an EndpointSlice with the label kubernetes.io/service-name)"
+    )]
+    NoEndpoints,
+}
+
+impl WithdrawReason {
+    /// The short token that logs, metrics and runbooks use.
+    pub fn token(&self) -> &'static str {
+        match self {
+            Self::NotLoadBalancer => "notLoadBalancer",
+            Self::OtherClass(_) => "otherClass",
+            Self::NoConfiguration => "noConfiguration",
+            Self::NoIpAllocated => "noIPAllocated",
+            Self::InvalidIp(_) => "invalidIP",
+            Self::IpNotAllowed(_) => "ipNotAllowed",
+            Self::NodeNetworkUnavailable => "nodeNetworkUnavailable",
+            Self::NodeLabeledExcludeBalancers => "nodeLabeledExcludeBalancers",
+            Self::NoLocalEndpoints => "noLocalEndpoints",
+            Self::NoEndpoints => "noEndpoints",
+        }
+    }
+}
+
+/// Everything that the decision about one Service depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The configuration in force.
+    pub config: Option<&'a Config>,
+    /// The class that this daemon serves; `None` for services without a class.
+    pub class: Option<&'a str>,
+    /// The node that this daemon runs on.
+    pub node: &'a Node,
+}
+
+impl Facts<'_> {
+    /// Decides about one Service with these endpoints.
+    ///
+    /// # Errors
+    /// The Service must not be announced from here, for the reason returned.
+    pub fn decide<'e>(
+        &self,
+        service: &Service,
+        endpoints: impl Iterator<Item = &'e Endpoint>,
+    ) -> Result<Grant, WithdrawReason> {
+        let grant = self.addresses(service)?;
+        self.node_may_announce()?;
+        self.reachable(service.external_traffic_policy, endpoints)?;
+        Ok(grant)
+    }
+
+    fn addresses(&self, service: &Service) -> Result<Grant, WithdrawReason> {
+        if !service.is_load_balancer {
+            return Err(WithdrawReason::NotLoadBalancer);
+        }
+        if !service.is_of_class(self.class) {
+            let class = service.load_balancer_class.clone().unwrap_or_default();
+            return Err(WithdrawReason::OtherClass(class));
+        }
+        let config = self.config.ok_or(WithdrawReason::NoConfiguration)?;
+        if service.published.is_empty() {
+            return Err(WithdrawReason::NoIpAllocated);
+        }
+        let vips = published(service)?;
+        match config.pool_of(&vips) {
+            Some(pool) => Ok(Grant {
+                pool: pool.name.clone(),
+                vips,
+            }),
+            None => Err(WithdrawReason::IpNotAllowed(vips)),
+        }
+    }
+
+    fn node_may_announce(&self) -> Result<(), WithdrawReason> {
+        if self.node.network_unavailable {
+            return Err(WithdrawReason::NodeNetworkUnavailable);
+        }
+        if self.node.is_excluded() {
+            return Err(WithdrawReason::NodeLabeledExcludeBalancers);
+        }
+        Ok(())
+    }
+
+    fn reachable<'e>(
+        &self,
+        policy: TrafficPolicy,
+        endpoints: impl Iterator<Item = &'e Endpoint>,
+    ) -> Result<(), WithdrawReason> {
+        let mut serving = endpoints.filter(|endpoint| endpoint.can_serve());
+        match policy {
+            TrafficPolicy::Cluster => serving.next().ok_or(WithdrawReason::NoEndpoints)?,
+            TrafficPolicy::Local => serving
+                .find(|endpoint| endpoint.node.as_deref() == Some(&*self.node.name))
+                .ok_or(WithdrawReason::NoLocalEndpoints)?,
+        };
+        Ok(())
+    }
+}
+
+fn published(service: &Service) -> Result<Vec<IpAddr>, WithdrawReason> {
+    let address = |entry: &Ingress| match entry {
+        Ingress::Address(address) => Ok(*address),
+        Ingress::Other(text) => Err(WithdrawReason::InvalidIp(text.clone())),
+    };
+    service.published.iter().map(address).collect()
+}

@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::address::Family;
+use crate::config::Pool;
+use crate::node::EXCLUDE_LABEL;
+use crate::service::{Families, Ingress, ServiceKey};
+
+fn config() -> Config {
+    let pool = |name: &str, block: &str| {
+        let pool = Pool {
+            name: name.into(),
+            backend: "mock",
+            blocks: vec![block.parse().unwrap()],
+            avoid_buggy_ips: true,
+            auto_assign: true,
+            bgp_advertisements: Vec::new(),
+        };
+        (pool.name.clone(), Arc::new(pool))
+    };
+    let pools = BTreeMap::from([pool("a", "198.51.100.0/24"), pool("b", "203.0.113.0/24")]);
+    Config {
+        pools,
+        peers: Vec::new(),
+    }
+}
+
+fn service(published: &[&str]) -> Service {
+    let ingress = |text: &&str| match text.parse() {
+        Ok(address) => Ingress::Address(address),
+        Err(_) => Ingress::Other((*text).to_owned()),
+    };
+    Service {
+        key: ServiceKey::new("default", "demo"),
+        is_load_balancer: true,
+        load_balancer_class: None,
+        families: Ok(Families::One(Family::V4)),
+        address_pool: None,
+        requested: Ok(Vec::new()),
+        sharing_key: None,
+        ports: std::collections::BTreeSet::default(),
+        external_traffic_policy: TrafficPolicy::Cluster,
+        selector: BTreeMap::new(),
+        published: published.iter().map(ingress).collect(),
+    }
+}
+
+fn endpoint(node: &str, ready: Option<bool>, serving: Option<bool>) -> Endpoint {
+    Endpoint {
+        node: Some(node.into()),
+        has_address: true,
+        ready,
+        serving,
+    }
+}
+
+fn decide(
+    service: &Service,
+    node: &Node,
+    endpoints: &[Endpoint],
+) -> Result<Vec<IpAddr>, &'static str> {
+    let config = config();
+    let facts = Facts {
+        config: Some(&config),
+        class: None,
+        node,
+    };
+    facts
+        .decide(service, endpoints.iter())
+        .map(|grant| grant.vips)
+        .map_err(|reason| reason.token())
+}
+
+#[test]
+fn addresses_decide_first() {
+    let node = Node::named("n");
+    let ready = [endpoint("n", None, None)];
+    let tokens = |published: &[&str]| decide(&service(published), &node, &ready);
+    assert_eq!(
+        tokens(&["198.51.100.1"]),
+        Ok(vec!["198.51.100.1".parse().unwrap()])
+    );
+    assert_eq!(
+        tokens(&["198.51.100.0"]).map(|v| v.len()),
+        Ok(1),
+        "buggy ones are announced"
+    );
+    assert_eq!(tokens(&[]), Err("noIPAllocated"));
+    assert_eq!(tokens(&["198.51.100.1", "host.example"]), Err("invalidIP"));
+    assert_eq!(tokens(&["192.0.2.1"]), Err("ipNotAllowed"));
+    assert_eq!(
+        tokens(&["198.51.100.1", "203.0.113.1"]),
+        Err("ipNotAllowed"),
+        "two pools"
+    );
+
+    let mut other = service(&["198.51.100.1"]);
+    other.load_balancer_class = Some("example.org/lb".into());
+    assert_eq!(decide(&other, &node, &ready), Err("otherClass"));
+    other.is_load_balancer = false;
+    assert_eq!(decide(&other, &node, &ready), Err("notLoadBalancer"));
+}
+
+#[test]
+fn nothing_is_announced_without_a_configuration() {
+    let facts = Facts {
+        config: None,
+        class: None,
+        node: &Node::named("n"),
+    };
+    let reason = facts
+        .decide(&service(&["198.51.100.1"]), [].iter())
+        .unwrap_err();
+    assert_eq!(reason.token(), "noConfiguration");
+}
+
+#[test]
+fn an_unfit_node_does_not_announce() {
+    let (demo, ready) = (service(&["198.51.100.1"]), [endpoint("n", None, None)]);
+    let mut node = Node::named("n");
+    node.labels.insert(EXCLUDE_LABEL.into(), String::new());
+    assert_eq!(
+        decide(&demo, &node, &ready),
+        Err("nodeLabeledExcludeBalancers")
+    );
+    node.network_unavailable = true;
+    assert_eq!(decide(&demo, &node, &ready), Err("nodeNetworkUnavailable"));
+}
+
+#[test]
+fn endpoints_must_be_ready_or_still_serving() {
+    let (node, demo) = (Node::named("n"), service(&["198.51.100.1"]));
+    let with = |ready, serving| decide(&demo, &node, &[endpoint("m", ready, serving)]).is_ok();
+    assert!(with(None, None));
+    assert!(with(Some(true), None));
+    assert!(with(Some(false), Some(true)), "terminating but serving");
+    assert!(!with(Some(false), Some(false)));
+    assert!(!with(Some(false), None));
+    let no_address = Endpoint {
+        has_address: false,
+        ..endpoint("m", None, None)
+    };
+    assert_eq!(decide(&demo, &node, &[no_address]), Err("noEndpoints"));
+    assert_eq!(decide(&demo, &node, &[]), Err("noEndpoints"));
+}
+
+#[test]
+fn local_policy_wants_an_endpoint_here() {
+    let node = Node::named("n");
+    let mut demo = service(&["198.51.100.1"]);
+    demo.external_traffic_policy = TrafficPolicy::Local;
+    let elsewhere = endpoint("m", Some(true), None);
+    let here = endpoint("n", Some(true), None);
+    let dying_here = endpoint("n", Some(false), Some(false));
+    assert_eq!(
+        decide(&demo, &node, &[elsewhere.clone(), dying_here]),
+        Err("noLocalEndpoints")
+    );
+    assert!(decide(&demo, &node, &[elsewhere, here]).is_ok());
+}

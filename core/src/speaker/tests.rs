@@ -1,0 +1,222 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::backend::Ownership;
+
+use crate::config::Pool;
+use crate::endpoint::Endpoint;
+use crate::service::{Families, Ingress, TrafficPolicy};
+
+const BACKENDS: [Caps; 2] = [
+    Caps {
+        name: "one",
+        ownership: Ownership::Shared,
+    },
+    Caps {
+        name: "two",
+        ownership: Ownership::Shared,
+    },
+];
+
+fn config(first: &'static str, second: &'static str) -> Arc<Config> {
+    let pool = |name: &str, backend, block: &str| {
+        let pool = Pool {
+            name: name.into(),
+            backend,
+            blocks: vec![block.parse().unwrap()],
+            avoid_buggy_ips: false,
+            auto_assign: true,
+            bgp_advertisements: Vec::new(),
+        };
+        (pool.name.clone(), Arc::new(pool))
+    };
+    let pools = [
+        pool("a", first, "198.51.100.0/28"),
+        pool("b", second, "203.0.113.0/28"),
+    ];
+    Arc::new(Config {
+        pools: BTreeMap::from(pools),
+        peers: Vec::new(),
+    })
+}
+
+fn service(name: &str, address: &str) -> Service {
+    Service {
+        key: ServiceKey::new("default", name),
+        is_load_balancer: true,
+        load_balancer_class: None,
+        families: Ok(Families::One(crate::address::Family::V4)),
+        address_pool: None,
+        requested: Ok(Vec::new()),
+        sharing_key: None,
+        ports: BTreeSet::new(),
+        external_traffic_policy: TrafficPolicy::Cluster,
+        selector: BTreeMap::new(),
+        published: vec![Ingress::Address(address.parse().unwrap())],
+    }
+}
+
+fn slice(service: &str, ready: bool) -> EndpointSlice {
+    EndpointSlice {
+        key: ServiceKey::new("default", &format!("{service}-x")),
+        service: ServiceKey::new("default", service),
+        endpoints: vec![Endpoint {
+            node: Some("n".into()),
+            has_address: true,
+            ready: Some(ready),
+            serving: None,
+        }],
+    }
+}
+
+fn speaker() -> Speaker {
+    Speaker::new(Node::named("n"), None, &BACKENDS)
+}
+
+fn synced(inputs: impl IntoIterator<Item = Input>) -> Speaker {
+    let mut speaker = speaker();
+    inputs.into_iter().for_each(|input| speaker.handle(input));
+    speaker.handle(Input::Synced);
+    speaker
+}
+
+/// What each backend would announce, VIP → services.
+fn wire(changes: &[(&'static str, Arc<AnnouncementSet>)]) -> BTreeMap<String, Vec<String>> {
+    let of_set = |(backend, set): &(&'static str, Arc<AnnouncementSet>)| {
+        let entry = |a: &Arc<Announcement>| {
+            let services = a.services.iter().map(ToString::to_string).collect();
+            (format!("{backend} {}", a.vip), services)
+        };
+        set.by_vip.values().map(entry).collect::<Vec<_>>()
+    };
+    changes.iter().flat_map(of_set).collect()
+}
+
+#[test]
+fn nothing_is_said_before_all_is_seen() {
+    let mut speaker = speaker();
+    speaker.handle(Input::Config(config("one", "two")));
+    assert!(speaker.take_changes().is_empty());
+    speaker.handle(Input::Synced);
+    assert_eq!(
+        speaker.take_changes().len(),
+        2,
+        "each backend learns the configuration"
+    );
+    assert!(speaker.take_changes().is_empty());
+}
+
+#[test]
+fn only_the_backend_concerned_hears_of_a_change() {
+    let mut speaker = synced([Input::Config(config("one", "two"))]);
+    speaker.take_changes();
+    speaker.handle(Input::Endpoints(slice("demo", true)));
+    speaker.handle(Input::Service(service("demo", "203.0.113.1")));
+    let changes = speaker.take_changes();
+    let expected = BTreeMap::from([("two 203.0.113.1".into(), vec!["default/demo".into()])]);
+    assert_eq!(wire(&changes), expected);
+    speaker.handle(Input::Service(service("demo", "203.0.113.1")));
+    assert!(
+        speaker.take_changes().is_empty(),
+        "the same again is no change"
+    );
+    speaker.handle(Input::ServiceDeleted(ServiceKey::new("default", "demo")));
+    let [(backend, set)] = &speaker.take_changes()[..] else {
+        panic!("one change")
+    };
+    assert_eq!((*backend, set.by_vip.len()), ("two", 0));
+}
+
+#[test]
+fn a_shared_vip_lives_as_long_as_one_of_its_services() {
+    let mut speaker = synced([
+        Input::Config(config("one", "two")),
+        Input::Service(service("a", "198.51.100.1")),
+        Input::Service(service("b", "198.51.100.1")),
+        Input::Endpoints(slice("a", true)),
+        Input::Endpoints(slice("b", true)),
+    ]);
+    let both = vec!["default/a".to_owned(), "default/b".to_owned()];
+    assert_eq!(wire(&speaker.take_changes())["one 198.51.100.1"], both);
+    speaker.handle(Input::Endpoints(slice("a", false)));
+    assert_eq!(
+        wire(&speaker.take_changes())["one 198.51.100.1"],
+        vec!["default/b".to_owned()]
+    );
+    let reason = speaker
+        .explain(&ServiceKey::new("default", "a"))
+        .unwrap()
+        .as_ref()
+        .unwrap_err();
+    assert_eq!(reason.token(), "noEndpoints");
+}
+
+#[test]
+fn a_pool_that_changes_its_protocol_moves_between_backends() {
+    let mut speaker = synced([
+        Input::Config(config("one", "one")),
+        Input::Service(service("a", "198.51.100.1")),
+        Input::Endpoints(slice("a", true)),
+    ]);
+    assert!(wire(&speaker.take_changes()).contains_key("one 198.51.100.1"));
+    speaker.handle(Input::Config(config("two", "one")));
+    let after = wire(&speaker.take_changes());
+    assert_eq!(after.keys().collect::<Vec<_>>(), ["two 198.51.100.1"]);
+}
+
+#[test]
+fn another_nodes_labels_do_not_matter() {
+    let mut speaker = synced([Input::Config(config("one", "two"))]);
+    speaker.take_changes();
+    speaker.handle(Input::Node(Node {
+        network_unavailable: true,
+        ..Node::named("m")
+    }));
+    speaker.handle(Input::NodeDeleted("n".into()));
+    assert!(speaker.take_changes().is_empty());
+    speaker.handle(Input::Node(Node {
+        network_unavailable: true,
+        ..Node::named("n")
+    }));
+    assert_eq!(speaker.take_changes().len(), 2);
+}
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let name = prop_oneof![Just("a"), Just("b"), Just("c")];
+    let address = prop_oneof![Just("198.51.100.1"), Just("203.0.113.2"), Just("192.0.2.1")];
+    let backend = || prop_oneof![Just("one"), Just("two")];
+    prop_oneof![
+        (backend(), backend()).prop_map(|(a, b)| Input::Config(config(a, b))),
+        (name.clone(), address).prop_map(|(n, a)| Input::Service(service(n, a))),
+        name.clone()
+            .prop_map(|n| Input::ServiceDeleted(ServiceKey::new("default", n))),
+        (name.clone(), any::<bool>()).prop_map(|(n, ready)| Input::Endpoints(slice(n, ready))),
+        name.prop_map(|n| Input::EndpointsDeleted(slice(n, true).key)),
+        any::<bool>().prop_map(|network_unavailable| Input::Node(Node {
+            network_unavailable,
+            ..Node::named("n")
+        })),
+    ]
+}
+
+proptest! {
+    /// However the inputs were cut into steps, the sets in the end are those of a speaker that
+    /// saw everything at once.
+    #[test]
+    fn steps_and_one_leap_lead_to_the_same_sets(
+        inputs in prop::collection::vec(any_input(), 0..40),
+        step in 1_usize..5,
+    ) {
+        let mut leap = synced(inputs.clone());
+        let mut stepwise = synced([]);
+        let mut sets: BTreeMap<_, _> = stepwise.take_changes().into_iter().collect();
+        for inputs in inputs.chunks(step) {
+            inputs.iter().cloned().for_each(|input| stepwise.handle(input));
+            sets.extend(stepwise.take_changes());
+        }
+        let sets: Vec<_> = sets.into_iter().collect();
+        prop_assert_eq!(wire(&sets), wire(&leap.take_changes()));
+    }
+}
