@@ -1,0 +1,232 @@
+//! A lab: namespaces, processes and files that live and end together.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::host::Host;
+use crate::switch::Switch;
+
+/// Where each lab has its directory; only root may write there.
+const BASE: &str = "/run/carillon-lab";
+/// Where `ip netns` keeps the names of the namespaces.
+pub(crate) const NETNS: &str = "/run/netns";
+/// The first part of the name of every namespace that a lab makes.
+const PREFIX: &str = "carillon";
+/// How much of each log a failure shows.
+const LOG_LINES: usize = 40;
+
+const REMOVE: &str = include_str!("remove.sh");
+
+/// A set of network namespaces with what runs in them.
+///
+/// A lab's namespaces are called `ID-HOST`. A helper process holds the end of a pipe of this
+/// process: when the pipe closes, by [`Drop`] or because this process died of whatever cause, the
+/// helper removes the lab. Should the helper be killed as well, the next lab sweeps up: the id
+/// contains the process id of the owner.
+#[derive(Clone)]
+pub struct Lab(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    id: String,
+    dir: PathBuf,
+    remover: Child,
+    /// The end of the pipe that keeps the lab alive.
+    lifeline: Option<ChildStdin>,
+    kept: AtomicBool,
+}
+
+impl Lab {
+    /// Makes an empty lab with a unique id, after removing those whose owner is dead.
+    pub fn new() -> Result<Self> {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        require_root()?;
+        sweep()?;
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        Self::create(format!("{PREFIX}-{}-{number}", std::process::id()))
+    }
+
+    /// Makes an empty lab with the id `carillon-NAME`, which no sweep removes. Fails if it is there
+    /// already.
+    pub fn named(name: &str) -> Result<Self> {
+        require_root()?;
+        Self::create(format!("{PREFIX}-{name}"))
+    }
+
+    /// Removes the lab made by [`Lab::named`], if there is one; says whether there was.
+    pub fn remove(name: &str) -> Result<bool> {
+        require_root()?;
+        let id = format!("{PREFIX}-{name}");
+        let dir = Path::new(BASE).join(&id);
+        let found = dir.exists();
+        remove(&id, &dir)?;
+        Ok(found)
+    }
+
+    fn create(id: String) -> Result<Self> {
+        let dir = Path::new(BASE).join(&id);
+        fs::create_dir_all(BASE).with_context(|| format!("cannot make {BASE}"))?;
+        fs::create_dir(&dir).with_context(|| format!("cannot make the lab {}", dir.display()))?;
+        let script =
+            format!("trap '' HUP INT TERM; read -r word; [ \"$word\" = keep ] && exit\n{REMOVE}");
+        let mut remover = Command::new("sh")
+            .args(["-c", &script, "remove", &id])
+            .arg(&dir)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start sh")?;
+        let lifeline = remover.stdin.take();
+        let kept = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner {
+            id,
+            dir,
+            remover,
+            lifeline,
+            kept,
+        })))
+    }
+
+    /// The id, the prefix of the namespaces' names.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The lab's directory for sockets, logs and other files; removed with the lab.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// Adds a host (or router): a namespace with the loopback interface up and nothing else.
+    pub fn host(&self, name: &str) -> Result<Host> {
+        Host::create(self, name)
+    }
+
+    /// Adds a switch: a bridge in a namespace of its own.
+    pub fn switch(&self, name: &str) -> Result<Switch> {
+        Switch::create(self, name)
+    }
+
+    /// Leaves everything standing when the handles are dropped and when this process ends.
+    pub fn keep(&self) {
+        self.0.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// The last lines of every log, for a person who must find out why something failed.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        let mut files: Vec<_> = fs::read_dir(&self.0.dir)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .collect();
+        files.sort();
+        for file in files {
+            let log = fs::read(&file).unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
+            let skipped = log.lines().count().saturating_sub(LOG_LINES);
+            let lines: Vec<_> = log.lines().skip(skipped).collect();
+            let _ = writeln!(text, "--- {}\n{}", file.display(), lines.join("\n"));
+        }
+        text
+    }
+}
+
+impl Inner {
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(mut lifeline) = self.lifeline.take()
+            && self.is_kept()
+        {
+            let _ = lifeline.write_all(b"keep\n");
+        }
+        let _ = self.remover.wait();
+    }
+}
+
+/// Runs a test in a new lab. An error of `body` panics, and the panic shows the logs of the lab.
+pub fn test(body: impl FnOnce(&Lab) -> Result<()>) {
+    struct LogsOnPanic(Lab);
+    impl Drop for LogsOnPanic {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprint!("{}", self.0.logs());
+            }
+        }
+    }
+    let outcome = Lab::new().and_then(|lab| {
+        let logs = LogsOnPanic(lab);
+        body(&logs.0).inspect_err(|_| eprint!("{}", logs.0.logs()))
+    });
+    if let Err(error) = outcome {
+        #[expect(clippy::panic, reason = "this is how a test fails")]
+        {
+            panic!("{error:#}");
+        }
+    }
+}
+
+fn require_root() -> Result<()> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "the lab makes network namespaces, which needs root: put `sudo -E env PATH=\"$PATH\"` \
+         before the command"
+    );
+    Ok(())
+}
+
+/// Removes the labs whose owner is dead.
+fn sweep() -> Result<()> {
+    let mut left = Vec::new();
+    for directory in [BASE, NETNS] {
+        let Ok(entries) = fs::read_dir(directory) else {
+            continue;
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            left.extend(name.to_str().and_then(orphan));
+        }
+    }
+    left.sort();
+    left.dedup();
+    for id in left {
+        remove(&id, &Path::new(BASE).join(&id))?;
+    }
+    Ok(())
+}
+
+/// The lab's id if the name belongs to one whose owner is dead: `carillon-PID-NUMBER…`.
+fn orphan(name: &str) -> Option<String> {
+    let mut parts = name.strip_prefix(PREFIX)?.strip_prefix('-')?.split('-');
+    let owner: u32 = parts.next()?.parse().ok()?;
+    let number: u32 = parts.next()?.parse().ok()?;
+    let dead = !Path::new("/proc").join(owner.to_string()).exists();
+    dead.then(|| format!("{PREFIX}-{owner}-{number}"))
+}
+
+fn remove(id: &str, dir: &Path) -> Result<()> {
+    // Single steps may fail in a race with the lab's own remover; what counts is the end.
+    Command::new("sh")
+        .args(["-c", REMOVE, "remove", id])
+        .arg(dir)
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot start sh")?;
+    ensure!(!dir.exists(), "cannot remove the lab {}", dir.display());
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! A web server that says which address answered.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// Answers every request (HTTP/1.0) with `Hello!` and the listener's address, one after the other,
+/// for ever.
+///
+/// In a lab: `let listener = pod.enter(|| TcpListener::bind("10.254.0.66:80"))??;` and then this on
+/// a thread.
+pub fn serve(listener: &TcpListener) -> io::Result<()> {
+    let body = format!("Hello!<br>{}\n", listener.local_addr()?.ip());
+    for client in listener.incoming() {
+        // A client that goes away or says nothing is its own problem.
+        let _ = client.and_then(|client| answer(client, &body));
+    }
+    Ok(())
+}
+
+fn answer(mut client: TcpStream, body: &str) -> io::Result<()> {
+    client.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let mut request = [0; 4096];
+    let mut length = 0;
+    while let Some(rest) = request.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        let read = client.read(rest)?;
+        length += read;
+        let end = request
+            .get(..length)
+            .is_some_and(|text| text.ends_with(b"\r\n\r\n"));
+        if read == 0 || end {
+            break;
+        }
+    }
+    let length = body.len();
+    let head =
+        format!("HTTP/1.0 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n");
+    write!(client, "{head}Connection: close\r\n\r\n{body}")
+}
