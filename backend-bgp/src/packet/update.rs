@@ -1,13 +1,24 @@
 //! UPDATE (RFC 4271 section 4.3, RFC 4760).
+//!
+//! ```text
+//! +-----------------------------------------------------+
+//! |   Withdrawn Routes Length (2 octets)                |
+//! +-----------------------------------------------------+
+//! |   Withdrawn Routes (variable)                       |
+//! +-----------------------------------------------------+
+//! |   Total Path Attribute Length (2 octets)            |
+//! +-----------------------------------------------------+
+//! |   Path Attributes (variable)                        |
+//! +-----------------------------------------------------+
+//! |   Network Layer Reachability Information (variable) |
+//! +-----------------------------------------------------+
+//! ```
 
-use ipnet::IpNet;
+mod attribute;
+mod encode;
+mod fault;
+mod receive;
 
-/// A received UPDATE after RFC 7606: what it announces and withdraws is dropped by an announcer, what was wrong with it
-/// is reported.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Update {
-    /// Announced prefixes, from NLRI and `MP_REACH_NLRI`.
-    pub announced: Vec<IpNet>,
-    /// Withdrawn prefixes, from Withdrawn Routes and `MP_UNREACH_NLRI`, and those treated as withdrawn.
-    pub withdrawn: Vec<IpNet>,
-}
+pub use encode::{EncodeError, PathAttributes, UpdateWriter, put_end_of_rib, put_withdrawal};
+pub use fault::{Approach, Fault, Problem};
+pub use receive::Update;
