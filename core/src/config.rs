@@ -10,6 +10,17 @@ use ipnet::IpNet;
 
 use crate::selector::Selector;
 
+pub mod address;
+pub mod community;
+mod decode;
+pub mod duration;
+pub mod error;
+pub mod legacy;
+pub mod origin;
+pub mod peer;
+pub mod pool;
+pub mod validate;
+
 /// Everything the user configured, checked as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -96,7 +107,7 @@ impl fmt::Display for Community {
 }
 
 /// A BGP peer, as the user describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
     /// Our AS number; not 0.
     pub my_asn: u32,
@@ -124,7 +135,7 @@ pub struct Peer {
 }
 
 /// A secret that does not show in logs or debug output.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Password(pub String);
 
 impl fmt::Debug for Password {

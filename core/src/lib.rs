@@ -19,3 +19,4 @@ pub mod policy;
 pub mod selector;
 pub mod service;
 pub mod speaker;
+pub mod yaml;

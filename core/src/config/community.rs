@@ -1,0 +1,44 @@
+//! The notation of BGP communities (behaviour reference 1.5 and 2.11).
+
+use std::str::FromStr;
+
+use super::Community;
+use super::error::quote;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a text is no community.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommunityError {
+    /// Not two numbers.
+    #[error(
+        "{} is not a community: write two numbers from 0 to 65535 with a colon between them, \
+         for example 64512:100, or a name that is in bgp-communities",
+        quote(.0)
+    )]
+    Syntax(String),
+    /// A large community, RFC 8092.
+    #[error("{} is a large community, not supported yet: write one like 64512:100", quote(.0))]
+    Large(String),
+}
+
+impl FromStr for Community {
+    type Err = CommunityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let half = |half: &str| -> Option<u32> {
+            let is_number = half.bytes().all(|byte| byte.is_ascii_digit());
+            half.parse::<u16>()
+                .ok()
+                .filter(|_| is_number)
+                .map(u32::from)
+        };
+        let halves = text.split_once(':');
+        match halves.and_then(|(high, low)| Some((half(high)?, half(low)?))) {
+            Some((high, low)) => Ok(Self(high << 16 | low)),
+            None if text.starts_with("large:") => Err(CommunityError::Large(text.to_owned())),
+            None => Err(CommunityError::Syntax(text.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Takes typed values out of a located YAML tree, knows the path to each, and collects every problem.
+//!
+//! A method that returns `None` has reported why, or there is no value (absent and null are the same).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::error::{ConfigError, ConfigErrors, Located, Place, quote, suggest};
+use super::origin::Origin;
+use crate::yaml::{Content, Node, Position};
+
+/// The collector of problems.
+pub(super) struct Decoder<'o> {
+    origin: &'o Origin,
+    pub(super) errors: ConfigErrors,
+}
+
+/// A value and the path to it.
+#[derive(Clone)]
+pub(super) struct Value {
+    pub(super) node: Rc<Node>,
+    pub(super) path: String,
+}
+
+impl Value {
+    pub(super) fn root(node: Rc<Node>) -> Self {
+        Self {
+            node,
+            path: String::new(),
+        }
+    }
+
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(&self.node.content, Content::Sequence(items) if items.is_empty())
+    }
+}
+
+/// The values of a mapping by key, without those that are null.
+pub(super) struct Fields {
+    position: Position,
+    path: String,
+    values: BTreeMap<Rc<str>, Value>,
+}
+
+impl Fields {
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+}
+
+impl<'o> Decoder<'o> {
+    pub(super) fn new(origin: &'o Origin) -> Self {
+        Self {
+            origin,
+            errors: ConfigErrors::default(),
+        }
+    }
+
+    pub(super) fn place(&self, value: &Value) -> Place {
+        self.origin.place(value.node.position, &value.path)
+    }
+
+    pub(super) fn locate<T>(&self, value: &Value, inner: T) -> Located<T> {
+        let place = self.place(value);
+        Located {
+            value: inner,
+            place,
+        }
+    }
+
+    /// Reports a problem of a value.
+    pub(super) fn refuse(&mut self, value: &Value, message: impl fmt::Display) {
+        self.refuse_at(value.node.position, &value.path, message);
+    }
+
+    pub(super) fn refuse_at(&mut self, at: Position, path: &str, message: impl fmt::Display) {
+        self.errors.push(ConfigError {
+            place: self.origin.place(at, path),
+            message: message.to_string(),
+        });
+    }
+
+    /// The value, or what is wrong with it reported.
+    pub(super) fn checked<T, E: fmt::Display>(
+        &mut self,
+        value: &Value,
+        checked: Result<T, E>,
+    ) -> Option<T> {
+        checked.map_err(|error| self.refuse(value, error)).ok()
+    }
+
+    /// The entries of a mapping with keys of the user's choice, in their order. Null values are kept.
+    pub(super) fn mapping(&mut self, value: &Value, keys: &str) -> Vec<(Rc<str>, Value)> {
+        let Content::Mapping(entries) = &value.node.content else {
+            let found = describe(&value.node);
+            self.refuse(
+                value,
+                format!("{found} is not a mapping: the keys here are {keys}"),
+            );
+            return Vec::new();
+        };
+        let mut lines: BTreeMap<Rc<str>, Place> = BTreeMap::new();
+        let mut values = Vec::new();
+        for entry in entries {
+            let path = join(&value.path, &entry.key);
+            let place = self.origin.place(entry.position, &path);
+            if let Some(first) = lines.get(&entry.key) {
+                let line = first.seen_from(&place);
+                let message = format!("the key is set twice: {line} has it, too; remove one");
+                self.refuse_at(entry.position, &path, message);
+                continue;
+            }
+            lines.insert(Rc::clone(&entry.key), place);
+            let node = Rc::clone(&entry.value);
+            values.push((Rc::clone(&entry.key), Value { node, path }));
+        }
+        values
+    }
+
+    /// The fields of a mapping that may have these keys only.
+    pub(super) fn fields(&mut self, value: &Value, known: &[&str]) -> Option<Fields> {
+        if !matches!(value.node.content, Content::Mapping(_)) {
+            self.mapping(value, &known.join(", "));
+            return None;
+        }
+        self.unknown_keys(value, known);
+        let values = self.mapping(value, "");
+        Some(Fields {
+            position: value.node.position,
+            path: value.path.clone(),
+            values: values
+                .into_iter()
+                .filter(|(_, value)| !matches!(value.node.content, Content::Null))
+                .collect(),
+        })
+    }
+
+    fn unknown_keys(&mut self, value: &Value, known: &[&str]) {
+        let Content::Mapping(entries) = &value.node.content else {
+            return;
+        };
+        for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
+            let key = quote(&entry.key);
+            let message = match suggest(&entry.key, known) {
+                Some(meant) => format!("unknown key {key}, did you mean \"{meant}\"?"),
+                None => format!("unknown key {key}: the keys here are {}", known.join(", ")),
+            };
+            self.refuse_at(entry.position, &value.path, message);
+        }
+    }
+
+    /// A field that must be there; `hint` says what to write.
+    pub(super) fn required<'f>(
+        &mut self,
+        fields: &'f Fields,
+        key: &str,
+        hint: &str,
+    ) -> Option<&'f Value> {
+        let value = fields.get(key);
+        if value.is_none() {
+            let path = join(&fields.path, key);
+            self.refuse_at(fields.position, &path, format!("missing: {hint}"));
+        }
+        value
+    }
+
+    /// The items of a list; none if there is no value.
+    pub(super) fn list(&mut self, value: Option<&Value>) -> Vec<Value> {
+        let Some(value) = value else {
+            return Vec::new();
+        };
+        let Content::Sequence(items) = &value.node.content else {
+            let found = describe(&value.node);
+            self.refuse(
+                value,
+                format!("{found} is not a list: write each item on a line after \"- \""),
+            );
+            return Vec::new();
+        };
+        let items = items.iter().enumerate();
+        items
+            .map(|(index, node)| Value {
+                node: Rc::clone(node),
+                path: format!("{}[{index}]", value.path),
+            })
+            .collect()
+    }
+
+    /// A text. Numbers and booleans are texts as well, as they are for Go's yaml.v2.
+    pub(super) fn text<'v>(&mut self, value: &'v Value) -> Option<&'v str> {
+        if let Content::Scalar { text, .. } = &value.node.content {
+            return Some(text);
+        }
+        let found = describe(&value.node);
+        self.refuse(value, format!("{found} stands where one text belongs"));
+        None
+    }
+
+    /// A text, converted.
+    pub(super) fn parsed<T, E: fmt::Display>(
+        &mut self,
+        value: &Value,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let parsed = parse(self.text(value)?);
+        self.checked(value, parsed)
+    }
+
+    /// A text, converted; one that is empty counts as absent.
+    pub(super) fn optional<T, E: fmt::Display>(
+        &mut self,
+        value: Option<&Value>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = value?;
+        match self.text(value)? {
+            "" => None,
+            text => {
+                let parsed = parse(text);
+                self.checked(value, parsed)
+            }
+        }
+    }
+
+    /// The field `name`, which must be there and not be empty.
+    pub(super) fn name(&mut self, fields: &Fields) -> Option<Located<Arc<str>>> {
+        let hint = "write a name of your choice";
+        let value = self.required(fields, "name", hint)?;
+        let name = self.parsed(value, |name| match name {
+            "" => Err(format!("the name is empty: {hint}")),
+            name => Ok(name.into()),
+        })?;
+        Some(self.locate(value, name))
+    }
+
+    /// A whole number.
+    pub(super) fn number<T: TryFrom<i128>>(
+        &mut self,
+        value: &Value,
+        range: RangeInclusive<i128>,
+    ) -> Option<T> {
+        if let Some(number) = plain(&value.node).and_then(integer)
+            && range.contains(&number)
+        {
+            return T::try_from(number).ok();
+        }
+        let quoted = matches!(&value.node.content, Content::Scalar { text, plain: false }
+            if integer(text).is_some());
+        let remedy = if quoted { ": remove the quotes" } else { "" };
+        let found = describe(&value.node);
+        let (low, high) = (range.start(), range.end());
+        let message = format!("{found} is not a whole number from {low} to {high}{remedy}");
+        self.refuse(value, message);
+        None
+    }
+
+    /// A boolean, in the spellings of YAML 1.1 as Go's yaml.v2 has them.
+    pub(super) fn boolean(&mut self, value: Option<&Value>) -> Option<bool> {
+        let value = value?;
+        match plain(&value.node) {
+            Some(
+                "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "y" | "Y" | "on" | "On" | "ON",
+            ) => Some(true),
+            Some(
+                "false" | "False" | "FALSE" | "no" | "No" | "NO" | "n" | "N" | "off" | "Off"
+                | "OFF",
+            ) => Some(false),
+            _ => {
+                let found = describe(&value.node);
+                self.refuse(
+                    value,
+                    format!("{found} is not a boolean: write true or false"),
+                );
+                None
+            }
+        }
+    }
+}
+
+fn plain(node: &Node) -> Option<&str> {
+    match &node.content {
+        Content::Scalar { text, plain: true } => Some(text),
+        Content::Scalar { plain: false, .. }
+        | Content::Null
+        | Content::Sequence(_)
+        | Content::Mapping(_) => None,
+    }
+}
+
+/// An integer of YAML that means the same in all its versions; so no leading zero, which is octal in
+/// YAML 1.1 and decimal in 1.2.
+fn integer(text: &str) -> Option<i128> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let (digits, radix) = match digits.strip_prefix("0x") {
+        Some(digits) => (digits, 16),
+        None => (digits, 10),
+    };
+    let is_octal = radix == 10 && digits.len() > 1 && digits.starts_with('0');
+    if is_octal || !digits.chars().all(|c| c.is_digit(radix)) {
+        return None;
+    }
+    Some(sign * i128::from_str_radix(digits, radix).ok()?)
+}
+
+/// A value as messages call it.
+fn describe(node: &Node) -> String {
+    match &node.content {
+        Content::Null => "nothing".to_owned(),
+        Content::Scalar { text, .. } => quote(text),
+        Content::Sequence(_) => "a list".to_owned(),
+        Content::Mapping(_) => "a mapping".to_owned(),
+    }
+}
+
+/// The path of a key in a mapping: `peers[0].my-asn`, or `match-labels["kubernetes.io/hostname"]`.
+pub(super) fn join(path: &str, key: &str) -> String {
+    let is_word = |key: &str| {
+        let mut bytes = key.bytes();
+        key.len() <= 63 && bytes.all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    match path {
+        _ if key.is_empty() || !is_word(key) => format!("{path}[{}]", quote(key)),
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    }
+}

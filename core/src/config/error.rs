@@ -1,0 +1,222 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use super::origin::Origin;
+use crate::yaml::{Position, SyntaxError};
+
+/// The most problems that are kept of one configuration; nobody reads more.
+const MAX_ERRORS: usize = 1000;
+/// The most characters of a value that a message repeats.
+const MAX_QUOTED: usize = 80;
+
+/// Where a value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or what else the text was read from.
+    pub file: Arc<str>,
+    /// Line and column in the file.
+    pub position: Position,
+    /// Line and column within the text, if the text is quoted or folded in the file in a way that
+    /// hides them; `position` is then that of the whole text.
+    pub within: Option<Position>,
+    /// The path from the root of the configuration, for example `address-pools[1].addresses[0]`;
+    /// empty for the root.
+    pub path: String,
+}
+
+impl Place {
+    /// The key to sort by.
+    fn order(&self) -> (&str, Position, Option<Position>) {
+        (&self.file, self.position, self.within)
+    }
+
+    /// The short name of this place for a message about another one: `line 12`.
+    pub fn seen_from(&self, other: &Self) -> String {
+        match self.within {
+            _ if self.file != other.file => format!("{}:{}", self.file, self.position.line),
+            Some(within) => format!("line {} of the text", within.line),
+            None => format!("line {}", self.position.line),
+        }
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One problem of a configuration. Trying again does not help: the user must change the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// Where.
+    pub place: Place,
+    /// The value, what is wrong with it, and what would be right; one line.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// A syntax error of a text.
+    pub fn syntax(error: &SyntaxError, origin: &Origin) -> Self {
+        Self {
+            place: origin.place(error.position, ""),
+            message: error.message.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place {
+            file,
+            position,
+            within,
+            path,
+        } = &self.place;
+        write!(f, "{file}:{}:{}: ", position.line, position.column)?;
+        if !path.is_empty() {
+            write!(f, "{path}: ")?;
+        }
+        f.write_str(&self.message)?;
+        match within {
+            Some(Position { line, column }) => {
+                write!(f, " (line {line}, column {column} of the text)")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// All problems of a configuration, in the order of their places. The configuration is refused
+/// whole; the one before it stays in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors {
+    errors: Vec<ConfigError>,
+    omitted: usize,
+}
+
+impl ConfigErrors {
+    /// Adds a problem.
+    pub fn push(&mut self, error: ConfigError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(error);
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    /// Adds several problems.
+    pub fn extend(&mut self, errors: impl IntoIterator<Item = ConfigError>) {
+        errors.into_iter().for_each(|error| self.push(error));
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// The problems.
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
+        self.errors.iter()
+    }
+
+    /// `value`, unless there are problems.
+    ///
+    /// # Errors
+    /// The problems in the order of their places.
+    pub fn or<T>(mut self, value: T) -> Result<T, Self> {
+        if self.is_empty() {
+            return Ok(value);
+        }
+        self.errors
+            .sort_by(|a, b| a.place.order().cmp(&b.place.order()));
+        Err(self)
+    }
+}
+
+impl<'a> IntoIterator for &'a ConfigErrors {
+    type Item = &'a ConfigError;
+    type IntoIter = std::slice::Iter<'a, ConfigError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self {
+            errors: vec![error],
+            omitted: 0,
+        }
+    }
+}
+
+/// One line for each problem.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            if index > 0 {
+                f.write_char('\n')?;
+            }
+            write!(f, "{error}")?;
+        }
+        match self.omitted {
+            0 => Ok(()),
+            omitted => write!(f, "\n… and {omitted} more"),
+        }
+    }
+}
+
+/// A value as messages repeat it: quoted, on one line, not too long.
+pub(crate) fn quote(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// The candidate that the user most likely meant by `word`: the same but for case and separators,
+/// or at most two letters away.
+pub(crate) fn suggest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let letters = |text: &str| -> Vec<char> {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters
+            .flat_map(char::to_lowercase)
+            .take(MAX_QUOTED)
+            .collect()
+    };
+    let word = letters(word);
+    let distances = candidates.iter().map(|candidate| {
+        let letters = letters(candidate);
+        (distance(&word, &letters), letters.len(), *candidate)
+    });
+    let (distance, length, best) = distances.min()?;
+    (distance <= 2 && 2 * distance < length).then_some(best)
+}
+
+/// How many letters must be inserted, removed or replaced to make `a` from `b` (Levenshtein).
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut last = i + 1;
+        for (cell, right) in row.iter_mut().skip(1).zip(b) {
+            let above = *cell;
+            *cell = (diagonal + usize::from(left != right))
+                .min(above + 1)
+                .min(last + 1);
+            diagonal = above;
+            last = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

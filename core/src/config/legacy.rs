@@ -1,0 +1,87 @@
+//! The text behind the key `config` of MetalLB's ConfigMap, v0.10 to v0.12 (behaviour reference 1).
+//!
+//! Where the versions differ, what one of them accepts is accepted. Beyond that this refuses what
+//! they accept but cannot have worked: an address range that has no addresses, a source address of
+//! the wrong family, a router id that is none.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::decode::{Decoder, Value};
+use super::error::{ConfigError, ConfigErrors};
+use super::origin::Origin;
+use super::validate::{duplicate_names, duplicate_peers, overlaps};
+use super::{Community, Config};
+use crate::yaml;
+
+mod bfd;
+mod peer;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+/// The names of communities with their values; `None` for a value that was refused.
+type Aliases = BTreeMap<Rc<str>, Option<Community>>;
+
+/// Reads and validates a configuration. An empty text is a valid one without pools and peers.
+///
+/// `backends` are the names of the backends built into this binary.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the lines (after a syntax error nothing else can be
+/// found). The user must mend the text; the configuration before it stays in force.
+pub fn parse(
+    text: &str,
+    origin: &Origin,
+    backends: &[&'static str],
+) -> Result<Config, ConfigErrors> {
+    let root = yaml::parse(text).map_err(|error| ConfigError::syntax(&error, origin))?;
+    let mut decoder = Decoder::new(origin);
+    let config = match root {
+        Some(node) => document(&mut decoder, &Value::root(node), backends),
+        None => Config::default(),
+    };
+    decoder.errors.or(config)
+}
+
+fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) -> Config {
+    let keys = ["peers", "bgp-communities", "address-pools", "bfd-profiles"];
+    let Some(fields) = decoder.fields(root, &keys) else {
+        return Config::default();
+    };
+    let profiles = bfd::profiles(decoder, fields.get("bfd-profiles"));
+    let peers = peer::peers(decoder, fields.get("peers"), &profiles);
+    let aliases = aliases(decoder, fields.get("bgp-communities"));
+    let pools = pool::pools(decoder, fields.get("address-pools"), &aliases, backends);
+
+    let names: Vec<_> = pools.iter().filter_map(|pool| pool.name.clone()).collect();
+    decoder
+        .errors
+        .extend(duplicate_names("BFD profile", &profiles));
+    decoder.errors.extend(duplicate_names("pool", &names));
+    decoder.errors.extend(duplicate_peers(&peers));
+    let entries: Vec<_> = pools.iter().flat_map(|pool| pool.entries.clone()).collect();
+    decoder.errors.extend(overlaps(&entries));
+
+    let pools = pools.into_iter().filter_map(|pool| pool.pool);
+    let peers = peers.into_iter().map(|peer| Arc::new(peer.value));
+    Config {
+        pools: pools
+            .map(|pool| (Arc::clone(&pool.name), Arc::new(pool)))
+            .collect(),
+        peers: peers.collect(),
+    }
+}
+
+fn aliases(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Aliases {
+    let mut aliases = Aliases::new();
+    let Some(value) = value else {
+        return aliases;
+    };
+    for (name, value) in decoder.mapping(value, "names of your choice for communities") {
+        let community = decoder.parsed(&value, str::parse);
+        aliases.insert(name, community);
+    }
+    aliases
+}

@@ -1,0 +1,45 @@
+//! `bfd-profiles` (behaviour reference 1.4). They are checked, and have no use yet.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::config::decode::{Decoder, Value};
+use crate::config::error::Located;
+
+/// The keys with numbers, and what they may be; intervals are in milliseconds.
+const NUMBERS: [(&str, RangeInclusive<i128>); 5] = [
+    ("receive-interval", 10..=60_000),
+    ("transmit-interval", 10..=60_000),
+    ("detect-multiplier", 2..=255),
+    ("echo-interval", 10..=60_000),
+    ("minimum-ttl", 1..=254),
+];
+const BOOLEANS: [&str; 2] = ["echo-mode", "passive-mode"];
+
+/// The names of the profiles.
+pub(super) fn profiles(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<Located<Arc<str>>> {
+    let profiles = decoder.list(value);
+    profiles
+        .iter()
+        .filter_map(|value| profile(decoder, value))
+        .collect()
+}
+
+fn profile(decoder: &mut Decoder<'_>, value: &Value) -> Option<Located<Arc<str>>> {
+    let numbers = NUMBERS.iter().map(|(key, _)| *key);
+    let keys: Vec<&str> = ["name"]
+        .into_iter()
+        .chain(numbers)
+        .chain(BOOLEANS)
+        .collect();
+    let fields = decoder.fields(value, &keys)?;
+    for (key, range) in NUMBERS {
+        if let Some(value) = fields.get(key) {
+            decoder.number::<u32>(value, range);
+        }
+    }
+    for key in BOOLEANS {
+        decoder.boolean(fields.get(key));
+    }
+    decoder.name(&fields)
+}

@@ -1,0 +1,183 @@
+//! `peers` (behaviour reference 1.3).
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::decode::{Decoder, Fields, Value};
+use crate::config::error::{Located, quote};
+use crate::config::peer::{self, DEFAULT_HOLD_TIME, DEFAULT_PORT, PeerError};
+use crate::config::{Password, Peer};
+use crate::selector::{self, Operator, Requirement, Selector};
+
+const KEYS: [&str; 12] = [
+    "my-asn",
+    "peer-asn",
+    "peer-address",
+    "peer-port",
+    "source-address",
+    "hold-time",
+    "keepalive-time",
+    "router-id",
+    "node-selectors",
+    "password",
+    "ebgp-multihop",
+    "bfd-profile",
+];
+
+/// The peers that are valid each by itself; `profiles` are the names of the BFD profiles.
+pub(super) fn peers(
+    decoder: &mut Decoder<'_>,
+    value: Option<&Value>,
+    profiles: &[Located<Arc<str>>],
+) -> Vec<Located<Peer>> {
+    let mut peers = Vec::new();
+    for value in decoder.list(value) {
+        let Some(fields) = decoder.fields(&value, &KEYS) else {
+            continue;
+        };
+        bfd_profile(decoder, &fields, profiles);
+        if let Some(peer) = peer(decoder, &fields) {
+            peers.push(decoder.locate(&value, peer));
+        }
+    }
+    peers
+}
+
+fn peer(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Peer> {
+    let my_asn = asn(decoder, fields, "my-asn", peer::my_asn);
+    let peer_asn = asn(decoder, fields, "peer-asn", peer::peer_asn);
+    let address = address(decoder, fields);
+    let port = fields.get("peer-port");
+    let port = port.and_then(|value| decoder.number(value, 0..=i128::from(u16::MAX)));
+    let (hold_time, keepalive_time) = timers(decoder, fields);
+    let peer = Peer {
+        // A value that was refused is reported already; the rest is checked with one in its place.
+        my_asn: my_asn.unwrap_or_default(),
+        peer_asn: peer_asn.unwrap_or_default(),
+        address: address.unwrap_or(IpAddr::from([0; 4])),
+        port: port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT),
+        source_address: source_address(decoder, fields, address),
+        hold_time,
+        keepalive_time,
+        router_id: decoder.optional(fields.get("router-id"), peer::router_id),
+        node_selectors: node_selectors(decoder, fields),
+        password: password(decoder, fields),
+        ebgp_multihop: decoder.boolean(fields.get("ebgp-multihop")),
+    };
+    let (my_asn, peer_asn) = (my_asn?, peer_asn?);
+    if let (Some(value), Some(multihop)) = (fields.get("ebgp-multihop"), peer.ebgp_multihop) {
+        decoder.checked(value, peer::check_multihop(multihop, my_asn, peer_asn))?;
+    }
+    address.map(|_| peer)
+}
+
+fn asn(
+    decoder: &mut Decoder<'_>,
+    fields: &Fields,
+    key: &str,
+    check: impl Fn(u32) -> Result<u32, PeerError>,
+) -> Option<u32> {
+    let value = decoder.required(fields, key, "write an AS number, for example 64512")?;
+    let number = decoder.number(value, 0..=i128::from(u32::MAX))?;
+    decoder.checked(value, check(number))
+}
+
+fn address(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<IpAddr> {
+    let hint = "write the address of the router, for example 192.168.7.10";
+    let value = decoder.required(fields, "peer-address", hint)?;
+    decoder.parsed(value, peer::address)
+}
+
+fn source_address(
+    decoder: &mut Decoder<'_>,
+    fields: &Fields,
+    peer: Option<IpAddr>,
+) -> Option<IpAddr> {
+    let value = fields.get("source-address")?;
+    let source = decoder.optional(Some(value), peer::address)?;
+    decoder.checked(value, peer::check_source(source, peer?))?;
+    Some(source)
+}
+
+fn timers(decoder: &mut Decoder<'_>, fields: &Fields) -> (Duration, Option<Duration>) {
+    let hold_time = decoder.optional(fields.get("hold-time"), peer::hold_time);
+    let hold_time = hold_time.unwrap_or(DEFAULT_HOLD_TIME);
+    let keepalive = |text: &str| peer::keepalive_time(text, hold_time);
+    let keepalive_time = decoder.optional(fields.get("keepalive-time"), keepalive);
+    (hold_time, keepalive_time)
+}
+
+fn password(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Password> {
+    let check = |text: &str| {
+        peer::check_password(text)?;
+        Ok::<_, PeerError>(Password(text.to_owned()))
+    };
+    decoder.optional(fields.get("password"), check)
+}
+
+fn bfd_profile(decoder: &mut Decoder<'_>, fields: &Fields, profiles: &[Located<Arc<str>>]) {
+    let unsupported = |name: &str| {
+        let is_known = profiles.iter().any(|profile| &*profile.value == name);
+        Err::<(), _>(if is_known {
+            format!("{}: BFD is not supported yet, remove this key", quote(name))
+        } else {
+            format!("there is no BFD profile {} in bfd-profiles", quote(name))
+        })
+    };
+    decoder.optional(fields.get("bfd-profile"), unsupported);
+}
+
+fn node_selectors(decoder: &mut Decoder<'_>, fields: &Fields) -> Vec<Selector> {
+    let selectors = decoder.list(fields.get("node-selectors"));
+    selectors
+        .iter()
+        .filter_map(|value| node_selector(decoder, value))
+        .collect()
+}
+
+fn node_selector(decoder: &mut Decoder<'_>, value: &Value) -> Option<Selector> {
+    let fields = decoder.fields(value, &["match-labels", "match-expressions"])?;
+    let mut requirements = Vec::new();
+    if let Some(labels) = fields.get("match-labels") {
+        for (key, value) in decoder.mapping(labels, "labels of nodes") {
+            decoder.checked(&value, selector::check_key(&key));
+            let label = decoder.parsed(&value, label_value);
+            requirements.extend(label.map(|label| Requirement {
+                key: key.to_string(),
+                operator: Operator::In([label].into()),
+            }));
+        }
+    }
+    for value in decoder.list(fields.get("match-expressions")) {
+        requirements.extend(expression(decoder, &value));
+    }
+    Some(Selector { requirements })
+}
+
+fn expression(decoder: &mut Decoder<'_>, value: &Value) -> Option<Requirement> {
+    let fields = decoder.fields(value, &["key", "operator", "values"])?;
+    let key = decoder.required(&fields, "key", "write a label, for example rack");
+    let key = key.and_then(|value| decoder.parsed(value, label_key));
+    let values = decoder.list(fields.get("values"));
+    let values: BTreeSet<String> = values
+        .iter()
+        .filter_map(|value| decoder.parsed(value, label_value))
+        .collect();
+    let hint = "write In, NotIn, Exists or DoesNotExist";
+    let operator = decoder.required(&fields, "operator", hint)?;
+    let operator = decoder.parsed(operator, |name| Operator::new(name, values))?;
+    Some(Requirement {
+        key: key?,
+        operator,
+    })
+}
+
+fn label_key(text: &str) -> Result<String, selector::SelectorError> {
+    selector::check_key(text).map(|()| text.to_owned())
+}
+
+fn label_value(text: &str) -> Result<String, selector::SelectorError> {
+    selector::check_value(text).map(|()| text.to_owned())
+}

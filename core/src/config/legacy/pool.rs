@@ -1,0 +1,204 @@
+//! `address-pools` (behaviour reference 1.5).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Aliases;
+use crate::address::Family;
+use crate::config::decode::{Decoder, Fields, Value};
+use crate::config::error::Located;
+use crate::config::validate::AddressEntry;
+use crate::config::{BgpAdvertisement, Community, Pool, address, pool};
+
+/// The most address blocks of a configuration, ranges expanded.
+const MAX_BLOCKS: usize = 100_000;
+
+const KEYS: [&str; 6] = [
+    "name",
+    "protocol",
+    "addresses",
+    "avoid-buggy-ips",
+    "auto-assign",
+    "bgp-advertisements",
+];
+
+/// A pool as far as it is valid by itself.
+pub(super) struct Draft {
+    pub(super) name: Option<Located<Arc<str>>>,
+    pub(super) entries: Vec<Located<AddressEntry>>,
+    /// The pool, if nothing is wrong with its name and protocol.
+    pub(super) pool: Option<Pool>,
+}
+
+pub(super) fn pools(
+    decoder: &mut Decoder<'_>,
+    value: Option<&Value>,
+    aliases: &Aliases,
+    backends: &[&'static str],
+) -> Vec<Draft> {
+    let mut room = MAX_BLOCKS;
+    let mut pools = Vec::new();
+    for value in decoder.list(value) {
+        if let Some(fields) = decoder.fields(&value, &KEYS) {
+            pools.push(draft(decoder, &fields, aliases, backends, &mut room));
+        }
+    }
+    pools
+}
+
+fn draft(
+    decoder: &mut Decoder<'_>,
+    fields: &Fields,
+    aliases: &Aliases,
+    backends: &[&'static str],
+    room: &mut usize,
+) -> Draft {
+    let name = decoder.name(fields);
+    let label = name
+        .as_ref()
+        .map_or_else(|| "".into(), |name| Arc::clone(&name.value));
+    let entries = addresses(decoder, fields, &label, room);
+    let protocol = decoder.required(fields, "protocol", "write bgp");
+    let backend = protocol
+        .and_then(|value| decoder.parsed(value, |protocol| pool::backend(protocol, backends)));
+    let bgp_advertisements = advertisements(decoder, fields, backend, aliases, &entries);
+    let avoid_buggy_ips = decoder
+        .boolean(fields.get("avoid-buggy-ips"))
+        .unwrap_or(false);
+    let auto_assign = decoder.boolean(fields.get("auto-assign")).unwrap_or(true);
+    let pool = name.clone().zip(backend).map(|(name, backend)| Pool {
+        name: name.value,
+        backend,
+        blocks: entries
+            .iter()
+            .flat_map(|entry| entry.value.blocks.clone())
+            .collect(),
+        avoid_buggy_ips,
+        auto_assign,
+        bgp_advertisements,
+    });
+    Draft {
+        name,
+        entries,
+        pool,
+    }
+}
+
+fn addresses(
+    decoder: &mut Decoder<'_>,
+    fields: &Fields,
+    pool: &Arc<str>,
+    room: &mut usize,
+) -> Vec<Located<AddressEntry>> {
+    let hint = "write a list of CIDRs or ranges, for example [198.51.100.0/24]";
+    let Some(list) = decoder.required(fields, "addresses", hint) else {
+        return Vec::new();
+    };
+    if list.is_empty_list() {
+        decoder.refuse(list, format!("the list is empty: {hint}"));
+    }
+    let mut entries = Vec::new();
+    for value in decoder.list(Some(list)) {
+        let entry = |text: &str| {
+            let blocks = address::parse(text)?;
+            Ok::<_, address::AddressError>(AddressEntry {
+                pool: Arc::clone(pool),
+                text: text.to_owned(),
+                blocks,
+            })
+        };
+        let Some(entry) = decoder.parsed(&value, entry) else {
+            continue;
+        };
+        let Some(rest) = room.checked_sub(entry.blocks.len()) else {
+            let message =
+                format!("more than {MAX_BLOCKS} address blocks: write fewer, larger ones");
+            decoder.refuse(&value, message);
+            break;
+        };
+        *room = rest;
+        entries.push(decoder.locate(&value, entry));
+    }
+    entries
+}
+
+fn advertisements(
+    decoder: &mut Decoder<'_>,
+    fields: &Fields,
+    backend: Option<&'static str>,
+    aliases: &Aliases,
+    entries: &[Located<AddressEntry>],
+) -> Vec<BgpAdvertisement> {
+    let values = decoder.list(fields.get("bgp-advertisements"));
+    let advertisements: Vec<_> = values
+        .iter()
+        .filter_map(|value| advertisement(decoder, value, aliases, entries))
+        .collect();
+    match (backend, values.first()) {
+        (Some("bgp") | None, Some(_)) => advertisements,
+        (Some("bgp"), None) => vec![BgpAdvertisement::default()],
+        (Some(other), Some(first)) => {
+            let message = format!("a {other} pool has no BGP advertisements: remove them");
+            decoder.refuse(first, message);
+            Vec::new()
+        }
+        (Some(_) | None, None) => Vec::new(),
+    }
+}
+
+fn advertisement(
+    decoder: &mut Decoder<'_>,
+    value: &Value,
+    aliases: &Aliases,
+    entries: &[Located<AddressEntry>],
+) -> Option<BgpAdvertisement> {
+    let keys = [
+        "aggregation-length",
+        "aggregation-length-v6",
+        "localpref",
+        "communities",
+    ];
+    let [length_v4, length_v6, localpref, communities] = keys;
+    let fields = decoder.fields(value, &keys)?;
+    let defaults = BgpAdvertisement::default();
+    let v4 = aggregation(decoder, fields.get(length_v4), Family::V4, entries);
+    let v6 = aggregation(decoder, fields.get(length_v6), Family::V6, entries);
+    let local_pref = fields.get(localpref);
+    let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=i128::from(u32::MAX)));
+    Some(BgpAdvertisement {
+        aggregation_length_v4: v4.unwrap_or(defaults.aggregation_length_v4),
+        aggregation_length_v6: v6.unwrap_or(defaults.aggregation_length_v6),
+        local_pref: local_pref.unwrap_or(defaults.local_pref),
+        communities: communities_of(decoder, fields.get(communities), aliases),
+    })
+}
+
+fn aggregation(
+    decoder: &mut Decoder<'_>,
+    value: Option<&Value>,
+    family: Family,
+    entries: &[Located<AddressEntry>],
+) -> Option<u8> {
+    let value = value?;
+    let length = decoder.number(value, 0..=i128::from(family.bits()))?;
+    for AddressEntry { text, blocks, .. } in entries.iter().map(|entry| &entry.value) {
+        decoder.checked(value, pool::check_aggregation(length, family, text, blocks))?;
+    }
+    Some(length)
+}
+
+fn communities_of(
+    decoder: &mut Decoder<'_>,
+    value: Option<&Value>,
+    aliases: &Aliases,
+) -> BTreeSet<Community> {
+    let mut communities = BTreeSet::new();
+    for value in decoder.list(value) {
+        let resolve = |text: &str| match aliases.get(text) {
+            Some(community) => Ok(*community),
+            None => text.parse().map(Some),
+        };
+        communities.extend(decoder.parsed(&value, resolve).flatten());
+    }
+    communities
+}

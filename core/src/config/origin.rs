@@ -1,0 +1,106 @@
+//! Where the text of a configuration stands in the file that the user edits.
+
+use std::sync::Arc;
+
+use serde_saphyr::Spanned;
+
+use super::error::{ConfigError, Place};
+use crate::yaml::{self, Position};
+
+#[cfg(test)]
+mod tests;
+
+/// The file of a configuration text, and how places of the text become places of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    file: Arc<str>,
+    layout: Layout,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// The text stands in the file line by line, moved down and to the right.
+    Shifted { lines: usize, columns: usize },
+    /// The text is quoted or folded: all that is known is where it starts.
+    Packed(Position),
+}
+
+impl Origin {
+    /// A text that is a whole file, or comes from elsewhere under that name (for example
+    /// `ConfigMap metallb-system/config`).
+    pub fn whole(file: &str) -> Self {
+        Self {
+            file: file.into(),
+            layout: Layout::Shifted {
+                lines: 0,
+                columns: 0,
+            },
+        }
+    }
+
+    /// The bytes of this file as text.
+    ///
+    /// # Errors
+    /// The place of the first byte that is not UTF-8.
+    pub fn decode<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, ConfigError> {
+        yaml::decode(bytes).map_err(|error| ConfigError::syntax(&error, self))
+    }
+
+    /// A text that is a scalar of a YAML file, as `data.config` is in the manifest of a ConfigMap.
+    /// `source` is the whole file, with all its documents, from which `text` was read.
+    ///
+    /// The lines of a literal block scalar (`config: |`) stand in the file as they are but for the
+    /// indentation, so that every place of the text has its place in the file.
+    pub fn embedded(file: &str, source: &str, text: &Spanned<String>) -> Self {
+        // The numbers are lossless: the file was in memory when they were counted.
+        let start = Position {
+            line: usize::try_from(text.defined.line()).unwrap_or(1),
+            column: usize::try_from(text.defined.column()).unwrap_or(1),
+        };
+        let layout = literal_layout(source, &text.value, start);
+        Self {
+            file: file.into(),
+            layout: layout.unwrap_or(Layout::Packed(start)),
+        }
+    }
+
+    /// The place in the file of a position in the text.
+    pub(super) fn place(&self, position: Position, path: &str) -> Place {
+        let (position, within) = match self.layout {
+            Layout::Shifted { lines, columns } => {
+                let line = position.line + lines;
+                let column = position.column + columns;
+                (Position { line, column }, None)
+            }
+            Layout::Packed(start) => (start, Some(position)),
+        };
+        Place {
+            file: Arc::clone(&self.file),
+            position,
+            within,
+            path: path.to_owned(),
+        }
+    }
+}
+
+/// The layout of a text that is a literal block scalar whose first line that is not blank is at
+/// `start`; `None` if the source does not have the text there line by line.
+fn literal_layout(source: &str, text: &str, start: Position) -> Option<Layout> {
+    let is_blank = |line: &str| line.trim().is_empty();
+    let blank = text.lines().take_while(|line| is_blank(line)).count();
+    let lines = start.line.checked_sub(blank + 1)?;
+    let in_file = || source.lines().skip(lines).map(str::trim_end);
+
+    let first = text.lines().nth(blank)?;
+    let columns = in_file()
+        .nth(blank)?
+        .len()
+        .checked_sub(first.trim_end().len())?;
+    let is_there = in_file().zip(text.lines()).all(|(in_file, line)| {
+        let indented = in_file.get(columns..);
+        is_blank(line) || indented == Some(line.trim_end())
+    });
+    let is_indented = in_file().nth(blank)?.get(..columns).is_some_and(is_blank);
+    let is_complete = in_file().count() >= text.lines().count();
+    (is_there && is_indented && is_complete).then_some(Layout::Shifted { lines, columns })
+}

@@ -1,0 +1,175 @@
+//! The rules for one BGP peer (behaviour reference 1.3).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::address::parse_ip;
+use super::duration::{self, DurationError};
+use super::error::quote;
+use crate::address::Family;
+
+#[cfg(test)]
+mod tests;
+
+/// The TCP port of BGP.
+pub const DEFAULT_PORT: u16 = 179;
+/// The hold time to propose unless the user chose one.
+pub const DEFAULT_HOLD_TIME: Duration = Duration::from_secs(90);
+/// The AS number that stands in for others in two-octet fields, RFC 6793 section 9.
+const AS_TRANS: u32 = 23456;
+/// What Linux takes as a TCP MD5 key (`TCP_MD5SIG_MAXKEYLEN`), in bytes.
+const MAX_PASSWORD: usize = 80;
+
+/// Why a setting of a peer is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// AS 0, RFC 7607.
+    #[error("0 is not an AS number: write one from 1 to 4294967295, for example 64512")]
+    ZeroAsn,
+    /// Our own AS is AS_TRANS.
+    #[error("{AS_TRANS} is reserved (AS_TRANS, RFC 6793): write the AS number of your own network")]
+    AsTrans,
+    /// Not an address.
+    #[error("{} is not an IP address: write for example 192.168.7.10 or 2001:db8::1", quote(.0))]
+    Address(String),
+    /// Such a session could never be opened.
+    #[error("{0} is {family}, but the peer's address {1} is {peer_family}: both must be of one family",
+        family = Family::of(*.0), peer_family = Family::of(*.1))]
+    SourceFamily(IpAddr, IpAddr),
+    /// A BGP identifier has four octets and is not 0, RFC 6286.
+    #[error("{} is not a router id: write it as an IPv4 address, for example 192.168.7.13", quote(.0))]
+    RouterId(String),
+    /// Not a duration.
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+    /// RFC 4271 section 4.2.
+    #[error("a hold time of {} is too short: write 0s (never expires) or at least 3s", quote(.0))]
+    HoldTooShort(String),
+    /// The field of the OPEN message has 16 bits.
+    #[error("a hold time of {} is too long: write at most 65535s", quote(.0))]
+    HoldTooLong(String),
+    /// The peer would drop the session between two keepalives.
+    #[error("{} is longer than the hold time of {}s: write at most that, a third is usual",
+        quote(.0), .1.as_secs())]
+    KeepaliveTooLong(String, Duration),
+    /// Without keepalives the peer's hold timer expires.
+    #[error("{} sends no keepalives, so that the hold time of {}s expires: write at least 1s, or \
+        set hold-time to 0s, too", quote(.0), .1.as_secs())]
+    KeepaliveZero(String, Duration),
+    /// iBGP sessions are never limited to one hop.
+    #[error("true makes no sense with equal my-asn and peer-asn (iBGP): remove this key")]
+    MultihopIbgp,
+    /// Does not say which, because it is a secret.
+    #[error("this password is longer than {MAX_PASSWORD} bytes, the most that TCP MD5 takes")]
+    Password,
+}
+
+/// The peer's AS number.
+///
+/// # Errors
+/// It is 0.
+pub fn peer_asn(number: u32) -> Result<u32, PeerError> {
+    match number {
+        0 => Err(PeerError::ZeroAsn),
+        number => Ok(number),
+    }
+}
+
+/// Our AS number. Other reserved numbers than AS_TRANS work, and are in use.
+///
+/// # Errors
+/// It is 0 or AS_TRANS.
+pub fn my_asn(number: u32) -> Result<u32, PeerError> {
+    match peer_asn(number)? {
+        AS_TRANS => Err(PeerError::AsTrans),
+        number => Ok(number),
+    }
+}
+
+/// An address of a peer, or to connect from.
+///
+/// # Errors
+/// It is none.
+pub fn address(text: &str) -> Result<IpAddr, PeerError> {
+    parse_ip(text).ok_or_else(|| PeerError::Address(text.to_owned()))
+}
+
+/// Checks the address to connect from. (MetalLB lets one of the wrong family pass, and then fails to
+/// connect for ever.)
+///
+/// # Errors
+/// It is of another family than the peer's.
+pub fn check_source(source: IpAddr, peer: IpAddr) -> Result<(), PeerError> {
+    if Family::of(source) == Family::of(peer) {
+        Ok(())
+    } else {
+        Err(PeerError::SourceFamily(source, peer))
+    }
+}
+
+/// A BGP identifier. (MetalLB lets an IPv6 address and 0.0.0.0 pass, and no peer accepts the result.)
+///
+/// # Errors
+/// It is not an IPv4 address, or 0.0.0.0.
+pub fn router_id(text: &str) -> Result<Ipv4Addr, PeerError> {
+    match parse_ip(text) {
+        Some(IpAddr::V4(id)) if !id.is_unspecified() => Ok(id),
+        Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => Err(PeerError::RouterId(text.to_owned())),
+    }
+}
+
+/// A hold time in whole seconds; parts of a second are dropped.
+///
+/// # Errors
+/// It is no duration, or neither 0 nor from 3 to 65535 seconds.
+pub fn hold_time(text: &str) -> Result<Duration, PeerError> {
+    let time = whole_seconds(text)?;
+    match time.as_secs() {
+        1 | 2 => Err(PeerError::HoldTooShort(text.to_owned())),
+        seconds if seconds > u64::from(u16::MAX) => Err(PeerError::HoldTooLong(text.to_owned())),
+        _ => Ok(time),
+    }
+}
+
+/// A keepalive interval in whole seconds; parts of a second are dropped.
+///
+/// # Errors
+/// It is no duration, or does not keep a session with this hold time alive.
+pub fn keepalive_time(text: &str, hold_time: Duration) -> Result<Duration, PeerError> {
+    let time = whole_seconds(text)?;
+    if time > hold_time {
+        return Err(PeerError::KeepaliveTooLong(text.to_owned(), hold_time));
+    }
+    if time.is_zero() && !hold_time.is_zero() {
+        return Err(PeerError::KeepaliveZero(text.to_owned(), hold_time));
+    }
+    Ok(time)
+}
+
+fn whole_seconds(text: &str) -> Result<Duration, DurationError> {
+    Ok(Duration::from_secs(duration::parse(text)?.as_secs()))
+}
+
+/// Checks whether a session may be over several hops explicitly.
+///
+/// # Errors
+/// It is one of iBGP.
+pub fn check_multihop(multihop: bool, my_asn: u32, peer_asn: u32) -> Result<(), PeerError> {
+    if multihop && my_asn == peer_asn {
+        Err(PeerError::MultihopIbgp)
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks the length of a TCP MD5 password.
+///
+/// # Errors
+/// Linux would not take it.
+pub fn check_password(password: &str) -> Result<(), PeerError> {
+    if password.len() <= MAX_PASSWORD {
+        Ok(())
+    } else {
+        Err(PeerError::Password)
+    }
+}

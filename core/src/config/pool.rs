@@ -1,0 +1,91 @@
+//! The rules for one address pool (behaviour reference 1.5).
+
+use ipnet::IpNet;
+
+use super::error::{quote, suggest};
+use crate::address::Family;
+
+#[cfg(test)]
+mod tests;
+
+/// The protocols that a pool may name: MetalLB's `bgp` and `layer2`, and the two halves of the
+/// latter, `arp` for IPv4 and `ndp` for IPv6.
+const PROTOCOLS: [&str; 4] = ["bgp", "layer2", "arp", "ndp"];
+
+/// Why a setting of a pool is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// The protocol is known, but its backend was left out of this binary.
+    #[error("this binary was built without {0}: build it with the cargo feature \"{0}\"")]
+    NotBuiltIn(&'static str),
+    /// The protocol is known, but there is no backend yet.
+    #[error("{0} is not supported yet: this version has no backend for it, write bgp")]
+    NotYet(&'static str),
+    /// Not a protocol.
+    #[error("{} is not a protocol{}: the protocols are bgp, layer2, arp and ndp, and this binary \
+        has {}", quote(.0), did_you_mean(.0), .1)]
+    UnknownProtocol(String, String),
+    /// A route would be for more addresses than the pool has.
+    #[error("{length} is shorter than the prefix of {block}, a part of {}: write {} to {}, or remove \
+        this key", quote(.entry), .block.prefix_len(), .block.max_prefix_len())]
+    Aggregation {
+        /// The prefix length of the routes.
+        length: u8,
+        /// An entry of the pool's addresses.
+        entry: String,
+        /// Its largest block.
+        block: IpNet,
+    },
+}
+
+fn did_you_mean(protocol: &str) -> String {
+    match suggest(protocol, &PROTOCOLS) {
+        Some(meant) => format!(", did you mean \"{meant}\"?"),
+        None => String::new(),
+    }
+}
+
+/// The backend that announces the pools of a protocol; `backends` are those built into this binary.
+///
+/// # Errors
+/// There is no such protocol, or no backend for it.
+pub fn backend(protocol: &str, backends: &[&'static str]) -> Result<&'static str, PoolError> {
+    if let Some(backend) = backends.iter().find(|backend| **backend == protocol) {
+        return Ok(backend);
+    }
+    match PROTOCOLS.iter().find(|known| **known == protocol) {
+        Some(&"bgp") => Err(PoolError::NotBuiltIn("bgp")),
+        Some(known) => Err(PoolError::NotYet(known)),
+        None => {
+            let backends = backends.join(", ");
+            Err(PoolError::UnknownProtocol(protocol.to_owned(), backends))
+        }
+    }
+}
+
+/// Checks an aggregation length against the blocks of one entry of the addresses. Blocks of the other
+/// family do not count.
+///
+/// As in MetalLB v0.12 the largest block of the entry decides, which accepts all that v0.10 does: a
+/// route may be for more addresses than a small block at the edge of a range has.
+///
+/// # Errors
+/// Routes of this length would be for more addresses than the largest block has.
+pub fn check_aggregation(
+    length: u8,
+    family: Family,
+    entry: &str,
+    blocks: &[IpNet],
+) -> Result<(), PoolError> {
+    let of_family = blocks
+        .iter()
+        .filter(|block| Family::of(block.addr()) == family);
+    match of_family.min_by_key(|block| block.prefix_len()) {
+        Some(block) if length < block.prefix_len() => Err(PoolError::Aggregation {
+            length,
+            entry: entry.to_owned(),
+            block: *block,
+        }),
+        Some(_) | None => Ok(()),
+    }
+}

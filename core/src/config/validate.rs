@@ -1,0 +1,115 @@
+//! The rules that concern several parts of a configuration, whatever format it has.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::Peer;
+use super::error::{ConfigError, Located, quote};
+use crate::address::Family;
+
+#[cfg(test)]
+mod tests;
+
+/// One entry of a pool's addresses.
+#[derive(Clone, Debug)]
+pub struct AddressEntry {
+    /// The pool it belongs to.
+    pub pool: Arc<str>,
+    /// As written.
+    pub text: String,
+    /// What it stands for; disjoint.
+    pub blocks: Vec<IpNet>,
+}
+
+/// The entries that have addresses in common with an earlier entry, of the same pool or another.
+pub fn overlaps(entries: &[Located<AddressEntry>]) -> Vec<ConfigError> {
+    let mut blocks: Vec<(IpNet, usize)> = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        blocks.extend(entry.value.blocks.iter().map(|block| (*block, index)));
+    }
+    // Two CIDR blocks are disjoint or one contains the other, which comes first in this order.
+    blocks.sort_by_key(|(block, index)| {
+        let family = Family::of(block.addr());
+        (family, block.network(), block.prefix_len(), *index)
+    });
+    let mut pairs = BTreeSet::new();
+    let mut outer: Option<(IpNet, usize)> = None;
+    for (block, index) in blocks {
+        match outer {
+            Some((around, other)) if around.contains(&block) => {
+                pairs.insert((index.max(other), index.min(other)));
+            }
+            Some(_) | None => outer = Some((block, index)),
+        }
+    }
+    let pairs = pairs.into_iter();
+    let pair = |(later, earlier)| Some(overlap(entries.get(later)?, entries.get(earlier)?));
+    pairs.filter_map(pair).collect()
+}
+
+fn overlap(later: &Located<AddressEntry>, earlier: &Located<AddressEntry>) -> ConfigError {
+    let message = format!(
+        "{} overlaps {} of pool {} at {}: an address can be in one pool only, and there once",
+        quote(&later.value.text),
+        quote(&earlier.value.text),
+        quote(&earlier.value.pool),
+        earlier.place.seen_from(&later.place),
+    );
+    ConfigError {
+        place: later.place.clone(),
+        message,
+    }
+}
+
+/// The names (of what `kind` says) that an earlier one equals.
+pub fn duplicate_names<'a>(kind: &str, names: &'a [Located<Arc<str>>]) -> Vec<ConfigError> {
+    let error = |later: &'a Located<Arc<str>>, earlier: &Located<Arc<str>>| ConfigError {
+        place: later.place.clone(),
+        message: format!(
+            "{} already exists: {} has a {kind} of that name, choose another one",
+            quote(&later.value),
+            earlier.place.seen_from(&later.place),
+        ),
+    };
+    duplicates(names, Arc::clone, error)
+}
+
+/// The peers that are in no setting different from an earlier one. Peers with the same address are
+/// otherwise allowed; they are sessions with different nodes, for instance.
+pub fn duplicate_peers(peers: &[Located<Peer>]) -> Vec<ConfigError> {
+    // As in MetalLB, where not given means false.
+    let settings = |peer: &Peer| Peer {
+        ebgp_multihop: Some(peer.ebgp_multihop.unwrap_or(false)),
+        ..peer.clone()
+    };
+    let error = |later: &Located<Peer>, earlier: &Located<Peer>| ConfigError {
+        place: later.place.clone(),
+        message: format!(
+            "this peer {} already exists: the one at {} has the same settings, remove one",
+            later.value.address,
+            earlier.place.seen_from(&later.place),
+        ),
+    };
+    duplicates(peers, settings, error)
+}
+
+fn duplicates<'a, T, K: Eq + Hash>(
+    items: &'a [Located<T>],
+    key: impl Fn(&T) -> K,
+    error: impl Fn(&'a Located<T>, &'a Located<T>) -> ConfigError,
+) -> Vec<ConfigError> {
+    let mut first: HashMap<K, &Located<T>> = HashMap::new();
+    let mut errors = Vec::new();
+    for item in items {
+        match first.get(&key(&item.value)) {
+            Some(&earlier) => errors.push(error(item, earlier)),
+            None => {
+                first.insert(key(&item.value), item);
+            }
+        }
+    }
+    errors
+}
