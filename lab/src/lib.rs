@@ -44,5 +44,5 @@ pub use gobgp::GoBgp;
 pub use host::Host;
 pub use lab::{Lab, test};
 pub use process::Process;
-pub use route::{Family, KernelRoutes, Path, Routes, next_hops};
+pub use route::{Family, KernelRoutes, Path, Routes, ip, net, next_hops};
 pub use switch::{Cable, Switch};

@@ -7,6 +7,18 @@ use anyhow::{Context, Result};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
+/// An address written in the code; panics when it is none.
+#[expect(clippy::expect_used, reason = "for literals")]
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an IP address")
+}
+
+/// A prefix written in the code; panics when it is none.
+#[expect(clippy::expect_used, reason = "for literals")]
+pub fn net(text: &str) -> IpNet {
+    text.parse().expect("a prefix")
+}
+
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {

@@ -2,28 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use carillon_lab::{Bird, Family, Frr, GoBgp, Host, Lab, next_hops, test, wait, web};
-use ipnet::IpNet;
+use carillon_lab::{
+    Bird, Family, Frr, GoBgp, Host, Lab, Path as BgpPath, ip, net, next_hops, test, wait, web,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-fn net(text: &str) -> IpNet {
-    text.parse().unwrap()
-}
-
 fn namespaces(id: &str) -> Vec<String> {
-    let entries = std::fs::read_dir("/run/netns").unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = std::fs::read_dir("/run/netns")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names
         .filter(|name| name.starts_with(&format!("{id}-")))
         .collect()
@@ -37,6 +33,11 @@ fn leftovers(id: &str, dir: &Path, processes: &[u32]) -> Vec<String> {
     let alive = lines.filter(|line| !line.is_empty());
     let dir = dir.exists().then(|| dir.display().to_string());
     alive.chain(dir).chain(namespaces(id)).collect()
+}
+
+fn only(mut paths: Vec<BgpPath>) -> Result<BgpPath> {
+    ensure!(paths.len() == 1, "{paths:?}");
+    Ok(paths.remove(0))
 }
 
 /// Two hosts on a switch.
@@ -84,42 +85,36 @@ fn a_web_server_answers_in_its_namespace() {
     });
 }
 
+const FRR: &str = "router bgp 64512
+  neighbor 192.0.2.2 remote-as 64512
+  neighbor 192.0.2.2 passive
+  neighbor 2001:db8::2 remote-as 64513
+  neighbor 2001:db8::2 passive
+  no bgp ebgp-requires-policy
+  address-family ipv6 unicast
+   neighbor 2001:db8::2 activate";
+
+const BIRD: &str = "log stderr all;
+router id 192.0.2.2;
+protocol device {}
+protocol static { ipv4; route 198.51.100.1/32 blackhole {
+  bgp_community.add((64512,100)); bgp_local_pref = 150; bgp_med = 7; }; }
+protocol static { ipv6; route 2001:db8:100::1/128 blackhole; }
+template bgp fast { connect delay time 1; connect retry time 1; error wait time 1, 2; }
+protocol bgp four from fast { local as 64512; neighbor 192.0.2.1 as 64512;
+  ipv4 { import all; export all; next hop self; }; }
+protocol bgp six from fast { local as 64513; neighbor 2001:db8::1 as 64512;
+  ipv6 { import all; export all; next hop self; }; }";
+
 #[test]
-fn frr_and_bird_exchange_routes() {
+fn frr_learns_routes_from_bird() {
     test(|lab| {
         let (a, b) = pair(lab)?;
-        let mut frr = Frr::start(
-            &a,
-            "router bgp 64512
-              neighbor 192.0.2.2 remote-as 64512
-              neighbor 192.0.2.2 passive
-              neighbor 2001:db8::2 remote-as 64513
-              neighbor 2001:db8::2 passive
-              no bgp ebgp-requires-policy
-              address-family ipv6 unicast
-               neighbor 2001:db8::2 activate",
-        )?;
-        let bird = Bird::start(
-            &b,
-            "log stderr all;
-            router id 192.0.2.2;
-            protocol device {}
-            protocol static { ipv4; route 198.51.100.1/32 blackhole {
-                bgp_community.add((64512,100)); bgp_local_pref = 150; bgp_med = 7; }; }
-            protocol static { ipv6; route 2001:db8:100::1/128 blackhole; }
-            template bgp fast { connect delay time 1; connect retry time 1; error wait time 1, 2; }
-            protocol bgp four from fast { local as 64512; neighbor 192.0.2.1 as 64512;
-                ipv4 { import all; export all; next hop self; }; }
-            protocol bgp six from fast { local as 64513; neighbor 2001:db8::1 as 64512;
-                ipv6 { import all; export all; next hop self; }; }",
-        )?;
-        bird.await_established("four")?;
-        bird.await_established("six")?;
+        let frr = Frr::start(&a, FRR)?;
+        let _bird = Bird::start(&b, BIRD)?;
         frr.await_established(ip("192.0.2.2"))?;
         let path = wait::until("the IPv4 route", SOON, || {
-            let mut paths = frr.paths(net("198.51.100.1/32"))?;
-            ensure!(paths.len() == 1, "{paths:?}");
-            Ok(paths.remove(0))
+            only(frr.paths(net("198.51.100.1/32"))?)
         })?;
         assert_eq!(path.peer, Some(ip("192.0.2.2")));
         assert_eq!(
@@ -146,8 +141,30 @@ fn frr_and_bird_exchange_routes() {
                 "{routes:?}"
             );
             Ok(())
-        })?;
+        })
+    });
+}
+
+#[test]
+fn frr_restarts() {
+    test(|lab| {
+        let (a, b) = pair(lab)?;
+        let mut frr = Frr::start(&a, FRR)?;
+        let bird = Bird::start(&b, BIRD)?;
+        bird.await_established("four")?;
+        bird.await_established("six")?;
         frr.stop()?;
+        wait::until("bird to notice", SOON, || {
+            let sessions = bird.sessions()?;
+            ensure!(
+                sessions.values().all(|state| state != "Established"),
+                "{sessions:?}"
+            );
+            Ok(())
+        })?;
+        frr.restart()?;
+        bird.await_established("four")?;
+        frr.kill()?;
         frr.restart()?;
         bird.await_established("four")?;
         assert_eq!(
@@ -188,10 +205,8 @@ fn frr_and_gobgp_exchange_routes() {
         )?;
         gobgp.gobgp("global rib add 198.51.100.9/32 nexthop 192.0.2.2 community 64512:7 med 5")?;
         gobgp.await_established(ip("192.0.2.1"))?;
-        let path = wait::until("the route from gobgp", SOON, || {
-            let mut paths = frr.paths(net("198.51.100.9/32"))?;
-            ensure!(paths.len() == 1, "{paths:?}");
-            Ok(paths.remove(0))
+        let path = wait::until("gobgp's route", SOON, || {
+            only(frr.paths(net("198.51.100.9/32"))?)
         })?;
         assert_eq!(
             (path.as_path.as_slice(), path.med),
