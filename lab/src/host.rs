@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::capture::Capture;
 use crate::lab::{Lab, NETNS};
-use crate::process::{Process, output};
+use crate::process::{Process, command, output};
 use crate::route::{self, Family, KernelRoutes};
 use crate::wait;
 
@@ -44,7 +44,7 @@ impl Host {
             lab: lab.clone(),
             name: name.to_owned(),
         };
-        output(Command::new("ip").args(["netns", "add", &host.namespace()]))?;
+        output(command("ip").args(["netns", "add", &host.namespace()]))?;
         for (key, value) in SYSCTLS {
             host.sysctl(key, value)?;
         }
@@ -74,7 +74,7 @@ impl Host {
 
     /// A command that will run in the namespace.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("nsenter");
+        let mut command = command("nsenter");
         // Not `ip netns exec`: that one mounts another /sys, which hides the control groups.
         command
             .arg(format!("--net={NETNS}/{}", self.namespace()))
@@ -97,7 +97,7 @@ impl Host {
     /// 192.0.2.1")`.
     pub fn ip(&self, arguments: &str) -> Result<String> {
         output(
-            Command::new("ip")
+            command("ip")
                 .args(["-n", &self.namespace()])
                 .args(arguments.split_whitespace()),
         )

@@ -5,13 +5,14 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::host::Host;
+use crate::process::command;
 use crate::switch::Switch;
 
 /// Where each lab has its directory; only root may write there.
@@ -76,7 +77,7 @@ impl Lab {
         fs::create_dir(&dir).with_context(|| format!("cannot make the lab {}", dir.display()))?;
         let script =
             format!("trap '' HUP INT TERM; read -r word; [ \"$word\" = keep ] && exit\n{REMOVE}");
-        let mut remover = Command::new("sh")
+        let mut remover = command("sh")
             .args(["-c", &script, "remove", &id])
             .arg(&dir)
             .process_group(0)
@@ -221,7 +222,7 @@ fn orphan(name: &str) -> Option<String> {
 
 fn remove(id: &str, dir: &Path) -> Result<()> {
     // Single steps may fail in a race with the lab's own remover; what counts is the end.
-    Command::new("sh")
+    command("sh")
         .args(["-c", REMOVE, "remove", id])
         .arg(dir)
         .stderr(Stdio::null())

@@ -1,5 +1,6 @@
 //! Commands, and processes in the background.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,15 @@ use crate::wait;
 
 /// How long a process may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// A command, looked for in the directories of administrators as well, which are not in everybody's
+/// `PATH` and not in that of every `sudo`.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command
+}
 
 /// Runs a command to its end and returns its standard output; an exit code other than 0 is an error
 /// that shows the command and what it complained about.

@@ -1,0 +1,42 @@
+# The tasks of this project; `make` alone lists them.
+
+.PHONY: help setup demo demo-clean test bench lint clean root
+
+help: ## List these tasks
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
+
+setup: ## Install the lab's tools that are missing (Debian packages)
+	@sh lab/setup.sh
+
+demo: root setup ## Two nodes, a router, a service: show its route come and go; KEEP=1 leaves it standing
+	cargo build --package carillon
+	cargo run --package carillon-lab --bin demo -- $(if $(KEEP),--keep)
+
+demo-clean: root ## Remove the lab that KEEP=1 left standing
+	cargo run --quiet --package carillon-lab --bin demo -- --clean
+
+test: root setup ## Run all tests; without root: cargo test --workspace --exclude carillon-lab
+	cargo build --package carillon
+	cargo test --workspace
+
+bench: root setup ## Run the benchmarks, or the one that NAME=… names
+	cargo build --release --package carillon
+	cargo run --release --package carillon-lab --bin bench -- $(NAME)
+
+lint: ## Check formatting, lints, lengths, and the licences of the dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@git ls-files '*.rs' | grep -vE '(^|/)tests(/|\.rs$$)' | xargs wc -l | awk '\
+	$$2 != "total" && $$1 > 400 { print $$2 ": " $$1 " lines, 400 are allowed"; bad = 1 } \
+	END { exit bad }'
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
+	else echo '*** cargo-deny is not installed: dependencies and licences are NOT checked ***'; fi
+
+clean: ## Remove everything that was built
+	cargo clean
+
+# Network namespaces need root.
+root:
+	@[ "$$(id -u)" = 0 ] || { \
+	echo 'this needs root, for network namespaces: sudo -E env PATH="$$PATH" make $(MAKECMDGOALS) $(MAKEOVERRIDES)' >&2; \
+	exit 1; }
