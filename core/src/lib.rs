@@ -10,9 +10,11 @@
 //! network is the business of the backends behind [`backend::Backend`].
 
 pub mod address;
+pub mod allocator;
 pub mod announcement;
 pub mod backend;
 pub mod config;
+pub mod controller;
 pub mod endpoint;
 pub mod node;
 pub mod policy;

@@ -1,0 +1,339 @@
+//! Which service has which addresses.
+//!
+//! ```text
+//!  Allocator ─┬─ Blocks            address ──▶ pool and block
+//!             ├─ assignments       service ──▶ addresses, pool, keys, ports
+//!             ├─ in_use            address ──▶ its services and their ports
+//!             └─ per pool and family: Space ─┬─ the free gaps, in block order
+//!                                            └─ Group per sharing key: addresses that may be shared
+//! ```
+//!
+//! The allocator is bound to one configuration. A new configuration means a new allocator into
+//! which the assignments are carried over; that makes a restart, a resync and a reconfiguration one
+//! and the same operation. Every operation on a service costs O(log n) of what is assigned; no
+//! address range is ever walked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::address::Family;
+use crate::config::{Config, Pool, is_buggy};
+use crate::service::{Families, Port, Service, ServiceKey};
+
+mod blocks;
+mod refusal;
+mod sharing;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use blocks::Blocks;
+pub(crate) use refusal::quoted;
+pub use refusal::{Obstacle, Refusal};
+pub use sharing::SharingKeys;
+use space::Space;
+pub use space::{PoolUsage, Usage};
+
+/// The one who asks for addresses: a service, reduced to what decides about sharing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// The service.
+    pub service: ServiceKey,
+    /// What must be equal for two services to share an address.
+    pub keys: SharingKeys,
+    /// What must be disjoint.
+    pub ports: BTreeSet<Port>,
+}
+
+impl Tenant {
+    /// The tenant that a service is.
+    pub fn of(service: &Service) -> Self {
+        Self {
+            service: service.key.clone(),
+            keys: SharingKeys::of(service),
+            ports: service.ports.clone(),
+        }
+    }
+}
+
+/// What a service has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The service, with the keys and ports that it occupies the addresses with.
+    pub tenant: Tenant,
+    /// One address, or one of each family; in the order of publication.
+    pub addresses: Vec<IpAddr>,
+    /// The pool that contains them all.
+    pub pool: Arc<str>,
+}
+
+/// Who uses an address. The keys are those of every service on it.
+#[derive(Debug)]
+struct Occupancy {
+    keys: SharingKeys,
+    services: BTreeSet<ServiceKey>,
+    ports: BTreeMap<Port, ServiceKey>,
+}
+
+/// A pool and what is taken of it.
+#[derive(Debug)]
+struct PoolSpace {
+    pool: Arc<Pool>,
+    ipv4: Space,
+    ipv6: Space,
+}
+
+impl PoolSpace {
+    fn new(pool: &Arc<Pool>) -> Self {
+        Self {
+            pool: Arc::clone(pool),
+            ipv4: Space::new(pool, Family::V4),
+            ipv6: Space::new(pool, Family::V6),
+        }
+    }
+
+    fn space(&self, family: Family) -> &Space {
+        match family {
+            Family::V4 => &self.ipv4,
+            Family::V6 => &self.ipv6,
+        }
+    }
+
+    fn space_mut(&mut self, family: Family) -> &mut Space {
+        match family {
+            Family::V4 => &mut self.ipv4,
+            Family::V6 => &mut self.ipv6,
+        }
+    }
+
+    fn usage(&self) -> PoolUsage {
+        PoolUsage {
+            name: Arc::clone(&self.pool.name),
+            ipv4: self.ipv4.usage(),
+            ipv6: self.ipv6.usage(),
+        }
+    }
+}
+
+/// The addresses of one configuration and who has them.
+#[derive(Debug, Default)]
+pub struct Allocator {
+    blocks: Blocks,
+    pools: BTreeMap<Arc<str>, PoolSpace>,
+    in_use: BTreeMap<IpAddr, Occupancy>,
+    assignments: BTreeMap<ServiceKey, Assignment>,
+}
+
+impl Allocator {
+    /// An allocator in which every address of the configuration is free.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            blocks: Blocks::new(config),
+            pools: (config.pools.iter())
+                .map(|(name, pool)| (Arc::clone(name), PoolSpace::new(pool)))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What the service has.
+    pub fn get(&self, service: &ServiceKey) -> Option<&Assignment> {
+        self.assignments.get(service)
+    }
+
+    /// Everything that is assigned, by service.
+    pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
+        self.assignments.values()
+    }
+
+    /// Gives up the allocator for what is assigned in it, by service.
+    pub fn into_assignments(self) -> impl Iterator<Item = Assignment> {
+        self.assignments.into_values()
+    }
+
+    /// How full the pools are, by name.
+    pub fn usage(&self) -> impl Iterator<Item = PoolUsage> {
+        self.pools.values().map(PoolSpace::usage)
+    }
+
+    /// Whether the tenant may have these addresses (one, or one of each family), and the pool that
+    /// they belong to (behaviour reference 3.5). What the tenant has now does not stand in its own
+    /// way.
+    ///
+    /// # Errors
+    /// The first thing that stands in the way.
+    pub fn check(&self, tenant: &Tenant, addresses: &[IpAddr]) -> Result<Arc<str>, Refusal> {
+        let name = self.blocks.pool_of(addresses)?;
+        let avoids = (self.pools.get(name)).is_some_and(|space| space.pool.avoid_buggy_ips);
+        if let Some(address) = addresses.iter().find(|ip| avoids && is_buggy(**ip)) {
+            return Err(Refusal::Avoided {
+                address: *address,
+                pool: Arc::clone(name),
+            });
+        }
+        addresses
+            .iter()
+            .try_for_each(|address| self.check_sharing(tenant, *address))?;
+        Ok(Arc::clone(name))
+    }
+
+    /// The rules of behaviour reference 3.6.
+    fn check_sharing(&self, tenant: &Tenant, address: IpAddr) -> Result<(), Refusal> {
+        let Some(occupancy) = self.in_use.get(&address) else {
+            return Ok(());
+        };
+        let is_other = |service: &&ServiceKey| **service != tenant.service;
+        if let Some(holder) = occupancy.services.iter().find(is_other)
+            && let Some(obstacle) = tenant.keys.obstacle(&occupancy.keys)
+        {
+            return Err(Refusal::NotShared {
+                address,
+                holder: holder.clone(),
+                obstacle,
+            });
+        }
+        for port in &tenant.ports {
+            if let Some(holder) = occupancy.ports.get(port).filter(is_other) {
+                return Err(Refusal::PortInUse {
+                    address,
+                    port: port.clone(),
+                    holder: holder.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the tenant these addresses in place of what it has.
+    ///
+    /// # Errors
+    /// As [`Self::check`]; the tenant then keeps what it has.
+    pub fn assign(&mut self, tenant: Tenant, addresses: Vec<IpAddr>) -> Result<(), Refusal> {
+        let pool = self.check(&tenant, &addresses)?;
+        self.release(&tenant.service);
+        for address in &addresses {
+            self.occupy(&tenant, *address);
+        }
+        let assignment = Assignment {
+            tenant,
+            addresses,
+            pool,
+        };
+        let key = assignment.tenant.service.clone();
+        self.assignments.insert(key, assignment);
+        Ok(())
+    }
+
+    fn occupy(&mut self, tenant: &Tenant, address: IpAddr) {
+        let occupancy = (self.in_use.entry(address)).or_insert_with(|| Occupancy {
+            keys: tenant.keys.clone(),
+            services: BTreeSet::new(),
+            ports: BTreeMap::new(),
+        });
+        let ports = tenant.ports.iter().cloned();
+        (occupancy.ports).extend(ports.map(|port| (port, tenant.service.clone())));
+        occupancy.services.insert(tenant.service.clone());
+        if let Some(block) = self.blocks.find(address)
+            && let Some(pool) = self.pools.get_mut(&block.pool)
+        {
+            let space = pool.space_mut(Family::of(address));
+            space.occupy(block.position(address), tenant);
+        }
+    }
+
+    /// Takes from the service what it has.
+    pub fn release(&mut self, service: &ServiceKey) -> Option<Assignment> {
+        let assignment = self.assignments.remove(service)?;
+        for address in &assignment.addresses {
+            self.vacate(&assignment.tenant, *address);
+        }
+        Some(assignment)
+    }
+
+    fn vacate(&mut self, tenant: &Tenant, address: IpAddr) {
+        let Some(occupancy) = self.in_use.get_mut(&address) else {
+            return;
+        };
+        occupancy.services.remove(&tenant.service);
+        for port in &tenant.ports {
+            occupancy.ports.remove(port);
+        }
+        let is_last = occupancy.services.is_empty();
+        if is_last {
+            self.in_use.remove(&address);
+        }
+        if let Some(block) = self.blocks.find(address)
+            && let Some(pool) = self.pools.get_mut(&block.pool)
+        {
+            let space = pool.space_mut(Family::of(address));
+            space.vacate(block.position(address), tenant, is_last);
+        }
+    }
+
+    /// The addresses that a tenant without any gets: from `pool` if it names one, else from the
+    /// first pool by name that offers what is wanted (behaviour reference 3.4). Within a pool it is
+    /// the first address in block order that the tenant may have, be it free or shared.
+    ///
+    /// # Errors
+    /// No pool offers it, or the named pool does not exist.
+    pub fn choose(
+        &self,
+        tenant: &Tenant,
+        families: Families,
+        pool: Option<&str>,
+    ) -> Result<Vec<IpAddr>, Refusal> {
+        let pools = self.eligible(pool)?;
+        let one = |family| {
+            let mut offers = pools.iter().map(|pool| pool.space(family).first(tenant));
+            offers.find_map(|offer| offer.map(|address| vec![address]))
+        };
+        let both = || {
+            let offer =
+                |pool: &&PoolSpace| Some(vec![pool.ipv4.first(tenant)?, pool.ipv6.first(tenant)?]);
+            pools.iter().find_map(offer)
+        };
+        let found = match families {
+            Families::One(family) => one(family),
+            Families::Both => both(),
+            Families::PreferBoth { primary } => both()
+                .or_else(|| one(primary))
+                .or_else(|| one(primary.other())),
+        };
+        found.ok_or_else(|| Refusal::Exhausted {
+            families,
+            pools: pools.into_iter().map(PoolSpace::usage).collect(),
+        })
+    }
+
+    /// The address that completes a dual-stack assignment; it must come from the same pool.
+    ///
+    /// # Errors
+    /// The pool has no free address of that family.
+    pub fn choose_additional(
+        &self,
+        tenant: &Tenant,
+        pool: &str,
+        family: Family,
+    ) -> Result<IpAddr, Refusal> {
+        let addresses = self.choose(tenant, Families::One(family), Some(pool))?;
+        addresses.first().copied().ok_or(Refusal::NothingAsked)
+    }
+
+    /// The pools to look in, in order: the one place that decides which pools a service may draw
+    /// from (behaviour reference 3.3).
+    fn eligible(&self, name: Option<&str>) -> Result<Vec<&PoolSpace>, Refusal> {
+        match name {
+            Some(name) => {
+                let pool = self.pools.get(name).ok_or_else(|| Refusal::UnknownPool {
+                    name: name.into(),
+                    known: self.pools.keys().cloned().collect(),
+                })?;
+                Ok(vec![pool])
+            }
+            None => Ok((self.pools.values())
+                .filter(|space| space.pool.auto_assign)
+                .collect()),
+        }
+    }
+}

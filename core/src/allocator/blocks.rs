@@ -1,0 +1,71 @@
+//! From an address to its pool.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::refusal::Refusal;
+use super::space::Position;
+use crate::config::Config;
+
+/// The blocks of all pools, by first address. They are disjoint.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks(BTreeMap<IpAddr, Block>);
+
+/// One block of a pool.
+#[derive(Debug)]
+pub(crate) struct Block {
+    last: IpAddr,
+    pub(crate) pool: Arc<str>,
+    /// Its place in [`crate::config::Pool::blocks`].
+    index: usize,
+}
+
+impl Block {
+    pub(super) fn position(&self, address: IpAddr) -> Position {
+        Position {
+            block: self.index,
+            address,
+        }
+    }
+}
+
+impl Blocks {
+    pub(crate) fn new(config: &Config) -> Self {
+        let blocks = config.pools.values().flat_map(|pool| {
+            pool.blocks.iter().enumerate().map(|(index, net)| {
+                let block = Block {
+                    last: net.broadcast(),
+                    pool: Arc::clone(&pool.name),
+                    index,
+                };
+                (net.network(), block)
+            })
+        });
+        Self(blocks.collect())
+    }
+
+    pub(super) fn find(&self, address: IpAddr) -> Option<&Block> {
+        let (_, block) = self.0.range(..=address).next_back()?;
+        (address <= block.last).then_some(block)
+    }
+
+    /// The pool that contains all of `addresses`, whether or not it avoids some of them.
+    pub(crate) fn pool_of(&self, addresses: &[IpAddr]) -> Result<&Arc<str>, Refusal> {
+        let mut owner: Option<(IpAddr, &Arc<str>)> = None;
+        for address in addresses {
+            let block = self.find(*address).ok_or(Refusal::NoPool(*address))?;
+            match owner {
+                None => owner = Some((*address, &block.pool)),
+                Some((_, pool)) if *pool == block.pool => {}
+                Some((first, pool)) => {
+                    return Err(Refusal::TwoPools {
+                        addresses: [first, *address],
+                        pools: [Arc::clone(pool), Arc::clone(&block.pool)],
+                    });
+                }
+            }
+        }
+        owner.map(|(_, pool)| pool).ok_or(Refusal::NothingAsked)
+    }
+}

@@ -1,0 +1,213 @@
+//! Why a service cannot have an address, in words for the one who can change it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::space::{PoolUsage, Usage};
+use crate::address::Family;
+use crate::service::{Families, Port, ServiceKey};
+
+/// Why a service cannot have what it asks for. It stays without until the service, another service
+/// or the configuration changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An address that no pool contains.
+    #[error("{0} is not allowed in config: it belongs to no pool")]
+    NoPool(IpAddr),
+    /// An address that its pool does not hand out.
+    #[error(
+        "{address} is not allowed in config: pool {pool:?} avoids addresses that end in .0 or .255 \
+         (avoid-buggy-ips)"
+    )]
+    Avoided {
+        /// The address.
+        address: IpAddr,
+        /// Its pool.
+        pool: Arc<str>,
+    },
+    /// Two addresses that do not come from one pool.
+    #[error(
+        "{} belongs to pool {:?} and {} to pool {:?}, but both addresses of a service must come \
+         from one pool",
+        .addresses[0], .pools[0], .addresses[1], .pools[1]
+    )]
+    TwoPools {
+        /// The addresses.
+        addresses: [IpAddr; 2],
+        /// Their pools.
+        pools: [Arc<str>; 2],
+    },
+    /// The addresses asked for are not those of the families that the service has.
+    #[error(
+        "requested loadBalancer IP(s) {} does not match the ipFamily of the service, which is {}",
+        quoted(.requested), wanted(*.families)
+    )]
+    WrongFamilies {
+        /// The addresses.
+        requested: Vec<IpAddr>,
+        /// What the service wants.
+        families: Families,
+    },
+    /// The addresses asked for are not in the pool asked for.
+    #[error(
+        "requested loadBalancer IP(s) {} is not compatible with requested address pool {pool:?}: \
+         it belongs to pool {owner:?}",
+        quoted(.requested)
+    )]
+    OtherPool {
+        /// The addresses.
+        requested: Vec<IpAddr>,
+        /// The pool asked for.
+        pool: Arc<str>,
+        /// The pool that contains them.
+        owner: Arc<str>,
+    },
+    /// The pool asked for does not exist.
+    #[error("unknown pool {name:?}; {}", known_pools(.known))]
+    UnknownPool {
+        /// Its name.
+        name: Arc<str>,
+        /// The names that would be right.
+        known: Vec<Arc<str>>,
+    },
+    /// No address is left that the service may have.
+    #[error("{}", exhausted(*.families, .pools))]
+    Exhausted {
+        /// What it wants.
+        families: Families,
+        /// The pools that were looked at, in order.
+        pools: Vec<PoolUsage>,
+    },
+    /// Another service has the address with the same port.
+    #[error("port {port} is already in use on {address} by {holder}")]
+    PortInUse {
+        /// The address.
+        address: IpAddr,
+        /// The port.
+        port: Port,
+        /// The other service.
+        holder: ServiceKey,
+    },
+    /// Another service has the address, and the two may not share.
+    #[error("{address} is already in use by {holder}; {obstacle}")]
+    NotShared {
+        /// The address.
+        address: IpAddr,
+        /// The other service, the first by name.
+        holder: ServiceKey,
+        /// What keeps the two from sharing.
+        obstacle: Obstacle,
+    },
+    /// An empty list of addresses.
+    #[error("no address was asked for")]
+    NothingAsked,
+}
+
+/// What keeps two services from sharing an address although their ports may be disjoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// At least one of them does not share.
+    #[error("to share it, both services need the same annotation metallb.io/allow-shared-ip")]
+    NoSharingKey,
+    /// They share, but not with each other.
+    #[error(
+        "to share it, both services need the same value in the annotation \
+         metallb.io/allow-shared-ip"
+    )]
+    SharingKeysDiffer,
+    /// One address cannot lead to different sets of nodes.
+    #[error(
+        "to share it, both services need externalTrafficPolicy Cluster, or Local with the same \
+         selector"
+    )]
+    BackendsDiffer,
+}
+
+/// Addresses as MetalLB's messages show them: `["192.0.2.1" "2001:db8::1"]`.
+pub(crate) fn quoted(addresses: &[IpAddr]) -> String {
+    let items: Vec<_> = addresses.iter().map(|ip| format!("\"{ip}\"")).collect();
+    format!("[{}]", items.join(" "))
+}
+
+fn wanted(families: Families) -> String {
+    match families {
+        Families::One(family) => family.to_string(),
+        Families::Both | Families::PreferBoth { .. } => "IPv4 and IPv6".to_owned(),
+    }
+}
+
+fn known_pools(known: &[Arc<str>]) -> String {
+    if known.is_empty() {
+        "no pool is configured".to_owned()
+    } else {
+        let names: Vec<_> = known.iter().map(|name| format!("{name:?}")).collect();
+        format!("the configuration has {}", listed(&names))
+    }
+}
+
+fn exhausted(families: Families, pools: &[PoolUsage]) -> String {
+    match (families, pools) {
+        (_, []) => "no available addresses: no pool hands out addresses by itself (auto-assign); \
+                    ask for a pool with the annotation metallb.io/address-pool"
+            .to_owned(),
+        (Families::One(family), [pool]) if pool.of(family).total == 0 => {
+            format!("pool {:?} has no {family} addresses", pool.name)
+        }
+        (Families::One(family), [pool]) => {
+            let other = pool.of(family.other());
+            let family_name = if other.total == 0 {
+                String::new()
+            } else {
+                format!("{family} ")
+            };
+            let usage = InPool(pool, families);
+            format!("no available {family_name}addresses in pool {usage}")
+        }
+        (Families::One(_), _) => in_pools("addresses", families, pools),
+        (Families::Both | Families::PreferBoth { .. }, _) => {
+            in_pools("addresses in one pool", families, pools)
+        }
+    }
+}
+
+fn in_pools(what: &str, families: Families, pools: &[PoolUsage]) -> String {
+    let pools: Vec<_> = (pools.iter())
+        .map(|pool| format!("pool {}", InPool(pool, families)))
+        .collect();
+    format!(
+        "no available {} {what}: {}",
+        wanted(families),
+        listed(&pools)
+    )
+}
+
+/// Shows a pool with the counters that matter to the wish.
+struct InPool<'a>(&'a PoolUsage, Families);
+
+impl fmt::Display for InPool<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(pool, families) = self;
+        let count = |family: Family| match pool.of(family) {
+            Usage { total: 0, .. } => format!("no {family} addresses"),
+            Usage { assigned, total } => format!("{assigned} of {total} assigned"),
+        };
+        match families {
+            Families::One(family) => write!(f, "{:?} ({})", pool.name, count(*family)),
+            Families::Both | Families::PreferBoth { .. } => {
+                let (ipv4, ipv6) = (count(Family::V4), count(Family::V6));
+                write!(f, "{:?} (IPv4: {ipv4}; IPv6: {ipv6})", pool.name)
+            }
+        }
+    }
+}
+
+/// The first few, so that a message stays readable with a hundred pools.
+fn listed(items: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = items.get(..SHOWN).unwrap_or(items).join(", ");
+    match items.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,131 @@
+//! Which services may share an address, and where they can.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::refusal::Obstacle;
+use super::space::Position;
+use crate::service::{Port, Service, TrafficPolicy};
+
+/// What must be equal for two services to share an address (behaviour reference 3.6).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SharingKeys {
+    /// The sharing key; without one, nothing is shared.
+    pub sharing: Option<Arc<str>>,
+    /// The selector with external traffic policy `Local`, else empty: services on one address
+    /// must be served by the same nodes.
+    pub backend: BTreeMap<String, String>,
+}
+
+impl SharingKeys {
+    /// The keys of a service.
+    pub fn of(service: &Service) -> Self {
+        Self {
+            sharing: service.sharing_key.as_deref().map(Into::into),
+            backend: match service.external_traffic_policy {
+                TrafficPolicy::Cluster => BTreeMap::new(),
+                TrafficPolicy::Local => service.selector.clone(),
+            },
+        }
+    }
+
+    /// What keeps two services with these keys from sharing.
+    pub(super) fn obstacle(&self, other: &Self) -> Option<Obstacle> {
+        match (&self.sharing, &other.sharing) {
+            (None, _) | (_, None) => Some(Obstacle::NoSharingKey),
+            (Some(a), Some(b)) if a != b => Some(Obstacle::SharingKeysDiffer),
+            (Some(_), Some(_)) if self.backend != other.backend => Some(Obstacle::BackendsDiffer),
+            (Some(_), Some(_)) => None,
+        }
+    }
+}
+
+/// The addresses in use with the same keys, in block order, and which ports are taken on them.
+///
+/// The vectors are sorted. As the addresses that use a port are some of the members, both lists are
+/// equal up to the first member on which the port is free, which bisection finds.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    members: Vec<Position>,
+    used: BTreeMap<Port, Vec<Position>>,
+}
+
+impl Group {
+    pub(super) fn join<'a>(&mut self, at: Position, ports: impl IntoIterator<Item = &'a Port>) {
+        insert(&mut self.members, at);
+        for port in ports {
+            insert(self.used.entry(port.clone()).or_default(), at);
+        }
+    }
+
+    pub(super) fn free_ports<'a>(
+        &mut self,
+        at: Position,
+        ports: impl IntoIterator<Item = &'a Port>,
+    ) {
+        for port in ports {
+            if let Some(used) = self.used.get_mut(port) {
+                remove(used, at);
+                if used.is_empty() {
+                    self.used.remove(port);
+                }
+            }
+        }
+    }
+
+    pub(super) fn leave(&mut self, at: Position) {
+        remove(&mut self.members, at);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The first address on which all of these ports are free.
+    pub(super) fn first_without<'a>(
+        &self,
+        ports: impl IntoIterator<Item = &'a Port>,
+    ) -> Option<Position> {
+        let used: Vec<_> = (ports.into_iter())
+            .filter_map(|port| self.used.get(port))
+            .collect();
+        let mut candidate = *self.members.first()?;
+        loop {
+            let passed = candidate;
+            for used in &used {
+                candidate = first_outside(&self.members, used, candidate)?;
+            }
+            if candidate == passed {
+                return Some(candidate);
+            }
+        }
+    }
+}
+
+/// The first of `members`, from `start` on, that is not in its subset `used`.
+fn first_outside(members: &[Position], used: &[Position], start: Position) -> Option<Position> {
+    let members = members.get(members.partition_point(|at| *at < start)..)?;
+    let used = used.get(used.partition_point(|at| *at < start)..)?;
+    let (mut equal, mut unequal) = (0, used.len());
+    while equal < unequal {
+        let middle = equal.midpoint(unequal);
+        if members.get(middle) == used.get(middle) {
+            equal = middle + 1;
+        } else {
+            unequal = middle;
+        }
+    }
+    members.get(equal).copied()
+}
+
+fn insert(sorted: &mut Vec<Position>, at: Position) {
+    if let Err(index) = sorted.binary_search(&at) {
+        sorted.insert(index, at);
+    }
+}
+
+fn remove(sorted: &mut Vec<Position>, at: Position) {
+    if let Ok(index) = sorted.binary_search(&at) {
+        sorted.remove(index);
+    }
+}

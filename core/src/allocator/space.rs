@@ -1,0 +1,224 @@
+//! The addresses of one family in one pool.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::Tenant;
+use super::sharing::{Group, SharingKeys};
+use crate::address::Family;
+use crate::config::{Pool, is_buggy};
+
+/// A place in a pool. The order is that in which addresses are handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) block: usize,
+    pub(super) address: IpAddr,
+}
+
+/// How full a pool is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PoolUsage {
+    /// The pool's name.
+    pub name: Arc<str>,
+    /// Its IPv4 addresses.
+    pub ipv4: Usage,
+    /// Its IPv6 addresses.
+    pub ipv6: Usage,
+}
+
+impl PoolUsage {
+    /// The figures of one family.
+    pub fn of(&self, family: Family) -> Usage {
+        match family {
+            Family::V4 => self.ipv4,
+            Family::V6 => self.ipv6,
+        }
+    }
+}
+
+/// Numbers of addresses; `total` saturates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Addresses in use; one that is shared counts once.
+    pub assigned: u128,
+    /// Addresses that can be handed out: without those that the pool avoids.
+    pub total: u128,
+}
+
+impl Usage {
+    /// Addresses that nobody uses.
+    pub fn available(self) -> u128 {
+        self.total.saturating_sub(self.assigned)
+    }
+}
+
+/// What is free and what is shared.
+#[derive(Debug)]
+pub(super) struct Space {
+    avoid_buggy: bool,
+    /// The gaps between addresses in use, from their first address to their last. Between two gaps
+    /// of a block there is always an address in use. The first address of a gap is never one that
+    /// is avoided.
+    free: BTreeMap<Position, IpAddr>,
+    groups: BTreeMap<SharingKeys, Group>,
+    usage: Usage,
+}
+
+impl Space {
+    pub(super) fn new(pool: &Pool, family: Family) -> Self {
+        let mut space = Self {
+            avoid_buggy: pool.avoid_buggy_ips,
+            free: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            usage: Usage::default(),
+        };
+        for (block, net) in pool.blocks.iter().enumerate() {
+            if Family::of(net.addr()) == family {
+                let size = block_size(*net, pool.avoid_buggy_ips);
+                space.usage.total = space.usage.total.saturating_add(size);
+                space.add_gap(block, Some(net.network()), net.broadcast());
+            }
+        }
+        space
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// The first address in block order that the tenant may have.
+    pub(super) fn first(&self, tenant: &Tenant) -> Option<IpAddr> {
+        let free = self.free.first_key_value().map(|(at, _)| *at);
+        let shared = (tenant.keys.sharing.as_ref())
+            .and_then(|_| self.groups.get(&tenant.keys))
+            .and_then(|group| group.first_without(&tenant.ports));
+        let first = match (free, shared) {
+            (Some(free), Some(shared)) => free.min(shared),
+            (free, shared) => free.or(shared)?,
+        };
+        Some(first.address)
+    }
+
+    /// Notes that the tenant uses the address, alone or beside others.
+    pub(super) fn occupy(&mut self, at: Position, tenant: &Tenant) {
+        self.take(at);
+        if tenant.keys.sharing.is_some() {
+            let group = self.groups.entry(tenant.keys.clone()).or_default();
+            group.join(at, &tenant.ports);
+        }
+    }
+
+    /// Notes that the tenant uses the address no longer; `is_last` if nobody does.
+    pub(super) fn vacate(&mut self, at: Position, tenant: &Tenant, is_last: bool) {
+        if let Some(group) = self.groups.get_mut(&tenant.keys) {
+            group.free_ports(at, &tenant.ports);
+            if is_last {
+                group.leave(at);
+            }
+            if group.is_empty() {
+                self.groups.remove(&tenant.keys);
+            }
+        }
+        if is_last {
+            self.give_back(at);
+        }
+    }
+
+    fn take(&mut self, at: Position) {
+        let Some((&gap, &last)) = self.free.range(..=at).next_back() else {
+            return;
+        };
+        if gap.block != at.block || last < at.address || self.avoids(at.address) {
+            return;
+        }
+        self.free.remove(&gap);
+        if let Some(before) = predecessor(at.address).filter(|before| gap.address <= *before) {
+            self.free.insert(gap, before);
+        }
+        self.add_gap(at.block, successor(at.address), last);
+        self.usage.assigned += 1;
+    }
+
+    fn give_back(&mut self, at: Position) {
+        if self.avoids(at.address) {
+            return;
+        }
+        let (mut first, mut last) = (at, at.address);
+        if let Some((&gap, &end)) = self.free.range(..at).next_back()
+            && gap.block == at.block
+            && self.usable_from(successor(end)) == Some(at.address)
+        {
+            first = gap;
+        }
+        let next = (self.usable_from(successor(at.address))).map(|address| Position {
+            block: at.block,
+            address,
+        });
+        if let Some(end) = next.and_then(|next| self.free.remove(&next)) {
+            last = end;
+        }
+        self.free.insert(first, last);
+        self.usage.assigned -= 1;
+    }
+
+    /// Adds the gap unless nothing in it is usable.
+    fn add_gap(&mut self, block: usize, first: Option<IpAddr>, last: IpAddr) {
+        if let Some(address) = self.usable_from(first).filter(|first| *first <= last) {
+            self.free.insert(Position { block, address }, last);
+        }
+    }
+
+    fn avoids(&self, address: IpAddr) -> bool {
+        self.avoid_buggy && is_buggy(address)
+    }
+
+    /// The first address from this one on that is not avoided.
+    fn usable_from(&self, mut address: Option<IpAddr>) -> Option<IpAddr> {
+        while address.is_some_and(|address| self.avoids(address)) {
+            address = address.and_then(successor);
+        }
+        address
+    }
+}
+
+fn successor(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => u32::from(address)
+            .checked_add(1)
+            .map(|n| IpAddr::V4(n.into())),
+        IpAddr::V6(address) => u128::from(address)
+            .checked_add(1)
+            .map(|n| IpAddr::V6(n.into())),
+    }
+}
+
+fn predecessor(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => u32::from(address)
+            .checked_sub(1)
+            .map(|n| IpAddr::V4(n.into())),
+        IpAddr::V6(address) => u128::from(address)
+            .checked_sub(1)
+            .map(|n| IpAddr::V6(n.into())),
+    }
+}
+
+/// How many addresses of the block can be handed out (behaviour reference 3.7); saturates.
+fn block_size(net: IpNet, avoid_buggy: bool) -> u128 {
+    let host_bits = u32::from(net.max_prefix_len() - net.prefix_len());
+    let size = 1u128.checked_shl(host_bits).unwrap_or(u128::MAX);
+    size - if avoid_buggy { buggy_in(net) } else { 0 }
+}
+
+fn buggy_in(net: IpNet) -> u128 {
+    let (first, last) = (net.network(), net.broadcast());
+    match net {
+        IpNet::V6(_) => 0,
+        IpNet::V4(net) if net.prefix_len() <= 24 => 2 << (24 - net.prefix_len()),
+        IpNet::V4(_) => u128::from(is_buggy(first)) + u128::from(last != first && is_buggy(last)),
+    }
+}

@@ -1,0 +1,346 @@
+//! The controller role: gives services of type LoadBalancer their addresses.
+//!
+//! ```text
+//!            ┌──────────┐  offered   ┌────────┐  kept or released   ┌───────┐
+//!  Input ──▶ │ a config │ ─────────▶ │ review │ ──────────────────▶ │ grant │ ──▶ StatusChange
+//!            │ or       │            │ (all   │                     │       │
+//!            │ services │ ─────────▶ │ marked)│ ◀── config: all ─── │       │ ◀── released: those who wait
+//!            └──────────┘            └────────┘                     └───────┘
+//! ```
+//!
+//! The services are the database: nothing is stored but what they publish. *Review* decides whether
+//! a service may keep the addresses it has, and always runs for every marked service before *grant*
+//! hands out anything, so that no address that somebody publishes is given away. Reviews go by
+//! number of addresses, then by key; grants first to services that ask for an address by name, then
+//! by key. The result therefore does not depend on the order of the inputs between two drains of
+//! [`Controller::poll_change`]. A restart is an empty controller that reviews what is published.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::allocator::{Allocator, PoolUsage, Tenant};
+use crate::config::Config;
+use crate::service::{Service, ServiceKey};
+
+mod entry;
+mod in_use;
+mod plan;
+mod report;
+mod review;
+#[cfg(test)]
+mod tests;
+
+use entry::Entry;
+pub use in_use::ConfigInUse;
+use plan::{Shortfall, plan};
+pub use report::{Event, ServiceStatus, Severity, StatusChange};
+use review::Kept;
+
+/// What the controller is told.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "services are nearly all inputs, and each is moved once"
+)]
+pub enum Input {
+    /// The configuration, in its newest valid form.
+    Config(Arc<Config>),
+    /// A service appeared or changed.
+    Service(Service),
+    /// A service is gone.
+    ServiceDeleted(ServiceKey),
+    /// Every service and the configuration that existed at the start have been told. Until then
+    /// nothing is decided.
+    Synced,
+}
+
+/// The machine. It owns all facts about services, and decides which has which addresses.
+#[derive(Debug, Default)]
+pub struct Controller {
+    load_balancer_class: Option<String>,
+    synced: bool,
+    /// Until the first drain after the start: what is found then is not news.
+    starting: bool,
+    services: BTreeMap<ServiceKey, Entry>,
+    /// The configuration to decide about next.
+    offered: Option<Arc<Config>>,
+    in_force: Option<Arc<Config>>,
+    refused: Option<ConfigInUse>,
+    allocator: Allocator,
+    /// Services to review, those with most addresses first.
+    reviews: BTreeSet<(Reverse<usize>, ServiceKey)>,
+    /// Services to grant something to, those that ask for an address by name first.
+    grants: BTreeSet<(Reverse<bool>, ServiceKey)>,
+    /// Services that have not all they want.
+    waiting: BTreeSet<ServiceKey>,
+    /// Something was released that those who wait may want.
+    released: bool,
+}
+
+impl Controller {
+    /// A controller for the services of a load balancer class; `None`: for those without a class.
+    /// It must see [`Input::Synced`] before it decides anything.
+    pub fn new(load_balancer_class: Option<String>) -> Self {
+        Self {
+            load_balancer_class,
+            starting: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes note. The consequences come from [`Self::poll_change`].
+    pub fn handle(&mut self, input: Input) {
+        match input {
+            Input::Config(config) => self.offered = Some(config),
+            Input::Service(service) => self.update(service),
+            Input::ServiceDeleted(key) => self.forget(&key),
+            Input::Synced => self.synced = true,
+        }
+    }
+
+    fn update(&mut self, service: Service) {
+        if !service.is_load_balancer && service.published.is_empty() {
+            return self.forget(&service.key);
+        }
+        let key = service.key.clone();
+        match self.services.get_mut(&key) {
+            Some(entry) if entry.service == service => return,
+            Some(entry) => entry.update(service),
+            None => {
+                self.services.insert(key.clone(), Entry::new(service));
+            }
+        }
+        self.mark(key);
+        self.reconsider();
+    }
+
+    fn forget(&mut self, key: &ServiceKey) {
+        if self.services.remove(key).is_some() {
+            self.waiting.remove(key);
+            self.release(key);
+            self.reconsider();
+        }
+    }
+
+    /// Marks a service for review.
+    pub(super) fn mark(&mut self, key: ServiceKey) {
+        let addresses = self.claims(&key).map(|claim| claim.len());
+        self.reviews.insert((
+            Reverse(addresses.into_iter().max().unwrap_or_default()),
+            key,
+        ));
+    }
+
+    /// What the service has by our books.
+    fn held(&self, key: &ServiceKey) -> Vec<IpAddr> {
+        let held = self.allocator.get(key);
+        held.map_or_else(Vec::new, |held| held.addresses.clone())
+    }
+
+    /// The addresses to review: by the service's own word where that is newer than our books, then
+    /// by our books.
+    fn claims(&self, key: &ServiceKey) -> [Vec<IpAddr>; 2] {
+        let held = self.held(key);
+        let own_word = (self.services.get(key)).filter(|entry| entry.foreign || held.is_empty());
+        [own_word.map_or_else(Vec::new, Entry::published), held]
+    }
+
+    /// The next change to a service's status, to be written and to come back as
+    /// [`Service::published`]. Call it until it returns `None`; the work is proportional to what
+    /// changed since.
+    pub fn poll_change(&mut self) -> Option<StatusChange> {
+        if !self.synced {
+            return None;
+        }
+        loop {
+            if let Some(config) = self.offered.take() {
+                self.consider(config);
+            } else if self.in_force.is_none() {
+                return None;
+            } else if let Some((_, key)) = self.reviews.pop_first() {
+                self.review(&key);
+            } else if std::mem::take(&mut self.released) {
+                for key in self.waiting.clone() {
+                    self.queue_grant(key);
+                }
+            } else if let Some((_, key)) = self.grants.pop_first() {
+                if let Some(change) = self.grant(&key) {
+                    return Some(change);
+                }
+            } else {
+                self.starting = false;
+                return None;
+            }
+        }
+    }
+
+    /// Decides whether the service keeps what it has.
+    fn review(&mut self, key: &ServiceKey) {
+        let Some(entry) = self.services.get(key) else {
+            return;
+        };
+        if !entry
+            .service
+            .is_of_class(self.load_balancer_class.as_deref())
+        {
+            self.waiting.remove(key);
+            self.release(key);
+            return;
+        }
+        let (service, tenant) = (&entry.service, Tenant::of(&entry.service));
+        let mut kept = Kept::default();
+        for claim in self.claims(key) {
+            let next = review::keep(&self.allocator, service, &tenant, &claim);
+            if !next.addresses.is_empty() {
+                kept = next;
+                break;
+            }
+            kept.event = kept.event.or(next.event);
+        }
+        if kept.addresses.is_empty() {
+            self.release(key);
+        } else {
+            self.assign(tenant, kept.addresses);
+        }
+        if let Some(entry) = self.services.get_mut(key) {
+            entry.foreign = false;
+            entry.events.extend(kept.event);
+        }
+        self.queue_grant(key.clone());
+    }
+
+    fn queue_grant(&mut self, key: ServiceKey) {
+        let by_name = (self.services.get(&key)).is_some_and(|entry| {
+            (entry.service.requested.as_ref()).is_ok_and(|requested| !requested.is_empty())
+        });
+        self.grants.insert((Reverse(by_name), key));
+    }
+
+    /// Gives the service what it lacks, if that is there, and tells what has changed.
+    fn grant(&mut self, key: &ServiceKey) -> Option<StatusChange> {
+        let service = &self.services.get(key)?.service;
+        let plan = plan(&self.allocator, service);
+        let tenant = Tenant::of(service);
+        if plan.shortfall.is_some() && service.is_load_balancer {
+            self.waiting.insert(key.clone());
+        } else {
+            self.waiting.remove(key);
+        }
+        let held = self.held(key);
+        if plan.addresses.is_empty() {
+            self.release(key);
+        } else {
+            self.assign(tenant, plan.addresses);
+        }
+        self.tell(key, &held, plan.shortfall)
+    }
+
+    /// The change to tell after a grant, if there is any.
+    fn tell(
+        &mut self,
+        key: &ServiceKey,
+        held: &[IpAddr],
+        shortfall: Option<Shortfall>,
+    ) -> Option<StatusChange> {
+        let entry = self.services.get_mut(key)?;
+        let assignment = self.allocator.get(key);
+        let addresses = assignment.map_or_else(Vec::new, |now| now.addresses.clone());
+        let pool = assignment.map(|now| Arc::clone(&now.pool));
+        let mut events = std::mem::take(&mut entry.events);
+        events.extend(Event::assigned(held, &addresses));
+        let is_news = match (&shortfall, &entry.shortfall) {
+            (Some(now), Some(before)) => !now.is_like(before),
+            (Some(_), None) => addresses.is_empty() || !self.starting || !events.is_empty(),
+            (None, _) => false,
+        };
+        if let Some(shortfall) = shortfall.as_ref().filter(|_| is_news) {
+            events.extend(shortfall.event(key, &addresses));
+        }
+        entry.shortfall = shortfall;
+        let moved = entry.pool.is_some() && pool.is_some() && entry.pool != pool;
+        entry.pool.clone_from(&pool);
+        if entry.publishes(&addresses) && !moved && events.is_empty() {
+            return None;
+        }
+        entry.told = Some(addresses.clone());
+        Some(StatusChange {
+            service: key.clone(),
+            addresses,
+            pool,
+            events,
+        })
+    }
+
+    /// Enters an assignment that the allocator has just approved.
+    fn assign(&mut self, tenant: Tenant, addresses: Vec<IpAddr>) {
+        let key = tenant.service.clone();
+        if let Some(now) = self.allocator.get(&key) {
+            let stays = |address| addresses.contains(address);
+            if now.tenant == tenant && now.addresses == addresses {
+                return;
+            }
+            self.released |= now.tenant != tenant || !now.addresses.iter().all(stays);
+        }
+        if self.allocator.assign(tenant, addresses).is_ok() {
+            self.note_holding(&key);
+        }
+    }
+
+    fn release(&mut self, key: &ServiceKey) {
+        if self.allocator.release(key).is_some() {
+            self.released = true;
+            self.note_holding(key);
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Option<&Arc<Config>> {
+        self.in_force.as_ref()
+    }
+
+    /// A newer configuration that cannot take effect, because addresses that it has no pool for are
+    /// in use.
+    pub fn refused(&self) -> Option<&ConfigInUse> {
+        self.refused.as_ref()
+    }
+
+    /// What the service has, or why it has not what it wants. `None`: it is not known as a load
+    /// balancer service.
+    pub fn explain(&self, key: &ServiceKey) -> Option<ServiceStatus> {
+        let entry = self.services.get(key)?;
+        Some(ServiceStatus {
+            addresses: self.held(key),
+            pool: (self.allocator.get(key)).map(|held| Arc::clone(&held.pool)),
+            shortfall: self.shortfall(&entry.service),
+        })
+    }
+
+    fn shortfall(&self, service: &Service) -> Option<String> {
+        if !service.is_of_class(self.load_balancer_class.as_deref()) {
+            let class = service.load_balancer_class.as_deref();
+            return Some(report::other_class(
+                class,
+                self.load_balancer_class.as_deref(),
+            ));
+        }
+        if self.in_force.is_none() {
+            return Some("no configuration is in force yet".to_owned());
+        }
+        let shortfall = plan(&self.allocator, service).shortfall;
+        shortfall.map(|shortfall| shortfall.to_string())
+    }
+
+    /// All services of type LoadBalancer, by key.
+    pub fn services(&self) -> impl Iterator<Item = (&ServiceKey, ServiceStatus)> {
+        (self.services.iter())
+            .filter(|(_, entry)| entry.service.is_load_balancer)
+            .filter_map(|(key, _)| Some((key, self.explain(key)?)))
+    }
+
+    /// How full the pools of the configuration in force are, by name.
+    pub fn pools(&self) -> Vec<PoolUsage> {
+        self.allocator.usage().collect()
+    }
+}

@@ -1,0 +1,133 @@
+//! When a new configuration may take effect.
+//!
+//! MetalLB's ConfigMap era refuses a configuration that has no pool for an address in use
+//! (behaviour reference 1.7); so do we, but keep it at hand: it takes effect when the last such
+//! address is released.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Controller;
+use crate::allocator::{Allocator, Blocks};
+use crate::config::Config;
+use crate::service::ServiceKey;
+
+/// A configuration that cannot take effect, because of addresses in use that it has no pool for.
+/// The services must be deleted or get other addresses, or the configuration must keep a pool for
+/// them.
+#[derive(Debug)]
+pub struct ConfigInUse {
+    /// The configuration that waits.
+    pub config: Arc<Config>,
+    /// The services in the way, with their addresses.
+    pub holders: BTreeMap<ServiceKey, Vec<IpAddr>>,
+    blocks: Blocks,
+}
+
+impl ConfigInUse {
+    fn note(&mut self, service: &ServiceKey, addresses: &[IpAddr]) {
+        if addresses.is_empty() || self.blocks.pool_of(addresses).is_ok() {
+            self.holders.remove(service);
+        } else {
+            self.holders.insert(service.clone(), addresses.to_vec());
+        }
+    }
+}
+
+impl fmt::Display for ConfigInUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the new configuration waits: it has no pool for addresses in use:")?;
+        for (index, (service, addresses)) in self.holders.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            write!(f, "{comma} {} ({service})", addresses.join(" and "))?;
+        }
+        f.write_str(
+            "; keep a pool for them, or delete these services or move them to other addresses",
+        )
+    }
+}
+
+impl Controller {
+    /// Puts the configuration in force, or keeps it waiting.
+    pub(super) fn consider(&mut self, config: Arc<Config>) {
+        self.refused = None;
+        if self.in_force.as_ref() == Some(&config) {
+            return;
+        }
+        let mut waiting = ConfigInUse {
+            blocks: Blocks::new(&config),
+            holders: BTreeMap::new(),
+            config,
+        };
+        self.find_holders(&mut waiting);
+        if waiting.holders.is_empty() {
+            self.put_in_force(waiting.config);
+        } else {
+            self.refused = Some(waiting);
+        }
+    }
+
+    /// At the start nothing is in use by our books, and addresses that a configuration does not
+    /// allow are replaced. But one without any pools could only take all addresses away, so it
+    /// waits too.
+    fn find_holders(&self, waiting: &mut ConfigInUse) {
+        for assignment in self.allocator.assignments() {
+            waiting.note(&assignment.tenant.service, &assignment.addresses);
+        }
+        if self.in_force.is_none() && waiting.config.pools.is_empty() {
+            for (key, entry) in &self.services {
+                let class = self.load_balancer_class.as_deref();
+                if entry.service.is_load_balancer && entry.service.is_of_class(class) {
+                    waiting.note(key, &entry.published());
+                }
+            }
+        }
+    }
+
+    /// What is assigned is carried over. The little that the configuration has a pool for but does
+    /// not allow (avoided addresses) is dropped, and told by the review, which follows for all
+    /// services.
+    fn put_in_force(&mut self, config: Arc<Config>) {
+        let before = std::mem::replace(&mut self.allocator, Allocator::new(&config));
+        for assignment in before.into_assignments() {
+            let _dropped = (self.allocator).assign(assignment.tenant, assignment.addresses);
+        }
+        self.in_force = Some(config);
+        let keys: Vec<_> = self.services.keys().cloned().collect();
+        for key in keys {
+            self.mark(key);
+        }
+    }
+
+    /// Keeps the list of services in the way of a waiting configuration, after a change of what a
+    /// service holds.
+    pub(super) fn note_holding(&mut self, key: &ServiceKey) {
+        let Some(mut waiting) = self.refused.take() else {
+            return;
+        };
+        let addresses = self
+            .allocator
+            .get(key)
+            .map(|held| held.addresses.as_slice());
+        waiting.note(key, addresses.unwrap_or_default());
+        if waiting.holders.is_empty() && self.offered.is_none() {
+            self.offered = Some(waiting.config);
+        } else {
+            self.refused = Some(waiting);
+        }
+    }
+
+    /// Before any configuration is in force, a waiting one is decided about again after every
+    /// change.
+    pub(super) fn reconsider(&mut self) {
+        if self.in_force.is_none()
+            && self.offered.is_none()
+            && let Some(waiting) = self.refused.take()
+        {
+            self.offered = Some(waiting.config);
+        }
+    }
+}

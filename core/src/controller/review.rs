@@ -1,0 +1,75 @@
+//! Whether a service keeps the addresses it has (behaviour reference 3.2, steps 2–11).
+
+use std::net::IpAddr;
+
+use super::report::Event;
+use crate::address::Family;
+use crate::allocator::{Allocator, Tenant};
+use crate::service::{Families, Service};
+
+/// The outcome of a review.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// What the service keeps; the allocator approves of it.
+    pub(super) addresses: Vec<IpAddr>,
+    /// What to tell about addresses that it loses through no wish of its own.
+    pub(super) event: Option<Event>,
+}
+
+/// Of the `current` addresses, by our books or by the service's own word, those that the service
+/// may keep.
+pub(super) fn keep(
+    allocator: &Allocator,
+    service: &Service,
+    tenant: &Tenant,
+    current: &[IpAddr],
+) -> Kept {
+    let wanted = match &service.families {
+        Ok(families) if service.is_load_balancer => of_families(*families, current),
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    if wanted.is_empty() {
+        return Kept::default();
+    }
+    match allocator.check(tenant, &wanted) {
+        Err(refusal) => Kept {
+            addresses: Vec::new(),
+            event: Some(Event::cleared(&service.key, &refusal)),
+        },
+        Ok(pool) => Kept {
+            addresses: if is_asked_for(service, &pool, &wanted) {
+                wanted
+            } else {
+                Vec::new()
+            },
+            event: None,
+        },
+    }
+}
+
+/// The first address of each family that the service wants.
+fn of_families(families: Families, current: &[IpAddr]) -> Vec<IpAddr> {
+    let wants = |family| match families {
+        Families::One(one) => family == one,
+        Families::Both | Families::PreferBoth { .. } => true,
+    };
+    let mut kept: Vec<IpAddr> = Vec::new();
+    for address in current {
+        let family = Family::of(*address);
+        if wants(family) && kept.iter().all(|other| Family::of(*other) != family) {
+            kept.push(*address);
+        }
+    }
+    kept
+}
+
+/// Whether the addresses agree with the pool and the addresses that the service asks for, if it
+/// asks. A request that cannot be understood asks for nothing.
+fn is_asked_for(service: &Service, pool: &str, addresses: &[IpAddr]) -> bool {
+    let pool_fits = (service.address_pool.as_deref()).is_none_or(|asked| asked == pool);
+    let addresses_fit = match service.requested.as_deref() {
+        Err(_) | Ok([]) => true,
+        Ok(requested) => addresses.iter().all(|address| requested.contains(address)),
+    };
+    pool_fits && addresses_fit
+}

@@ -1,0 +1,199 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::address::Family;
+use crate::config::Pool;
+use crate::service::{Families, Ingress, Port, TrafficPolicy};
+
+mod live;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn ips(texts: &[&str]) -> Vec<IpAddr> {
+    texts.iter().map(|text| ip(text)).collect()
+}
+
+/// A pool with these blocks.
+fn pool(name: &str, blocks: &[&str]) -> Pool {
+    Pool {
+        name: name.into(),
+        backend: "bgp",
+        blocks: blocks.iter().map(|block| block.parse().unwrap()).collect(),
+        avoid_buggy_ips: false,
+        auto_assign: true,
+        bgp_advertisements: Vec::new(),
+    }
+}
+
+fn config(pools: Vec<Pool>) -> Arc<Config> {
+    let pools = pools
+        .into_iter()
+        .map(|pool| (Arc::clone(&pool.name), Arc::new(pool)));
+    Arc::new(Config {
+        pools: pools.collect(),
+        peers: Vec::new(),
+    })
+}
+
+fn key(name: &str) -> ServiceKey {
+    ServiceKey::new("default", name)
+}
+
+/// A single-stack IPv4 service with port TCP/80 that asks for nothing else.
+fn service(name: &str) -> Service {
+    Service {
+        key: key(name),
+        is_load_balancer: true,
+        load_balancer_class: None,
+        families: Ok(Families::One(Family::V4)),
+        address_pool: None,
+        requested: Ok(Vec::new()),
+        sharing_key: None,
+        ports: ports(&[80]),
+        external_traffic_policy: TrafficPolicy::Cluster,
+        selector: BTreeMap::new(),
+        published: Vec::new(),
+    }
+}
+
+fn ports(numbers: &[u16]) -> BTreeSet<Port> {
+    let port = |number: &u16| Port {
+        protocol: "TCP".to_owned(),
+        number: *number,
+    };
+    numbers.iter().map(port).collect()
+}
+
+/// A cluster: the services with their status, and a controller whose changes are written to it.
+struct Cluster {
+    controller: Controller,
+    services: BTreeMap<ServiceKey, Service>,
+}
+
+impl Cluster {
+    /// A controller that has seen this configuration and these services.
+    fn start(config: &Arc<Config>, services: Vec<Service>) -> (Self, Vec<StatusChange>) {
+        let mut cluster = Self {
+            controller: Controller::new(None),
+            services: BTreeMap::new(),
+        };
+        cluster.controller.handle(Input::Config(Arc::clone(config)));
+        for service in services {
+            cluster.put(service);
+        }
+        cluster.controller.handle(Input::Synced);
+        let changes = cluster.settle();
+        (cluster, changes)
+    }
+
+    fn put(&mut self, service: Service) {
+        self.services.insert(service.key.clone(), service.clone());
+        self.controller.handle(Input::Service(service));
+    }
+
+    fn delete(&mut self, name: &str) {
+        self.services.remove(&key(name));
+        self.controller.handle(Input::ServiceDeleted(key(name)));
+    }
+
+    fn edit(&mut self, name: &str, edit: impl FnOnce(&mut Service)) {
+        let mut service = self.services[&key(name)].clone();
+        edit(&mut service);
+        self.put(service);
+    }
+
+    fn reconfigure(&mut self, config: &Arc<Config>) -> Vec<StatusChange> {
+        self.controller.handle(Input::Config(Arc::clone(config)));
+        self.settle()
+    }
+
+    /// Writes every change as the daemon does, until there is none.
+    fn settle(&mut self) -> Vec<StatusChange> {
+        let mut changes = Vec::new();
+        while let Some(change) = self.controller.poll_change() {
+            self.write(&change);
+            changes.push(change);
+            assert!(changes.len() < 1000, "does not settle: {changes:?}");
+        }
+        changes
+    }
+
+    fn write(&mut self, change: &StatusChange) {
+        let service = self.services.get_mut(&change.service).unwrap();
+        let addresses = change.addresses.iter().copied();
+        service.published = addresses.map(Ingress::Address).collect();
+        self.controller.handle(Input::Service(service.clone()));
+    }
+
+    fn addresses(&self, name: &str) -> Vec<IpAddr> {
+        self.controller.explain(&key(name)).unwrap().addresses
+    }
+
+    fn shortfall(&self, name: &str) -> String {
+        let status = self.controller.explain(&key(name)).unwrap();
+        status.shortfall.unwrap_or_default()
+    }
+}
+
+fn published(mut service: Service, addresses: &[&str]) -> Service {
+    service.published = ips(addresses).into_iter().map(Ingress::Address).collect();
+    service
+}
+
+/// The events of some changes, as `reason: message`.
+fn told(changes: &[StatusChange]) -> Vec<String> {
+    let events = changes.iter().flat_map(|change| &change.events);
+    events
+        .map(|event| format!("{}: {}", event.reason, event.message))
+        .collect()
+}
+
+#[test]
+fn nothing_is_decided_before_everything_is_known() {
+    let mut controller = Controller::new(None);
+    controller.handle(Input::Service(service("a")));
+    controller.handle(Input::Config(config(vec![pool("p", &["192.0.2.0/30"])])));
+    assert_eq!(controller.poll_change(), None);
+    controller.handle(Input::Synced);
+    let change = controller.poll_change().unwrap();
+    assert_eq!(change.addresses, ips(&["192.0.2.0"]));
+    assert_eq!(change.pool.as_deref(), Some("p"));
+
+    let mut unconfigured = Controller::new(None);
+    unconfigured.handle(Input::Service(published(service("a"), &["192.0.2.9"])));
+    unconfigured.handle(Input::Synced);
+    assert_eq!(unconfigured.poll_change(), None);
+    let status = unconfigured.explain(&key("a")).unwrap();
+    assert_eq!(
+        status.shortfall.as_deref(),
+        Some("no configuration is in force yet")
+    );
+}
+
+#[test]
+fn the_whole_way() {
+    let config = config(vec![pool("p", &["192.0.2.0/31"])]);
+    let services = vec![
+        service("b"),
+        service("a"),
+        published(service("z"), &["192.0.2.0"]),
+    ];
+    let (mut cluster, changes) = Cluster::start(&config, services);
+    assert_eq!(cluster.addresses("a"), ips(&["192.0.2.1"]));
+    assert_eq!(cluster.addresses("z"), ips(&["192.0.2.0"]));
+    assert_eq!(
+        told(&changes),
+        [
+            "IPAllocated: Assigned IP [\"192.0.2.1\"]",
+            "AllocationFailed: Failed to allocate IP for \"default/b\": no available addresses in \
+             pool \"p\" (2 of 2 assigned)"
+        ]
+    );
+    cluster.delete("z");
+    let changes = cluster.settle();
+    assert_eq!(told(&changes), ["IPAllocated: Assigned IP [\"192.0.2.0\"]"]);
+    assert_eq!(cluster.addresses("b"), ips(&["192.0.2.0"]));
+    assert_eq!(cluster.shortfall("b"), "");
+}
