@@ -12,10 +12,23 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, T
 #[cfg(test)]
 mod tests;
 
-/// The longest text that is read, in bytes; Kubernetes stores no longer ConfigMap.
-pub const MAX_BYTES: usize = 1 << 20;
-/// The most nodes of a document, where a node behind an alias counts each time it is referred to.
-pub const MAX_NODES: usize = 250_000;
+/// How much is read at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest text, in bytes.
+    pub bytes: usize,
+    /// The most nodes, where a node behind an alias counts each time it is referred to.
+    pub nodes: usize,
+}
+
+impl Limits {
+    /// The limits of one object: Kubernetes stores none that is longer.
+    pub const OBJECT: Self = Self {
+        bytes: 1 << 20,
+        nodes: 250_000,
+    };
+}
+
 /// How deep collections may be nested.
 const MAX_DEPTH: usize = 64;
 
@@ -79,14 +92,23 @@ pub struct SyntaxError {
     pub message: String,
 }
 
+/// Reads a text with at most one document, within the limits of one object.
+///
+/// # Errors
+/// As [`parse_within`].
+pub fn parse(text: &str) -> Result<Option<Rc<Node>>, SyntaxError> {
+    parse_within(text, Limits::OBJECT)
+}
+
 /// Reads a text with at most one document.
 ///
 /// # Errors
 /// The first place that is no YAML, exceeds a limit, or starts a second document.
-pub fn parse(text: &str) -> Result<Option<Rc<Node>>, SyntaxError> {
-    if text.len() > MAX_BYTES {
+pub fn parse_within(text: &str, limits: Limits) -> Result<Option<Rc<Node>>, SyntaxError> {
+    if text.len() > limits.bytes {
         let position = Position { line: 1, column: 1 };
-        let message = format!("the text is longer than {MAX_BYTES} bytes: split or shorten it");
+        let limit = limits.bytes;
+        let message = format!("the text is longer than {limit} bytes: split or shorten it");
         return Err(SyntaxError { position, message });
     }
     let options = options! {
@@ -94,7 +116,7 @@ pub fn parse(text: &str) -> Result<Option<Rc<Node>>, SyntaxError> {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut builder = Builder::default();
+    let mut builder = Builder::new(limits.nodes);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| not_yaml(&error))?;
         builder.event(event, &span)?;
@@ -138,8 +160,8 @@ fn not_yaml(error: &ScanError) -> SyntaxError {
 }
 
 /// Builds the tree from the parser's events.
-#[derive(Default)]
 struct Builder {
+    max_nodes: usize,
     root: Option<Rc<Node>>,
     open: Vec<Open>,
     /// Complete anchored nodes by the parser's number for them.
@@ -171,6 +193,16 @@ struct Key {
 }
 
 impl Builder {
+    fn new(max_nodes: usize) -> Self {
+        let (root, open, anchors) = (None, Vec::new(), BTreeMap::new());
+        Self {
+            max_nodes,
+            root,
+            open,
+            anchors,
+        }
+    }
+
     fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), SyntaxError> {
         let position = Position {
             line: span.start.line(),
@@ -266,8 +298,9 @@ impl Builder {
             return self.add_root(node);
         };
         open.nodes += node.nodes;
-        if open.nodes > MAX_NODES {
-            let message = format!("more than {MAX_NODES} values, aliases counted: simplify it");
+        if open.nodes > self.max_nodes {
+            let limit = self.max_nodes;
+            let message = format!("more than {limit} values, aliases counted: simplify it");
             return Err(SyntaxError { position, message });
         }
         match &mut open.items {

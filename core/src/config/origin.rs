@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_saphyr::Spanned;
-
 use super::error::{ConfigError, Place};
 use crate::yaml::{self, Position};
 
@@ -47,20 +45,15 @@ impl Origin {
     }
 
     /// A text that is a scalar of a YAML file, as `data.config` is in the manifest of a ConfigMap.
-    /// `source` is the whole file, with all its documents, from which `text` was read.
+    /// `source` is the whole file, with all its documents, and `start` the place of the scalar's
+    /// first character in it.
     ///
     /// The lines of a literal block scalar (`config: |`) stand in the file as they are but for the
     /// indentation, so that every place of the text has its place in the file.
-    pub fn embedded(file: &str, source: &str, text: &Spanned<String>) -> Self {
-        // The numbers are lossless: the file was in memory when they were counted.
-        let start = Position {
-            line: usize::try_from(text.defined.line()).unwrap_or(1),
-            column: usize::try_from(text.defined.column()).unwrap_or(1),
-        };
-        let layout = literal_layout(source, &text.value, start);
+    pub fn embedded(file: &str, source: &str, text: &str, start: Position) -> Self {
         Self {
             file: file.into(),
-            layout: layout.unwrap_or(Layout::Packed(start)),
+            layout: literal_layout(source, text, start).unwrap_or(Layout::Packed(start)),
         }
     }
 

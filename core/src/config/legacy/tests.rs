@@ -39,7 +39,11 @@ struct Manifest {
 fn parse_manifest(source: &str) -> Result<Config, String> {
     let manifests: Vec<Manifest> = serde_saphyr::from_multiple(source).unwrap();
     let text = &manifests.last().unwrap().data["config"];
-    let origin = Origin::embedded("metal-bgp.yaml", source, text);
+    let start = yaml::Position {
+        line: text.defined.line().try_into().unwrap(),
+        column: text.defined.column().try_into().unwrap(),
+    };
+    let origin = Origin::embedded("metal-bgp.yaml", source, &text.value, start);
     parse(&text.value, &origin, &["bgp"]).map_err(|errors| errors.to_string())
 }
 

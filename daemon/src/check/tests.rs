@@ -1,0 +1,138 @@
+use std::fs;
+
+use super::*;
+use crate::objects::Kind;
+
+const SEED: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  namespace: metallb-system
+  name: config
+data:
+  config: |
+    peers:
+    - my-asn: 64512
+      peer-asn: 64512
+      peer-address: 192.168.7.10
+    address-pools:
+    - name: my-ip-space
+      protocol: bgp
+      avoid-buggy-ips: true
+      addresses:
+      - 198.51.100.0/24
+";
+
+fn config_key() -> ObjectKey {
+    let (namespace, name) = ("metallb-system".into(), "config".into());
+    ObjectKey {
+        kind: Kind::ConfigMap,
+        namespace,
+        name,
+    }
+}
+
+/// The report on a directory with these files; paths in it are relative to the directory.
+fn check_files(contents: &[(&str, &str)]) -> Report {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in contents {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let mut report = check(&[dir.path()], config_key(), &mut io::empty());
+    let prefix = format!("{}/", dir.path().display());
+    report.errors = report
+        .errors
+        .iter()
+        .map(|error| error.replace(&prefix, ""))
+        .collect();
+    report
+}
+
+fn check_stdin(text: &str) -> Report {
+    check(&["-"], config_key(), &mut text.as_bytes())
+}
+
+#[test]
+fn what_is_right_is_summed_up() {
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\nspec: {type: LoadBalancer}\n";
+    let greedy = "apiVersion: v1\nkind: Service\nmetadata: {name: greedy}\n\
+                  spec: {type: LoadBalancer, loadBalancerIP: 192.0.2.1}\n";
+    let report = check_files(&[
+        ("config.yaml", SEED),
+        ("demo.yaml", service),
+        ("g.yaml", greedy),
+    ]);
+    assert_eq!(report.errors, [""; 0]);
+    let summary = report.summary();
+    let expected = "\
+ok: 3 files
+pool my-ip-space: bgp, 198.51.100.0/24
+peer 192.168.7.10: AS 64512, ours 64512
+2 services, 2 of type LoadBalancer; 0 endpoint slices; 0 nodes
+note: service default/greedy: ";
+    assert!(summary.starts_with(expected), "{summary}");
+    let nothing = check_stdin("");
+    assert_eq!(
+        nothing.summary(),
+        "ok: 1 file\nno ConfigMap metallb-system/config: no pools, no peers\n\
+         0 services, 0 of type LoadBalancer; 0 endpoint slices; 0 nodes\n"
+    );
+}
+
+#[test]
+fn a_bare_configuration_is_taken_too() {
+    let bare = "address-pools:\n- name: a\n  protocol: bgp\n  addresses: [192.0.2.0/24]\n";
+    assert!(
+        check_stdin(bare)
+            .summary()
+            .contains("pool a: bgp, 192.0.2.0/24")
+    );
+    let wrong =
+        check_stdin("address-pools:\n- name: a\n  protocol: bgp\n  addresses: [192.0.2.0/33]\n");
+    assert_eq!(wrong.errors.len(), 1, "{:?}", wrong.errors);
+    assert!(
+        wrong.errors[0].starts_with("<stdin>:4:15: address-pools[0].addresses[0]: "),
+        "{:?}",
+        wrong.errors
+    );
+}
+
+#[test]
+fn every_error_is_told_with_its_place() {
+    let config = SEED
+        .replace("protocol: bgp", "protocol: layer3")
+        .replace("my-asn: 64512", "my-asn: 0");
+    let bad = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 0}]}\n";
+    let good = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n";
+    let report = check_files(&[
+        ("a.yaml", &config),
+        ("b.yaml", bad),
+        ("c.yaml", good),
+        ("d.yaml", good),
+        ("e.yaml", "- [\n"),
+    ]);
+    let places: Vec<String> = report
+        .errors
+        .iter()
+        .map(|error| error.split(": ").next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "b.yaml:4:23",
+            "e.yaml:1:3",
+            "c.yaml:1:1",
+            "a.yaml:9:15",
+            "a.yaml:14:17"
+        ],
+        "{:#?}",
+        report.errors
+    );
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    let report = check(&["/nonexistent/x.yaml"], config_key(), &mut io::empty());
+    assert_eq!(report.errors, ["/nonexistent/x.yaml: does not exist"]);
+}

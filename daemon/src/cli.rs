@@ -1,0 +1,212 @@
+//! The command line. Every flag can also be given as an environment variable `CARILLON_…`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::objects::{Kind, ObjectKey};
+
+#[cfg(test)]
+mod tests;
+
+/// Announces service addresses to the network, so that clients outside reach them.
+///
+/// Carillon gives each Service of type LoadBalancer an address from a pool, and announces it from
+/// every node that may serve it. Pools and peers are configured as in MetalLB's ConfigMap.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "Examples:\n  \
+        carillon check /etc/carillon         Is what I wrote right?\n  \
+        carillon run --files /etc/carillon   Announce it\n  \
+        carillon status                      What is announced to whom, and what is not and why"
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Announce the services in a directory of YAML files, and follow its changes.
+    Run(RunArgs),
+    /// Show what a running daemon announces to whom, and what it does not and why.
+    Status(StatusArgs),
+    /// Say whether files are right, without announcing anything.
+    Check(CheckArgs),
+}
+
+/// Announce the services in a directory of YAML files, and follow its changes.
+///
+/// The directory holds Kubernetes objects: Services, EndpointSlices, Nodes, and the ConfigMap with
+/// the pools and peers. Other kinds are passed over. SIGTERM and SIGINT withdraw everything, tell
+/// the peers why, and end the daemon; a second one ends it at once.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        carillon run --files /etc/carillon\n  \
+        carillon run --files ./manifests --node-name node-a --socket ./a.sock --log-level debug\n\
+        \nEvery flag can also be set as an environment variable: CARILLON_FILES=/etc/carillon")]
+pub(crate) struct RunArgs {
+    /// The directory with the objects: all *.yaml, *.yml and *.json in it.
+    #[arg(long, value_name = "DIR", env = "CARILLON_FILES")]
+    pub(crate) files: PathBuf,
+
+    /// The name of this node in EndpointSlices and Nodes [default: the host name].
+    #[arg(long, value_name = "NAME", env = "CARILLON_NODE_NAME")]
+    pub(crate) node_name: Option<String>,
+
+    /// Where to remember which Service has which address
+    /// [default: .carillon-allocations.jsonl in the directory of --files].
+    ///
+    /// Addresses then survive restarts. Daemons that share this file agree about addresses.
+    #[arg(long, value_name = "FILE", env = "CARILLON_STATE")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Serve the Services of this spec.loadBalancerClass [default: those without a class].
+    #[arg(long, value_name = "CLASS", env = "CARILLON_LB_CLASS")]
+    pub(crate) lb_class: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) socket: SocketArgs,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// Show what a running daemon announces to whom, and what it does not and why.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        carillon status\n  \
+        carillon status --all                             Every service, not only the first\n  \
+        carillon status --json | jq '.neighbors[].state'  For programs")]
+pub(crate) struct StatusArgs {
+    /// Print JSON, with everything the daemon knows.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print all services and routes, however many there are.
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) socket: SocketArgs,
+}
+
+/// Say whether files are right, without announcing anything.
+///
+/// Takes what `carillon run` would read: files and directories with Services, EndpointSlices, Nodes
+/// and the ConfigMap. A bare MetalLB configuration, as under `data.config` of the ConfigMap, is
+/// taken as well. Prints every error with its place; exits with 1 if there is any.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        carillon check /etc/carillon\n  \
+        carillon check config.yaml web.yaml\n  \
+        kubectl get cm -n metallb-system config -o yaml | carillon check -")]
+pub(crate) struct CheckArgs {
+    /// Files and directories; `-` is the standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// Which ConfigMap holds the configuration.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConfigArgs {
+    /// The name of the ConfigMap with the configuration.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "CARILLON_CONFIG_NAME",
+        default_value = "config"
+    )]
+    config_name: String,
+
+    /// Its namespace.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "CARILLON_CONFIG_NAMESPACE",
+        default_value = "metallb-system"
+    )]
+    config_namespace: String,
+}
+
+impl ConfigArgs {
+    /// The ConfigMap with the configuration.
+    pub(crate) fn key(&self) -> ObjectKey {
+        ObjectKey {
+            kind: Kind::ConfigMap,
+            namespace: self.config_namespace.as_str().into(),
+            name: self.config_name.as_str().into(),
+        }
+    }
+}
+
+/// Where daemon and `carillon status` meet.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SocketArgs {
+    /// The unix socket on which the daemon answers `carillon status`.
+    #[arg(
+        long = "socket",
+        value_name = "PATH",
+        env = "CARILLON_SOCKET",
+        default_value = "/run/carillon/carillon.sock"
+    )]
+    pub(crate) path: PathBuf,
+}
+
+/// How to log.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LogArgs {
+    /// The least serious messages to log, to the standard error.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "CARILLON_LOG_LEVEL",
+        value_enum,
+        default_value = "info"
+    )]
+    pub(crate) log_level: LogLevel,
+
+    /// How each message is written.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "CARILLON_LOG_FORMAT",
+        value_enum,
+        default_value = "human"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How serious a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Something does not work and somebody must act.
+    Error,
+    /// Something may not work as meant.
+    Warn,
+    /// What changed.
+    Info,
+    /// What was considered on the way.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One line for people.
+    Human,
+    /// One JSON object for programs.
+    Json,
+}

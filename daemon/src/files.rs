@@ -1,0 +1,215 @@
+//! The files source: a directory of Kubernetes objects, watched.
+//!
+//! ```text
+//!  inotify ─▶ Watch ─Notice─▶ Agenda ─names─▶ read ─▶ Catalog ─Batch─▶ driver
+//! ```
+//!
+//! It has a thread of its own, so that neither a slow disk nor the parsing of a large directory
+//! holds up the protocols. What cannot be read or understood never takes anything away: the last
+//! good version stays in force.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::mpsc;
+
+use crate::objects::ObjectKey;
+
+mod agenda;
+mod catalog;
+mod read;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use agenda::{Agenda, Scan};
+pub(crate) use catalog::{Catalog, Change, Contents, Problem};
+pub(crate) use read::{list, read_text};
+use watch::Watch;
+
+/// How many batches may wait for the driver; then reading waits too, and changes collect in the
+/// directory.
+const QUEUE: usize = 64;
+/// A file that was written to more recently than this may be incomplete; without word that its
+/// writer has closed it, it is left for the next look.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// What the files source reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The directory.
+    pub(crate) dir: PathBuf,
+    /// The ConfigMap that holds the configuration; all others are passed over.
+    pub(crate) config: ObjectKey,
+    /// The allocation journal, whose changes are told too.
+    pub(crate) journal: PathBuf,
+}
+
+/// What the files source has to tell, all at once that it found at once.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// The objects that changed.
+    pub(crate) changes: Vec<Change>,
+    /// What is wrong in the directory now, if that has changed.
+    pub(crate) problems: Option<Arc<Problems>>,
+    /// The whole directory has been read, for the first time.
+    pub(crate) synced: bool,
+    /// Someone has written to the journal.
+    pub(crate) journal: bool,
+}
+
+/// Everything that is wrong in the directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Problems {
+    /// Why the directory itself cannot be read or watched.
+    pub(crate) directory: Option<String>,
+    /// What is wrong in its files, by name and place.
+    pub(crate) files: Vec<Problem>,
+}
+
+/// Starts to read and watch. The receiver's end ends the source.
+///
+/// # Errors
+/// No thread can be had.
+pub(crate) fn spawn(options: Options) -> io::Result<mpsc::Receiver<Batch>> {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let source = Source::new(options);
+    std::thread::Builder::new()
+        .name("files".to_owned())
+        .spawn(move || source.run(&sender))?;
+    Ok(receiver)
+}
+
+struct Source {
+    dir: PathBuf,
+    watch: Watch,
+    agenda: Agenda,
+    catalog: Catalog,
+    /// The version of each file that was read last; `None` if it is not certain that it was
+    /// complete.
+    stamps: HashMap<Arc<str>, Option<read::Stamp>>,
+    synced: bool,
+    told: Arc<Problems>,
+}
+
+impl Source {
+    fn new(options: Options) -> Self {
+        Self {
+            watch: Watch::new(&options.dir, &options.journal),
+            agenda: Agenda::new(Instant::now()),
+            catalog: Catalog::new(options.config),
+            stamps: HashMap::new(),
+            synced: false,
+            told: Arc::default(),
+            dir: options.dir,
+        }
+    }
+
+    fn run(mut self, sender: &mpsc::Sender<Batch>) {
+        while !sender.is_closed() {
+            let batch = self.step();
+            if !batch.is_empty() && sender.blocking_send(batch).is_err() {
+                return;
+            }
+            self.watch
+                .wait(self.agenda.next().saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Looks at all that is due now.
+    fn step(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        self.watch
+            .drain(&mut |notice| self.agenda.note(notice, Instant::now()));
+        if self.agenda.take_journal() {
+            batch.journal = true;
+        }
+        for name in self.agenda.take_files(Instant::now()) {
+            self.look(&name, &mut batch.changes);
+        }
+        let mut directory = self.told.directory.clone();
+        if let Some(scan) = self.agenda.take_scan(Instant::now()) {
+            directory = self.scan(scan, &mut batch).err();
+            if directory.is_some() {
+                self.agenda.retry(Instant::now());
+            }
+        }
+        if self.catalog.take_problems_changed() || directory != self.told.directory {
+            let files = self.catalog.problems();
+            self.told = Arc::new(Problems { directory, files });
+            batch.problems = Some(self.told.clone());
+        }
+        batch
+    }
+
+    /// Looks at every file whose version is not the one read last.
+    fn scan(&mut self, scan: Scan, batch: &mut Batch) -> Result<(), String> {
+        let watched = self.watch.attach();
+        let names = list(&self.dir)?;
+        let gone: Vec<Arc<str>> = self
+            .stamps
+            .keys()
+            .filter(|name| !names.contains(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.forget(&name, &mut batch.changes);
+        }
+        for name in names {
+            let path = self.dir.join(&*name);
+            let found = read::Stamp::of(&path).ok();
+            if found.is_some() && self.stamps.get(&name) == Some(&found) {
+                continue;
+            }
+            let is_young = found.is_some_and(|stamp| stamp.age(SystemTime::now()) < SETTLED);
+            if is_young && !scan.atomic && self.stamps.contains_key(&name) {
+                self.agenda.retry(Instant::now());
+                continue;
+            }
+            self.look(&name, &mut batch.changes);
+        }
+        batch.synced = !self.synced;
+        self.synced = true;
+        watched
+    }
+
+    /// Reads one file as it is now.
+    fn look(&mut self, name: &Arc<str>, changes: &mut Vec<Change>) {
+        let path = self.dir.join(&**name);
+        // The version is taken first: what is written while reading makes it differ.
+        let stamp = read::Stamp::of(&path);
+        let contents = match read_text(&path) {
+            Ok(Some(text)) => Contents::Text(text),
+            Ok(None) => return self.forget(name, changes),
+            Err(error) => Contents::Unreadable(error.to_string()),
+        };
+        let stamp = stamp
+            .ok()
+            .filter(|stamp| stamp.age(SystemTime::now()) >= SETTLED);
+        self.stamps.insert(name.clone(), stamp);
+        self.agenda
+            .set_unreadable(name, matches!(contents, Contents::Unreadable(_)));
+        self.catalog.set(&label(&path), contents, changes);
+    }
+
+    fn forget(&mut self, name: &Arc<str>, changes: &mut Vec<Change>) {
+        self.stamps.remove(name);
+        self.agenda.set_unreadable(name, false);
+        self.catalog
+            .remove(&label(&self.dir.join(&**name)), changes);
+    }
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.problems.is_none() && !self.synced && !self.journal
+    }
+}
+
+/// What users are told of a file.
+pub(crate) fn label(path: &Path) -> Arc<str> {
+    path.display().to_string().into()
+}

@@ -1,0 +1,349 @@
+//! Which objects the files of a directory define, and which version of each is in force.
+//!
+//! Pure bookkeeping: contents come in, changes come out. The work per file is proportional to the
+//! objects in it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use carillon_core::yaml::Position;
+
+use crate::objects::{self, Kind, Object, ObjectKey, Parsed};
+
+#[cfg(test)]
+mod tests;
+
+/// An object that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is like this now.
+    Set(ObjectKey, Arc<Object>),
+    /// It is gone.
+    Removed(ObjectKey),
+}
+
+/// Something in a file that is not understood or contradicts another file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The file.
+    pub(crate) file: String,
+    /// The place in it, if it is not about the whole file.
+    pub(crate) at: Option<Position>,
+    /// The object, where that is known.
+    pub(crate) object: Option<ObjectKey>,
+    /// What is wrong, and what would be right.
+    pub(crate) message: String,
+    /// An earlier version, which was understood, stays in force.
+    pub(crate) keeps_last: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(Position { line, column }) = self.at {
+            write!(f, ":{line}:{column}")?;
+        }
+        if let Some(object) = &self.object {
+            write!(f, ": {object}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if self.keeps_last {
+            f.write_str(" (the last good version stays in force)")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What was found in the place of a file.
+#[derive(Debug)]
+pub(crate) enum Contents {
+    /// Its text.
+    Text(String),
+    /// Why it has none.
+    Unreadable(String),
+}
+
+/// The objects of all files.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    config: ObjectKey,
+    files: HashMap<Arc<str>, BTreeMap<ObjectKey, Entry>>,
+    /// The files that define an object; the first by name counts.
+    definers: HashMap<ObjectKey, BTreeSet<Arc<str>>>,
+    problems: BTreeMap<Arc<str>, Vec<Problem>>,
+    duplicates: BTreeSet<ObjectKey>,
+    /// The answer of [`Self::problems`] may be another than last time.
+    problems_changed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    object: Arc<Object>,
+    at: Position,
+}
+
+impl Catalog {
+    /// An empty catalog, in which `config` is the only ConfigMap of interest.
+    pub(crate) fn new(config: ObjectKey) -> Self {
+        Self {
+            config,
+            files: HashMap::new(),
+            definers: HashMap::new(),
+            problems: BTreeMap::new(),
+            duplicates: BTreeSet::new(),
+            problems_changed: false,
+        }
+    }
+
+    /// Takes in what a file holds now.
+    pub(crate) fn set(&mut self, file: &Arc<str>, contents: Contents, changes: &mut Vec<Change>) {
+        let before = self.files.remove(file).unwrap_or_default();
+        let mut reading = Reading::new(file, &before);
+        match contents {
+            Contents::Text(text) => {
+                for parsed in objects::parse(reading.file, &text)
+                    .into_iter()
+                    .filter(|parsed| self.is_wanted(parsed))
+                {
+                    reading.take(parsed);
+                }
+            }
+            Contents::Unreadable(error) => reading.refuse_all(error),
+        }
+        let (after, problems) = reading.finish();
+        self.set_problems(file, problems);
+        self.replace(file, &before, after, changes);
+    }
+
+    /// Takes in that a file is gone.
+    pub(crate) fn remove(&mut self, file: &Arc<str>, changes: &mut Vec<Change>) {
+        let before = self.files.remove(file).unwrap_or_default();
+        self.set_problems(file, Vec::new());
+        self.replace(file, &before, BTreeMap::new(), changes);
+    }
+
+    /// Whether something may be wrong that was not, or no longer be, since the last call.
+    pub(crate) fn take_problems_changed(&mut self) -> bool {
+        std::mem::take(&mut self.problems_changed)
+    }
+
+    fn set_problems(&mut self, file: &Arc<str>, problems: Vec<Problem>) {
+        self.problems_changed |= !problems.is_empty() || !self.duplicates.is_empty();
+        if problems.is_empty() {
+            self.problems_changed |= self.problems.remove(file).is_some();
+        } else {
+            self.problems.insert(file.clone(), problems);
+        }
+    }
+
+    /// Everything that is wrong now, in the order of the files.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let duplicates = self.duplicates.iter().filter_map(|key| self.duplicate(key));
+        self.problems
+            .values()
+            .flatten()
+            .cloned()
+            .chain(duplicates)
+            .collect()
+    }
+
+    fn is_wanted(&self, parsed: &Parsed) -> bool {
+        let key = parsed.key.as_ref();
+        key.is_none_or(|key| key.kind != Kind::ConfigMap || *key == self.config)
+    }
+
+    /// Puts the new objects of a file in the place of the old ones, which have been taken out of
+    /// `files` only.
+    fn replace(
+        &mut self,
+        file: &Arc<str>,
+        before: &BTreeMap<ObjectKey, Entry>,
+        after: BTreeMap<ObjectKey, Entry>,
+        changes: &mut Vec<Change>,
+    ) {
+        let keys: BTreeSet<ObjectKey> = before.keys().chain(after.keys()).cloned().collect();
+        let in_force_before: Vec<Option<Arc<Object>>> = keys
+            .iter()
+            .map(|key| self.in_force(key, file, before))
+            .collect();
+        for key in &keys {
+            self.set_definer(key, file, after.contains_key(key));
+        }
+        for (key, then) in keys.into_iter().zip(in_force_before) {
+            match (then, self.in_force(&key, file, &after)) {
+                (then, Some(now)) if then.as_ref() != Some(&now) => {
+                    changes.push(Change::Set(key, now));
+                }
+                (Some(_), None) => changes.push(Change::Removed(key)),
+                _ => {}
+            }
+        }
+        if !after.is_empty() {
+            self.files.insert(file.clone(), after);
+        }
+    }
+
+    /// The version in force of an object, if `file` holds `objects`.
+    fn in_force(
+        &self,
+        key: &ObjectKey,
+        file: &Arc<str>,
+        objects: &BTreeMap<ObjectKey, Entry>,
+    ) -> Option<Arc<Object>> {
+        let definer = self.definers.get(key)?.first()?;
+        let objects = if definer == file {
+            objects
+        } else {
+            self.files.get(definer)?
+        };
+        objects.get(key).map(|entry| entry.object.clone())
+    }
+
+    fn set_definer(&mut self, key: &ObjectKey, file: &Arc<str>, defines: bool) {
+        let definers = self.definers.entry(key.clone()).or_default();
+        if defines {
+            definers.insert(file.clone());
+        } else {
+            definers.remove(file);
+        }
+        self.problems_changed |= if definers.len() > 1 {
+            self.duplicates.insert(key.clone())
+        } else {
+            self.duplicates.remove(key)
+        };
+        if definers.is_empty() {
+            self.definers.remove(key);
+        }
+    }
+
+    fn duplicate(&self, key: &ObjectKey) -> Option<Problem> {
+        let definers: Vec<&Arc<str>> = self.definers.get(key)?.iter().collect();
+        let [first, others @ ..] = definers.as_slice() else {
+            return None;
+        };
+        let place = |file: &Arc<str>| Some(self.files.get(file)?.get(key)?.at);
+        let shown = |file: &Arc<str>| match place(file) {
+            Some(at) => format!("{file}:{}", at.line),
+            None => file.to_string(),
+        };
+        let others: Vec<String> = others.iter().map(|file| shown(file)).collect();
+        Some(Problem {
+            file: first.to_string(),
+            at: place(first),
+            object: Some(key.clone()),
+            message: format!(
+                "is also defined in {}; this one is used (the first file by name): remove the \
+                 others",
+                others.join(", ")
+            ),
+            keeps_last: false,
+        })
+    }
+}
+
+/// One file being taken in.
+struct Reading<'a> {
+    file: &'a str,
+    before: &'a BTreeMap<ObjectKey, Entry>,
+    after: BTreeMap<ObjectKey, Entry>,
+    problems: Vec<Problem>,
+    /// Something could not be told apart: whatever is missing may be in it.
+    may_hold_any: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(file: &'a str, before: &'a BTreeMap<ObjectKey, Entry>) -> Self {
+        let (after, problems) = (BTreeMap::new(), Vec::new());
+        Self {
+            file,
+            before,
+            after,
+            problems,
+            may_hold_any: false,
+        }
+    }
+
+    fn take(&mut self, parsed: Parsed) {
+        let Parsed { key, at, object } = parsed;
+        match (key, object) {
+            (Some(key), Ok(object)) => self.add(key, at, object),
+            (key, Err(errors)) => {
+                let last = key.as_ref().and_then(|key| self.before.get_key_value(key));
+                let keeps_last = last.is_some();
+                if let Some((key, entry)) = last {
+                    self.after
+                        .entry(key.clone())
+                        .or_insert_with(|| entry.clone());
+                }
+                self.may_hold_any |= key.is_none();
+                for (at, message) in errors {
+                    let (file, object) = (self.file.to_owned(), key.clone());
+                    let at = Some(at);
+                    self.problems.push(Problem {
+                        file,
+                        at,
+                        object,
+                        message,
+                        keeps_last,
+                    });
+                }
+            }
+            (None, Ok(_)) => {}
+        }
+    }
+
+    fn add(&mut self, key: ObjectKey, at: Position, object: Object) {
+        if let Some(first) = self.after.get(&key) {
+            let message = format!(
+                "is already defined in line {} of this file, which is used: remove one",
+                first.at.line
+            );
+            let (file, at, object) = (self.file.to_owned(), Some(at), Some(key));
+            self.problems.push(Problem {
+                file,
+                at,
+                object,
+                message,
+                keeps_last: false,
+            });
+            return;
+        }
+        let same = self.before.get(&key).map(|entry| &entry.object);
+        let object = match same {
+            Some(before) if **before == object => before.clone(),
+            _ => Arc::new(object),
+        };
+        self.after.insert(key, Entry { object, at });
+    }
+
+    fn refuse_all(&mut self, message: String) {
+        self.may_hold_any = true;
+        let keeps_last = !self.before.is_empty();
+        let file = self.file.to_owned();
+        self.problems.push(Problem {
+            file,
+            at: None,
+            object: None,
+            message,
+            keeps_last,
+        });
+    }
+
+    fn finish(mut self) -> (BTreeMap<ObjectKey, Entry>, Vec<Problem>) {
+        if self.may_hold_any {
+            for (key, entry) in self.before {
+                if !self.after.contains_key(key) {
+                    self.after.insert(key.clone(), entry.clone());
+                    let unknown = self
+                        .problems
+                        .iter_mut()
+                        .filter(|problem| problem.object.is_none());
+                    unknown.for_each(|problem| problem.keeps_last = true);
+                }
+            }
+        }
+        (self.after, self.problems)
+    }
+}

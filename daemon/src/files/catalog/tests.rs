@@ -1,0 +1,149 @@
+use super::*;
+
+fn catalog() -> Catalog {
+    let (namespace, name) = ("metallb-system".into(), "config".into());
+    Catalog::new(ObjectKey {
+        kind: Kind::ConfigMap,
+        namespace,
+        name,
+    })
+}
+
+fn service(name: &str, port: u16) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n---\n"
+    )
+}
+
+fn set(catalog: &mut Catalog, file: &str, text: &str) -> Vec<String> {
+    let mut changes = Vec::new();
+    catalog.set(&file.into(), Contents::Text(text.to_owned()), &mut changes);
+    shown(changes)
+}
+
+fn remove(catalog: &mut Catalog, file: &str) -> Vec<String> {
+    let mut changes = Vec::new();
+    catalog.remove(&file.into(), &mut changes);
+    shown(changes)
+}
+
+fn shown(changes: Vec<Change>) -> Vec<String> {
+    let show = |change| match change {
+        Change::Set(key, object) => match &*object {
+            Object::Service(service) => {
+                let port = service.ports.first().map(|port| port.number);
+                format!("{} {}", key.name, port.unwrap_or_default())
+            }
+            other => format!("{} {other:?}", key.name),
+        },
+        Change::Removed(key) => format!("-{}", key.name),
+    };
+    changes.into_iter().map(show).collect()
+}
+
+fn problems(catalog: &Catalog) -> Vec<String> {
+    catalog.problems().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn only_what_changed_is_told() {
+    let mut catalog = catalog();
+    let both = service("a", 1) + &service("b", 2);
+    assert_eq!(set(&mut catalog, "x.yaml", &both), ["a 1", "b 2"]);
+    assert!(set(&mut catalog, "x.yaml", &both).is_empty());
+    assert_eq!(
+        set(
+            &mut catalog,
+            "x.yaml",
+            &(service("a", 3) + &service("c", 4))
+        ),
+        ["a 3", "-b", "c 4"]
+    );
+    assert_eq!(remove(&mut catalog, "x.yaml"), ["-a", "-c"]);
+    assert!(remove(&mut catalog, "x.yaml").is_empty());
+}
+
+#[test]
+fn a_broken_object_keeps_its_last_version_and_no_other() {
+    let mut catalog = catalog();
+    set(
+        &mut catalog,
+        "x.yaml",
+        &(service("a", 1) + &service("b", 2) + &service("c", 3)),
+    );
+    let broken = service("a", 0) + &service("c", 4);
+    assert_eq!(set(&mut catalog, "x.yaml", &broken), ["-b", "c 4"]);
+    assert_eq!(
+        problems(&catalog),
+        [
+            "x.yaml:4:23: Service default/a: spec.ports[0].port: 0 is not a port number, 1 to 65535 (the last good \
+          version stays in force)"
+        ]
+    );
+    assert_eq!(set(&mut catalog, "x.yaml", &service("a", 5)), ["a 5", "-c"]);
+    assert!(problems(&catalog).is_empty());
+}
+
+#[test]
+fn what_cannot_be_told_apart_keeps_everything() {
+    let mut catalog = catalog();
+    set(
+        &mut catalog,
+        "x.yaml",
+        &(service("a", 1) + &service("b", 2)),
+    );
+    assert_eq!(
+        set(&mut catalog, "x.yaml", &(service("a", 7) + "kind: [\n")),
+        ["a 7"]
+    );
+    assert_eq!(problems(&catalog).len(), 1);
+    let mut changes = Vec::new();
+    catalog.set(
+        &"x.yaml".into(),
+        Contents::Unreadable("cannot be read".to_owned()),
+        &mut changes,
+    );
+    assert!(changes.is_empty());
+    assert_eq!(
+        problems(&catalog),
+        ["x.yaml: cannot be read (the last good version stays in force)"]
+    );
+    assert_eq!(remove(&mut catalog, "x.yaml"), ["-a", "-b"]);
+    assert!(problems(&catalog).is_empty());
+}
+
+#[test]
+fn of_duplicates_the_first_file_counts_until_it_is_gone() {
+    let mut catalog = catalog();
+    assert_eq!(set(&mut catalog, "m.yaml", &service("a", 1)), ["a 1"]);
+    assert!(set(&mut catalog, "z.yaml", &service("a", 2)).is_empty());
+    assert_eq!(
+        problems(&catalog),
+        [
+            "m.yaml:1:1: Service default/a: is also defined in z.yaml:1; this one is used (the first file by \
+          name): remove the others"
+        ]
+    );
+    assert_eq!(set(&mut catalog, "b.yaml", &service("a", 3)), ["a 3"]);
+    assert_eq!(remove(&mut catalog, "b.yaml"), ["a 1"]);
+    assert_eq!(remove(&mut catalog, "m.yaml"), ["a 2"]);
+    assert!(problems(&catalog).is_empty());
+    assert_eq!(remove(&mut catalog, "z.yaml"), ["-a"]);
+
+    let twice = service("a", 1) + &service("a", 2);
+    assert_eq!(set(&mut catalog, "x.yaml", &twice), ["a 1"]);
+    assert_eq!(problems(&catalog).len(), 1);
+}
+
+#[test]
+fn only_one_config_map_is_of_interest() {
+    let mut catalog = catalog();
+    let map = |namespace: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config, namespace: {namespace}}}\ndata: {{config: ''}}\n"
+        )
+    };
+    assert!(set(&mut catalog, "x.yaml", &map("other")).is_empty());
+    assert_eq!(set(&mut catalog, "y.yaml", &map("metallb-system")).len(), 1);
+    assert!(problems(&catalog).is_empty());
+}

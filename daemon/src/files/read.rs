@@ -1,0 +1,158 @@
+//! Reading one file or directory without trusting it.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use nix::libc;
+
+/// The longest file that is read.
+const MAX_BYTES: u64 = 32 << 20;
+
+/// Why a file is not read, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// A pipe, device, socket or directory: reading it could block or never end.
+    #[error("is {0}, not a file: rename or remove it")]
+    NotAFile(&'static str),
+    /// It is longer than any sensible collection of objects.
+    #[error("is longer than 32 MiB: split it into several files")]
+    TooLong,
+    /// It is not text.
+    #[error(
+        "is not UTF-8 text (at byte {0}): save it as UTF-8, or rename it if it is no YAML file"
+    )]
+    NotText(usize),
+    /// The system refuses.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Whether a file of this name is read: `.yaml`, `.yml` or `.json`, and not hidden.
+pub(super) fn is_object_file(name: &str) -> bool {
+    let extension = Path::new(name)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    !name.starts_with('.') && matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+/// The names of the files in a directory that are read.
+pub(crate) fn list(dir: &Path) -> Result<BTreeSet<Arc<str>>, String> {
+    let cannot = |error: io::Error| {
+        let remedy = match error.kind() {
+            ErrorKind::NotFound => ": create it, or name another one",
+            ErrorKind::PermissionDenied => {
+                ": give the user that runs carillon the right to read it"
+            }
+            ErrorKind::NotADirectory => ": name the directory in which the files are",
+            _ => "",
+        };
+        format!(
+            "the directory {} cannot be read: {error}{remedy}",
+            dir.display()
+        )
+    };
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(dir).map_err(cannot)? {
+        let name = entry.map_err(cannot)?.file_name();
+        names.extend(
+            name.to_str()
+                .filter(|name| is_object_file(name))
+                .map(Arc::from),
+        );
+    }
+    Ok(names)
+}
+
+/// The text of a file, or `None` if there is no such file. Never blocks on pipes or devices.
+///
+/// # Errors
+/// The file is there, but is no text file of sensible size that may be read.
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ReadError> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    check(&metadata)?;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    check(&file.metadata()?)?;
+    read_limited(&file).map(Some)
+}
+
+fn check(metadata: &fs::Metadata) -> Result<(), ReadError> {
+    let kind = metadata.file_type();
+    if !kind.is_file() {
+        return Err(ReadError::NotAFile(match kind {
+            kind if kind.is_dir() => "a directory",
+            kind if kind.is_fifo() => "a named pipe",
+            kind if kind.is_socket() => "a socket",
+            _ => "a device",
+        }));
+    }
+    if metadata.len() > MAX_BYTES {
+        Err(ReadError::TooLong)
+    } else {
+        Ok(())
+    }
+}
+
+/// Reads until the end or the limit: the file may grow meanwhile.
+fn read_limited(file: &File) -> Result<String, ReadError> {
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(ReadError::TooLong);
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text)),
+        Err(error) => Err(ReadError::NotText(error.utf8_error().valid_up_to())),
+    }
+}
+
+/// What tells versions of a file apart without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// The stamp of the file that a path leads to.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    /// How long ago it was changed. A change in the future is long ago: clocks may have been set.
+    pub(super) fn age(self, now: SystemTime) -> Duration {
+        let seconds = u64::try_from(self.changed.0).unwrap_or_default();
+        let nanoseconds = u32::try_from(self.changed.1).unwrap_or_default();
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds.min(999_999_999));
+        now.duration_since(changed).unwrap_or(Duration::MAX)
+    }
+}

@@ -1,0 +1,246 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::*;
+use crate::objects::Kind;
+
+/// A source over a directory, and what it has told.
+struct Fixture {
+    dir: tempfile::TempDir,
+    receiver: mpsc::Receiver<Batch>,
+}
+
+impl Fixture {
+    fn over(dir: tempfile::TempDir) -> Self {
+        let options = options(dir.path());
+        Self {
+            receiver: spawn(options).unwrap(),
+            dir,
+        }
+    }
+
+    fn new() -> Self {
+        let mut fixture = Self::over(tempfile::tempdir().unwrap());
+        assert!(fixture.next().synced);
+        fixture
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The next batch; a test that waits for what never comes fails.
+    fn next(&mut self) -> Batch {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let batch =
+            async { tokio::time::timeout(Duration::from_secs(20), self.receiver.recv()).await };
+        runtime
+            .block_on(batch)
+            .expect("no batch came in time")
+            .expect("the source ended")
+    }
+
+    /// The next changes of objects, as `name` or `-name`.
+    fn changes(&mut self) -> Vec<String> {
+        loop {
+            let batch = self.next();
+            if !batch.changes.is_empty() {
+                return batch.changes.into_iter().map(shown).collect();
+            }
+        }
+    }
+}
+
+fn options(dir: &Path) -> Options {
+    let (namespace, name) = ("metallb-system".into(), "config".into());
+    Options {
+        dir: dir.to_owned(),
+        config: ObjectKey {
+            kind: Kind::ConfigMap,
+            namespace,
+            name,
+        },
+        journal: dir.join(".journal"),
+    }
+}
+
+fn shown(change: Change) -> String {
+    match change {
+        Change::Set(key, _) => key.name.to_string(),
+        Change::Removed(key) => format!("-{}", key.name),
+    }
+}
+
+fn service(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n")
+}
+
+#[test]
+fn what_is_there_at_the_start_comes_in_one_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.yaml"), service("a")).unwrap();
+    fs::write(dir.path().join("b.yml"), service("b")).unwrap();
+    fs::write(
+        dir.path().join("c.json"),
+        r#"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "c"}}"#,
+    )
+    .unwrap();
+    fs::write(dir.path().join(".hidden.yaml"), service("hidden")).unwrap();
+    fs::write(dir.path().join("notes.txt"), service("text")).unwrap();
+    fs::write(dir.path().join("latin.yaml"), b"a: \xe9\n").unwrap();
+    fs::create_dir(dir.path().join("dir.yaml")).unwrap();
+    nix::unistd::mkfifo(&dir.path().join("pipe.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    symlink("/dev/zero", dir.path().join("zero.yaml")).unwrap();
+    symlink("nowhere", dir.path().join("dangling.yaml")).unwrap();
+    let mut fixture = Fixture::over(dir);
+    let batch = fixture.next();
+    assert!(batch.synced);
+    assert_eq!(
+        batch.changes.into_iter().map(shown).collect::<Vec<_>>(),
+        ["a", "b", "c"]
+    );
+    let problems = batch.problems.unwrap();
+    let about: Vec<String> = problems
+        .files
+        .iter()
+        .map(|p| format!("{} {}", p.file, p.message))
+        .collect();
+    let expected = [
+        ("dir.yaml", "is a directory"),
+        ("latin.yaml", "is not UTF-8 text (at byte 3)"),
+        ("pipe.yaml", "is a named pipe"),
+        ("zero.yaml", "is a device"),
+    ];
+    assert_eq!(about.len(), expected.len(), "{about:?}");
+    for (text, (file, message)) in about.iter().zip(expected) {
+        assert!(text.contains(file) && text.contains(message), "{text}");
+    }
+}
+
+#[test]
+fn written_moved_and_deleted_files_are_noticed() {
+    let mut fixture = Fixture::new();
+    fs::write(fixture.path("a.yaml"), service("a")).unwrap();
+    assert_eq!(fixture.changes(), ["a"]);
+    fs::write(fixture.path("b.tmp"), service("b")).unwrap();
+    fs::rename(fixture.path("b.tmp"), fixture.path("b.yaml")).unwrap();
+    assert_eq!(fixture.changes(), ["b"]);
+    fs::rename(fixture.path("b.yaml"), fixture.path("b.off")).unwrap();
+    assert_eq!(fixture.changes(), ["-b"]);
+    fs::hard_link(fixture.path("b.off"), fixture.path("hard.yaml")).unwrap();
+    assert_eq!(fixture.changes(), ["b"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("c"), service("c")).unwrap();
+    symlink(elsewhere.path().join("c"), fixture.path("c.yaml")).unwrap();
+    assert_eq!(fixture.changes(), ["c"]);
+    fs::remove_file(fixture.path("a.yaml")).unwrap();
+    assert_eq!(fixture.changes(), ["-a"]);
+}
+
+#[test]
+fn a_file_is_not_read_while_it_is_being_written() {
+    use std::io::Write;
+    let mut fixture = Fixture::new();
+    let mut file = fs::File::create(fixture.path("a.yaml")).unwrap();
+    file.write_all(service("a").as_bytes()).unwrap();
+    file.write_all(b"---\n").unwrap();
+    // Whatever comes next shows that the open file was passed over.
+    fs::write(fixture.path("b.yaml"), service("b")).unwrap();
+    assert_eq!(fixture.changes(), ["b"]);
+    file.write_all(service("c").as_bytes()).unwrap();
+    drop(file);
+    assert_eq!(fixture.changes(), ["a", "c"]);
+}
+
+#[test]
+fn saving_as_vim_does_takes_nothing_away() {
+    let mut fixture = Fixture::new();
+    fs::write(fixture.path("a.yaml"), service("a")).unwrap();
+    assert_eq!(fixture.changes(), ["a"]);
+    fs::rename(fixture.path("a.yaml"), fixture.path("a.yaml~")).unwrap();
+    fs::write(
+        fixture.path("a.yaml"),
+        service("a") + "spec: {type: NodePort, ports: [{port: 1}]}\n",
+    )
+    .unwrap();
+    fs::remove_file(fixture.path("a.yaml~")).unwrap();
+    assert_eq!(fixture.changes(), ["a"]);
+}
+
+#[test]
+fn a_swap_of_the_data_link_rereads_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let version = |n: u32, text: &str| {
+        let version = dir.path().join(format!("..{n}"));
+        fs::create_dir(&version).unwrap();
+        fs::write(version.join("a.yaml"), text).unwrap();
+        symlink(format!("..{n}"), dir.path().join("..data_tmp")).unwrap();
+        fs::rename(dir.path().join("..data_tmp"), dir.path().join("..data")).unwrap();
+    };
+    version(1, &service("a"));
+    symlink("..data/a.yaml", dir.path().join("a.yaml")).unwrap();
+    let mut receiver = spawn(options(dir.path())).unwrap();
+    assert_eq!(
+        receiver
+            .blocking_recv()
+            .unwrap()
+            .changes
+            .into_iter()
+            .map(shown)
+            .collect::<Vec<_>>(),
+        ["a"]
+    );
+    version(2, &service("b"));
+    let changes = receiver.blocking_recv().unwrap().changes;
+    assert_eq!(
+        changes.into_iter().map(shown).collect::<Vec<_>>(),
+        ["-a", "b"]
+    );
+}
+
+#[test]
+fn a_missing_directory_is_told_and_waited_for() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("files");
+    let mut receiver = spawn(options(&dir)).unwrap();
+    let batch = receiver.blocking_recv().unwrap();
+    let error = batch.problems.unwrap().directory.clone().unwrap();
+    assert!(error.contains("create it"), "{error}");
+    assert!(!batch.synced);
+
+    let ready = parent.path().join("ready");
+    fs::create_dir(&ready).unwrap();
+    fs::write(ready.join("a.yaml"), service("a")).unwrap();
+    fs::rename(&ready, &dir).unwrap();
+    let batch = receiver.blocking_recv().unwrap();
+    assert!(batch.synced);
+    assert_eq!(batch.problems.unwrap().directory, None);
+    assert_eq!(
+        batch.changes.into_iter().map(shown).collect::<Vec<_>>(),
+        ["a"]
+    );
+
+    // Moved out of sight: what was in it stays in force, and it is taken up again where it left
+    // off.
+    fs::rename(&dir, &ready).unwrap();
+    let batch = receiver.blocking_recv().unwrap();
+    assert!(batch.changes.is_empty() && batch.problems.unwrap().directory.is_some());
+    fs::remove_file(ready.join("a.yaml")).unwrap();
+    fs::rename(&ready, &dir).unwrap();
+    let batch = receiver.blocking_recv().unwrap();
+    assert_eq!(
+        batch.changes.into_iter().map(shown).collect::<Vec<_>>(),
+        ["-a"]
+    );
+}
+
+#[test]
+fn the_journal_is_watched_too() {
+    let mut fixture = Fixture::new();
+    fs::write(fixture.path(".journal"), "{}\n").unwrap();
+    assert!(fixture.next().journal);
+}

@@ -1,0 +1,91 @@
+//! Kubernetes objects, and what the core makes of them. The only place that knows both
+//! vocabularies.
+//!
+//! The types here are narrow: they have the fields that Carillon uses, and pass over all others.
+
+use std::fmt;
+use std::sync::Arc;
+
+use carillon_core::config::origin::Origin;
+use carillon_core::endpoint::EndpointSlice;
+use carillon_core::node::Node;
+use carillon_core::service::Service;
+
+mod document;
+mod endpoint_slice;
+mod metadata;
+mod node;
+mod service;
+mod tree;
+
+pub(crate) use document::{Parsed, parse};
+
+/// The kinds that Carillon reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// `v1` ConfigMap.
+    ConfigMap,
+    /// `v1` Node.
+    Node,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice,
+    /// `v1` Service.
+    Service,
+}
+
+impl Kind {
+    /// The kind of an object, if it is one that Carillon reads.
+    fn of(api_version: &str, kind: &str) -> Option<Self> {
+        match (api_version, kind) {
+            ("v1", "ConfigMap") => Some(Self::ConfigMap),
+            ("v1", "Node") => Some(Self::Node),
+            ("v1", "Service") => Some(Self::Service),
+            ("discovery.k8s.io/v1" | "discovery.k8s.io/v1beta1", "EndpointSlice") => {
+                Some(Self::EndpointSlice)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What tells one object from all others. Nodes have an empty namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ObjectKey {
+    /// The kind.
+    pub(crate) kind: Kind,
+    /// `metadata.namespace`.
+    pub(crate) namespace: Arc<str>,
+    /// `metadata.name`.
+    pub(crate) name: Arc<str>,
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Node => write!(f, "Node {}", self.name),
+            kind => write!(f, "{kind:?} {}/{}", self.namespace, self.name),
+        }
+    }
+}
+
+/// An object in the core's vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// A Service.
+    Service(Service),
+    /// An EndpointSlice; `None` when it belongs to no Service.
+    EndpointSlice(Option<EndpointSlice>),
+    /// A Node.
+    Node(Node),
+    /// The configuration in a ConfigMap.
+    Config(ConfigText),
+}
+
+/// A configuration as it is written, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigText {
+    /// The text.
+    pub(crate) text: String,
+    /// Its place in the file.
+    pub(crate) origin: Origin,
+}

@@ -1,0 +1,248 @@
+//! A file's text: its documents, the objects in them, and what is wrong with each.
+
+use carillon_core::config::origin::Origin;
+use carillon_core::yaml::{self, Content, Limits, Position};
+use serde::Deserialize;
+
+use super::endpoint_slice::EndpointSliceObject;
+use super::metadata::Metadata;
+use super::node::NodeObject;
+use super::service::ServiceObject;
+use super::tree::{FieldError, Path, Value};
+use super::{ConfigText, Kind, Object, ObjectKey};
+
+#[cfg(test)]
+mod tests;
+
+/// How much is read of one document: a `List` may hold all objects of a cluster.
+const LIMITS: Limits = Limits {
+    bytes: 32 << 20,
+    nodes: 2_000_000,
+};
+
+/// One object of a file, or a part of it that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    /// Which object it is; `None` when not even that can be told.
+    pub(crate) key: Option<ObjectKey>,
+    /// Where it begins.
+    pub(crate) at: Position,
+    /// The object, or each thing that is wrong with it and where.
+    pub(crate) object: Result<Object, Vec<(Position, String)>>,
+}
+
+/// Reads every object that Carillon uses out of a file of YAML or JSON documents; other kinds are
+/// passed over. What is wrong in one object has no effect on the others.
+pub(crate) fn parse(file: &str, text: &str) -> Vec<Parsed> {
+    let mut found = Vec::new();
+    for (lines_above, document) in documents(text) {
+        let mut reader = Reader {
+            file,
+            text,
+            lines_above,
+            found: &mut found,
+        };
+        match yaml::parse_within(document, LIMITS) {
+            Ok(Some(root)) => reader.objects_of(Value(&root)),
+            Ok(None) => {}
+            Err(error) => {
+                reader.refuse(None, error.position, vec![(error.position, error.message)]);
+            }
+        }
+    }
+    found
+}
+
+/// The documents of a text, each with the number of lines above it. A line that begins with `---`
+/// always begins a document, and one with `...` ends it, even inside of a quoted or block scalar
+/// (YAML 1.2.2, 9.1.2).
+fn documents(text: &str) -> Vec<(usize, &str)> {
+    let mut documents = Vec::new();
+    let (mut start, mut lines_above, mut has_content) = (0, 0, false);
+    let mut end = 0;
+    for (n, line) in text.split_inclusive('\n').enumerate() {
+        let begins = is_marker(line, "---");
+        if begins && has_content {
+            documents.extend(text.get(start..end).map(|document| (lines_above, document)));
+            (start, lines_above) = (end, n);
+        }
+        end += line.len();
+        let trimmed = line.trim();
+        has_content =
+            begins || has_content || !(trimmed.is_empty() || trimmed.starts_with(['#', '%']));
+        if is_marker(line, "...") {
+            documents.extend(text.get(start..end).map(|document| (lines_above, document)));
+            (start, lines_above, has_content) = (end, n + 1, false);
+        }
+    }
+    if has_content {
+        documents.extend(text.get(start..).map(|document| (lines_above, document)));
+    }
+    documents
+}
+
+fn is_marker(line: &str, marker: &str) -> bool {
+    line.strip_prefix(marker)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    api_version: Option<String>,
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
+}
+
+/// One document being read.
+struct Reader<'a> {
+    file: &'a str,
+    /// The whole file.
+    text: &'a str,
+    lines_above: usize,
+    found: &'a mut Vec<Parsed>,
+}
+
+impl Reader<'_> {
+    fn objects_of(&mut self, root: Value<'_>) {
+        let header = match Header::deserialize(root) {
+            Ok(header) => header,
+            Err(error) => return self.refuse_fields(None, root, vec![error]),
+        };
+        let kind = header.kind.unwrap_or_default();
+        let api_version = header.api_version.unwrap_or_default();
+        match (
+            kind.strip_suffix("List"),
+            root.get("items").and_then(Value::items),
+        ) {
+            (Some(""), Some(items)) => items.for_each(|item| self.objects_of(item)),
+            (Some(kind), Some(items)) => {
+                items.for_each(|item| self.object(item, &api_version, kind));
+            }
+            _ => self.object(root, &api_version, &kind),
+        }
+    }
+
+    fn object(&mut self, value: Value<'_>, api_version: &str, kind: &str) {
+        if let Err(message) = check_header(api_version, kind) {
+            let error = FieldError::new(Path::default(), message);
+            return self.refuse_fields(None, value, vec![error]);
+        }
+        let Some(kind) = Kind::of(api_version, kind) else {
+            return;
+        };
+        match (key_of(value, kind), self.convert(value, kind)) {
+            (Ok(key), Ok(object)) => {
+                let at = self.in_file(value.0.position);
+                let (key, object) = (Some(key), Ok(object));
+                self.found.push(Parsed { key, at, object });
+            }
+            (key, Err(errors)) => self.refuse_fields(key.ok(), value, errors),
+            (Err(error), Ok(_)) => self.refuse_fields(None, value, vec![error]),
+        }
+    }
+
+    fn convert(&self, value: Value<'_>, kind: Kind) -> Result<Object, Vec<FieldError>> {
+        let one = |error| vec![error];
+        match kind {
+            Kind::Service => {
+                let service = ServiceObject::deserialize(value).map_err(one)?;
+                service.convert().map(Object::Service)
+            }
+            Kind::EndpointSlice => EndpointSliceObject::deserialize(value)
+                .and_then(EndpointSliceObject::convert)
+                .map(Object::EndpointSlice)
+                .map_err(one),
+            Kind::Node => NodeObject::deserialize(value)
+                .and_then(NodeObject::convert)
+                .map(Object::Node)
+                .map_err(one),
+            Kind::ConfigMap => self.config(value).map(Object::Config).map_err(one),
+        }
+    }
+
+    /// The text of a ConfigMap's key `config`.
+    fn config(&self, value: Value<'_>) -> Result<ConfigText, FieldError> {
+        let path = Path::fields(&["data"]);
+        let Some(config) = value.get("data").and_then(|data| data.get("config")) else {
+            let message = "has no key `config`; write `config: |` and the configuration below it";
+            return Err(FieldError::new(path, message));
+        };
+        let text = match &config.0.content {
+            Content::Scalar { text, .. } => text.clone(),
+            Content::Null => String::new(),
+            Content::Sequence(_) | Content::Mapping(_) => {
+                let message = "is not text; write `config: |` and the configuration below it";
+                return Err(FieldError::new(path.field("config"), message));
+            }
+        };
+        let start = self.in_file(config.0.position);
+        let origin = Origin::embedded(self.file, self.text, &text, start);
+        Ok(ConfigText { text, origin })
+    }
+
+    fn refuse_fields(&mut self, key: Option<ObjectKey>, value: Value<'_>, errors: Vec<FieldError>) {
+        let place = |error: FieldError| (value.place(&error), error.to_string());
+        let errors = errors.into_iter().map(place).collect();
+        self.refuse(key, value.0.position, errors);
+    }
+
+    fn refuse(&mut self, key: Option<ObjectKey>, at: Position, errors: Vec<(Position, String)>) {
+        let at = self.in_file(at);
+        let errors = errors
+            .into_iter()
+            .map(|(at, message)| (self.in_file(at), message));
+        let object = Err(errors.collect());
+        self.found.push(Parsed { key, at, object });
+    }
+
+    /// The place in the file of a place in the document.
+    fn in_file(&self, position: Position) -> Position {
+        Position {
+            line: position.line + self.lines_above,
+            ..position
+        }
+    }
+}
+
+fn key_of(value: Value<'_>, kind: Kind) -> Result<ObjectKey, FieldError> {
+    let (namespace, name) = Named::deserialize(value)?.metadata.key()?;
+    let namespace = if kind == Kind::Node {
+        "".into()
+    } else {
+        namespace
+    };
+    Ok(ObjectKey {
+        kind,
+        namespace,
+        name,
+    })
+}
+
+/// A kind that Carillon would use, but cannot, is an error and not one of the many kinds to pass
+/// over.
+fn check_header(api_version: &str, kind: &str) -> Result<(), String> {
+    if kind.is_empty() {
+        return Err(
+            "not a Kubernetes object: the field `kind` is missing (a bare MetalLB configuration \
+             belongs into a ConfigMap, below `data: {config: |`)"
+                .to_owned(),
+        );
+    }
+    if api_version.is_empty() {
+        return Err(format!(
+            "{kind}: the field `apiVersion` is missing, for example `apiVersion: v1`"
+        ));
+    }
+    if api_version.starts_with("metallb.io/") {
+        return Err(format!(
+            "{kind} ({api_version}) is not supported yet; write pools and peers into the ConfigMap of \
+             MetalLB 0.12"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+use super::*;
+
+const SEED: &str = "\
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: test-0
+---
+kind: Service
+apiVersion: v1
+metadata:
+  name: demo
+spec:
+  type: LoadBalancer
+  ports:
+    - name: \"http\"
+      protocol: TCP
+      port: 80
+      targetPort: 80
+  selector:
+    env: test
+";
+
+fn names(text: &str) -> Vec<String> {
+    let name = |parsed: Parsed| match (parsed.key, parsed.object) {
+        (Some(key), Ok(_)) => key.to_string(),
+        (key, Err(errors)) => {
+            let key = key.map(|key| format!("{key} ")).unwrap_or_default();
+            let (at, message) = errors.first().unwrap();
+            format!("{key}{}:{}: {message}", at.line, at.column)
+        }
+        (None, Ok(_)) => unreachable!("an object without a key"),
+    };
+    parse("f", text).into_iter().map(name).collect()
+}
+
+#[test]
+fn the_seeds_manifest_has_one_service() {
+    assert_eq!(names(SEED), ["Service default/demo"]);
+}
+
+#[test]
+fn one_bad_document_leaves_the_others_alone() {
+    let text = format!(
+        "{SEED}---\nkind: [\n---\nkind: Service\napiVersion: v1\nmetadata:\n  name: web\nspec:\n  type: Magic\n...\n# end\n{SEED}"
+    );
+    let names = names(&text);
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(names[1].contains("not valid YAML"), "{names:?}");
+    assert_eq!(
+        names[2],
+        "Service default/web 28:9: spec.type: \"Magic\" is not known; write LoadBalancer (or ClusterIP, NodePort, \
+         ExternalName)"
+    );
+    assert_eq!(names[3], "Service default/demo");
+}
+
+#[test]
+fn lists_are_read_item_by_item() {
+    let text = r#"{"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": ["x"]}},
+        {"apiVersion": "v1", "kind": "Pod"},
+        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "e", "namespace": "x"}}]}"#;
+    assert_eq!(
+        names(text),
+        [
+            "Node n1",
+            "3:70: metadata.name: sequence where text (quote it if it is meant as text) belongs",
+            "EndpointSlice x/e"
+        ]
+    );
+    let typed = "apiVersion: v1\nkind: ServiceList\nitems:\n- metadata: {name: a}\n";
+    assert_eq!(names(typed), ["Service default/a"]);
+}
+
+#[test]
+fn what_is_no_object_of_ours_but_might_be_meant_so_is_told() {
+    let bare = names("address-pools: []\n");
+    assert!(
+        bare[0].starts_with("1:1: not a Kubernetes object"),
+        "{bare:?}"
+    );
+    let pool = names("apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\n");
+    assert!(pool[0].contains("not supported yet"), "{pool:?}");
+    let versionless = names("kind: Service\n");
+    assert!(versionless[0].contains("apiVersion"), "{versionless:?}");
+    assert_eq!(
+        names("apiVersion: serving.knative.dev/v1\nkind: Service\n"),
+        [""; 0]
+    );
+    assert_eq!(names("---\n---\n# only a comment\n---\n"), [""; 0]);
+    assert_eq!(
+        names("just text"),
+        ["1:1: string \"just text\" where a mapping belongs"]
+    );
+    assert_eq!(
+        names("apiVersion: v1\nkind: Service\n"),
+        ["1:1: the field `metadata` is missing"]
+    );
+}
+
+#[test]
+fn the_embedded_configuration_knows_its_place() {
+    let text = "---\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\n\
+                data:\n  config: |\n    peers: []\n    address-pools: 7\n";
+    let parsed = parse("f.yaml", text);
+    let Ok(Object::Config(config)) = &parsed[0].object else {
+        panic!("{parsed:?}");
+    };
+    assert_eq!(config.text, "peers: []\naddress-pools: 7\n");
+    let refused = carillon_core::config::legacy::parse(&config.text, &config.origin, &["bgp"]);
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.starts_with("f.yaml:9:20: address-pools: "),
+        "{message}"
+    );
+
+    let keyless = names("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata: {}\n");
+    assert!(
+        keyless[0].contains("data: has no key `config`"),
+        "{keyless:?}"
+    );
+}
+
+#[test]
+fn nothing_makes_it_panic() {
+    for cut in 0..SEED.len() {
+        let _ = parse("f", &SEED[..cut]);
+        let _ = parse("f", &SEED[cut..]);
+        let _ = parse("f", &format!("{}\u{0}{}", &SEED[..cut], &SEED[cut..]));
+    }
+    let _ = parse("f", &"[".repeat(100_000));
+    let _ = parse("f", "a: &a [*a]");
+}

@@ -1,0 +1,73 @@
+//! EndpointSlice: from Kubernetes to the core.
+
+use carillon_core::endpoint::{Endpoint, EndpointSlice};
+use carillon_core::service::ServiceKey;
+use serde::Deserialize;
+
+use super::metadata::Metadata;
+use super::tree::FieldError;
+
+/// The label that names the Service of a slice.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
+/// An EndpointSlice as Kubernetes writes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct EndpointSliceObject {
+    metadata: Metadata,
+    #[serde(default)]
+    endpoints: Vec<EndpointObject>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointObject {
+    #[serde(default)]
+    addresses: Vec<String>,
+    #[serde(default)]
+    conditions: Conditions,
+    node_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Conditions {
+    ready: Option<bool>,
+    serving: Option<bool>,
+}
+
+impl EndpointSliceObject {
+    /// The slice in the core's words; `None` when it belongs to no Service.
+    ///
+    /// # Errors
+    /// The metadata cannot be right.
+    pub(super) fn convert(self) -> Result<Option<EndpointSlice>, FieldError> {
+        let (namespace, name) = self.metadata.key()?;
+        let Some(service) = self.metadata.labels.get(SERVICE_LABEL) else {
+            return Ok(None);
+        };
+        let service = ServiceKey {
+            namespace: namespace.clone(),
+            name: service.as_str().into(),
+        };
+        let endpoints = self
+            .endpoints
+            .into_iter()
+            .map(EndpointObject::convert)
+            .collect();
+        Ok(Some(EndpointSlice {
+            key: ServiceKey { namespace, name },
+            service,
+            endpoints,
+        }))
+    }
+}
+
+impl EndpointObject {
+    fn convert(self) -> Endpoint {
+        Endpoint {
+            node: self.node_name.as_deref().map(Into::into),
+            has_address: !self.addresses.is_empty(),
+            ready: self.conditions.ready,
+            serving: self.conditions.serving,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Object metadata, and the checks that the API server would have made of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::tree::{FieldError, Path};
+
+/// `metadata`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    /// `metadata.labels`.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+    /// `metadata.annotations`.
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    /// The namespace (`default` if none is given) and the name.
+    ///
+    /// # Errors
+    /// One of them could not be the name of anything.
+    pub(crate) fn key(&self) -> Result<(Arc<str>, Arc<str>), FieldError> {
+        let namespace = self.namespace.as_deref().filter(|text| !text.is_empty());
+        let namespace = namespace.unwrap_or("default");
+        let name = self.name.as_deref().unwrap_or_default();
+        for (field, text) in [("namespace", namespace), ("name", name)] {
+            check(text)
+                .map_err(|wrong| FieldError::new(Path::fields(&["metadata", field]), wrong))?;
+        }
+        Ok((namespace.into(), name.into()))
+    }
+}
+
+/// Names are told in logs and tables, and namespace and name are joined by a slash: neither may
+/// confuse.
+fn check(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("is missing; every object needs a name".to_owned());
+    }
+    let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
+    if name.len() <= 253 && name.chars().all(usual) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(80).collect();
+    Err(format!(
+        "{shown:?} is not a name: up to 253 letters, digits, `-` and `.`, for example web-1"
+    ))
+}

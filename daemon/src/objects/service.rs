@@ -1,0 +1,271 @@
+//! Service: from Kubernetes to the core.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use carillon_core::address::Family;
+use carillon_core::service::{
+    Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Service, ServiceKey,
+    TrafficPolicy,
+};
+use serde::Deserialize;
+
+use super::metadata::Metadata;
+use super::tree::{FieldError, Path};
+
+#[cfg(test)]
+mod tests;
+
+/// A Service as Kubernetes writes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ServiceObject {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    r#type: Option<String>,
+    load_balancer_class: Option<String>,
+    #[serde(rename = "clusterIP")]
+    cluster_ip: Option<String>,
+    #[serde(rename = "clusterIPs")]
+    cluster_ips: Vec<String>,
+    ip_families: Vec<String>,
+    ip_family_policy: Option<String>,
+    #[serde(rename = "loadBalancerIP")]
+    load_balancer_ip: Option<String>,
+    ports: Vec<PortObject>,
+    external_traffic_policy: Option<String>,
+    selector: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PortObject {
+    port: i64,
+    protocol: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    load_balancer: LoadBalancerStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct LoadBalancerStatus {
+    ingress: Vec<IngressObject>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct IngressObject {
+    ip: Option<String>,
+    hostname: Option<String>,
+}
+
+impl ServiceObject {
+    /// The Service in the core's words.
+    ///
+    /// # Errors
+    /// Every field that the API server would have refused, each with its path.
+    pub(super) fn convert(self) -> Result<Service, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let key = collect(&mut errors, self.metadata.key());
+        let spec = &self.spec;
+        let is_load_balancer = collect(&mut errors, spec.is_load_balancer());
+        let policy = collect(&mut errors, spec.family_policy());
+        let first_families = collect(&mut errors, spec.families());
+        let external_traffic_policy = collect(&mut errors, spec.traffic_policy());
+        let ports = spec.ports(&mut errors);
+        let annotations = Annotations(&self.metadata.annotations);
+        let requested = annotations.requested(spec.load_balancer_ip.as_deref());
+        let address_pool = annotations.address_pool();
+        let sharing_key = annotations.sharing_key();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let (namespace, name) = key.unwrap_or_default();
+        let asked = requested.as_deref().unwrap_or_default();
+        let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
+        Ok(Service {
+            key: ServiceKey { namespace, name },
+            is_load_balancer: is_load_balancer.unwrap_or_default(),
+            load_balancer_class: self.spec.load_balancer_class,
+            families,
+            address_pool,
+            requested,
+            sharing_key,
+            ports,
+            external_traffic_policy: external_traffic_policy.unwrap_or_default(),
+            selector: self.spec.selector,
+            published: self
+                .status
+                .load_balancer
+                .ingress
+                .into_iter()
+                .map(ingress)
+                .collect(),
+        })
+    }
+}
+
+fn collect<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+fn refuse<T>(path: Path, value: &str, right: &str) -> Result<T, FieldError> {
+    let shown: String = value.chars().take(80).collect();
+    Err(FieldError::new(
+        path,
+        format!("{shown:?} is not known; write {right}"),
+    ))
+}
+
+impl Spec {
+    fn is_load_balancer(&self) -> Result<bool, FieldError> {
+        match self.r#type.as_deref().unwrap_or_default() {
+            "LoadBalancer" => Ok(true),
+            "" | "ClusterIP" | "NodePort" | "ExternalName" => Ok(false),
+            other => refuse(
+                Path::fields(&["spec", "type"]),
+                other,
+                "LoadBalancer (or ClusterIP, NodePort, ExternalName)",
+            ),
+        }
+    }
+
+    fn traffic_policy(&self) -> Result<TrafficPolicy, FieldError> {
+        match self.external_traffic_policy.as_deref().unwrap_or_default() {
+            "" | "Cluster" => Ok(TrafficPolicy::Cluster),
+            "Local" => Ok(TrafficPolicy::Local),
+            other => refuse(
+                Path::fields(&["spec", "externalTrafficPolicy"]),
+                other,
+                "Cluster or Local",
+            ),
+        }
+    }
+
+    fn family_policy(&self) -> Result<Option<FamilyPolicy>, FieldError> {
+        match self.ip_family_policy.as_deref().unwrap_or_default() {
+            "" => Ok(None),
+            "SingleStack" => Ok(Some(FamilyPolicy::SingleStack)),
+            "PreferDualStack" => Ok(Some(FamilyPolicy::PreferDualStack)),
+            "RequireDualStack" => Ok(Some(FamilyPolicy::RequireDualStack)),
+            other => refuse(
+                Path::fields(&["spec", "ipFamilyPolicy"]),
+                other,
+                "SingleStack, PreferDualStack or RequireDualStack",
+            ),
+        }
+    }
+
+    fn families(&self) -> Result<Vec<Family>, FieldError> {
+        let path = Path::fields(&["spec", "ipFamilies"]);
+        let family = |(n, name): (usize, &String)| match name.as_str() {
+            "IPv4" => Ok(Family::V4),
+            "IPv6" => Ok(Family::V6),
+            other => refuse(path.clone().item(n), other, "IPv4 or IPv6"),
+        };
+        let families: Vec<_> = self
+            .ip_families
+            .iter()
+            .enumerate()
+            .map(family)
+            .collect::<Result<_, _>>()?;
+        match families.as_slice() {
+            [] | [_] => Ok(families),
+            [a, b] if a != b => Ok(families),
+            _ => Err(FieldError::new(
+                path,
+                "write at most IPv4 and IPv6, each once",
+            )),
+        }
+    }
+
+    fn ports(&self, errors: &mut Vec<FieldError>) -> BTreeSet<Port> {
+        let ports = Path::fields(&["spec", "ports"]);
+        let mut found = BTreeSet::new();
+        for (n, port) in self.ports.iter().enumerate() {
+            match port.convert(&ports.clone().item(n)) {
+                Ok(port) => drop(found.insert(port)),
+                Err(error) => errors.push(error),
+            }
+        }
+        found
+    }
+
+    /// The families that the service should get. An object from a file may lack what the API server
+    /// would have filled in: then they follow from `ipFamilies`, else from the addresses asked for,
+    /// else they are IPv4.
+    fn wanted(
+        &self,
+        policy: Option<FamilyPolicy>,
+        first: &[Family],
+        asked: &[IpAddr],
+    ) -> Result<Families, FamiliesError> {
+        let cluster_ips = self.cluster_ips();
+        if !cluster_ips.is_empty() {
+            return Families::of(
+                &cluster_ips,
+                first.first().copied(),
+                policy.unwrap_or_default(),
+            );
+        }
+        let of_asked: Vec<Family> = asked.iter().copied().map(Family::of).collect();
+        let families = if first.is_empty() {
+            of_asked.as_slice()
+        } else {
+            first
+        };
+        let primary = families.first().copied().unwrap_or(Family::V4);
+        match (policy, families.len()) {
+            (Some(FamilyPolicy::SingleStack), 2..) => Err(FamiliesError::SingleStackWithBoth),
+            (Some(FamilyPolicy::RequireDualStack), _) | (None, 2..) => Ok(Families::Both),
+            (Some(FamilyPolicy::PreferDualStack), _) => Ok(Families::PreferBoth { primary }),
+            (Some(FamilyPolicy::SingleStack) | None, 0 | 1) => Ok(Families::One(primary)),
+        }
+    }
+
+    fn cluster_ips(&self) -> Vec<String> {
+        let single = self.cluster_ip.iter().filter(|ip| !ip.is_empty());
+        if self.cluster_ips.is_empty() {
+            single.cloned().collect()
+        } else {
+            self.cluster_ips.clone()
+        }
+    }
+}
+
+impl PortObject {
+    fn convert(&self, path: &Path) -> Result<Port, FieldError> {
+        let number = match u16::try_from(self.port) {
+            Ok(number) if number > 0 => number,
+            _ => {
+                let message = format!("{} is not a port number, 1 to 65535", self.port);
+                return Err(FieldError::new(path.clone().field("port"), message));
+            }
+        };
+        match self.protocol.as_deref().unwrap_or("TCP") {
+            protocol @ ("TCP" | "UDP" | "SCTP") => Ok(Port {
+                protocol: protocol.to_owned(),
+                number,
+            }),
+            other => refuse(path.clone().field("protocol"), other, "TCP, UDP or SCTP"),
+        }
+    }
+}
+
+fn ingress(entry: IngressObject) -> Ingress {
+    let text = entry.ip.unwrap_or_default();
+    match text.parse() {
+        Ok(address) => Ingress::Address(address),
+        Err(_) => Ingress::Other(entry.hostname.unwrap_or(text)),
+    }
+}

@@ -1,0 +1,327 @@
+//! Kubernetes types out of a YAML tree, with errors that know the path.
+//!
+//! Objects are decoded in two steps, text → tree → type, so that one bad object, or one bad item of
+//! a `List`, is told with its place and leaves the others alone.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::rc::Rc;
+
+use carillon_core::yaml::{Content, Entry, Node, Position};
+use serde::de::{self, IntoDeserializer, Visitor};
+
+#[cfg(test)]
+mod tests;
+
+/// One step from a value to a value inside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A field of a mapping.
+    Key(String),
+    /// An item of a sequence.
+    Index(usize),
+}
+
+/// The way from the root of an object to a value; written `spec.ports[0].port`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Path(pub(crate) Vec<Step>);
+
+impl Path {
+    /// The path of nested fields.
+    pub(crate) fn fields(names: &[&str]) -> Self {
+        Self(
+            names
+                .iter()
+                .map(|name| Step::Key((*name).to_owned()))
+                .collect(),
+        )
+    }
+
+    /// This path and one more field.
+    pub(crate) fn field(mut self, name: &str) -> Self {
+        self.0.push(Step::Key(name.to_owned()));
+        self
+    }
+
+    /// This path and one more item.
+    pub(crate) fn item(mut self, index: usize) -> Self {
+        self.0.push(Step::Index(index));
+        self
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if key.contains(['.', '/']) => write!(f, "[{key}]")?,
+                Step::Key(key) if n == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a value does not fit, and which one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FieldError {
+    /// The value; empty for the whole object.
+    pub(crate) path: Path,
+    /// Its place, where the path alone does not tell it.
+    at: Option<Position>,
+    /// What is wrong with it, and what would be right.
+    pub(crate) message: String,
+}
+
+impl FieldError {
+    /// An error about the value at a path.
+    pub(crate) fn new(path: Path, message: impl Into<String>) -> Self {
+        Self {
+            path,
+            at: None,
+            message: message.into(),
+        }
+    }
+
+    fn within(mut self, step: Step) -> Self {
+        self.path.0.insert(0, step);
+        self
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.0.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for FieldError {}
+
+impl de::Error for FieldError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(Path::default(), message.to_string())
+    }
+
+    fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let expected = expected.to_string();
+        let wanted = match expected.as_str() {
+            "a string" => "text (quote it if it is meant as text)",
+            "a boolean" => "true or false",
+            "a sequence" => "a list",
+            "i64" => "a whole number",
+            other if other.starts_with("struct ") => "a mapping",
+            other => other,
+        };
+        Self::custom(format_args!("{unexpected} where {wanted} belongs"))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format_args!("the field `{field}` is missing"))
+    }
+}
+
+/// A value of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'a>(pub(crate) &'a Node);
+
+impl Value<'_> {
+    /// The value of a field, if this is a mapping that has it.
+    pub(crate) fn get(self, key: &str) -> Option<Self> {
+        match &self.0.content {
+            Content::Mapping(entries) => {
+                let entry = entries.iter().find(|entry| *entry.key == *key)?;
+                Some(Self(&entry.value))
+            }
+            Content::Null | Content::Scalar { .. } | Content::Sequence(_) => None,
+        }
+    }
+
+    /// The items, if this is a sequence.
+    pub(crate) fn items(self) -> Option<impl Iterator<Item = Self>> {
+        match &self.0.content {
+            Content::Sequence(items) => Some(items.iter().map(|item| Self(item))),
+            Content::Null | Content::Scalar { .. } | Content::Mapping(_) => None,
+        }
+    }
+
+    /// Whether nothing is written here.
+    pub(crate) fn is_null(self) -> bool {
+        matches!(self.0.content, Content::Null)
+    }
+
+    /// The place that an error is about: that of the innermost value on its path that exists.
+    pub(crate) fn place(self, error: &FieldError) -> Position {
+        if let Some(at) = error.at {
+            return at;
+        }
+        let mut value = self;
+        for step in &error.path.0 {
+            let next = match step {
+                Step::Key(key) => value.get(key),
+                Step::Index(index) => value.items().and_then(|mut items| items.nth(*index)),
+            };
+            match next {
+                Some(next) => value = next,
+                None => break,
+            }
+        }
+        value.0.position
+    }
+}
+
+/// A scalar as the type that YAML gives it.
+fn visit_scalar<'de, V: Visitor<'de>>(
+    text: &'de str,
+    plain: bool,
+    visitor: V,
+) -> Result<V::Value, FieldError> {
+    match text {
+        _ if !plain => visitor.visit_borrowed_str(text),
+        "true" | "True" | "TRUE" => visitor.visit_bool(true),
+        "false" | "False" | "FALSE" => visitor.visit_bool(false),
+        _ => match (text.parse(), text.parse()) {
+            (Ok(integer), _) => visitor.visit_i64(integer),
+            (_, Ok(float)) if text.contains(|c: char| c.is_ascii_digit()) => {
+                visitor.visit_f64(float)
+            }
+            _ => visitor.visit_borrowed_str(text),
+        },
+    }
+}
+
+impl<'de> de::Deserializer<'de> for Value<'de> {
+    type Error = FieldError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        match &self.0.content {
+            Content::Null => visitor.visit_unit(),
+            Content::Scalar { text, plain } => visit_scalar(text, *plain, visitor),
+            Content::Sequence(items) => visitor.visit_seq(Items(items.iter().enumerate())),
+            Content::Mapping(entries) => visitor.visit_map(Fields::new(entries, false)),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        if self.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    /// Kubernetes reads null as the empty string.
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        if self.is_null() {
+            visitor.visit_borrowed_str("")
+        } else {
+            self.deserialize_any(visitor)
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FieldError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// A field without a value counts as absent, as in Kubernetes.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, FieldError> {
+        match &self.0.content {
+            Content::Mapping(entries) => visitor.visit_map(Fields::new(entries, true)),
+            Content::Sequence(_) => Err(de::Error::invalid_type(de::Unexpected::Seq, &visitor)),
+            Content::Null | Content::Scalar { .. } => self.deserialize_any(visitor),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, Rc<Node>>>);
+
+impl<'de> de::SeqAccess<'de> for Items<'de> {
+    type Error = FieldError;
+
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, FieldError> {
+        let Some((index, item)) = self.0.next() else {
+            return Ok(None);
+        };
+        let value = seed.deserialize(Value(item));
+        value
+            .map(Some)
+            .map_err(|error| error.within(Step::Index(index)))
+    }
+}
+
+/// The fields of a mapping.
+struct Fields<'de> {
+    rest: std::slice::Iter<'de, Entry>,
+    current: Option<&'de Entry>,
+    seen: BTreeSet<&'de str>,
+    skip_null: bool,
+}
+
+impl<'de> Fields<'de> {
+    fn new(entries: &'de [Entry], skip_null: bool) -> Self {
+        let (rest, current, seen) = (entries.iter(), None, BTreeSet::new());
+        Self {
+            rest,
+            current,
+            seen,
+            skip_null,
+        }
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Fields<'de> {
+    type Error = FieldError;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, FieldError> {
+        let skip_null = self.skip_null;
+        self.current = self
+            .rest
+            .find(|entry| !(skip_null && Value(&entry.value).is_null()));
+        let Some(entry) = self.current else {
+            return Ok(None);
+        };
+        if !self.seen.insert(&entry.key) {
+            let path = Path::fields(&[&entry.key]);
+            let mut error = FieldError::new(path, "is there twice: remove one");
+            error.at = Some(entry.position);
+            return Err(error);
+        }
+        seed.deserialize((&*entry.key).into_deserializer())
+            .map(Some)
+    }
+
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, FieldError> {
+        let Some(entry) = self.current else {
+            return Err(de::Error::custom("a value without a key"));
+        };
+        let value = seed.deserialize(Value(&entry.value));
+        value.map_err(|error| error.within(Step::Key(entry.key.to_string())))
+    }
+}
