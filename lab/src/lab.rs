@@ -74,7 +74,12 @@ impl Lab {
     fn create(id: String) -> Result<Self> {
         let dir = Path::new(BASE).join(&id);
         fs::create_dir_all(BASE).with_context(|| format!("cannot make {BASE}"))?;
-        fs::create_dir(&dir).with_context(|| format!("cannot make the lab {}", dir.display()))?;
+        ensure!(
+            !dir.exists(),
+            "the lab {id} stands already, with its files in {}",
+            dir.display()
+        );
+        fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let script =
             format!("trap '' HUP INT TERM; read -r word; [ \"$word\" = keep ] && exit\n{REMOVE}");
         let mut remover = command("sh")
@@ -137,6 +142,9 @@ impl Lab {
             let log = String::from_utf8_lossy(&log);
             let skipped = log.lines().count().saturating_sub(LOG_LINES);
             let lines: Vec<_> = log.lines().skip(skipped).collect();
+            if lines.is_empty() {
+                continue;
+            }
             let _ = writeln!(text, "--- {}\n{}", file.display(), lines.join("\n"));
         }
         text

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 use crate::host::Host;
 use crate::lab::Lab;
-use crate::wait;
+use crate::wait::{self, Hopeless};
 
 /// How long a process may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -93,12 +93,15 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
-    /// Fails with the end of its log when it has ended.
+    /// Fails with [`Hopeless`] and the end of its log when it has ended.
     pub fn ensure_running(&mut self) -> Result<()> {
         if let Some(status) = self.exit_status()? {
             let log = self.log()?;
             let last: Vec<_> = log.trim_end().rsplit('\n').take(3).collect();
-            bail!("{} ended with {status}: {}", self.name, last.join(" / "));
+            let name = &self.name;
+            return Err(
+                Hopeless(format!("{name} ended with {status}: {}", last.join(" / "))).into(),
+            );
         }
         Ok(())
     }

@@ -7,6 +7,11 @@ use anyhow::{Result, anyhow};
 /// The pause between two looks at the state; short beside what a router needs to react.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A probe's error that ends the wait at once, because the condition cannot become true any more.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Hopeless(pub String);
+
 /// Probes until `probe` succeeds and returns its value, at once when it does.
 ///
 /// The probe's error describes the state it saw instead (`ensure!` is handy). When `timeout` has
@@ -20,6 +25,9 @@ pub fn until<T>(
     loop {
         match probe() {
             Ok(value) => return Ok(value),
+            Err(state) if state.is::<Hopeless>() => {
+                return Err(anyhow!("waited for {what} in vain: {state:#}"));
+            }
             Err(state) if Instant::now() >= deadline => {
                 return Err(anyhow!(
                     "waited {timeout:?} for {what}; last seen: {state:#}"

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
-use super::until;
+use super::{Hopeless, until};
 
 #[test]
 fn returns_the_value_of_the_first_success() {
@@ -25,5 +25,16 @@ fn says_what_was_waited_for_and_the_last_state() {
     assert_eq!(
         error.unwrap_err().to_string(),
         "waited 0ns for pigs to fly; last seen: 1 pigs on the ground"
+    );
+}
+
+#[test]
+fn ends_at_once_when_there_is_no_hope() {
+    let error = until::<()>("the dead to rise", Duration::from_secs(3600), || {
+        Err(Hopeless("it is buried".into()).into())
+    });
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "waited for the dead to rise in vain: it is buried"
     );
 }
