@@ -22,6 +22,9 @@ use super::notification::Notification;
 use super::open::Open;
 use super::update::Update;
 
+#[cfg(test)]
+mod tests;
+
 /// Length of the header in octets.
 pub const HEADER_LEN: usize = 19;
 /// The largest message without RFC 8654, in octets.

@@ -6,6 +6,8 @@ use super::cursor::Cursor;
 use super::message::{HEADER_LEN, MAX_LEN, MessageType, put_message};
 
 mod reason;
+#[cfg(test)]
+mod tests;
 
 pub use reason::Reason;
 
@@ -83,8 +85,8 @@ impl Notification {
         }
     }
 
-    /// Decodes the body of a NOTIFICATION. No error is possible: "any such error … cannot be
-    /// reported" (RFC 4271 section 6.4).
+    /// Decodes the body of a NOTIFICATION. An error in it could not be reported to the peer anyway
+    /// (RFC 4271 section 6.4); unknown codes are kept.
     pub(super) fn decode(body: &[u8]) -> Self {
         let mut cursor = Cursor::new(body);
         Self {

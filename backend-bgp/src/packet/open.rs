@@ -7,6 +7,8 @@ use super::error::MessageError;
 use super::message::{MessageType, PeerType, put_message};
 
 mod capabilities;
+#[cfg(test)]
+mod tests;
 
 pub use capabilities::Capabilities;
 

@@ -30,14 +30,14 @@ pub(super) fn put(prefix: IpNet, out: &mut Vec<u8>) {
     let octets = wire_len(prefix) - 1;
     out.push(prefix.prefix_len());
     match prefix.network() {
-        IpAddr::V4(network) => out.extend(network.octets().into_iter().take(octets)),
-        IpAddr::V6(network) => out.extend(network.octets().into_iter().take(octets)),
+        IpAddr::V4(network) => out.extend(network.octets().get(..octets).unwrap_or_default()),
+        IpAddr::V6(network) => out.extend(network.octets().get(..octets).unwrap_or_default()),
     }
 }
 
 /// All prefixes of a field; `None` if it is syntactically incorrect (RFC 7606 section 5.3): a
-/// length is too great for the family, or the last prefix is cut short. "Note that the value of the
-/// trailing bits is irrelevant": they are cleared.
+/// length is too great for the family, or the last prefix is cut short. The value of the trailing
+/// bits is irrelevant; they are cleared.
 pub(super) fn decode_all(family: Family, field: &[u8]) -> Option<Vec<IpNet>> {
     let mut cursor = Cursor::new(field);
     let mut prefixes = Vec::new();

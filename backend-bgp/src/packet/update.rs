@@ -18,6 +18,8 @@ mod attribute;
 mod encode;
 mod fault;
 mod receive;
+#[cfg(test)]
+mod tests;
 
 pub use encode::{EncodeError, PathAttributes, UpdateWriter, put_end_of_rib, put_withdrawal};
 pub use fault::{Approach, Fault, Problem};

@@ -249,13 +249,13 @@ fn as_path(value: &[u8], context: DecodeContext) -> Result<(), Problem> {
     segments(value, context.four_octet_as, confederation)
 }
 
-/// Malformed also if "the attribute length is … too small (i.e., less than 6)" (RFC 6793 section
-/// 6); segments of confederations do not belong in it.
+/// Malformed also if "the attribute length … is too small (i.e., less than 6)"; segments of
+/// confederations are to be passed over, not to be judged (RFC 6793 section 6).
 fn as4_path(value: &[u8], _: DecodeContext) -> Result<(), Problem> {
     if value.len() < 6 {
         return Err(Problem::Length);
     }
-    segments(value, true, false)
+    segments(value, true, true)
 }
 
 /// ```text

@@ -18,6 +18,9 @@ use crate::packet::message::{HEADER_LEN, MAX_LEN, MessageType, put_message};
 use crate::packet::open::AS_TRANS;
 use crate::packet::prefix;
 
+#[cfg(test)]
+mod tests;
+
 /// Withdrawn Routes Length and Total Path Attribute Length.
 const LENGTHS_LEN: usize = 4;
 /// Flags, type and extended length of a multiprotocol attribute, AFI and SAFI.
@@ -214,8 +217,7 @@ fn encode_attributes(attributes: &PathAttributes, four_octet_as: bool) -> Vec<u8
             .collect();
         put_attribute(OPTIONAL_TRANSITIVE, COMMUNITIES, &value, &mut out);
     }
-    // Only "if the AS path information … contains AS numbers that are not mappable to two octets"
-    // (RFC 6793 section 4.2.2).
+    // Not to be sent if all AS numbers fit in two octets (RFC 6793 section 4.2.2).
     if !four_octet_as && as_path.iter().any(|asn| *asn > u16::MAX.into()) {
         let value = encode_as_path(as_path, true);
         put_attribute(OPTIONAL_TRANSITIVE, AS4_PATH, &value, &mut out);

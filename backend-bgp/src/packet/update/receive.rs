@@ -202,10 +202,9 @@ impl<'a> Receiver<'a> {
             .iter()
             .find(|(fault, _)| fault.approach == Approach::TreatAsWithdraw);
         if let Some(&(fault, data)) = worst {
-            // "If any path attribute errors are encountered" in an UPDATE without reachable NLRI,
-            // "and if any encountered error specifies an error-handling approach other than
-            // attribute discard, then the session reset approach MUST be used" (RFC 7606 section
-            // 5.2).
+            // Without reachable NLRI "we cannot be confident that the NLRI have been successfully
+            // parsed", and any error that asks for more than attribute discard must end the session
+            // (RFC 7606 section 5.2).
             if !self.reachable {
                 return Err(reset(fault, data));
             }
