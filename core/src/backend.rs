@@ -114,5 +114,5 @@ pub struct Route {
     /// The prefix.
     pub prefix: IpNet,
     /// Its attributes in the protocol's own words, for example `next hop 192.168.7.13, local preference 100`.
-    pub attributes: String,
+    pub attributes: Arc<str>,
 }

@@ -1,0 +1,242 @@
+//! What one peer has been told, and what it has to be told next (RFC 4271 section 3.2).
+//!
+//! The peer is led from one table to the next in rounds. A round knows the table that the peer held when it began and the
+//! table it leads to, both persistent maps that cost a pointer, and a queue of what is still to be written. When a newer
+//! table is wished for in the middle of a round, the next round starts from what the peer holds at that moment, so a slow
+//! peer converges to the newest wish without being told what is no longer true.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use carillon_core::address::Family;
+use imbl::ordmap::DiffItem;
+use ipnet::IpNet;
+
+use crate::export::{Attributes, Routes, family_of};
+use crate::packet::{FamilySet, PeerType};
+
+#[cfg(test)]
+mod tests;
+
+/// How many routes a refresh takes up at a time.
+const REFRESH_STEP: usize = 4096;
+
+/// The next thing to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Batch<'a> {
+    /// Prefixes of one family that the peer has and must lose; never empty.
+    Withdraw(&'a [IpNet]),
+    /// Prefixes of one family that carry the same; never empty.
+    Announce(&'a Arc<Attributes>, &'a [IpNet]),
+    /// The End-of-RIB marker of a family (RFC 4724 section 2).
+    EndOfRib(Family),
+}
+
+/// Prefixes to be written together: announced with the same attributes, or withdrawn.
+#[derive(Clone, Debug)]
+struct Group {
+    attributes: Option<Arc<Attributes>>,
+    prefixes: Vec<IpNet>,
+    written: usize,
+}
+
+impl Group {
+    fn rest(&self) -> &[IpNet] {
+        self.prefixes.get(self.written..).unwrap_or_default()
+    }
+}
+
+/// Groups in the making. Withdrawals come first: `None` is less than `Some`.
+type Groups = BTreeMap<(Option<Arc<Attributes>>, Family), Vec<IpNet>>;
+
+fn queue_of(groups: Groups) -> VecDeque<Group> {
+    groups
+        .into_iter()
+        .map(|((attributes, _), prefixes)| Group {
+            attributes,
+            prefixes,
+            written: 0,
+        })
+        .collect()
+}
+
+/// A family whose routes are being sent again.
+#[derive(Clone, Debug)]
+struct Refresh {
+    family: Family,
+    /// The last prefix that was sent again.
+    done: Option<IpNet>,
+    /// The last prefix in the queue.
+    queued: Option<IpNet>,
+}
+
+/// The Adj-RIB-Out of one peer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AdjRibOut {
+    families: FamilySet,
+    peer_type: PeerType,
+    wished: Routes,
+    held: Routes,
+    target: Routes,
+    queue: VecDeque<Group>,
+    end_of_rib: VecDeque<Family>,
+    refreshes: VecDeque<Refresh>,
+}
+
+impl AdjRibOut {
+    /// The peer is to have these routes, as far as their family is negotiated.
+    pub(crate) fn set(&mut self, routes: Routes) {
+        self.wished = routes;
+    }
+
+    /// A session begins: the peer holds nothing, and takes these families. To external peers routes
+    /// that differ in nothing but local preference are the same.
+    pub(crate) fn start(&mut self, families: FamilySet, peer_type: PeerType) {
+        self.stop();
+        self.families = families;
+        self.peer_type = peer_type;
+        self.end_of_rib = families.iter().collect();
+    }
+
+    /// The session ended, and with it everything that the peer was told.
+    pub(crate) fn stop(&mut self) {
+        *self = Self {
+            wished: std::mem::take(&mut self.wished),
+            ..Self::default()
+        };
+    }
+
+    /// The routes of this family are to be sent again (RFC 2918).
+    pub(crate) fn refresh(&mut self, family: Family) {
+        if self.families.contains(family) {
+            self.refreshes.retain(|refresh| refresh.family != family);
+            self.refreshes.push_back(Refresh {
+                family,
+                done: None,
+                queued: None,
+            });
+        }
+    }
+
+    /// What to write next: withdrawals, then updates, then End-of-RIB. It stays the next until [`Self::advance`].
+    pub(crate) fn next(&mut self) -> Option<Batch<'_>> {
+        if !self.target.ptr_eq(&self.wished) {
+            self.begin_round();
+        }
+        if self.queue.is_empty() {
+            self.held = self.target.clone();
+            if self.end_of_rib.is_empty() {
+                self.continue_refresh();
+            }
+        }
+        match self.queue.front() {
+            Some(group) => Some(match &group.attributes {
+                Some(attributes) => Batch::Announce(attributes, group.rest()),
+                None => Batch::Withdraw(group.rest()),
+            }),
+            None => self.end_of_rib.front().copied().map(Batch::EndOfRib),
+        }
+    }
+
+    /// The first `count` prefixes of the batch are written, or the End-of-RIB marker.
+    pub(crate) fn advance(&mut self, count: usize) {
+        let Some(group) = self.queue.front_mut() else {
+            self.end_of_rib.pop_front();
+            return;
+        };
+        group.written += count;
+        if group.rest().is_empty() {
+            self.queue.pop_front();
+        }
+    }
+
+    /// The batch, updates that cannot be written, is not sent: the peer loses the routes instead.
+    pub(crate) fn withhold(&mut self) {
+        if let Some(group) = self.queue.front_mut() {
+            group.attributes = None;
+        }
+    }
+
+    /// Passes over the routes that the peer holds once it has read everything written, in order.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&IpNet, &Arc<Attributes>)) {
+        for (prefix, attributes) in &self.held_now() {
+            if self.families.contains(family_of(prefix)) {
+                visit(prefix, attributes);
+            }
+        }
+    }
+
+    fn begin_round(&mut self) {
+        self.held = self.held_now();
+        self.target = self.wished.clone();
+        for refresh in &mut self.refreshes {
+            refresh.queued = None;
+        }
+        let mut groups = Groups::new();
+        for change in self.held.diff(&self.target) {
+            let (prefix, attributes) = match change {
+                DiffItem::Add(prefix, new) => (prefix, Some(self.on_wire(new))),
+                DiffItem::Update { old, new } if self.on_wire(old.1) == self.on_wire(new.1) => {
+                    continue;
+                }
+                DiffItem::Update { new, .. } => (new.0, Some(self.on_wire(new.1))),
+                DiffItem::Remove(prefix, _) => (prefix, None),
+            };
+            let family = family_of(prefix);
+            if self.families.contains(family) {
+                groups
+                    .entry((attributes, family))
+                    .or_default()
+                    .push(*prefix);
+            }
+        }
+        self.queue = queue_of(groups);
+    }
+
+    /// What the peer holds in the middle of a round: the target, but for what is still in the queue.
+    fn held_now(&self) -> Routes {
+        let mut held = self.target.clone();
+        for prefix in self.queue.iter().flat_map(Group::rest) {
+            match self.held.get(prefix) {
+                Some(attributes) => held.insert(*prefix, attributes.clone()),
+                None => held.remove(prefix),
+            };
+        }
+        held
+    }
+
+    fn continue_refresh(&mut self) {
+        while let Some(mut refresh) = self.refreshes.pop_front() {
+            refresh.done = refresh.queued.take().or(refresh.done);
+            let from = refresh.done.map_or(Bound::Unbounded, Bound::Excluded);
+            let mut groups = Groups::new();
+            for (prefix, attributes) in self
+                .target
+                .range((from, Bound::Unbounded))
+                .filter(|(prefix, _)| family_of(prefix) == refresh.family)
+                .take(REFRESH_STEP)
+            {
+                refresh.queued = Some(*prefix);
+                let key = (Some(self.on_wire(attributes)), refresh.family);
+                groups.entry(key).or_default().push(*prefix);
+            }
+            if !groups.is_empty() {
+                self.queue = queue_of(groups);
+                self.refreshes.push_front(refresh);
+                return;
+            }
+        }
+    }
+
+    /// The attributes as this peer sees them.
+    fn on_wire(&self, attributes: &Arc<Attributes>) -> Arc<Attributes> {
+        if self.peer_type == PeerType::Internal || attributes.local_pref == 0 {
+            return attributes.clone();
+        }
+        Arc::new(Attributes {
+            local_pref: 0,
+            communities: attributes.communities.clone(),
+        })
+    }
+}

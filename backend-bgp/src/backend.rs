@@ -1,0 +1,230 @@
+//! The backend: from announcement sets to one task for each peer.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use carillon_core::announcement::AnnouncementSet;
+use carillon_core::backend::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Ownership};
+use carillon_core::config::Peer;
+use tokio::sync::{mpsc, watch};
+
+use crate::export::Export;
+use crate::io::{News, Report, STOP_TIMEOUT, Task, Wish};
+use crate::packet::{Notification, Reason};
+use crate::session::router_id_of;
+
+#[cfg(test)]
+mod tests;
+
+/// The name in configuration, logs and metrics.
+const NAME: &str = "bgp";
+
+/// Announces VIPs over BGP. It must live in a tokio runtime; nothing runs before the first
+/// [`Backend::set`].
+#[derive(Debug)]
+pub struct BgpBackend {
+    export: Export,
+    wishes: watch::Sender<Wish>,
+    /// The sessions wanted, in the order of the configuration.
+    tasks: Vec<Task>,
+    /// Sessions that are saying their last words.
+    ending: Vec<Task>,
+    /// The generation of the newest set.
+    wished: Option<u64>,
+    /// The generation that each task has put on the wire.
+    applied: BTreeMap<u64, Option<u64>>,
+    /// The generation that was last reported.
+    reported: Option<u64>,
+    next_number: u64,
+    events: VecDeque<BackendEvent>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    reporter: mpsc::UnboundedSender<Report>,
+    waker: Option<Waker>,
+}
+
+impl Default for BgpBackend {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BgpBackend {
+    /// A backend without sessions.
+    pub fn new() -> Self {
+        let (reporter, reports) = mpsc::unbounded_channel();
+        Self {
+            export: Export::default(),
+            wishes: watch::Sender::default(),
+            tasks: Vec::new(),
+            ending: Vec::new(),
+            wished: None,
+            applied: BTreeMap::new(),
+            reported: None,
+            next_number: 0,
+            events: VecDeque::new(),
+            reports,
+            reporter,
+            waker: None,
+        }
+    }
+
+    /// Starts and stops sessions so that those run which `set` wants. A session whose settings are the
+    /// same is left alone.
+    fn reconcile(&mut self, set: &AnnouncementSet) {
+        let mut before = std::mem::take(&mut self.tasks);
+        let wanted: Vec<_> = wanted(set)
+            .map(
+                |peer| match before.iter().position(|task| task.peer == *peer) {
+                    Some(at) => Ok(before.swap_remove(at)),
+                    None => Err(peer.clone()),
+                },
+            )
+            .collect();
+        for task in before {
+            let replaced = wanted.iter().any(|slot| {
+                slot.as_ref()
+                    .is_err_and(|peer| peer.address == task.peer.address)
+            });
+            task.stop(reason_to_stop(&task.peer, replaced, set));
+            self.ending.push(task);
+        }
+        for slot in wanted {
+            let task = slot.unwrap_or_else(|peer| self.spawn(&peer, set));
+            self.tasks.push(task);
+        }
+    }
+
+    fn spawn(&mut self, peer: &Arc<Peer>, set: &AnnouncementSet) -> Task {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.applied.insert(number, None);
+        let same_address = |task: &&Task| task.peer.address == peer.address;
+        Task::spawn(
+            number,
+            peer.clone(),
+            router_id_of(&set.node.name),
+            self.wishes.subscribe(),
+            self.reporter.clone(),
+            self.ending.iter().filter(same_address).cloned().collect(),
+        )
+    }
+
+    fn take_report(&mut self, Report { task, news }: Report) {
+        match news {
+            News::Applied(generation) => {
+                // That of a task that is ending does not count: it has yet to withdraw.
+                if self.tasks.iter().any(|running| running.number == task) {
+                    self.applied.insert(task, Some(generation));
+                }
+            }
+            News::Up(neighbor) => self.events.push_back(BackendEvent::NeighborUp { neighbor }),
+            News::Down(neighbor, reason) => self
+                .events
+                .push_back(BackendEvent::NeighborDown { neighbor, reason }),
+            News::Ended => {
+                self.applied.remove(&task);
+                self.ending.retain(|ending| ending.number != task);
+            }
+        }
+    }
+
+    /// The generation that is on the wire with every peer, if that was not reported yet.
+    fn newly_applied(&mut self) -> Option<u64> {
+        let applied = self.applied.values().min().unwrap_or(&self.wished);
+        if *applied > self.reported {
+            self.reported = *applied;
+            return self.reported;
+        }
+        None
+    }
+}
+
+impl Backend for BgpBackend {
+    fn caps(&self) -> Caps {
+        Caps {
+            name: NAME,
+            ownership: Ownership::Shared,
+        }
+    }
+
+    fn set(&mut self, desired: Arc<AnnouncementSet>) {
+        let routes = self.export.apply(&desired);
+        let generation = desired.generation;
+        self.wished = Some(generation);
+        self.wishes.send_replace(Wish { generation, routes });
+        self.reconcile(&desired);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent> {
+        while let Poll::Ready(Some(report)) = self.reports.poll_recv(cx) {
+            self.take_report(report);
+        }
+        if let Some(event) = self.events.pop_front() {
+            return Poll::Ready(event);
+        }
+        if let Some(generation) = self.newly_applied() {
+            return Poll::Ready(BackendEvent::Applied { generation });
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn status(&self) -> BoxFuture<BackendStatus> {
+        let asked: Vec<_> = self.tasks.iter().map(Task::status).collect();
+        Box::pin(async move {
+            let mut neighbors = Vec::new();
+            for status in asked {
+                neighbors.extend(status.await);
+            }
+            BackendStatus {
+                backend: NAME,
+                neighbors,
+            }
+        })
+    }
+
+    fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()> {
+        let shutdown = Notification::with_communication(Reason::AdministrativeShutdown, &reason);
+        for task in &self.tasks {
+            task.stop(shutdown.clone());
+        }
+        let tasks = self.tasks.into_iter().chain(self.ending);
+        let ended: Vec<_> = tasks.map(Task::ended).collect();
+        Box::pin(async move {
+            let all = async {
+                for task in ended {
+                    task.await;
+                }
+            };
+            // A task that does not end in time has nothing left to do.
+            let _ = tokio::time::timeout(STOP_TIMEOUT, all).await;
+        })
+    }
+}
+
+/// The peers that the set's node has sessions with.
+fn wanted(set: &AnnouncementSet) -> impl Iterator<Item = &Arc<Peer>> {
+    set.config.peers.iter().filter(|peer| {
+        let selectors = &peer.node_selectors;
+        selectors.is_empty() || selectors.iter().any(|s| s.matches(&set.node.labels))
+    })
+}
+
+/// What a peer whose session ends is told.
+fn reason_to_stop(peer: &Arc<Peer>, replaced: bool, set: &AnnouncementSet) -> Notification {
+    if replaced {
+        Notification::new(Reason::OtherConfigurationChange)
+    } else if set.config.peers.contains(peer) {
+        let text = format!(
+            "node {} is no longer selected for this session",
+            set.node.name
+        );
+        Notification::with_communication(Reason::AdministrativeShutdown, &text)
+    } else {
+        Notification::new(Reason::PeerDeconfigured)
+    }
+}

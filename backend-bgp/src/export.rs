@@ -1,0 +1,175 @@
+//! From announcements to BGP routes (behaviour reference 5.6).
+//!
+//! Each VIP becomes, for each advertisement of its pool, the prefix of the advertisement's length that contains it. VIPs
+//! and advertisements that lead to the same prefix share one route: its communities are those of all of them, its local
+//! preference is the highest. A route goes when the last VIP behind it goes.
+//!
+//! All peers share one persistent map of routes. A change of k announcements costs O(k log n); only a change of the
+//! pools makes all routes anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use carillon_core::address::Family;
+use carillon_core::announcement::{Announcement, AnnouncementSet};
+use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
+use imbl::ordmap::DiffItem;
+use ipnet::IpNet;
+
+#[cfg(test)]
+mod tests;
+
+/// Routes by prefix; IPv4 before IPv6. A clone costs a pointer.
+pub(crate) type Routes = imbl::OrdMap<IpNet, Arc<Attributes>>;
+
+/// What a route carries, apart from what is the same for all routes of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attributes {
+    /// LOCAL_PREF; for iBGP peers only.
+    pub(crate) local_pref: u32,
+    /// COMMUNITIES, ascending.
+    pub(crate) communities: Arc<[Community]>,
+}
+
+impl Attributes {
+    fn of(advertisement: &BgpAdvertisement) -> Self {
+        Self {
+            local_pref: advertisement.local_pref,
+            communities: advertisement.communities.iter().copied().collect(),
+        }
+    }
+
+    /// The attributes of a route that both contribute to.
+    fn union(&self, other: &Self) -> Self {
+        let communities: BTreeSet<_> = self.communities.iter().chain(&*other.communities).collect();
+        Self {
+            local_pref: self.local_pref.max(other.local_pref),
+            communities: communities.into_iter().copied().collect(),
+        }
+    }
+}
+
+/// The family of a prefix.
+pub(crate) fn family_of(prefix: &IpNet) -> Family {
+    Family::of(prefix.addr())
+}
+
+/// The prefix lengths under which a pool announces, and what the routes of each carry.
+type Plan = BTreeMap<(Family, u8), Arc<Attributes>>;
+
+fn plan_of(pool: &Pool) -> Plan {
+    let mut plan = Plan::new();
+    for advertisement in &pool.bgp_advertisements {
+        let attributes = Arc::new(Attributes::of(advertisement));
+        for (family, length) in [
+            (Family::V4, advertisement.aggregation_length_v4),
+            (Family::V6, advertisement.aggregation_length_v6),
+        ] {
+            plan.entry((family, length))
+                .and_modify(|present| *present = Arc::new(present.union(&attributes)))
+                .or_insert_with(|| attributes.clone());
+        }
+    }
+    plan
+}
+
+/// Turns announcement sets into routes, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Export {
+    config: Arc<Config>,
+    by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
+    plans: BTreeMap<Arc<str>, Plan>,
+    /// How many VIPs of which pool are behind an aggregate. Not for host routes: each has the one VIP.
+    aggregates: BTreeMap<(IpNet, Arc<str>), usize>,
+    routes: Routes,
+}
+
+impl Export {
+    /// The routes of `set`.
+    pub(crate) fn apply(&mut self, set: &AnnouncementSet) -> Routes {
+        if !Arc::ptr_eq(&self.config, &set.config) {
+            if self.config.pools != set.config.pools {
+                *self = Self::default();
+                let pools = &set.config.pools;
+                self.plans = pools
+                    .iter()
+                    .map(|(name, pool)| (name.clone(), plan_of(pool)))
+                    .collect();
+            }
+            self.config = set.config.clone();
+        }
+        self.follow(&set.by_vip);
+        self.routes.clone()
+    }
+
+    fn follow(&mut self, by_vip: &imbl::OrdMap<IpAddr, Arc<Announcement>>) {
+        let before = std::mem::replace(&mut self.by_vip, by_vip.clone());
+        let mut touched = BTreeSet::new();
+        for change in before.diff(by_vip) {
+            let (old, new) = match change {
+                DiffItem::Add(_, new) => (None, Some(new)),
+                DiffItem::Update { old, new } if old.1.pool == new.1.pool => continue,
+                DiffItem::Update { old, new } => (Some(old.1), Some(new.1)),
+                DiffItem::Remove(_, old) => (Some(old), None),
+            };
+            if let Some(old) = old {
+                self.count(old, usize::saturating_sub, &mut touched);
+            }
+            if let Some(new) = new {
+                self.count(new, usize::saturating_add, &mut touched);
+            }
+        }
+        for prefix in touched {
+            match self.attributes(prefix) {
+                Some(attributes) => self.routes.insert(prefix, attributes),
+                None => self.routes.remove(&prefix),
+            };
+        }
+    }
+
+    /// Adds an announcement to the counts of its aggregates, or takes it out, and notes the prefixes it leads to.
+    fn count(
+        &mut self,
+        announcement: &Announcement,
+        by: fn(usize, usize) -> usize,
+        touched: &mut BTreeSet<IpNet>,
+    ) {
+        let Some(plan) = self.plans.get(&announcement.pool) else {
+            return;
+        };
+        let vip = announcement.vip;
+        for (_, length) in plan.keys().filter(|(family, _)| *family == Family::of(vip)) {
+            let Ok(prefix) = IpNet::new(vip, *length) else {
+                continue;
+            };
+            let prefix = prefix.trunc();
+            touched.insert(prefix);
+            if prefix.prefix_len() < prefix.max_prefix_len() {
+                let key = (prefix, announcement.pool.clone());
+                let count = self.aggregates.entry(key.clone()).or_default();
+                *count = by(*count, 1);
+                if *count == 0 {
+                    self.aggregates.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// What the route for a prefix carries, if any VIP is behind it.
+    fn attributes(&self, prefix: IpNet) -> Option<Arc<Attributes>> {
+        if prefix.prefix_len() == prefix.max_prefix_len() {
+            return self.planned(prefix, &self.by_vip.get(&prefix.addr())?.pool);
+        }
+        self.aggregates
+            .range((prefix, Arc::from(""))..)
+            .map_while(|((aggregate, pool), _)| (*aggregate == prefix).then_some(pool))
+            .filter_map(|pool| self.planned(prefix, pool))
+            .reduce(|one, other| Arc::new(one.union(&other)))
+    }
+
+    fn planned(&self, prefix: IpNet, pool: &Arc<str>) -> Option<Arc<Attributes>> {
+        let key = (family_of(&prefix), prefix.prefix_len());
+        self.plans.get(pool)?.get(&key).cloned()
+    }
+}

@@ -1,0 +1,209 @@
+use std::collections::BTreeMap;
+
+use carillon_core::node::Node;
+use carillon_core::service::ServiceKey;
+use proptest::prelude::*;
+
+use super::*;
+
+fn pool(name: &str, advertisements: Vec<BgpAdvertisement>) -> Arc<Pool> {
+    Arc::new(Pool {
+        name: name.into(),
+        backend: "bgp",
+        blocks: Vec::new(),
+        avoid_buggy_ips: false,
+        auto_assign: true,
+        bgp_advertisements: advertisements,
+    })
+}
+
+fn advertisement(v4: u8, v6: u8, local_pref: u32, communities: &[u32]) -> BgpAdvertisement {
+    BgpAdvertisement {
+        aggregation_length_v4: v4,
+        aggregation_length_v6: v6,
+        local_pref,
+        communities: communities.iter().copied().map(Community).collect(),
+    }
+}
+
+fn config(pools: impl IntoIterator<Item = Arc<Pool>>) -> Arc<Config> {
+    Arc::new(Config {
+        pools: pools
+            .into_iter()
+            .map(|pool| (pool.name.clone(), pool))
+            .collect(),
+        peers: Vec::new(),
+    })
+}
+
+fn set(config: &Arc<Config>, vips: &[(&str, &str)]) -> AnnouncementSet {
+    let mut set = AnnouncementSet::empty(Arc::new(Node::named("n")));
+    set.config = config.clone();
+    for (vip, pool) in vips {
+        let vip: IpAddr = vip.parse().unwrap();
+        set.by_vip.insert(vip, announcement(vip, pool));
+    }
+    set
+}
+
+fn announcement(vip: IpAddr, pool: &str) -> Arc<Announcement> {
+    Arc::new(Announcement {
+        vip,
+        pool: pool.into(),
+        services: vec![ServiceKey::new("default", "web")],
+    })
+}
+
+fn shown(routes: &Routes) -> Vec<String> {
+    routes
+        .iter()
+        .map(|(prefix, attributes)| {
+            let communities: Vec<_> = attributes
+                .communities
+                .iter()
+                .map(Community::to_string)
+                .collect();
+            format!(
+                "{prefix} {} {}",
+                attributes.local_pref,
+                communities.join(",")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn each_vip_becomes_a_host_route_of_its_family() {
+    let config = config([pool("a", vec![BgpAdvertisement::default()])]);
+    let routes = Export::default().apply(&set(
+        &config,
+        &[("198.51.100.1", "a"), ("2001:db8::1", "a")],
+    ));
+    assert_eq!(shown(&routes), ["198.51.100.1/32 0 ", "2001:db8::1/128 0 "]);
+}
+
+#[test]
+fn an_aggregate_lives_as_long_as_its_last_vip() {
+    let config = config([pool("a", vec![advertisement(24, 64, 0, &[])])]);
+    let mut export = Export::default();
+    let routes = export.apply(&set(
+        &config,
+        &[("198.51.100.1", "a"), ("198.51.100.2", "a")],
+    ));
+    assert_eq!(shown(&routes), ["198.51.100.0/24 0 "]);
+    let routes = export.apply(&set(&config, &[("198.51.100.2", "a")]));
+    assert_eq!(shown(&routes), ["198.51.100.0/24 0 "]);
+    assert_eq!(
+        shown(&export.apply(&set(&config, &[]))),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn contributions_to_one_prefix_are_merged() {
+    let config = config([
+        pool(
+            "a",
+            vec![
+                advertisement(32, 128, 100, &[2]),
+                advertisement(32, 128, 50, &[1, 2]),
+            ],
+        ),
+        pool("b", vec![advertisement(24, 128, 7, &[5])]),
+        pool("c", vec![advertisement(24, 128, 9, &[4])]),
+    ]);
+    let mut export = Export::default();
+    let all = [
+        ("198.51.100.1", "a"),
+        ("198.51.100.2", "b"),
+        ("198.51.100.3", "c"),
+    ];
+    assert_eq!(
+        shown(&export.apply(&set(&config, &all))),
+        ["198.51.100.0/24 9 0:4,0:5", "198.51.100.1/32 100 0:1,0:2"]
+    );
+    assert_eq!(
+        shown(&export.apply(&set(&config, &all[..2]))),
+        ["198.51.100.0/24 7 0:5", "198.51.100.1/32 100 0:1,0:2"]
+    );
+}
+
+#[test]
+fn a_configuration_that_leaves_the_pools_alone_leaves_the_routes_alone() {
+    let with_peers = |peers| {
+        let mut config = Config::clone(&config([pool("a", vec![BgpAdvertisement::default()])]));
+        config.peers = peers;
+        Arc::new(config)
+    };
+    let mut export = Export::default();
+    let before = export.apply(&set(&with_peers(Vec::new()), &[("198.51.100.1", "a")]));
+    let same = set(&with_peers(Vec::new()), &[("198.51.100.1", "a")]);
+    assert!(before.ptr_eq(&export.apply(&same)));
+}
+
+#[test]
+fn announcements_of_a_pool_that_is_gone_make_no_route() {
+    let config = config([]);
+    let routes = Export::default().apply(&set(&config, &[("198.51.100.1", "a")]));
+    assert!(routes.is_empty());
+}
+
+fn pools() -> impl Strategy<Value = Vec<Arc<Pool>>> {
+    let one = (
+        prop_oneof![Just(32u8), Just(30), Just(28)],
+        prop_oneof![Just(128u8), Just(126)],
+        0..3u32,
+        prop::collection::vec(0..4u32, 0..3),
+    )
+        .prop_map(|(v4, v6, local_pref, communities)| {
+            advertisement(v4, v6, local_pref, &communities)
+        });
+    let pool_of =
+        |name| prop::collection::vec(one.clone(), 1..3).prop_map(move |ads| pool(name, ads));
+    (pool_of("a"), pool_of("b")).prop_map(|(a, b)| vec![a, b])
+}
+
+/// The definition: every VIP under every advertisement of its pool.
+fn model(set: &AnnouncementSet) -> BTreeMap<IpNet, (u32, BTreeSet<Community>)> {
+    let mut routes = BTreeMap::<IpNet, (u32, BTreeSet<Community>)>::new();
+    for announcement in set.by_vip.values() {
+        for ad in &set.config.pools[&announcement.pool].bgp_advertisements {
+            let length = match announcement.vip {
+                IpAddr::V4(_) => ad.aggregation_length_v4,
+                IpAddr::V6(_) => ad.aggregation_length_v6,
+            };
+            let prefix = IpNet::new(announcement.vip, length).unwrap().trunc();
+            let route = routes.entry(prefix).or_default();
+            route.0 = route.0.max(ad.local_pref);
+            route.1.extend(&ad.communities);
+        }
+    }
+    routes
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_of_sets_leads_to_what_the_last_one_says(
+        configs in prop::collection::vec(pools(), 1..3),
+        steps in prop::collection::vec(
+            (any::<prop::sample::Index>(), prop::collection::btree_map((any::<bool>(), 0..20u8), any::<bool>(), 0..12)),
+            1..8,
+        ),
+    ) {
+        let mut export = Export::default();
+        let configs: Vec<_> = configs.into_iter().map(config).collect();
+        for (choice, vips) in steps {
+            let mut set = set(choice.get(&configs), &[]);
+            for ((v6, last), in_a) in vips {
+                let vip: IpAddr = if v6 { [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)].into() } else { [198, 51, 100, last].into() };
+                set.by_vip.insert(vip, announcement(vip, if in_a { "a" } else { "b" }));
+            }
+            let routes: BTreeMap<_, _> = export
+                .apply(&set)
+                .iter()
+                .map(|(prefix, a)| (*prefix, (a.local_pref, a.communities.iter().copied().collect())))
+                .collect();
+            prop_assert_eq!(routes, model(&set));
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The task of one peer: its socket, its clock, and nothing that needs thought.
+//!
+//! This file and those in its folder are the only ones of the crate with sockets, tasks, a clock and
+//! randomness.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "here time is read and tasks are started, to be arguments everywhere else"
+)]
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carillon_core::backend::NeighborStatus;
+use carillon_core::config::Peer;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::export::Routes;
+use crate::packet::Notification;
+use crate::session::{Event, Input, Session};
+
+use link::{Happening, Link};
+
+mod connect;
+mod link;
+#[cfg(test)]
+mod tests;
+
+/// How long a stopped task takes at most; waiting longer for one is of no use.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// What all peers are to be told. A newer wish replaces an older one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
+    /// The generation of the announcement set.
+    pub(crate) generation: u64,
+    /// Its routes.
+    pub(crate) routes: Routes,
+}
+
+/// What a task reports, with its number.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The number given to [`Task::spawn`].
+    pub(crate) task: u64,
+    /// What happened.
+    pub(crate) news: News,
+}
+
+/// What can happen.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// This generation is on the wire, or there is nobody to tell it.
+    Applied(u64),
+    /// The session with this peer is Established.
+    Up(String),
+    /// The session with this peer is not, for this reason.
+    Down(String, String),
+    /// The task is no more.
+    Ended,
+}
+
+#[derive(Debug)]
+enum Command {
+    Status(oneshot::Sender<NeighborStatus>),
+    Stop(Notification),
+}
+
+/// The handle of a running task. The task stops when it is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its peer.
+    pub(crate) peer: Arc<Peer>,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Task {
+    /// Starts a session with a peer, once the `predecessors` have ended: a router refuses a second
+    /// connection from the same address.
+    pub(crate) fn spawn(
+        number: u64,
+        peer: Arc<Peer>,
+        router_id: Ipv4Addr,
+        wishes: watch::Receiver<Wish>,
+        reports: mpsc::UnboundedSender<Report>,
+        predecessors: Vec<Self>,
+    ) -> Self {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let driver = Driver {
+            number,
+            peer: peer.clone(),
+            session: Session::new(peer.clone(), router_id, rand::random(), now()),
+            link: Link::Down,
+            closing: JoinSet::new(),
+            wishes,
+            wished: 0,
+            applied: None,
+            commands,
+            reports,
+        };
+        tokio::spawn(driver.run(predecessors));
+        Self {
+            number,
+            peer,
+            commands: sender,
+        }
+    }
+
+    /// Withdraws everything, sends this NOTIFICATION, and ends, in less than [`STOP_TIMEOUT`].
+    pub(crate) fn stop(&self, notification: Notification) {
+        // A task that has ended needs no stop.
+        let _ = self.commands.send(Command::Stop(notification));
+    }
+
+    /// Resolves when the task has ended.
+    pub(crate) async fn ended(self) {
+        self.commands.closed().await;
+    }
+
+    /// A picture of the present; it comes with `None` if the task has ended.
+    pub(crate) fn status(&self) -> impl Future<Output = Option<NeighborStatus>> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let _ = self.commands.send(Command::Status(sender));
+        async move { receiver.await.ok() }
+    }
+}
+
+/// The inside of a task.
+struct Driver {
+    number: u64,
+    peer: Arc<Peer>,
+    session: Session,
+    link: Link,
+    /// Connections that are being closed.
+    closing: JoinSet<()>,
+    wishes: watch::Receiver<Wish>,
+    /// The generation of the newest wish.
+    wished: u64,
+    /// The generation last reported.
+    applied: Option<u64>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+impl Driver {
+    async fn run(mut self, predecessors: Vec<Task>) {
+        let mut predecessors: JoinSet<()> = predecessors.into_iter().map(Task::ended).collect();
+        let mut started = false;
+        self.take_wish();
+        loop {
+            let writing = !self.session.poll_transmit(now()).is_empty();
+            self.obey();
+            self.report_applied();
+            if self.session.is_finished() {
+                break;
+            }
+            let deadline = self.session.poll_timeout();
+            tokio::select! {
+                ended = predecessors.join_next(), if !started => if ended.is_none() {
+                    started = true;
+                    self.tell(Input::Start);
+                },
+                happening = self.link.next(writing) => self.happened(happening),
+                Ok(()) = self.wishes.changed() => self.take_wish(),
+                command = self.commands.recv(), if !self.session.is_stopped() => self.command(command),
+                () = sleep_until(deadline) => self.session.handle_timeout(now()),
+            }
+        }
+        while self.closing.join_next().await.is_some() {}
+        self.report(News::Ended);
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        self.session.handle_input(input, now());
+    }
+
+    fn take_wish(&mut self) {
+        let wish = self.wishes.borrow_and_update().clone();
+        self.wished = wish.generation;
+        self.tell(Input::Routes(wish.routes));
+    }
+
+    fn command(&mut self, command: Option<Command>) {
+        match command {
+            // Nobody may be waiting any more.
+            Some(Command::Status(sender)) => drop(sender.send(self.session.status(now()))),
+            Some(Command::Stop(notification)) => self.tell(Input::Stop(notification)),
+            None => {
+                let reason = crate::packet::Reason::AdministrativeShutdown;
+                self.tell(Input::Stop(Notification::new(reason)));
+            }
+        }
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        match happening {
+            Happening::Connected(Ok(local)) => self.tell(Input::Connected(local)),
+            Happening::Connected(Err(error)) => self.tell(Input::ConnectFailed(error)),
+            Happening::Ready => {
+                self.read();
+                self.write();
+            }
+        }
+    }
+
+    /// Reads once; the next turn of the loop reads more.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        match self.link.try_read(&mut buffer) {
+            Ok(0) => self.tell(Input::Closed(None)),
+            Ok(count) => {
+                self.tell(Input::Received(buffer.get(..count).unwrap_or_default()));
+                return true;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.tell(Input::Closed(Some(error))),
+        }
+        false
+    }
+
+    fn write(&mut self) {
+        let octets = self.session.poll_transmit(now());
+        if octets.is_empty() {
+            return;
+        }
+        match self.link.try_write(octets) {
+            Ok(count) => self.tell(Input::Written(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                // What the peer said before it closed, a NOTIFICATION perhaps, says more.
+                while self.read() {}
+                self.tell(Input::Closed(Some(error)));
+            }
+        }
+    }
+
+    /// Does what the session wants.
+    fn obey(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            let name = self.session.name();
+            match event {
+                Event::Connect => self.link = Link::connecting(self.peer.clone()),
+                Event::Disconnect(unsent) => {
+                    if let Link::Up(stream) = std::mem::replace(&mut self.link, Link::Down) {
+                        self.closing.spawn(link::close(stream, unsent));
+                    }
+                }
+                Event::Up => self.report(News::Up(name)),
+                Event::Down(reason) => self.report(News::Down(name, reason)),
+            }
+        }
+        while self.closing.try_join_next().is_some() {}
+    }
+
+    fn report_applied(&mut self) {
+        if self.applied != Some(self.wished) && self.session.is_settled() {
+            self.applied = Some(self.wished);
+            self.report(News::Applied(self.wished));
+        }
+    }
+
+    fn report(&self, news: News) {
+        let task = self.number;
+        // Without anybody to hear it, the task is about to be stopped.
+        let _ = self.reports.send(Report { task, news });
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

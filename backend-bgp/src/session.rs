@@ -1,0 +1,404 @@
+//! One BGP session with one peer, without its socket: state machine, timers, codec and Adj-RIB-Out.
+//!
+//! ```text
+//!             handle_input(Connected, Received, Written, Closed …)
+//!   ┌──────┐ ─────────────────────────────────────────────────────▶ ┌─────────┐
+//!   │  io  │    poll_event() Connect, Disconnect, Up, Down          │ Session │ ◀── handle_input(Routes, Stop)
+//!   └──────┘ ◀───────────────────────────────────────────────────── └─────────┘
+//!               poll_transmit() octets, poll_timeout() deadline
+//! ```
+//!
+//! Its owner tells it everything that happens, with the time, and then asks for events, octets and the
+//! next deadline until there is nothing more.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carillon_core::address::Family;
+use carillon_core::config::Peer;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::adj_rib_out::AdjRibOut;
+use crate::export::Routes;
+use crate::fsm::{self, Action, Cause, State};
+use crate::packet::message::put_keepalive;
+use crate::packet::{Notification, Reason};
+use crate::timer::{Backoff, Timer, TimerTable, jitter};
+
+use agreement::Agreement;
+use counters::Counters;
+
+mod agreement;
+mod counters;
+mod reason;
+mod receive;
+mod status;
+#[cfg(test)]
+mod tests;
+mod transmit;
+
+/// How long TCP may take to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for the peer's OPEN: "a HoldTimer value of 4 minutes is suggested" (RFC 4271
+/// section 8.2.2).
+const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
+/// How long the last withdrawals may take when a session is stopped.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What happens to a session.
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// It is wanted.
+    Start,
+    /// It is no longer wanted: withdraw everything, send this NOTIFICATION, and end.
+    Stop(Notification),
+    /// These are the routes to announce.
+    Routes(Routes),
+    /// TCP is connected, from this address.
+    Connected(SocketAddr),
+    /// TCP could not connect.
+    ConnectFailed(io::Error),
+    /// The connection was closed by the peer, or failed.
+    Closed(Option<io::Error>),
+    /// The peer sent these octets.
+    Received(&'a [u8]),
+    /// This many octets of [`Session::poll_transmit`] are written.
+    Written(usize),
+}
+
+/// What a session wants of its owner, or tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Connect to the peer.
+    Connect,
+    /// Close the connection, after these octets if the peer takes them; or stop connecting.
+    Disconnect(Vec<u8>),
+    /// The session is Established.
+    Up,
+    /// It no longer is, or an attempt failed for a new reason.
+    Down(String),
+}
+
+/// One BGP session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    peer: Arc<Peer>,
+    /// The BGP identifier where neither the configuration nor the connection has one.
+    fallback_router_id: Ipv4Addr,
+    state: State,
+    since: Instant,
+    timers: TimerTable,
+    backoff: Backoff,
+    rng: StdRng,
+    /// What is known of the present connection.
+    agreement: Option<Agreement>,
+    /// Received octets that are not a whole message yet.
+    received: Vec<u8>,
+    /// Octets to send, of which some are written.
+    output: Vec<u8>,
+    written: usize,
+    rib: AdjRibOut,
+    /// The family that the peer wants to be sent again.
+    requested: Option<Family>,
+    /// The NOTIFICATION that a malformed message calls for.
+    complaint: Option<Notification>,
+    /// The last words, once the session is no longer wanted.
+    farewell: Option<Notification>,
+    events: VecDeque<Event>,
+    last_error: Option<String>,
+    /// The reason that was told for the attempts failing, so that it is told once.
+    told: Option<String>,
+    counters: Counters,
+}
+
+impl Session {
+    /// A session that waits for [`Input::Start`].
+    pub(crate) fn new(
+        peer: Arc<Peer>,
+        fallback_router_id: Ipv4Addr,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        Self {
+            peer,
+            fallback_router_id,
+            state: State::Idle,
+            since: now,
+            timers: TimerTable::default(),
+            backoff: Backoff::default(),
+            rng: StdRng::seed_from_u64(seed),
+            agreement: None,
+            received: Vec::new(),
+            output: Vec::new(),
+            written: 0,
+            rib: AdjRibOut::default(),
+            requested: None,
+            complaint: None,
+            farewell: None,
+            events: VecDeque::new(),
+            last_error: None,
+            told: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes note of what happened.
+    pub(crate) fn handle_input(&mut self, input: Input<'_>, now: Instant) {
+        match input {
+            Input::Start if self.farewell.is_none() => self.fire(fsm::Event::Start, now),
+            Input::Stop(notification) => self.stop(notification, now),
+            Input::Routes(routes) if self.farewell.is_none() => self.rib.set(routes),
+            Input::Start | Input::Routes(_) => {}
+            Input::Connected(local) => self.connected(local, now),
+            Input::ConnectFailed(error) => {
+                let reason = reason::connect_failed(&self.peer, &error);
+                self.lose(fsm::Event::TcpFailed, reason, now);
+            }
+            Input::Closed(error) => {
+                let reason = reason::closed(self.state, self.local(), error.as_ref());
+                self.lose(fsm::Event::TcpFailed, reason, now);
+            }
+            Input::Received(octets) => self.receive(octets, now),
+            Input::Written(count) => self.wrote(count, now),
+        }
+    }
+
+    /// Acts on every deadline that has passed.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.expire(now) {
+            match timer {
+                Timer::ConnectRetry if self.state == State::Connect => {
+                    let reason = reason::connect_timeout(&self.peer, CONNECT_TIMEOUT);
+                    self.lose(fsm::Event::ConnectRetryExpired, reason, now);
+                }
+                Timer::ConnectRetry => self.fire(fsm::Event::ConnectRetryExpired, now),
+                Timer::Hold => {
+                    let reason = reason::hold_expired(self.state, self.hold_time());
+                    self.lose(fsm::Event::HoldExpired, reason, now);
+                }
+                Timer::Keepalive => self.fire(fsm::Event::KeepaliveExpired, now),
+                Timer::SendHold => {
+                    let reason = reason::send_hold_expired(self.send_hold_time());
+                    self.lose(fsm::Event::SendHoldExpired, reason, now);
+                }
+                Timer::Drain => self.fire(fsm::Event::Stop, now),
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is to be called, unless something else changes it before.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The next event.
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether everything that the peer is to know is written, or there is no peer to know it.
+    pub(crate) fn is_settled(&mut self) -> bool {
+        self.state != State::Established
+            || (self.unwritten().is_empty() && self.rib.next().is_none())
+    }
+
+    /// Whether the session was stopped, and perhaps is still saying its last words.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.farewell.is_some()
+    }
+
+    /// Whether the session was stopped and has said its last words.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.farewell.is_some() && self.state == State::Idle
+    }
+
+    fn stop(&mut self, notification: Notification, now: Instant) {
+        if self.farewell.is_some() {
+            return;
+        }
+        self.farewell = Some(notification);
+        if self.state == State::Established {
+            self.rib.set(Routes::new());
+            self.timers.arm(Timer::Drain, now + DRAIN_TIMEOUT);
+        } else {
+            self.fire(fsm::Event::Stop, now);
+        }
+    }
+
+    fn connected(&mut self, local: SocketAddr, now: Instant) {
+        if self.state != State::Connect {
+            return;
+        }
+        self.agreement = Some(Agreement::new(
+            &self.peer,
+            local.ip(),
+            self.fallback_router_id,
+        ));
+        self.fire(fsm::Event::TcpConnected, now);
+    }
+
+    /// An event that ends the connection, or the attempt at one.
+    fn lose(&mut self, event: fsm::Event, reason: String, now: Instant) {
+        let before = self.state;
+        self.last_error = Some(reason.clone());
+        self.fire(event, now);
+        let peer = self.name();
+        if before == State::Established {
+            tracing::warn!(peer, state = %self.state, reason, "BGP session lost");
+        } else if self.told.as_ref() == Some(&reason) {
+            tracing::debug!(peer, state = %self.state, reason, "BGP session still cannot be established");
+            return;
+        } else {
+            tracing::warn!(peer, state = %self.state, reason, "BGP session cannot be established");
+        }
+        self.told = Some(reason.clone());
+        self.events.push_back(Event::Down(reason));
+    }
+
+    /// Lets the state machine take an event, and does what it says.
+    fn fire(&mut self, event: fsm::Event, now: Instant) {
+        let established = (self.state == State::Established).then(|| now - self.since);
+        let (state, actions) = fsm::next(self.state, event);
+        if state != self.state {
+            tracing::debug!(peer = self.name(), state = %state, from = %self.state, ?event, "BGP state");
+            self.state = state;
+            self.since = now;
+        }
+        for action in actions {
+            self.act(*action, established, now);
+        }
+        if let (fsm::Event::Stop, Some(_), Some(reason)) = (event, established, &self.farewell) {
+            self.events.push_back(Event::Down(reason.to_string()));
+        }
+        // A connection that broke while it was being wound up is not made again.
+        if self.farewell.is_some() && !matches!(self.state, State::Idle | State::Established) {
+            self.fire(fsm::Event::Stop, now);
+        }
+    }
+
+    fn act(&mut self, action: Action, established: Option<Duration>, now: Instant) {
+        match action {
+            Action::Connect => self.events.push_back(Event::Connect),
+            Action::Disconnect => self.disconnect(),
+            Action::SendOpen => self.send_open(),
+            Action::SendKeepalive => self.send(put_keepalive),
+            Action::Notify(cause) => self.notify(cause),
+            Action::Arm(timer) => self.arm(timer, established, now),
+            Action::Disarm(timer) => self.timers.disarm(timer),
+            Action::Announce => self.announce(),
+            Action::Resend => {
+                if let Some(family) = self.requested.take() {
+                    self.rib.refresh(family);
+                }
+            }
+        }
+    }
+
+    fn disconnect(&mut self) {
+        let unsent = self.unwritten().to_vec();
+        self.output = Vec::new();
+        self.written = 0;
+        self.received = Vec::new();
+        self.timers.clear();
+        self.rib.stop();
+        self.agreement = None;
+        self.events.push_back(Event::Disconnect(unsent));
+    }
+
+    fn notify(&mut self, cause: Cause) {
+        let notification = match cause {
+            Cause::Message => self.complaint.take(),
+            Cause::Stop => self.farewell.clone(),
+            Cause::HoldExpired => Some(Notification::new(Reason::HoldTimerExpired)),
+            Cause::SendHoldExpired => Some(Notification::new(Reason::SendHoldTimerExpired)),
+            Cause::Unexpected(state) => Some(Notification::new(reason::unexpected_in(state))),
+        };
+        if let Some(notification) = notification {
+            let peer = self.name();
+            tracing::info!(peer, reason = %notification, "NOTIFICATION sent");
+            self.send(|out| notification.encode(out));
+        }
+    }
+
+    fn arm(&mut self, timer: Timer, established: Option<Duration>, now: Instant) {
+        let interval = match timer {
+            Timer::ConnectRetry if self.state == State::Connect => Some(CONNECT_TIMEOUT),
+            Timer::ConnectRetry => {
+                let wait = self.backoff.wait(established);
+                Some(jitter(wait, &mut self.rng))
+            }
+            Timer::Hold if self.state == State::OpenSent => Some(OPEN_TIMEOUT),
+            Timer::Hold => Some(self.hold_time()).filter(|time| !time.is_zero()),
+            Timer::Keepalive => {
+                let interval = self
+                    .agreement
+                    .as_ref()
+                    .and_then(|a| a.keepalive_time(&self.peer));
+                interval.map(|interval| jitter(interval, &mut self.rng))
+            }
+            Timer::SendHold => Some(self.send_hold_time()),
+            Timer::Drain => Some(DRAIN_TIMEOUT),
+        };
+        match interval {
+            Some(interval) => self.timers.arm(timer, now + interval),
+            None => self.timers.disarm(timer),
+        }
+    }
+
+    fn announce(&mut self) {
+        let Some(agreement) = &self.agreement else {
+            return;
+        };
+        let context = agreement.context();
+        self.rib.start(context.families, context.peer_type);
+        self.counters.established += 1;
+        self.told = None;
+        let peer = self.name();
+        tracing::info!(peer, state = %self.state, local = %agreement.local, "BGP session up");
+        self.events.push_back(Event::Up);
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        self.agreement.as_ref().map(|agreement| agreement.local)
+    }
+
+    /// The negotiated hold time; before that, the proposed one.
+    fn hold_time(&self) -> Duration {
+        let agreed = self.agreement.as_ref().and_then(Agreement::hold_time);
+        agreed.unwrap_or(self.peer.hold_time)
+    }
+
+    /// "The larger of 8 minutes or 2 times the negotiated HoldTime" (RFC 9687 section 4).
+    fn send_hold_time(&self) -> Duration {
+        Duration::from_secs(8 * 60).max(2 * self.hold_time())
+    }
+
+    /// The peer's address, with the port where it is not BGP's own.
+    pub(crate) fn name(&self) -> String {
+        name_of(&self.peer)
+    }
+}
+
+/// The port of BGP.
+const BGP_PORT: u16 = 179;
+
+/// A peer's address, with the port where it is not BGP's own.
+pub(crate) fn name_of(peer: &Peer) -> String {
+    match peer.port {
+        BGP_PORT => peer.address.to_string(),
+        port => SocketAddr::new(peer.address, port).to_string(),
+    }
+}
+
+/// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that stays the
+/// same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name.
+pub(crate) fn router_id_of(node: &str) -> Ipv4Addr {
+    let hash = node.bytes().fold(0x811c_9dc5_u32, |hash, octet| {
+        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
+    });
+    Ipv4Addr::from(hash.max(1))
+}

@@ -1,0 +1,114 @@
+//! The receiving half of a session.
+
+use std::time::Instant;
+
+use super::{Agreement, Session, State, fsm, reason};
+use crate::packet::{DecodeContext, Frame, Message, MessageError, MessageType, Open, Update};
+
+/// How many kinds of errors in UPDATEs are logged.
+const MAX_FAULTS: usize = 32;
+
+impl Session {
+    /// Takes octets from the peer, and acts on every message that is whole.
+    pub(super) fn receive(&mut self, octets: &[u8], now: Instant) {
+        let mut received = std::mem::take(&mut self.received);
+        received.extend(octets);
+        let mut rest = received.as_slice();
+        while self.agreement.is_some() {
+            match Frame::parse(rest) {
+                Ok(Some(frame)) => {
+                    self.counters.messages_received += 1;
+                    self.message(frame, now);
+                    rest = rest.get(frame.size()..).unwrap_or_default();
+                }
+                Ok(None) => {
+                    self.received = rest.to_vec();
+                    return;
+                }
+                Err(error) => {
+                    self.refuse(fsm::Event::HeaderError, &error, now);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, frame: Frame<'_>, now: Instant) {
+        let context = match &self.agreement {
+            Some(agreement) => agreement.context(),
+            None => DecodeContext::default(),
+        };
+        let kind = frame.message_type;
+        tracing::debug!(peer = self.name(), state = %self.state, %kind, "message received");
+        match Message::decode(frame, context) {
+            Ok(Message::Open(open)) => self.open(open, now),
+            Ok(Message::Update(update)) => self.update(&update, now),
+            Ok(Message::Keepalive) => self.accept(fsm::Event::Keepalive, kind, now),
+            Ok(Message::RouteRefresh(request)) => {
+                self.requested = request.requested();
+                self.accept(fsm::Event::RouteRefresh, kind, now);
+            }
+            Ok(Message::Notification(notification)) => {
+                let reason = reason::notification(&self.peer, &notification);
+                self.lose(fsm::Event::Notification, reason, now);
+            }
+            Err(error) => {
+                let event = match kind {
+                    MessageType::Open => fsm::Event::OpenError,
+                    MessageType::Update | MessageType::RouteRefresh => fsm::Event::UpdateError,
+                    MessageType::Notification | MessageType::Keepalive => fsm::Event::HeaderError,
+                };
+                self.refuse(event, &error, now);
+            }
+        }
+    }
+
+    /// A message that is in order, though it may have no place in this state.
+    fn accept(&mut self, event: fsm::Event, kind: MessageType, now: Instant) {
+        match fsm::next(self.state, event) {
+            (State::Active, _) if self.state != State::Active => {
+                let reason = reason::unexpected(kind, self.state);
+                self.lose(event, reason, now);
+            }
+            _ => self.fire(event, now),
+        }
+    }
+
+    /// A message that ends the session.
+    fn refuse(&mut self, event: fsm::Event, error: &MessageError, now: Instant) {
+        self.complaint = Some(error.notification());
+        let reason = reason::malformed(&self.peer, error);
+        self.lose(event, reason, now);
+    }
+
+    fn open(&mut self, open: Open, now: Instant) {
+        let Some(Agreement { ours, theirs, .. }) = &mut self.agreement else {
+            return;
+        };
+        if self.state == State::OpenSent {
+            if let Err(error) = open.judge(ours, self.peer.peer_asn) {
+                self.refuse(fsm::Event::OpenError, &error, now);
+                return;
+            }
+            *theirs = Some(open);
+        }
+        self.accept(fsm::Event::Open, MessageType::Open, now);
+    }
+
+    /// Routes are counted and dropped; what was wrong with them is logged, once of a kind.
+    fn update(&mut self, update: &Update, now: Instant) {
+        self.counters.routes_received += update.announced.len() as u64;
+        for fault in &update.faults {
+            let text = fault.to_string();
+            if self.counters.faults.len() < MAX_FAULTS && self.counters.faults.insert(text.clone())
+            {
+                tracing::warn!(
+                    peer = self.name(),
+                    reason = text,
+                    "UPDATE with an error, handled by RFC 7606"
+                );
+            }
+        }
+        self.accept(fsm::Event::Update, MessageType::Update, now);
+    }
+}

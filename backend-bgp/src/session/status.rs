@@ -1,0 +1,130 @@
+//! A session as `carillon status` shows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carillon_core::backend::{NeighborStatus, Route};
+
+use super::{Agreement, Session};
+use crate::export::Attributes;
+use crate::packet::PathAttributes;
+
+impl Session {
+    /// A picture of the present.
+    pub(crate) fn status(&self, now: Instant) -> NeighborStatus {
+        let announced = self.announced();
+        let mut facts = self.configured();
+        if let Some(agreement) = &self.agreement {
+            facts.extend(self.agreed(agreement));
+        }
+        facts.extend(self.counted(announced.len()));
+        NeighborStatus {
+            name: self.name(),
+            state: self.state.to_string(),
+            since: now.saturating_duration_since(self.since),
+            facts: facts
+                .into_iter()
+                .map(|(label, fact)| (label.to_owned(), fact))
+                .collect(),
+            last_error: self.last_error.clone(),
+            announced,
+        }
+    }
+
+    fn configured(&self) -> Vec<(&'static str, String)> {
+        let peer = &self.peer;
+        let kind = if peer.my_asn == peer.peer_asn {
+            "iBGP"
+        } else {
+            "eBGP"
+        };
+        vec![
+            ("type", kind.to_owned()),
+            ("local AS", peer.my_asn.to_string()),
+            ("remote AS", peer.peer_asn.to_string()),
+        ]
+    }
+
+    fn agreed(&self, agreement: &Agreement) -> Vec<(&'static str, String)> {
+        let Agreement {
+            local,
+            ours,
+            theirs,
+        } = agreement;
+        let mut facts = vec![
+            ("local address", local.to_string()),
+            ("local router ID", ours.router_id.to_string()),
+        ];
+        if let Some(theirs) = theirs {
+            let families = agreement.context().families;
+            let families: Vec<_> = families.iter().map(|f| format!("{f} unicast")).collect();
+            let keepalive = agreement.keepalive_time(&self.peer);
+            facts.extend([
+                ("remote router ID", theirs.router_id.to_string()),
+                ("address families", families.join(", ")),
+                ("hold time", in_seconds(agreement.hold_time())),
+                ("keepalive interval", in_seconds(keepalive)),
+            ]);
+        }
+        facts
+    }
+
+    fn counted(&self, announced: usize) -> Vec<(&'static str, String)> {
+        let counters = &self.counters;
+        vec![
+            ("prefixes sent", announced.to_string()),
+            ("updates sent", counters.updates_sent.to_string()),
+            ("messages sent", counters.messages_sent.to_string()),
+            ("messages received", counters.messages_received.to_string()),
+            (
+                "routes received and dropped",
+                counters.routes_received.to_string(),
+            ),
+            ("times established", counters.established.to_string()),
+        ]
+    }
+
+    /// What the peer holds, each set of attributes put into words once.
+    fn announced(&self) -> Vec<Route> {
+        let Some(agreement) = &self.agreement else {
+            return Vec::new();
+        };
+        let mut texts: BTreeMap<Arc<Attributes>, Arc<str>> = BTreeMap::new();
+        let mut routes = Vec::new();
+        self.rib.for_each(|prefix, attributes| {
+            let attributes = texts
+                .entry(attributes.clone())
+                .or_insert_with(|| in_words(&agreement.path_attributes(attributes)).into())
+                .clone();
+            routes.push(Route {
+                prefix: *prefix,
+                attributes,
+            });
+        });
+        routes
+    }
+}
+
+fn in_seconds(time: Option<Duration>) -> String {
+    match time {
+        Some(time) if !time.is_zero() => format!("{} s", time.as_secs()),
+        Some(_) | None => "none".to_owned(),
+    }
+}
+
+fn in_words(attributes: &PathAttributes) -> String {
+    let mut words = vec![format!("next hop {}", attributes.next_hop)];
+    if let Some(local_pref) = attributes.local_pref {
+        words.push(format!("local preference {local_pref}"));
+    }
+    let communities: Vec<_> = attributes
+        .communities
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if !communities.is_empty() {
+        words.push(format!("communities {}", communities.join(" ")));
+    }
+    words.join(", ")
+}

@@ -1,0 +1,122 @@
+//! The sending half of a session.
+
+use std::time::Instant;
+
+use super::{Agreement, Session, State, Timer, fsm};
+use crate::adj_rib_out::Batch;
+use crate::export::Attributes;
+use crate::packet::update::{EncodeError, put_end_of_rib, put_withdrawal};
+use crate::packet::{PathAttributes, PeerType, UpdateWriter};
+
+/// How many octets of UPDATEs are made at a time. More are made when the peer has taken these.
+const CHUNK: usize = 64 * 1024;
+
+impl Session {
+    /// Octets to write now, if any; tell [`super::Input::Written`] how many were.
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> &[u8] {
+        if self.state == State::Established && self.unwritten().is_empty() {
+            self.fill();
+            if self.farewell.is_some() && self.rib.next().is_none() {
+                self.fire(fsm::Event::Stop, now);
+            }
+        }
+        if self.unwritten().is_empty() {
+            self.timers.disarm(Timer::SendHold);
+        } else if self.timers.deadline(Timer::SendHold).is_none() {
+            self.arm(Timer::SendHold, None, now);
+        }
+        self.unwritten()
+    }
+
+    pub(super) fn wrote(&mut self, count: usize, now: Instant) {
+        self.written += count;
+        if self.unwritten().is_empty() {
+            self.output = Vec::new();
+            self.written = 0;
+        }
+        if self.timers.deadline(Timer::SendHold).is_some() {
+            self.arm(Timer::SendHold, None, now);
+        }
+    }
+
+    pub(super) fn unwritten(&self) -> &[u8] {
+        self.output.get(self.written..).unwrap_or_default()
+    }
+
+    /// Appends a message.
+    pub(super) fn send(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.output);
+        self.counters.messages_sent += 1;
+    }
+
+    pub(super) fn send_open(&mut self) {
+        if let Some(Agreement { ours, .. }) = self.agreement.clone() {
+            self.send(|out| ours.encode(out));
+        }
+    }
+
+    /// Appends UPDATEs until there are no more, or enough for now.
+    fn fill(&mut self) {
+        let Some(agreement) = &self.agreement else {
+            return;
+        };
+        while self.output.len() < CHUNK {
+            let Some(batch) = self.rib.next() else {
+                return;
+            };
+            let out = &mut self.output;
+            let count = match batch {
+                Batch::Withdraw(prefixes) => {
+                    put_withdrawal(&mut prefixes.iter().copied().peekable(), out)
+                }
+                Batch::Announce(attributes, prefixes) => {
+                    let mut rest = prefixes.iter().copied().peekable();
+                    match agreement
+                        .writer(attributes)
+                        .and_then(|w| w.announce(&mut rest, out))
+                    {
+                        Ok(count) => count,
+                        Err(error) => {
+                            let reason =
+                                format!("{} routes cannot be sent: {error}", prefixes.len());
+                            tracing::warn!(peer = self.name(), reason, "routes left out");
+                            self.last_error = Some(reason);
+                            self.rib.withhold();
+                            continue;
+                        }
+                    }
+                }
+                Batch::EndOfRib(family) => {
+                    put_end_of_rib(family, out);
+                    1
+                }
+            };
+            self.rib.advance(count);
+            self.counters.messages_sent += 1;
+            self.counters.updates_sent += 1;
+        }
+    }
+}
+
+impl Agreement {
+    /// The path attributes of a route in this session.
+    pub(super) fn path_attributes(&self, attributes: &Attributes) -> PathAttributes {
+        let (as_path, local_pref) = match self.context().peer_type {
+            PeerType::Internal => (Vec::new(), Some(attributes.local_pref)),
+            PeerType::External => (vec![self.ours.asn], None),
+        };
+        PathAttributes {
+            as_path,
+            next_hop: self.local,
+            local_pref,
+            communities: attributes.communities.iter().copied().collect(),
+        }
+    }
+
+    fn writer(&self, attributes: &Attributes) -> Result<UpdateWriter, EncodeError> {
+        UpdateWriter::new(
+            &self.path_attributes(attributes),
+            self.context().four_octet_as,
+        )
+    }
+}
