@@ -14,10 +14,16 @@ pub enum CommunityError {
     /// Not two numbers.
     #[error(
         "{} is not a community: write two numbers from 0 to 65535 with a colon between them, \
-         for example 64512:100, or a name that is in bgp-communities",
+         for example 64512:100",
         quote(.0)
     )]
     Syntax(String),
+    /// A name that stands for nothing.
+    #[error(
+        "{} is neither a community, for example 64512:100, nor a name in bgp-communities",
+        quote(.0)
+    )]
+    UnknownName(String),
     /// A large community, RFC 8092.
     #[error("{} is a large community, not supported yet: write one like 64512:100", quote(.0))]
     Large(String),

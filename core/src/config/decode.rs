@@ -2,7 +2,7 @@
 //!
 //! A method that returns `None` has reported why, or there is no value (absent and null are the same).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -43,6 +43,8 @@ pub(super) struct Fields {
     position: Position,
     path: String,
     values: BTreeMap<Rc<str>, Value>,
+    /// The known keys that unknown ones were taken for; they are not missing as well.
+    misspelt: BTreeSet<String>,
 }
 
 impl Fields {
@@ -126,11 +128,12 @@ impl<'o> Decoder<'o> {
             self.mapping(value, &known.join(", "));
             return None;
         }
-        self.unknown_keys(value, known);
+        let misspelt = self.unknown_keys(value, known);
         let values = self.mapping(value, "");
         Some(Fields {
             position: value.node.position,
             path: value.path.clone(),
+            misspelt,
             values: values
                 .into_iter()
                 .filter(|(_, value)| !matches!(value.node.content, Content::Null))
@@ -138,18 +141,24 @@ impl<'o> Decoder<'o> {
         })
     }
 
-    fn unknown_keys(&mut self, value: &Value, known: &[&str]) {
+    /// Reports unknown keys and returns those that were meant.
+    fn unknown_keys(&mut self, value: &Value, known: &[&str]) -> BTreeSet<String> {
+        let mut misspelt = BTreeSet::new();
         let Content::Mapping(entries) = &value.node.content else {
-            return;
+            return misspelt;
         };
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
             let key = quote(&entry.key);
             let message = match suggest(&entry.key, known) {
-                Some(meant) => format!("unknown key {key}, did you mean \"{meant}\"?"),
+                Some(meant) => {
+                    misspelt.insert(meant.to_owned());
+                    format!("unknown key {key}, did you mean \"{meant}\"?")
+                }
                 None => format!("unknown key {key}: the keys here are {}", known.join(", ")),
             };
             self.refuse_at(entry.position, &value.path, message);
         }
+        misspelt
     }
 
     /// A field that must be there; `hint` says what to write.
@@ -160,7 +169,7 @@ impl<'o> Decoder<'o> {
         hint: &str,
     ) -> Option<&'f Value> {
         let value = fields.get(key);
-        if value.is_none() {
+        if value.is_none() && !fields.misspelt.contains(key) {
             let path = join(&fields.path, key);
             self.refuse_at(fields.position, &path, format!("missing: {hint}"));
         }
@@ -237,19 +246,23 @@ impl<'o> Decoder<'o> {
     }
 
     /// A whole number.
-    pub(super) fn number<T: TryFrom<i128>>(
+    pub(super) fn number<T: TryFrom<i128> + PartialOrd + fmt::Display>(
         &mut self,
         value: &Value,
-        range: RangeInclusive<i128>,
+        range: RangeInclusive<T>,
     ) -> Option<T> {
-        if let Some(number) = plain(&value.node).and_then(integer)
-            && range.contains(&number)
-        {
-            return T::try_from(number).ok();
+        let number = plain(&value.node).and_then(integer);
+        let number = number.and_then(|number| T::try_from(number).ok());
+        if let Some(number) = number.filter(|number| range.contains(number)) {
+            return Some(number);
         }
-        let quoted = matches!(&value.node.content, Content::Scalar { text, plain: false }
-            if integer(text).is_some());
-        let remedy = if quoted { ": remove the quotes" } else { "" };
+        let remedy = match &value.node.content {
+            Content::Scalar { text, plain: false } if integer(text).is_some() => {
+                ": remove the quotes"
+            }
+            Content::Scalar { text, .. } if is_octal(text) => ": write it without a leading zero",
+            _ => "",
+        };
         let found = describe(&value.node);
         let (low, high) = (range.start(), range.end());
         let message = format!("{found} is not a whole number from {low} to {high}{remedy}");
@@ -290,8 +303,7 @@ fn plain(node: &Node) -> Option<&str> {
     }
 }
 
-/// An integer of YAML that means the same in all its versions; so no leading zero, which is octal in
-/// YAML 1.1 and decimal in 1.2.
+/// An integer of YAML that means the same in all its versions.
 fn integer(text: &str) -> Option<i128> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -301,11 +313,19 @@ fn integer(text: &str) -> Option<i128> {
         Some(digits) => (digits, 16),
         None => (digits, 10),
     };
-    let is_octal = radix == 10 && digits.len() > 1 && digits.starts_with('0');
-    if is_octal || !digits.chars().all(|c| c.is_digit(radix)) {
+    if is_octal(text) || !digits.chars().all(|c| c.is_digit(radix)) {
         return None;
     }
     Some(sign * i128::from_str_radix(digits, radix).ok()?)
+}
+
+/// Digits after a zero are octal in YAML 1.1 and decimal in YAML 1.2.
+fn is_octal(text: &str) -> bool {
+    let digits = text
+        .trim_start_matches('-')
+        .strip_prefix('0')
+        .unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A value as messages call it.

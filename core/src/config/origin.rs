@@ -79,21 +79,20 @@ impl Origin {
 /// The layout of a text that is a literal block scalar whose first line that is not blank is at
 /// `start`; `None` if the source does not have the text there line by line.
 fn literal_layout(source: &str, text: &str, start: Position) -> Option<Layout> {
-    let is_blank = |line: &str| line.trim().is_empty();
-    let blank = text.lines().take_while(|line| is_blank(line)).count();
+    let text: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let blank = text.iter().take_while(|line| line.is_empty()).count();
     let lines = start.line.checked_sub(blank + 1)?;
-    let in_file = || source.lines().skip(lines).map(str::trim_end);
+    let source = source.lines().skip(lines).map(str::trim_end);
+    let source: Vec<&str> = source.take(text.len()).collect();
 
-    let first = text.lines().nth(blank)?;
-    let columns = in_file()
-        .nth(blank)?
+    let columns = source
+        .get(blank)?
         .len()
-        .checked_sub(first.trim_end().len())?;
-    let is_there = in_file().zip(text.lines()).all(|(in_file, line)| {
-        let indented = in_file.get(columns..);
-        is_blank(line) || indented == Some(line.trim_end())
-    });
-    let is_indented = in_file().nth(blank)?.get(..columns).is_some_and(is_blank);
-    let is_complete = in_file().count() >= text.lines().count();
-    (is_there && is_indented && is_complete).then_some(Layout::Shifted { lines, columns })
+        .checked_sub(text.get(blank)?.len())?;
+    let indent = " ".repeat(columns);
+    let is_literal = text.len() == source.len()
+        && text.iter().zip(&source).all(|(line, in_source)| {
+            line.is_empty() || in_source.strip_prefix(&indent) == Some(line)
+        });
+    is_literal.then_some(Layout::Shifted { lines, columns })
 }

@@ -8,9 +8,6 @@ use super::duration::{self, DurationError};
 use super::error::quote;
 use crate::address::Family;
 
-#[cfg(test)]
-mod tests;
-
 /// The TCP port of BGP.
 pub const DEFAULT_PORT: u16 = 179;
 /// The hold time to propose unless the user chose one.

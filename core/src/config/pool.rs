@@ -5,9 +5,6 @@ use ipnet::IpNet;
 use super::error::{quote, suggest};
 use crate::address::Family;
 
-#[cfg(test)]
-mod tests;
-
 /// The protocols that a pool may name: MetalLB's `bgp` and `layer2`, and the two halves of the
 /// latter, `arp` for IPv4 and `ndp` for IPv6.
 const PROTOCOLS: [&str; 4] = ["bgp", "layer2", "arp", "ndp"];
@@ -22,8 +19,8 @@ pub enum PoolError {
     #[error("{0} is not supported yet: this version has no backend for it, write bgp")]
     NotYet(&'static str),
     /// Not a protocol.
-    #[error("{} is not a protocol{}: the protocols are bgp, layer2, arp and ndp, and this binary \
-        has {}", quote(.0), did_you_mean(.0), .1)]
+    #[error("{} is not a protocol{}: known are bgp, layer2, arp and ndp, and this binary has {}",
+        quote(.0), did_you_mean(.0), .1)]
     UnknownProtocol(String, String),
     /// A route would be for more addresses than the pool has.
     #[error("{length} is shorter than the prefix of {block}, a part of {}: write {} to {}, or remove \
@@ -40,7 +37,7 @@ pub enum PoolError {
 
 fn did_you_mean(protocol: &str) -> String {
     match suggest(protocol, &PROTOCOLS) {
-        Some(meant) => format!(", did you mean \"{meant}\"?"),
+        Some(meant) => format!(" (did you mean \"{meant}\"?)"),
         None => String::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! The rules that concern several parts of a configuration, whatever format it has.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -24,30 +24,36 @@ pub struct AddressEntry {
     pub blocks: Vec<IpNet>,
 }
 
-/// The entries that have addresses in common with an earlier entry, of the same pool or another.
+/// The entries that have addresses in common with an earlier entry of the same pool or another; each
+/// once, with one such entry.
 pub fn overlaps(entries: &[Located<AddressEntry>]) -> Vec<ConfigError> {
     let mut blocks: Vec<(IpNet, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         blocks.extend(entry.value.blocks.iter().map(|block| (*block, index)));
     }
-    // Two CIDR blocks are disjoint or one contains the other, which comes first in this order.
+    // Of two CIDR blocks that are not disjoint one contains the other, and comes first in this order.
     blocks.sort_by_key(|(block, index)| {
         let family = Family::of(block.addr());
         (family, block.network(), block.prefix_len(), *index)
     });
-    let mut pairs = BTreeSet::new();
-    let mut outer: Option<(IpNet, usize)> = None;
+    let mut pairs: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut around: Vec<(IpNet, usize)> = Vec::new();
     for (block, index) in blocks {
-        match outer {
-            Some((around, other)) if around.contains(&block) => {
-                pairs.insert((index.max(other), index.min(other)));
-            }
-            Some(_) | None => outer = Some((block, index)),
+        while around
+            .pop_if(|(outer, _)| !outer.contains(&block))
+            .is_some()
+        {}
+        for (_, other) in &around {
+            let (earlier, later) = (index.min(*other), index.max(*other));
+            let named = pairs.entry(later).or_insert(earlier);
+            *named = earlier.min(*named);
+        }
+        if around.last().is_none_or(|(outer, _)| *outer != block) {
+            around.push((block, index));
         }
     }
-    let pairs = pairs.into_iter();
     let pair = |(later, earlier)| Some(overlap(entries.get(later)?, entries.get(earlier)?));
-    pairs.filter_map(pair).collect()
+    pairs.into_iter().filter_map(pair).collect()
 }
 
 fn overlap(later: &Located<AddressEntry>, earlier: &Located<AddressEntry>) -> ConfigError {

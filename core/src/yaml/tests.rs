@@ -1,1 +1,179 @@
+use std::fmt::Write as _;
 
+use proptest::prelude::*;
+
+use super::*;
+
+/// A tree on one line: places as `line:column`, quoted texts in quotes.
+fn show(node: &Node) -> String {
+    let Position { line, column } = node.position;
+    let content = match &node.content {
+        Content::Null => "~".to_owned(),
+        Content::Scalar { text, plain: true } => text.clone(),
+        Content::Scalar { text, plain: false } => format!("{text:?}"),
+        Content::Sequence(items) => {
+            let items: Vec<_> = items.iter().map(|node| show(node)).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Content::Mapping(entries) => {
+            let entry = |entry: &Entry| {
+                let Position { line, column } = entry.position;
+                format!("{line}:{column} {}={}", entry.key, show(&entry.value))
+            };
+            let entries: Vec<_> = entries.iter().map(entry).collect();
+            format!("{{{}}}", entries.join(" "))
+        }
+    };
+    format!("{line}:{column} {content}")
+}
+
+fn tree(text: &str) -> String {
+    match parse(text) {
+        Ok(Some(root)) => show(&root),
+        Ok(None) => "nothing".to_owned(),
+        Err(error) => {
+            let Position { line, column } = error.position;
+            format!("{line}:{column} {error}")
+        }
+    }
+}
+
+#[test]
+fn every_node_knows_its_place() {
+    let text = "# a comment\na:\n- x\n- 'y'\nb: {c: 1, d: ~}\ne: |\n  text\n";
+    assert_eq!(
+        tree(text),
+        "2:1 {2:1 a=3:3 [3:3 x 4:3 \"y\"] 5:1 b=5:4 {5:5 c=5:8 1 5:11 d=5:14 ~} \
+         6:1 e=7:3 \"text\\n\"}"
+    );
+}
+
+#[test]
+fn columns_are_characters() {
+    assert_eq!(tree("é: {ü: x}"), "1:1 {1:1 é=1:4 {1:5 ü=1:8 x}}");
+}
+
+#[test]
+fn tags_of_yaml_itself_are_understood() {
+    assert_eq!(tree("!!str 12"), "1:7 \"12\"");
+    assert_eq!(tree("!!int 12"), "1:7 12");
+    assert_eq!(
+        tree("a: !secret x"),
+        "1:12 custom YAML tags are not supported: remove the tag (the word that starts with \"!\")"
+    );
+}
+
+#[test]
+fn aliases_stand_for_the_anchored_node() {
+    assert_eq!(tree("[&a x, *a]"), "1:1 [1:5 x 1:5 x]");
+    assert_eq!(
+        tree("[&a [*a]]"),
+        "1:6 this alias refers to what contains it"
+    );
+}
+
+#[test]
+fn merge_keys_add_what_is_not_there() {
+    let text = "d: &d {a: 1, b: 2}\nx:\n  b: 3\n  <<: *d\n  c: 4\n";
+    assert_eq!(
+        tree(text),
+        "1:1 {1:1 d=1:7 {1:8 a=1:11 1 1:14 b=1:17 2} \
+         2:1 x=3:3 {3:3 b=3:6 3 5:3 c=5:6 4 1:8 a=1:11 1}}"
+    );
+    assert_eq!(tree("<<: [{a: 1}, {a: 2, b: 3}]"), {
+        "1:1 {1:7 a=1:10 1 1:21 b=1:24 3}"
+    });
+    assert_eq!(
+        tree("<<: 1"),
+        "1:1 the merge key \"<<\" takes a mapping: write for example <<: *defaults"
+    );
+    assert_eq!(tree("'<<': 1"), "1:1 {1:1 <<=1:7 1}");
+}
+
+#[test]
+fn one_document_at_most() {
+    assert_eq!(tree("# nothing"), "nothing");
+    assert_eq!(tree("---\n---\na\n---\n"), "3:1 a");
+    assert_eq!(
+        tree("a: 1\n---\nb: 2\n"),
+        "3:1 a second YAML document starts here: keep one, and remove the \"---\""
+    );
+}
+
+#[test]
+fn what_is_no_yaml_is_refused_with_its_place() {
+    for (text, place) in [
+        ("a: [1, 2\nb: 3\n", "2:2 "),
+        ("a: [1, 2\n", "1:4 "),
+        ("a: 1\n b: 2\n", "2:3 "),
+        ("a: b: c", "1:5 "),
+        ("a:\n\t- b\n", "2:2 "),
+        ("a: 'x", "1:4 "),
+        ("a: *x", "1:4 "),
+        ("- a\nb", "2:1 "),
+    ] {
+        let found = tree(text);
+        assert!(
+            found.starts_with(&format!("{place}not valid YAML: ")),
+            "{text:?}: {found}"
+        );
+    }
+    assert_eq!(tree("? [a]\n: 1"), "1:3 a key must be a plain word");
+}
+
+#[test]
+fn depth_size_and_aliases_are_bounded() {
+    let deep = "[".repeat(100_000);
+    assert!(parse(&deep).is_err());
+    let deep = (0..100).fold(String::new(), |text, depth| {
+        text + &" ".repeat(depth) + "a:\n"
+    });
+    assert!(parse(&deep).is_err());
+
+    let long = "a".repeat(MAX_BYTES + 1);
+    assert_eq!(
+        tree(&long),
+        "1:1 the text is longer than 1048576 bytes: split or shorten it"
+    );
+
+    // Each line is ten times the line before.
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..30 {
+        let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
+        writeln!(bomb, "a{n}: &a{n} [{aliases}]").unwrap();
+    }
+    assert_eq!(
+        tree(&bomb),
+        "6:20 more than 250000 values, aliases counted: simplify it"
+    );
+
+    let keys: Vec<_> = (0..1000).map(|n| format!("k{n}: 1")).collect();
+    let merges = "- {<<: *d}\n".repeat(10_000);
+    let bomb = format!("- &d {{{}}}\n{merges}", keys.join(", "));
+    let error = parse(&bomb).unwrap_err();
+    assert_eq!(
+        error.message,
+        "more than 250000 values, aliases counted: simplify it"
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_refused_with_their_place() {
+    assert_eq!(decode("ä: ü".as_bytes()), Ok("ä: ü"));
+    assert_eq!(
+        decode(b"a: 1\n\xc3\xa4: \xff\n"),
+        Err(SyntaxError {
+            position: Position { line: 2, column: 4 },
+            message: "the byte 0xff is not UTF-8: save the file as UTF-8 text".to_owned(),
+        })
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_parsed_or_refused(text in "[-a&*!<:?|>'\"#%@{}\\[\\], \n\t~0é]{0,60}|\\PC{0,30}") {
+        if let Err(error) = parse(&text) {
+            prop_assert!(error.position.line >= 1 && error.position.column >= 1);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use crate::config::decode::{Decoder, Value};
 use crate::config::error::Located;
 
 /// The keys with numbers, and what they may be; intervals are in milliseconds.
-const NUMBERS: [(&str, RangeInclusive<i128>); 5] = [
+const NUMBERS: [(&str, RangeInclusive<u32>); 5] = [
     ("receive-interval", 10..=60_000),
     ("transmit-interval", 10..=60_000),
     ("detect-multiplier", 2..=255),
@@ -35,7 +35,7 @@ fn profile(decoder: &mut Decoder<'_>, value: &Value) -> Option<Located<Arc<str>>
     let fields = decoder.fields(value, &keys)?;
     for (key, range) in NUMBERS {
         if let Some(value) = fields.get(key) {
-            decoder.number::<u32>(value, range);
+            decoder.number(value, range);
         }
     }
     for key in BOOLEANS {

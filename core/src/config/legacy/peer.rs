@@ -50,27 +50,26 @@ fn peer(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Peer> {
     let peer_asn = asn(decoder, fields, "peer-asn", peer::peer_asn);
     let address = address(decoder, fields);
     let port = fields.get("peer-port");
-    let port = port.and_then(|value| decoder.number(value, 0..=i128::from(u16::MAX)));
+    let port = port.and_then(|value| decoder.number(value, 0..=u16::MAX));
+    let source_address = source_address(decoder, fields, address);
     let (hold_time, keepalive_time) = timers(decoder, fields);
-    let peer = Peer {
-        // A value that was refused is reported already; the rest is checked with one in its place.
-        my_asn: my_asn.unwrap_or_default(),
-        peer_asn: peer_asn.unwrap_or_default(),
-        address: address.unwrap_or(IpAddr::from([0; 4])),
+    let router_id = decoder.optional(fields.get("router-id"), peer::router_id);
+    let node_selectors = node_selectors(decoder, fields);
+    let password = password(decoder, fields);
+    let ebgp_multihop = multihop(decoder, fields, my_asn.zip(peer_asn));
+    Some(Peer {
+        my_asn: my_asn?,
+        peer_asn: peer_asn?,
+        address: address?,
         port: port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT),
-        source_address: source_address(decoder, fields, address),
-        hold_time,
+        source_address,
+        hold_time: hold_time?,
         keepalive_time,
-        router_id: decoder.optional(fields.get("router-id"), peer::router_id),
-        node_selectors: node_selectors(decoder, fields),
-        password: password(decoder, fields),
-        ebgp_multihop: decoder.boolean(fields.get("ebgp-multihop")),
-    };
-    let (my_asn, peer_asn) = (my_asn?, peer_asn?);
-    if let (Some(value), Some(multihop)) = (fields.get("ebgp-multihop"), peer.ebgp_multihop) {
-        decoder.checked(value, peer::check_multihop(multihop, my_asn, peer_asn))?;
-    }
-    address.map(|_| peer)
+        router_id,
+        node_selectors,
+        password,
+        ebgp_multihop,
+    })
 }
 
 fn asn(
@@ -80,7 +79,7 @@ fn asn(
     check: impl Fn(u32) -> Result<u32, PeerError>,
 ) -> Option<u32> {
     let value = decoder.required(fields, key, "write an AS number, for example 64512")?;
-    let number = decoder.number(value, 0..=i128::from(u32::MAX))?;
+    let number = decoder.number(value, 0..=u32::MAX)?;
     decoder.checked(value, check(number))
 }
 
@@ -101,12 +100,29 @@ fn source_address(
     Some(source)
 }
 
-fn timers(decoder: &mut Decoder<'_>, fields: &Fields) -> (Duration, Option<Duration>) {
-    let hold_time = decoder.optional(fields.get("hold-time"), peer::hold_time);
-    let hold_time = hold_time.unwrap_or(DEFAULT_HOLD_TIME);
-    let keepalive = |text: &str| peer::keepalive_time(text, hold_time);
-    let keepalive_time = decoder.optional(fields.get("keepalive-time"), keepalive);
+/// The hold time (`None` if it is wrong) and the keepalive interval.
+fn timers(decoder: &mut Decoder<'_>, fields: &Fields) -> (Option<Duration>, Option<Duration>) {
+    let hold_time = match fields.get("hold-time") {
+        None => Some(DEFAULT_HOLD_TIME),
+        Some(value) => decoder.parsed(value, |text| match text {
+            "" => Ok(DEFAULT_HOLD_TIME),
+            text => peer::hold_time(text),
+        }),
+    };
+    let keepalive_time = hold_time.and_then(|hold_time| {
+        let keepalive_time = |text: &str| peer::keepalive_time(text, hold_time);
+        decoder.optional(fields.get("keepalive-time"), keepalive_time)
+    });
     (hold_time, keepalive_time)
+}
+
+/// The field `ebgp-multihop`; `asns` are ours and the peer's.
+fn multihop(decoder: &mut Decoder<'_>, fields: &Fields, asns: Option<(u32, u32)>) -> Option<bool> {
+    let value = fields.get("ebgp-multihop")?;
+    let multihop = decoder.boolean(Some(value))?;
+    let (my_asn, peer_asn) = asns?;
+    decoder.checked(value, peer::check_multihop(multihop, my_asn, peer_asn))?;
+    Some(multihop)
 }
 
 fn password(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Password> {

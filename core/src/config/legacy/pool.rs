@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Aliases;
 use crate::address::Family;
+use crate::config::community::CommunityError;
 use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::error::Located;
 use crate::config::validate::AddressEntry;
@@ -138,7 +139,7 @@ fn advertisements(
         (Some("bgp") | None, Some(_)) => advertisements,
         (Some("bgp"), None) => vec![BgpAdvertisement::default()],
         (Some(other), Some(first)) => {
-            let message = format!("a {other} pool has no BGP advertisements: remove them");
+            let message = format!("the protocol {other} has no BGP advertisements: remove them");
             decoder.refuse(first, message);
             Vec::new()
         }
@@ -164,7 +165,7 @@ fn advertisement(
     let v4 = aggregation(decoder, fields.get(length_v4), Family::V4, entries);
     let v6 = aggregation(decoder, fields.get(length_v6), Family::V6, entries);
     let local_pref = fields.get(localpref);
-    let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=i128::from(u32::MAX)));
+    let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=u32::MAX));
     Some(BgpAdvertisement {
         aggregation_length_v4: v4.unwrap_or(defaults.aggregation_length_v4),
         aggregation_length_v6: v6.unwrap_or(defaults.aggregation_length_v6),
@@ -180,7 +181,7 @@ fn aggregation(
     entries: &[Located<AddressEntry>],
 ) -> Option<u8> {
     let value = value?;
-    let length = decoder.number(value, 0..=i128::from(family.bits()))?;
+    let length = decoder.number(value, 0..=family.bits())?;
     for AddressEntry { text, blocks, .. } in entries.iter().map(|entry| &entry.value) {
         decoder.checked(value, pool::check_aggregation(length, family, text, blocks))?;
     }
@@ -196,7 +197,8 @@ fn communities_of(
     for value in decoder.list(value) {
         let resolve = |text: &str| match aliases.get(text) {
             Some(community) => Ok(*community),
-            None => text.parse().map(Some),
+            None if text.contains(':') => text.parse().map(Some),
+            None => Err(CommunityError::UnknownName(text.to_owned())),
         };
         communities.extend(decoder.parsed(&value, resolve).flatten());
     }
