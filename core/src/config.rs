@@ -1,4 +1,11 @@
-//! The validated configuration. Both of MetalLB's formats lead to this one type; nothing behind it sees a raw object.
+//! The validated configuration. Both of MetalLB's formats lead to this one type; nothing behind it
+//! sees a raw object.
+//!
+//! ```text
+//!  manifest ─▶ Origin, text ─▶ yaml (located tree) ─▶ legacy (keys, types) ─▶ Config
+//!                                    rules on plain values: address, community, duration,
+//!                                    peer, pool; of the whole: validate  ──▲
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,7 +38,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The pool that contains all of `addresses` (which must not be empty), whether or not they are buggy addresses.
+    /// The pool that contains all of `addresses` (which must not be empty), whether or not they are
+    /// buggy addresses.
     pub fn pool_of(&self, addresses: &[IpAddr]) -> Option<&Arc<Pool>> {
         self.pools
             .values()
@@ -46,7 +54,8 @@ pub struct Pool {
     pub name: Arc<str>,
     /// The name of the backend that announces it, [`crate::backend::Caps::name`].
     pub backend: &'static str,
-    /// The address blocks in the order written (ranges expanded to CIDRs, ascending); disjoint over all pools.
+    /// The address blocks in the order written (ranges expanded to CIDRs, ascending); disjoint over
+    /// all pools.
     pub blocks: Vec<IpNet>,
     /// Do not hand out IPv4 addresses that end in 0 or 255.
     pub avoid_buggy_ips: bool,
@@ -63,8 +72,8 @@ impl Pool {
     }
 }
 
-/// Whether an address belongs to those that old equipment takes for network or broadcast addresses: IPv4 ending in .0 or
-/// .255 (behaviour reference 3.7).
+/// Whether an address belongs to those that old equipment takes for network or broadcast addresses:
+/// IPv4 ending in .0 or .255 (behaviour reference 3.7).
 pub fn is_buggy(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => matches!(address.octets(), [_, _, _, 0 | 255]),
@@ -125,12 +134,13 @@ pub struct Peer {
     pub keepalive_time: Option<Duration>,
     /// The BGP identifier; taken from the session's local address if not given.
     pub router_id: Option<Ipv4Addr>,
-    /// The nodes that have this session: those that any of these match; all nodes when there are none.
+    /// The nodes that have this session: those that any of these match; all nodes when there are
+    /// none.
     pub node_selectors: Vec<Selector>,
     /// The TCP MD5 password (RFC 2385).
     pub password: Option<Password>,
-    /// eBGP over more than one hop: `Some(true)` and `None` leave the TTL to the kernel as MetalLB's native mode does,
-    /// `Some(false)` limits the session to directly connected routers (TTL 1).
+    /// eBGP over more than one hop: `Some(true)` and `None` leave the TTL to the kernel as MetalLB's
+    /// native mode does, `Some(false)` limits the session to directly connected routers (TTL 1).
     pub ebgp_multihop: Option<bool>,
 }
 

@@ -63,8 +63,8 @@ pub enum SelectorError {
     Key(String),
     /// Not a label value.
     #[error(
-        "{} is not a label value: it is letters, digits, \"-\", \"_\" and \".\", at most 63, with a \
-         letter or digit at both ends",
+        "{} is not a label value: it is letters, digits, \"-\", \"_\" and \".\", at most 63, with \
+         a letter or digit at both ends",
         quote(.0)
     )]
     Value(String),

@@ -22,8 +22,10 @@ pub enum AddressError {
     )]
     Syntax(String),
     /// An address alone.
-    #[error("{} is one address, not a CIDR or a range: write {}/{} if you mean just it",
-        quote(.0), .1, Family::of(*.1).bits())]
+    #[error(
+        "{} is one address, not a CIDR or a range: write {}/{} if you mean just it",
+        quote(.0), .1, Family::of(*.1).bits()
+    )]
     NoLength(String, IpAddr),
     /// The part after the slash is out of bounds.
     #[error(

@@ -1,6 +1,8 @@
-//! Takes typed values out of a located YAML tree, knows the path to each, and collects every problem.
+//! Takes typed values out of a located YAML tree, knows the path to each, and collects every
+//! problem.
 //!
-//! A method that returns `None` has reported why, or there is no value (absent and null are the same).
+//! A method that returns `None` has reported why, or there is no value (absent and null are the
+//! same).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use super::error::{ConfigError, ConfigErrors, Located, Place, quote, suggest};
 use super::origin::Origin;
-use crate::yaml::{Content, Node, Position};
+use crate::yaml::{Content, Entry, Node, Position};
 
 /// The collector of problems.
 pub(super) struct Decoder<'o> {
@@ -94,59 +96,67 @@ impl<'o> Decoder<'o> {
         checked.map_err(|error| self.refuse(value, error)).ok()
     }
 
-    /// The entries of a mapping with keys of the user's choice, in their order. Null values are kept.
-    pub(super) fn mapping(&mut self, value: &Value, keys: &str) -> Vec<(Rc<str>, Value)> {
-        let Content::Mapping(entries) = &value.node.content else {
-            let found = describe(&value.node);
-            self.refuse(
-                value,
-                format!("{found} is not a mapping: the keys here are {keys}"),
-            );
-            return Vec::new();
-        };
-        let mut lines: BTreeMap<Rc<str>, Place> = BTreeMap::new();
+    /// The entries of a mapping with keys of the user's choice, in their order, with null values.
+    pub(super) fn entries(&mut self, value: &Value, keys: &str) -> Vec<(Rc<str>, Value)> {
+        match self.mapping(value, keys) {
+            Some(entries) => self.unique(value, entries),
+            None => Vec::new(),
+        }
+    }
+
+    /// The fields of a mapping that may have these keys only.
+    pub(super) fn fields(&mut self, value: &Value, known: &[&str]) -> Option<Fields> {
+        let entries = self.mapping(value, &known.join(", "))?;
+        let misspelt = self.unknown_keys(value, entries, known);
+        let values = self.unique(value, entries).into_iter();
+        Some(Fields {
+            position: value.node.position,
+            path: value.path.clone(),
+            misspelt,
+            values: values
+                .filter(|(_, value)| !matches!(value.node.content, Content::Null))
+                .collect(),
+        })
+    }
+
+    fn mapping<'v>(&mut self, value: &'v Value, keys: &str) -> Option<&'v [Entry]> {
+        if let Content::Mapping(entries) = &value.node.content {
+            return Some(entries);
+        }
+        let found = describe(&value.node);
+        let message = format!("{found} is not a mapping: the keys here are {keys}");
+        self.refuse(value, message);
+        None
+    }
+
+    /// The entries without those whose key was there before, which are reported.
+    fn unique(&mut self, value: &Value, entries: &[Entry]) -> Vec<(Rc<str>, Value)> {
+        let mut places: BTreeMap<Rc<str>, Place> = BTreeMap::new();
         let mut values = Vec::new();
         for entry in entries {
             let path = join(&value.path, &entry.key);
             let place = self.origin.place(entry.position, &path);
-            if let Some(first) = lines.get(&entry.key) {
+            if let Some(first) = places.get(&entry.key) {
                 let line = first.seen_from(&place);
                 let message = format!("the key is set twice: {line} has it, too; remove one");
                 self.refuse_at(entry.position, &path, message);
                 continue;
             }
-            lines.insert(Rc::clone(&entry.key), place);
+            places.insert(Rc::clone(&entry.key), place);
             let node = Rc::clone(&entry.value);
             values.push((Rc::clone(&entry.key), Value { node, path }));
         }
         values
     }
 
-    /// The fields of a mapping that may have these keys only.
-    pub(super) fn fields(&mut self, value: &Value, known: &[&str]) -> Option<Fields> {
-        if !matches!(value.node.content, Content::Mapping(_)) {
-            self.mapping(value, &known.join(", "));
-            return None;
-        }
-        let misspelt = self.unknown_keys(value, known);
-        let values = self.mapping(value, "");
-        Some(Fields {
-            position: value.node.position,
-            path: value.path.clone(),
-            misspelt,
-            values: values
-                .into_iter()
-                .filter(|(_, value)| !matches!(value.node.content, Content::Null))
-                .collect(),
-        })
-    }
-
     /// Reports unknown keys and returns those that were meant.
-    fn unknown_keys(&mut self, value: &Value, known: &[&str]) -> BTreeSet<String> {
+    fn unknown_keys(
+        &mut self,
+        value: &Value,
+        entries: &[Entry],
+        known: &[&str],
+    ) -> BTreeSet<String> {
         let mut misspelt = BTreeSet::new();
-        let Content::Mapping(entries) = &value.node.content else {
-            return misspelt;
-        };
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
             let key = quote(&entry.key);
             let message = match suggest(&entry.key, known) {
@@ -183,10 +193,8 @@ impl<'o> Decoder<'o> {
         };
         let Content::Sequence(items) = &value.node.content else {
             let found = describe(&value.node);
-            self.refuse(
-                value,
-                format!("{found} is not a list: write each item on a line after \"- \""),
-            );
+            let message = format!("{found} is not a list: write each item on a line after \"- \"");
+            self.refuse(value, message);
             return Vec::new();
         };
         let items = items.iter().enumerate();
@@ -283,10 +291,8 @@ impl<'o> Decoder<'o> {
             ) => Some(false),
             _ => {
                 let found = describe(&value.node);
-                self.refuse(
-                    value,
-                    format!("{found} is not a boolean: write true or false"),
-                );
+                let message = format!("{found} is not a boolean: write true or false");
+                self.refuse(value, message);
                 None
             }
         }

@@ -17,7 +17,10 @@ pub enum DurationError {
     #[error("{} lacks a unit: write for example 90s, 1m30s, 1.5h or 300ms", quote(.0))]
     MissingUnit(String),
     /// A unit that does not exist.
-    #[error("{} has an unknown unit {}: the units are h, m, s, ms, us and ns", quote(.0), quote(.1))]
+    #[error(
+        "{} has an unknown unit {}: the units are h, m, s, ms, us and ns",
+        quote(.0), quote(.1)
+    )]
     UnknownUnit(String, String),
     /// Less than nothing.
     #[error("{} is negative: write for example 90s, 1m30s, 1.5h or 300ms", quote(.0))]

@@ -192,11 +192,12 @@ pub(crate) fn suggest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
             .collect()
     };
     let word = letters(word);
-    let distances = candidates.iter().map(|candidate| {
+    let near = candidates.iter().filter_map(|candidate| {
         let letters = letters(candidate);
-        (distance(&word, &letters), letters.len(), *candidate)
+        let is_near = word.len().abs_diff(letters.len()) <= 2;
+        is_near.then(|| (distance(&word, &letters), letters.len(), *candidate))
     });
-    let (distance, length, best) = distances.min()?;
+    let (distance, length, best) = near.min()?;
     (distance <= 2 && 2 * distance < length).then_some(best)
 }
 

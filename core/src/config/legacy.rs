@@ -79,7 +79,7 @@ fn aliases(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Aliases {
     let Some(value) = value else {
         return aliases;
     };
-    for (name, value) in decoder.mapping(value, "names of your choice for communities") {
+    for (name, value) in decoder.entries(value, "names of your choice for communities") {
         let community = decoder.parsed(&value, str::parse);
         aliases.insert(name, community);
     }

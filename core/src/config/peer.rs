@@ -24,17 +24,22 @@ pub enum PeerError {
     #[error("0 is not an AS number: write one from 1 to 4294967295, for example 64512")]
     ZeroAsn,
     /// Our own AS is AS_TRANS.
-    #[error("{AS_TRANS} is reserved (AS_TRANS, RFC 6793): write the AS number of your own network")]
+    #[error("{AS_TRANS} is reserved (AS_TRANS, RFC 6793): write the AS number of your network")]
     AsTrans,
     /// Not an address.
     #[error("{} is not an IP address: write for example 192.168.7.10 or 2001:db8::1", quote(.0))]
     Address(String),
     /// Such a session could never be opened.
-    #[error("{0} is {family}, but the peer's address {1} is {peer_family}: both must be of one family",
-        family = Family::of(*.0), peer_family = Family::of(*.1))]
+    #[error(
+        "{} is {}, but the peer's address {} is {}: both must be of one family",
+        .0, Family::of(*.0), .1, Family::of(*.1)
+    )]
     SourceFamily(IpAddr, IpAddr),
     /// A BGP identifier has four octets and is not 0, RFC 6286.
-    #[error("{} is not a router id: write it as an IPv4 address, for example 192.168.7.13", quote(.0))]
+    #[error(
+        "{} is not a router id: write it as an IPv4 address, for example 192.168.7.13",
+        quote(.0)
+    )]
     RouterId(String),
     /// Not a duration.
     #[error(transparent)]
@@ -46,12 +51,17 @@ pub enum PeerError {
     #[error("a hold time of {} is too long: write at most 65535s", quote(.0))]
     HoldTooLong(String),
     /// The peer would drop the session between two keepalives.
-    #[error("{} is longer than the hold time of {}s: write at most that, a third is usual",
-        quote(.0), .1.as_secs())]
+    #[error(
+        "{} is longer than the hold time of {}s: write at most that, a third is usual",
+        quote(.0), .1.as_secs()
+    )]
     KeepaliveTooLong(String, Duration),
     /// Without keepalives the peer's hold timer expires.
-    #[error("{} sends no keepalives, so that the hold time of {}s expires: write at least 1s, or \
-        set hold-time to 0s, too", quote(.0), .1.as_secs())]
+    #[error(
+        "{} sends no keepalives, so that the hold time of {}s expires: write at least 1s, or set \
+         hold-time to 0s, too",
+        quote(.0), .1.as_secs()
+    )]
     KeepaliveZero(String, Duration),
     /// iBGP sessions are never limited to one hop.
     #[error("true makes no sense with equal my-asn and peer-asn (iBGP): remove this key")]
@@ -91,8 +101,8 @@ pub fn address(text: &str) -> Result<IpAddr, PeerError> {
     parse_ip(text).ok_or_else(|| PeerError::Address(text.to_owned()))
 }
 
-/// Checks the address to connect from. (MetalLB lets one of the wrong family pass, and then fails to
-/// connect for ever.)
+/// Checks the address to connect from. (MetalLB lets one of the wrong family pass, and then fails
+/// to connect for ever.)
 ///
 /// # Errors
 /// It is of another family than the peer's.
@@ -104,7 +114,8 @@ pub fn check_source(source: IpAddr, peer: IpAddr) -> Result<(), PeerError> {
     }
 }
 
-/// A BGP identifier. (MetalLB lets an IPv6 address and 0.0.0.0 pass, and no peer accepts the result.)
+/// A BGP identifier. (MetalLB lets an IPv6 address and 0.0.0.0 pass, and no peer accepts the
+/// result.)
 ///
 /// # Errors
 /// It is not an IPv4 address, or 0.0.0.0.

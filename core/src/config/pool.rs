@@ -19,12 +19,17 @@ pub enum PoolError {
     #[error("{0} is not supported yet: this version has no backend for it, write bgp")]
     NotYet(&'static str),
     /// Not a protocol.
-    #[error("{} is not a protocol{}: known are bgp, layer2, arp and ndp, and this binary has {}",
-        quote(.0), did_you_mean(.0), .1)]
+    #[error(
+        "{} is not a protocol{}: known are bgp, layer2, arp and ndp, and this binary has {}",
+        quote(.0), did_you_mean(.0), .1
+    )]
     UnknownProtocol(String, String),
     /// A route would be for more addresses than the pool has.
-    #[error("{length} is shorter than the prefix of {block}, a part of {}: write {} to {}, or remove \
-        this key", quote(.entry), .block.prefix_len(), .block.max_prefix_len())]
+    #[error(
+        "{length} is shorter than the prefix of {block}, a part of {}: write {} to {}, or remove \
+         this key",
+        quote(.entry), .block.prefix_len(), .block.max_prefix_len()
+    )]
     Aggregation {
         /// The prefix length of the routes.
         length: u8,
@@ -60,8 +65,8 @@ pub fn backend(protocol: &str, backends: &[&'static str]) -> Result<&'static str
     }
 }
 
-/// Checks an aggregation length against the blocks of one entry of the addresses. Blocks of the other
-/// family do not count.
+/// Checks an aggregation length against the blocks of one entry of the addresses. Blocks of the
+/// other family do not count.
 ///
 /// As in MetalLB v0.12 the largest block of the entry decides, which accepts all that v0.10 does: a
 /// route may be for more addresses than a small block at the edge of a range has.

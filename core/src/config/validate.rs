@@ -24,14 +24,14 @@ pub struct AddressEntry {
     pub blocks: Vec<IpNet>,
 }
 
-/// The entries that have addresses in common with an earlier entry of the same pool or another; each
-/// once, with one such entry.
+/// The entries that have addresses in common with an earlier entry of the same pool or another;
+/// each once, with one such entry.
 pub fn overlaps(entries: &[Located<AddressEntry>]) -> Vec<ConfigError> {
     let mut blocks: Vec<(IpNet, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         blocks.extend(entry.value.blocks.iter().map(|block| (*block, index)));
     }
-    // Of two CIDR blocks that are not disjoint one contains the other, and comes first in this order.
+    // Of two CIDR blocks that are not disjoint one contains the other, and comes first here.
     blocks.sort_by_key(|(block, index)| {
         let family = Family::of(block.addr());
         (family, block.network(), block.prefix_len(), *index)

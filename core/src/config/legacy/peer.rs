@@ -157,7 +157,7 @@ fn node_selector(decoder: &mut Decoder<'_>, value: &Value) -> Option<Selector> {
     let fields = decoder.fields(value, &["match-labels", "match-expressions"])?;
     let mut requirements = Vec::new();
     if let Some(labels) = fields.get("match-labels") {
-        for (key, value) in decoder.mapping(labels, "labels of nodes") {
+        for (key, value) in decoder.entries(labels, "labels of nodes") {
             decoder.checked(&value, selector::check_key(&key));
             let label = decoder.parsed(&value, label_value);
             requirements.extend(label.map(|label| Requirement {
