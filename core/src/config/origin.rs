@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::error::{ConfigError, Place};
-use crate::yaml::{self, Position};
+use super::error::Place;
+use crate::yaml::Position;
 
 #[cfg(test)]
 mod tests;
@@ -34,14 +34,6 @@ impl Origin {
                 columns: 0,
             },
         }
-    }
-
-    /// The bytes of this file as text.
-    ///
-    /// # Errors
-    /// The place of the first byte that is not UTF-8.
-    pub fn decode<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, ConfigError> {
-        yaml::decode(bytes).map_err(|error| ConfigError::syntax(&error, self))
     }
 
     /// A text that is a scalar of a YAML file, as `data.config` is in the manifest of a ConfigMap.

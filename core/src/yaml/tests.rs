@@ -130,7 +130,7 @@ fn depth_size_and_aliases_are_bounded() {
     });
     assert!(parse(&deep).is_err());
 
-    let long = "a".repeat(MAX_BYTES + 1);
+    let long = "a".repeat(Limits::OBJECT.bytes + 1);
     assert_eq!(
         tree(&long),
         "1:1 the text is longer than 1048576 bytes: split or shorten it"

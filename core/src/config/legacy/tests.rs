@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde::Deserialize;
-use serde_saphyr::Spanned;
 
 use super::*;
 use crate::config::{BgpAdvertisement, Password, Peer, Pool};
 use crate::selector::{Operator, Requirement, Selector};
+use crate::yaml::{Content, Node};
 
 /// The configuration of the walk-through that Carillon must run unchanged.
 const SEED: &str = "\
@@ -32,21 +31,27 @@ data:
       - 198.51.100.0/24
 ";
 
-#[derive(Deserialize)]
-struct Manifest {
-    data: BTreeMap<String, Spanned<String>>,
-}
-
-/// Parses the last document of a manifest file, as the daemon does.
+/// Parses the text `data.config` of a manifest, as the daemon does.
 fn parse_manifest(source: &str) -> Result<Config, String> {
-    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(source).unwrap();
-    let text = &manifests.last().unwrap().data["config"];
-    let start = yaml::Position {
-        line: text.defined.line().try_into().unwrap(),
-        column: text.defined.column().try_into().unwrap(),
+    let value_of = |node: &Node, key: &str| {
+        let Content::Mapping(entries) = &node.content else {
+            panic!("not a mapping: {node:?}");
+        };
+        Rc::clone(
+            &entries
+                .iter()
+                .find(|entry| &*entry.key == key)
+                .unwrap()
+                .value,
+        )
     };
-    let origin = Origin::embedded("metal-bgp.yaml", source, &text.value, start);
-    parse(&text.value, &origin, &["bgp"]).map_err(|errors| errors.to_string())
+    let root = yaml::parse(source).unwrap().unwrap();
+    let config = value_of(&value_of(&root, "data"), "config");
+    let Content::Scalar { text, .. } = &config.content else {
+        panic!("not a text: {config:?}");
+    };
+    let origin = Origin::embedded("metal-bgp.yaml", source, text, config.position);
+    parse(text, &origin, &["bgp"]).map_err(|errors| errors.to_string())
 }
 
 fn parse_text(text: &str) -> Result<Config, String> {

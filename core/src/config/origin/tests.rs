@@ -1,24 +1,30 @@
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
 use super::*;
+use crate::yaml::{self, Content, Node};
 
-#[derive(Deserialize)]
-struct Manifest {
-    data: BTreeMap<String, Spanned<String>>,
-}
-
-/// The place in the file of the word `TARGET` in the key `config` of the last document.
+/// The place in the file of the word `TARGET` in the text `data.config`.
 fn place_of_target(source: &str) -> Place {
-    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(source).unwrap();
-    let text = &manifests.last().unwrap().data["config"];
-    let before = text.value.split("TARGET").next().unwrap();
+    let root = yaml::parse(source).unwrap().unwrap();
+    let config = value_of(value_of(&root, "data"), "config");
+    let Content::Scalar { text, .. } = &config.content else {
+        panic!("not a text: {config:?}");
+    };
+    let before = text.split("TARGET").next().unwrap();
     let position = Position {
         line: before.matches('\n').count() + 1,
         column: before.split('\n').next_back().unwrap().chars().count() + 1,
     };
-    Origin::embedded("f", source, text).place(position, "")
+    Origin::embedded("f", source, text, config.position).place(position, "")
+}
+
+fn value_of<'n>(node: &'n Node, key: &str) -> &'n Node {
+    let Content::Mapping(entries) = &node.content else {
+        panic!("not a mapping: {node:?}");
+    };
+    &entries
+        .iter()
+        .find(|entry| &*entry.key == key)
+        .unwrap()
+        .value
 }
 
 #[test]
@@ -33,7 +39,7 @@ fn a_literal_is_found_to_the_character() {
         "data:\n  config: !!str |\n    a: 1   \n    b: TARGET   \n",
         "data:\n  config: &x |\n    a: TARGET\n  other: *x\n",
         "data:\n  other: &x |\n    a: TARGET\n  config: *x\n",
-        "---\ndata: {}\n---\n# nothing\n---\ndata:\n  config: |\n    a: TARGET\n  more: x\n",
+        "# nothing\n---\n---\ndata:\n  config: |\n    a: TARGET\n  more: x\n",
         "data:\n  config: |\n    a: TARGET\n...\n",
     ];
     for source in sources {
@@ -70,13 +76,4 @@ fn a_quoted_or_folded_text_is_found_as_a_whole() {
         };
         assert_eq!(place.within, Some(within), "{source}");
     }
-}
-
-#[test]
-fn bytes_that_are_not_utf8_name_the_file() {
-    let origin = Origin::whole("metal-bgp.yaml");
-    assert_eq!(
-        origin.decode(b"a\n  \x80").unwrap_err().to_string(),
-        "metal-bgp.yaml:2:3: the byte 0x80 is not UTF-8: save the file as UTF-8 text"
-    );
 }
