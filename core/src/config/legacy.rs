@@ -61,7 +61,7 @@ fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) 
         .extend(duplicate_names("BFD profile", &profiles));
     decoder.errors.extend(duplicate_names("pool", &names));
     decoder.errors.extend(duplicate_peers(&peers));
-    let entries: Vec<_> = pools.iter().flat_map(|pool| pool.entries.clone()).collect();
+    let entries: Vec<_> = pools.iter().flat_map(|pool| &pool.entries).collect();
     decoder.errors.extend(overlaps(&entries));
 
     let pools = pools.into_iter().filter_map(|pool| pool.pool);

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::error::{quote, suggest};
+use super::validate::AddressEntry;
 use crate::address::Family;
 
 /// The protocols that a pool may name: MetalLB's `bgp` and `layer2`, and the two halves of the
@@ -65,29 +66,38 @@ pub fn backend(protocol: &str, backends: &[&'static str]) -> Result<&'static str
     }
 }
 
-/// Checks an aggregation length against the blocks of one entry of the addresses. Blocks of the
-/// other family do not count.
+/// What decides how short the routes of a pool may be, for the addresses of one family: the entry
+/// whose largest block is the smallest.
 ///
-/// As in MetalLB v0.12 the largest block of the entry decides, which accepts all that v0.10 does: a
+/// As in MetalLB v0.12 the largest block of each entry counts, which accepts all that v0.10 does: a
 /// route may be for more addresses than a small block at the edge of a range has.
+pub fn narrowest<'a>(
+    family: Family,
+    entries: impl IntoIterator<Item = &'a AddressEntry>,
+) -> Option<(&'a AddressEntry, IpNet)> {
+    let largest = |entry: &'a AddressEntry| {
+        let blocks = entry.blocks.iter().copied();
+        let blocks = blocks.filter(|block| Family::of(block.addr()) == family);
+        Some((entry, blocks.min_by_key(IpNet::prefix_len)?))
+    };
+    let largest = entries.into_iter().filter_map(largest);
+    largest.max_by_key(|(_, block)| block.prefix_len())
+}
+
+/// Checks an aggregation length against the [`narrowest`] entry of its family.
 ///
 /// # Errors
-/// Routes of this length would be for more addresses than the largest block has.
+/// Routes of this length would be for more addresses than the largest block of the entry has.
 pub fn check_aggregation(
     length: u8,
-    family: Family,
-    entry: &str,
-    blocks: &[IpNet],
-) -> Result<(), PoolError> {
-    let of_family = blocks
-        .iter()
-        .filter(|block| Family::of(block.addr()) == family);
-    match of_family.min_by_key(|block| block.prefix_len()) {
-        Some(block) if length < block.prefix_len() => Err(PoolError::Aggregation {
+    narrowest: Option<(&AddressEntry, IpNet)>,
+) -> Result<u8, PoolError> {
+    match narrowest {
+        Some((entry, block)) if length < block.prefix_len() => Err(PoolError::Aggregation {
             length,
-            entry: entry.to_owned(),
-            block: *block,
+            entry: entry.text.clone(),
+            block,
         }),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(length),
     }
 }

@@ -26,7 +26,7 @@ pub struct AddressEntry {
 
 /// The entries that have addresses in common with an earlier entry of the same pool or another;
 /// each once, with one such entry.
-pub fn overlaps(entries: &[Located<AddressEntry>]) -> Vec<ConfigError> {
+pub fn overlaps(entries: &[&Located<AddressEntry>]) -> Vec<ConfigError> {
     let mut blocks: Vec<(IpNet, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         blocks.extend(entry.value.blocks.iter().map(|block| (*block, index)));
@@ -52,7 +52,8 @@ pub fn overlaps(entries: &[Located<AddressEntry>]) -> Vec<ConfigError> {
             around.push((block, index));
         }
     }
-    let pair = |(later, earlier)| Some(overlap(entries.get(later)?, entries.get(earlier)?));
+    let entry = |index: usize| entries.get(index).copied();
+    let pair = |(later, earlier)| Some(overlap(entry(later)?, entry(earlier)?));
     pairs.into_iter().filter_map(pair).collect()
 }
 

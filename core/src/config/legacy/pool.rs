@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::Aliases;
 use crate::address::Family;
 use crate::config::community::CommunityError;
@@ -131,9 +133,11 @@ fn advertisements(
     entries: &[Located<AddressEntry>],
 ) -> Vec<BgpAdvertisement> {
     let values = decoder.list(fields.get("bgp-advertisements"));
+    let entries = || entries.iter().map(|entry| &entry.value);
+    let narrowest = [Family::V4, Family::V6].map(|family| pool::narrowest(family, entries()));
     let advertisements: Vec<_> = values
         .iter()
-        .filter_map(|value| advertisement(decoder, value, aliases, entries))
+        .filter_map(|value| advertisement(decoder, value, aliases, narrowest))
         .collect();
     match (backend, values.first()) {
         (Some("bgp") | None, Some(_)) => advertisements,
@@ -151,7 +155,7 @@ fn advertisement(
     decoder: &mut Decoder<'_>,
     value: &Value,
     aliases: &Aliases,
-    entries: &[Located<AddressEntry>],
+    [narrowest_v4, narrowest_v6]: [Option<(&AddressEntry, IpNet)>; 2],
 ) -> Option<BgpAdvertisement> {
     let keys = [
         "aggregation-length",
@@ -159,33 +163,23 @@ fn advertisement(
         "localpref",
         "communities",
     ];
-    let [length_v4, length_v6, localpref, communities] = keys;
     let fields = decoder.fields(value, &keys)?;
-    let defaults = BgpAdvertisement::default();
-    let v4 = aggregation(decoder, fields.get(length_v4), Family::V4, entries);
-    let v6 = aggregation(decoder, fields.get(length_v6), Family::V6, entries);
-    let local_pref = fields.get(localpref);
+    let [length_v4, length_v6, local_pref, communities] = keys.map(|key| fields.get(key));
+    let mut length = |value: Option<&Value>, family: Family, narrowest| {
+        let value = value?;
+        let length = decoder.number(value, 0..=family.bits())?;
+        decoder.checked(value, pool::check_aggregation(length, narrowest))
+    };
+    let length_v4 = length(length_v4, Family::V4, narrowest_v4);
+    let length_v6 = length(length_v6, Family::V6, narrowest_v6);
     let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=u32::MAX));
+    let defaults = BgpAdvertisement::default();
     Some(BgpAdvertisement {
-        aggregation_length_v4: v4.unwrap_or(defaults.aggregation_length_v4),
-        aggregation_length_v6: v6.unwrap_or(defaults.aggregation_length_v6),
+        aggregation_length_v4: length_v4.unwrap_or(defaults.aggregation_length_v4),
+        aggregation_length_v6: length_v6.unwrap_or(defaults.aggregation_length_v6),
         local_pref: local_pref.unwrap_or(defaults.local_pref),
-        communities: communities_of(decoder, fields.get(communities), aliases),
+        communities: communities_of(decoder, communities, aliases),
     })
-}
-
-fn aggregation(
-    decoder: &mut Decoder<'_>,
-    value: Option<&Value>,
-    family: Family,
-    entries: &[Located<AddressEntry>],
-) -> Option<u8> {
-    let value = value?;
-    let length = decoder.number(value, 0..=family.bits())?;
-    for AddressEntry { text, blocks, .. } in entries.iter().map(|entry| &entry.value) {
-        decoder.checked(value, pool::check_aggregation(length, family, text, blocks))?;
-    }
-    Some(length)
 }
 
 fn communities_of(

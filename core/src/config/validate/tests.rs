@@ -29,7 +29,8 @@ fn messages(texts: &[(u8, &str)]) -> Vec<String> {
         .iter()
         .map(|(pool, text)| (*pool, (*text).to_owned()))
         .collect();
-    overlaps(&entries(&texts))
+    let entries = entries(&texts);
+    overlaps(&entries.iter().collect::<Vec<_>>())
         .iter()
         .map(ToString::to_string)
         .collect()
@@ -91,7 +92,8 @@ proptest! {
     ) {
         let text = |start: u8, length: u8| format!("10.0.0.{start}-10.0.0.{}", start + length);
         let texts = ranges.iter().map(|(pool, start, length)| (*pool, text(*start, *length)));
-        let found = overlaps(&entries(&texts.collect::<Vec<_>>()));
+        let entries = entries(&texts.collect::<Vec<_>>());
+        let found = overlaps(&entries.iter().collect::<Vec<_>>());
         let mut found = found.iter().map(|error| {
             let earlier = error.message.split('"').nth(3).unwrap();
             (error.place.position.line - 1, earlier.to_owned())
