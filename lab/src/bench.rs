@@ -1,0 +1,62 @@
+//! The benchmarks: Carillon beside FRR and BIRD, on one machine, in one run.
+//!
+//! Each prints a table and writes `NAME.json` (a list of [`record::Record`]) and `NAME.svg`. What
+//! they measure and how is described in `docs/benchmarks.md`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+pub mod chart;
+pub mod entrant;
+pub mod full_table;
+pub mod memory;
+pub mod peer;
+pub mod record;
+pub mod report;
+pub mod sender;
+pub mod service_to_update;
+
+/// A benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Benchmark {
+    /// From a changed Service file to the UPDATE at the router.
+    ServiceToUpdate,
+    /// From Established to the last UPDATE of 1 to 100 000 routes.
+    FullTable,
+    /// Resident memory, size of the binary, and the time to start.
+    Memory,
+}
+
+/// How to run the benchmarks.
+pub struct Options {
+    /// Instead of each benchmark's own number of runs.
+    pub runs: Option<usize>,
+    /// Where the results are written.
+    pub directory: PathBuf,
+}
+
+impl Benchmark {
+    /// Runs it, prints the table and writes the files.
+    pub fn run(self, options: &Options) -> Result<()> {
+        let report = match self {
+            Self::ServiceToUpdate => service_to_update::run(options),
+            Self::FullTable => full_table::run(options),
+            Self::Memory => memory::run(options),
+        }?;
+        println!("## {}\n\n{}", report.name, report.to_markdown());
+        report.write(&options.directory)
+    }
+}
+
+fn progress(what: &str, steps: usize) -> ProgressBar {
+    let bar = ProgressBar::new(steps as u64).with_prefix(what.to_owned());
+    let template = "{prefix:>20} {wide_bar} {pos}/{len} {eta} {msg:40!}";
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()))
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

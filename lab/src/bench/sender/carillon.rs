@@ -1,0 +1,119 @@
+//! Carillon as a sender: `carillon run --files`, a service with one ready endpoint for every route.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::{FIRST_ADDRESS, Link, RECEIVER_ASN, SENDER_ASN, Operator, Sender, write};
+use crate::binary;
+
+/// The service that comes and goes.
+const EXTRA: &str = "extra";
+
+struct Carillon {
+    /// The directory that it watches.
+    objects: PathBuf,
+    /// Where a file is written before it is renamed into that directory.
+    draft: PathBuf,
+}
+
+pub(super) fn start(link: &Link, routes: usize, per_file: usize) -> Result<Sender> {
+    let host = &link.host;
+    let objects = host.file("objects");
+    fs::create_dir(&objects)?;
+    write(&objects.join("config.yaml"), configuration(link))?;
+    write(&objects.join("extra-endpoints.yaml"), endpoints(EXTRA))?;
+    let names: Vec<String> = (0..routes).map(|number| format!("service-{number}")).collect();
+    for (number, chunk) in names.chunks(per_file).enumerate() {
+        let text: String = chunk.iter().map(|name| service(name) + &endpoints(name)).collect();
+        write(&objects.join(format!("services-{number}.yaml")), text)?;
+    }
+    let mut command = host.command(binary()?);
+    command.args(["run", "--node-name", "node", "--files"]).arg(&objects);
+    command.arg("--socket").arg(host.file("carillon.sock"));
+    let started = Instant::now();
+    let process = host.spawn("carillon", &mut command)?;
+    let operator = Box::new(Carillon { objects, draft: host.file("draft.yaml") });
+    Ok(Sender { process, started, operator })
+}
+
+fn configuration(link: &Link) -> String {
+    let mut text = "apiVersion: v1
+kind: ConfigMap
+metadata: {namespace: metallb-system, name: config}
+data:
+  config: |
+    peers:
+"
+    .to_owned();
+    for receiver in &link.receivers {
+        let _ = writeln!(
+            text,
+            "    - {{peer-address: {receiver}, peer-asn: {RECEIVER_ASN}, my-asn: {SENDER_ASN}}}"
+        );
+    }
+    let _ = write!(
+        text,
+        "    address-pools:
+    - name: pool
+      protocol: bgp
+      addresses: [{FIRST_ADDRESS}/15]
+"
+    );
+    text
+}
+
+fn service(name: &str) -> String {
+    format!(
+        "---
+apiVersion: v1
+kind: Service
+metadata: {{namespace: default, name: {name}}}
+spec:
+  type: LoadBalancer
+  clusterIPs: [172.30.0.1]
+  ports: [{{protocol: TCP, port: 80}}]
+"
+    )
+}
+
+fn endpoints(name: &str) -> String {
+    format!(
+        "---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  namespace: default
+  name: {name}-1
+  labels: {{kubernetes.io/service-name: {name}}}
+addressType: IPv4
+endpoints:
+- {{addresses: [10.254.0.1], nodeName: node, conditions: {{ready: true}}}}
+"
+    )
+}
+
+impl Carillon {
+    fn extra(&self) -> PathBuf {
+        self.objects.join("extra.yaml")
+    }
+}
+
+impl Operator for Carillon {
+    /// Writes a file and renames it into the directory, as editors do.
+    fn announce(&self) -> Result<()> {
+        write(&self.draft, service(EXTRA))?;
+        rename(&self.draft, &self.extra())
+    }
+
+    fn withdraw(&self) -> Result<()> {
+        fs::remove_file(self.extra()).context("cannot delete the service")
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).with_context(|| format!("cannot rename {} in", from.display()))
+}

@@ -1,0 +1,31 @@
+//! Runs the benchmarks; see `docs/benchmarks.md`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use carillon_lab::bench::{Benchmark, Options};
+use clap::{Parser, ValueEnum};
+
+/// Measures Carillon beside FRR and BIRD in network namespaces of this machine. Needs root.
+#[derive(Parser)]
+struct Arguments {
+    /// The benchmarks to run; all when none is named.
+    #[arg(value_enum)]
+    names: Vec<Benchmark>,
+    /// Runs of each measurement, instead of the benchmark's own number.
+    #[arg(long, value_name = "N")]
+    runs: Option<NonZeroUsize>,
+    /// Where NAME.json and NAME.svg are written.
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    out: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let Arguments { names, runs, out: directory } = Arguments::parse();
+    let runs = runs.map(NonZeroUsize::get);
+    let options = Options { runs, directory };
+    let all = Benchmark::value_variants();
+    let names = if names.is_empty() { all } else { &names };
+    names.iter().try_for_each(|benchmark| benchmark.run(&options))
+}
