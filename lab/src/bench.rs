@@ -3,6 +3,11 @@
 //! Each prints a table and writes `NAME.json` (a list of [`record::Record`]) and `NAME.svg`. What
 //! they measure and how is described in `docs/benchmarks.md`.
 
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "counts become figures; none comes near 2^52"
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -22,6 +22,7 @@
     reason = "all fail alike: what was asked for could not be done, and the message says why"
 )]
 
+pub mod bench;
 pub mod wait;
 pub mod web;
 

@@ -52,13 +52,19 @@ impl Entrant {
         let link = Link::new(lab, receiver, number, receivers)?;
         let peers = link.listen(receiver)?;
         let sender = system.start(&link, routes)?;
-        Ok(Self { system, sender, peers, routes })
+        Ok(Self {
+            system,
+            sender,
+            peers,
+            routes,
+        })
     }
 
     /// Waits until every receiver has every route.
     pub fn converge(&self) -> Result<()> {
         for peer in &self.peers {
-            self.receive_all(peer).with_context(|| format!("start of {}", self.system.name()))?;
+            self.receive_all(peer)
+                .with_context(|| format!("start of {}", self.system.name()))?;
         }
         Ok(())
     }
@@ -68,7 +74,8 @@ impl Entrant {
         let peer = self.peers.first().context("no receiver")?;
         peer.drain();
         peer.reset();
-        self.receive_all(peer).with_context(|| format!("measuring {}", self.system.name()))
+        self.receive_all(peer)
+            .with_context(|| format!("measuring {}", self.system.name()))
     }
 
     fn receive_all(&self, peer: &Peer) -> Result<Transfer> {
@@ -102,7 +109,11 @@ impl Entrant {
         let (at, update) = peer.update(PATIENCE)?;
         let expected = if announce { (1, 0) } else { (0, 1) };
         let got = (update.announced.len(), update.withdrawn.len());
-        ensure!(got == expected, "{}: an UPDATE with {got:?} routes", self.system.name());
+        ensure!(
+            got == expected,
+            "{}: an UPDATE with {got:?} routes",
+            self.system.name()
+        );
         Ok(at - before)
     }
 }

@@ -23,14 +23,19 @@ const SYSTEMS: [System; 4] = [
 
 /// Runs it.
 pub fn run(options: &Options) -> Result<Report> {
-    let mut report = Report::new("full-table", Chart::lines("Established to last UPDATE", "ms"));
+    let mut report = Report::new(
+        "full-table",
+        Chart::lines("Established to last UPDATE", "ms"),
+    );
     let mut volumes = Vec::new();
     for (routes, runs) in SIZES {
         let transfers = compare(routes, options.runs.unwrap_or(runs))?;
         report.rows.extend(times(routes, &transfers)?);
         volumes.extend(volume(routes, &transfers)?);
         for row in report.rows.iter().filter(|row| row.record.n == routes) {
-            report.chart.point(&row.record.system, routes, row.record.p50);
+            report
+                .chart
+                .point(&row.record.system, routes, row.record.p50);
         }
     }
     report.rows.extend(volumes);
@@ -60,7 +65,10 @@ fn compare(routes: usize, runs: usize) -> Result<Vec<Vec<Transfer>>> {
     }
     bar.finish_and_clear();
     entrants.rotate_right(runs % SYSTEMS.len());
-    Ok(entrants.into_iter().map(|(_, transfers)| transfers).collect())
+    Ok(entrants
+        .into_iter()
+        .map(|(_, transfers)| transfers)
+        .collect())
 }
 
 fn records(
@@ -78,21 +86,31 @@ fn records(
 }
 
 fn times(routes: usize, transfers: &[Vec<Transfer>]) -> Result<Vec<Row>> {
-    let records = records("time", routes, "ms", transfers, |transfer| millis(transfer.time))?;
+    let records = records("time", routes, "ms", transfers, |transfer| {
+        millis(transfer.time)
+    })?;
     let others = records.iter().skip(1).map(|record| record.p50);
     let best = others.fold(f64::INFINITY, f64::min);
     let mut rows: Vec<Row> = records.into_iter().map(Row::from).collect();
     if let Some(ours) = rows.first_mut() {
-        ours.aim(format!("p50 ≤ {best:.2}, the fastest other"), ours.record.p50 <= best);
+        ours.aim(
+            format!("p50 ≤ {best:.2}, the fastest other"),
+            ours.record.p50 <= best,
+        );
     }
     Ok(rows)
 }
 
 fn volume(routes: usize, transfers: &[Vec<Transfer>]) -> Result<Vec<Row>> {
-    let ours = transfers.first().and_then(|transfers| transfers.first()).context("no runs")?;
+    let ours = transfers
+        .first()
+        .and_then(|transfers| transfers.first())
+        .context("no runs")?;
     let (_, least) = packed_minimum(routes, ours.attribute_bytes);
     let bytes = records("UPDATE bytes", routes, "B", transfers, |t| t.bytes as f64)?;
-    let messages = records("UPDATE messages", routes, "messages", transfers, |t| t.messages as f64)?;
+    let messages = records("UPDATE messages", routes, "messages", transfers, |t| {
+        t.messages as f64
+    })?;
     let mut rows: Vec<Row> = bytes.into_iter().chain(messages).map(Row::from).collect();
     if let Some(ours) = rows.first_mut() {
         let met = ours.record.max <= 1.01 * least as f64;

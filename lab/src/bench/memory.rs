@@ -13,7 +13,7 @@ use super::record::Record;
 use super::report::{Report, Row};
 use super::sender::System;
 use super::{Options, millis, progress};
-use crate::{Lab, Process, binary};
+use crate::{Lab, binary};
 
 const RUNS: usize = 5;
 const START_RUNS: usize = 10;
@@ -21,11 +21,18 @@ const ROUTES: usize = 10_000;
 const PEERS: u8 = 4;
 /// How long after convergence the memory is read.
 const REST: Duration = Duration::from_secs(10);
-const SYSTEMS: [System; 3] = [System::Carillon { per_file: 1_000 }, System::Frr, System::Bird];
+const SYSTEMS: [System; 3] = [
+    System::Carillon { per_file: 1_000 },
+    System::Frr,
+    System::Bird,
+];
 
 /// Runs it.
 pub fn run(options: &Options) -> Result<Report> {
-    let chart = Chart::ranges("Resident memory, 10 000 VIPs and 4 peers: min, median, max", "MB");
+    let chart = Chart::ranges(
+        "Resident memory, 10 000 VIPs and 4 peers: min, median, max",
+        "MB",
+    );
     let mut report = Report::new("memory", chart);
     let runs = options.runs.unwrap_or(RUNS);
     let (resident, proportional) = weights(runs)?;
@@ -35,9 +42,13 @@ pub fn run(options: &Options) -> Result<Report> {
     for row in &report.rows {
         let record = &row.record;
         let name = format!("{}, {}", record.system, record.case);
-        report.chart.range(&name, [record.min, record.p50, record.max]);
+        report
+            .chart
+            .range(&name, [record.min, record.p50, record.max]);
     }
-    report.rows.extend(start_times(options.runs.unwrap_or(START_RUNS))?);
+    report
+        .rows
+        .extend(start_times(options.runs.unwrap_or(START_RUNS))?);
     report.rows.extend(binary_sizes()?);
     Ok(report)
 }
@@ -59,9 +70,8 @@ fn weights(runs: usize) -> Result<(Samples, Samples)> {
             let entrant = Entrant::start(&lab, &receiver, 0, *system, ROUTES, PEERS)?;
             entrant.converge()?;
             thread::sleep(REST);
-            let process = &entrant.sender.process;
-            resident.push(memory(process, "Rss:")?);
-            proportional.push(memory(process, "Pss:")?);
+            resident.push(memory(entrant.sender.pid, "Rss:")?);
+            proportional.push(memory(entrant.sender.pid, "Pss:")?);
             bar.inc(1);
         }
     }
@@ -70,11 +80,15 @@ fn weights(runs: usize) -> Result<(Samples, Samples)> {
 }
 
 /// A line of `/proc/PID/smaps_rollup`, in MB of 1 000 000 bytes.
-fn memory(process: &Process, line: &str) -> Result<f64> {
-    let path = format!("/proc/{}/smaps_rollup", process.id());
+fn memory(pid: u32, line: &str) -> Result<f64> {
+    let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let value = text.lines().find_map(|text| text.strip_prefix(line)?.split_whitespace().next());
-    let kibibytes: f64 = value.with_context(|| format!("no {line} in {path}"))?.parse()?;
+    let value = text
+        .lines()
+        .find_map(|text| text.strip_prefix(line)?.split_whitespace().next());
+    let kibibytes: f64 = value
+        .with_context(|| format!("no {line} in {path}"))?
+        .parse()?;
     Ok(kibibytes * 1024.0 / 1e6)
 }
 
@@ -87,7 +101,10 @@ fn weighed(case: &str, samples: &[Vec<f64>]) -> Result<Vec<Row>> {
     }
     let bird = rows.last().map_or(0.0, |row| row.record.p50);
     if let Some(ours) = rows.first_mut() {
-        ours.aim(format!("≤ 2 × {bird:.1}, BIRD"), ours.record.p50 <= 2.0 * bird);
+        ours.aim(
+            format!("≤ 2 × {bird:.1}, BIRD"),
+            ours.record.p50 <= 2.0 * bird,
+        );
     }
     Ok(rows)
 }
@@ -124,7 +141,9 @@ fn binary_sizes() -> Result<Vec<Row>> {
         ("FRR bgpd, without libfrr", Path::new("/usr/lib/frr/bgpd")),
         ("BIRD", Path::new("/usr/sbin/bird")),
     ] {
-        let size = fs::metadata(path).with_context(|| format!("no {}", path.display()))?.len();
+        let size = fs::metadata(path)
+            .with_context(|| format!("no {}", path.display()))?
+            .len();
         let record = Record::new(name, "binary", 1, "MB", &[size as f64 / 1e6]);
         rows.push(Row::from(record.context("no size")?));
     }

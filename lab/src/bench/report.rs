@@ -55,7 +55,12 @@ impl Report {
     /// An empty report.
     pub fn new(name: &'static str, chart: Chart) -> Self {
         let (rows, notes) = (Vec::new(), Vec::new());
-        Self { name, rows, chart, notes }
+        Self {
+            name,
+            rows,
+            chart,
+            notes,
+        }
     }
 
     /// The table and the notes, in Markdown so that they can be pasted into a document.

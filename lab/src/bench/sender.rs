@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::peer::Peer;
-use crate::{Host, Lab, Process};
+use crate::{Host, Lab};
 
 mod bird;
 mod carillon;
@@ -61,11 +61,11 @@ impl System {
 
 /// A running sender.
 pub struct Sender {
-    /// Its process.
-    pub process: Process,
+    /// The process id.
+    pub pid: u32,
     /// The moment before the process was started.
     pub started: Instant,
-    /// What its operator can do.
+    /// What its operator can do; the sender ends when this is dropped.
     pub operator: Box<dyn Operator>,
 }
 
@@ -93,8 +93,14 @@ impl Link {
         host.cable("eth0", receiver, &format!("eth{number}"))?;
         let local = Ipv4Addr::new(10, 0, number, 100);
         host.address("eth0", &[&format!("{local}/24")])?;
-        let receivers = (1..=receivers).map(|n| Ipv4Addr::new(10, 0, number, n)).collect();
-        let link = Self { host, local, receivers };
+        let receivers = (1..=receivers)
+            .map(|n| Ipv4Addr::new(10, 0, number, n))
+            .collect();
+        let link = Self {
+            host,
+            local,
+            receivers,
+        };
         for address in &link.receivers {
             receiver.address(&format!("eth{number}"), &[&format!("{address}/24")])?;
         }
@@ -103,14 +109,17 @@ impl Link {
 
     /// Starts a receiving peer on each of the receivers' addresses.
     pub fn listen(&self, receiver: &Host) -> Result<Vec<Peer>> {
-        let listen = |address: &Ipv4Addr| Peer::listen((*address, 179).into(), RECEIVER_ASN, *address);
+        let listen =
+            |address: &Ipv4Addr| Peer::listen((*address, 179).into(), RECEIVER_ASN, *address);
         receiver.enter(|| self.receivers.iter().map(listen).collect())?
     }
 }
 
 /// The addresses that a sender announces.
 fn addresses(routes: usize) -> impl Iterator<Item = Ipv4Addr> {
-    (u32::from(FIRST_ADDRESS)..).take(routes).map(Ipv4Addr::from)
+    (u32::from(FIRST_ADDRESS)..)
+        .take(routes)
+        .map(Ipv4Addr::from)
 }
 
 /// The address that [`Operator::announce`] adds.

@@ -20,8 +20,16 @@ const CASES: [(usize, System, &str); 7] = [
     (0, System::Carillon { per_file: 1 }, ""),
     (0, System::Frr, ""),
     (0, System::Bird, ""),
-    (MANY, System::Carillon { per_file: 1 }, ", others in a file each"),
-    (MANY, System::Carillon { per_file: MANY }, ", others in one file"),
+    (
+        MANY,
+        System::Carillon { per_file: 1 },
+        ", others in a file each",
+    ),
+    (
+        MANY,
+        System::Carillon { per_file: MANY },
+        ", others in one file",
+    ),
     (MANY, System::Frr, ""),
     (MANY, System::Bird, ""),
 ];
@@ -49,7 +57,10 @@ pub fn run(options: &Options) -> Result<Report> {
         let cases: Vec<_> = CASES.iter().filter(|case| case.0 == others).collect();
         let samples = compare(others, &cases, runs)?;
         for ((_, system, layout), samples) in cases.into_iter().zip(samples) {
-            for (what, samples) in [("announce", samples.announced), ("withdraw", samples.withdrawn)] {
+            for (what, samples) in [
+                ("announce", samples.announced),
+                ("withdraw", samples.withdrawn),
+            ] {
                 let case = format!("{what}{layout}");
                 let record = Record::new(system.name(), &case, others, "ms", &samples);
                 report.rows.push(row(*system, record.context("no runs")?));
@@ -58,7 +69,9 @@ pub fn run(options: &Options) -> Result<Report> {
     }
     for Row { record, .. } in &report.rows {
         let name = format!("{}: {}, {} others", record.system, record.case, record.n);
-        report.chart.range(&name, [record.min, record.p50, record.max]);
+        report
+            .chart
+            .range(&name, [record.min, record.p50, record.max]);
     }
     Ok(report)
 }
@@ -75,7 +88,10 @@ fn row(system: System, record: Record) -> Row {
 fn compare(others: usize, cases: &[&(usize, System, &str)], runs: usize) -> Result<Vec<Samples>> {
     let lab = Lab::new()?;
     let receiver = lab.host("receiver")?;
-    let bar = progress(&format!("{others} other services"), cases.len() * (runs + 1));
+    let bar = progress(
+        &format!("{others} other services"),
+        cases.len() * (runs + 1),
+    );
     let mut entrants = Vec::new();
     for (number, (_, system, _)) in (0..).zip(cases) {
         let entrant = Entrant::start(&lab, &receiver, number, *system, others, 1)?;

@@ -22,10 +22,16 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let Arguments { names, runs, out: directory } = Arguments::parse();
+    let Arguments {
+        names,
+        runs,
+        out: directory,
+    } = Arguments::parse();
     let runs = runs.map(NonZeroUsize::get);
     let options = Options { runs, directory };
     let all = Benchmark::value_variants();
     let names = if names.is_empty() { all } else { &names };
-    names.iter().try_for_each(|benchmark| benchmark.run(&options))
+    names
+        .iter()
+        .try_for_each(|benchmark| benchmark.run(&options))
 }

@@ -3,45 +3,44 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use super::{Link, RECEIVER_ASN, SENDER_ASN, Operator, Sender, addresses, extra_address, write};
-use crate::{Host, wait};
+use super::{Link, Operator, RECEIVER_ASN, SENDER_ASN, Sender, addresses, extra_address, write};
+use crate::Bird;
 
-struct Bird {
-    host: Host,
-    socket: PathBuf,
+struct Operated {
+    bird: Bird,
     /// The included file that holds the one route that comes and goes.
     extra: PathBuf,
     extra_address: Ipv4Addr,
 }
 
 pub(super) fn start(link: &Link, routes: usize) -> Result<Sender> {
-    let host = link.host.clone();
-    let (file, extra) = (host.file("bird.conf"), host.file("bird-extra.conf"));
-    let socket = host.file("bird.ctl");
+    let extra = link.host.file("bird-extra.conf");
     write(&extra, "")?;
-    write(&file, configuration(link, routes, &extra.display().to_string()))?;
-    let mut command = host.command("bird");
-    command.arg("-f").arg("-c").arg(&file).arg("-s").arg(&socket);
-    command.arg("-P").arg(host.file("bird.pid"));
+    let configuration = configuration(link, routes, &extra.display().to_string());
     let started = Instant::now();
-    let process = host.spawn("bird", &mut command)?;
-    wait::until("BIRD's control socket", Duration::from_secs(30), || {
-        ensure!(socket.exists(), "there is none");
-        Ok(())
-    })?;
+    let bird = Bird::start(&link.host, &configuration)?;
+    let pid = bird.process.id();
     let extra_address = extra_address(routes);
-    let operator = Box::new(Bird { host, socket, extra, extra_address });
-    Ok(Sender { process, started, operator })
+    let operator = Box::new(Operated {
+        bird,
+        extra,
+        extra_address,
+    });
+    Ok(Sender {
+        pid,
+        started,
+        operator,
+    })
 }
 
 /// The shortest delays that BIRD allows before it connects (again).
 fn configuration(link: &Link, routes: usize, extra: &str) -> String {
     let mut text = format!("router id {};\nprotocol device {{}}\n", link.local);
-    text.push_str(&statics("routes", addresses(routes)));
+    text.push_str(&statics("services", addresses(routes)));
     for (number, receiver) in link.receivers.iter().enumerate() {
         let _ = write!(
             text,
@@ -68,17 +67,16 @@ fn statics(name: &str, addresses: impl Iterator<Item = Ipv4Addr>) -> String {
     text + "}\n"
 }
 
-impl Bird {
+impl Operated {
     fn configure(&self, extra: &str) -> Result<()> {
         write(&self.extra, extra)?;
-        let socket = self.socket.display().to_string();
-        let said = self.host.run("birdc", ["-s", &socket, "configure"])?;
-        ensure!(said.contains("Reconfigur"), "BIRD refused: {said}");
+        let answer = self.bird.birdc("configure")?;
+        ensure!(answer.contains("Reconfig"), "bird refused: {answer}");
         Ok(())
     }
 }
 
-impl Operator for Bird {
+impl Operator for Operated {
     fn announce(&self) -> Result<()> {
         self.configure(&statics("extra", std::iter::once(self.extra_address)))
     }

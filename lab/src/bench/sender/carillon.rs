@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{FIRST_ADDRESS, Link, RECEIVER_ASN, SENDER_ASN, Operator, Sender, write};
-use crate::binary;
+use super::{FIRST_ADDRESS, Link, Operator, RECEIVER_ASN, SENDER_ASN, Sender, write};
+use crate::{Process, binary};
 
 /// The service that comes and goes.
 const EXTRA: &str = "extra";
 
-struct Carillon {
+struct Operated {
+    /// Ends when dropped.
+    _process: Process,
     /// The directory that it watches.
     objects: PathBuf,
     /// Where a file is written before it is renamed into that directory.
@@ -26,18 +28,34 @@ pub(super) fn start(link: &Link, routes: usize, per_file: usize) -> Result<Sende
     fs::create_dir(&objects)?;
     write(&objects.join("config.yaml"), configuration(link))?;
     write(&objects.join("extra-endpoints.yaml"), endpoints(EXTRA))?;
-    let names: Vec<String> = (0..routes).map(|number| format!("service-{number}")).collect();
+    let names: Vec<String> = (0..routes)
+        .map(|number| format!("service-{number}"))
+        .collect();
     for (number, chunk) in names.chunks(per_file).enumerate() {
-        let text: String = chunk.iter().map(|name| service(name) + &endpoints(name)).collect();
+        let text: String = chunk
+            .iter()
+            .map(|name| service(name) + &endpoints(name))
+            .collect();
         write(&objects.join(format!("services-{number}.yaml")), text)?;
     }
     let mut command = host.command(binary()?);
-    command.args(["run", "--node-name", "node", "--files"]).arg(&objects);
+    command
+        .args(["run", "--node-name", "node", "--files"])
+        .arg(&objects);
     command.arg("--socket").arg(host.file("carillon.sock"));
     let started = Instant::now();
     let process = host.spawn("carillon", &mut command)?;
-    let operator = Box::new(Carillon { objects, draft: host.file("draft.yaml") });
-    Ok(Sender { process, started, operator })
+    let pid = process.id();
+    let operator = Box::new(Operated {
+        _process: process,
+        objects,
+        draft: host.file("draft.yaml"),
+    });
+    Ok(Sender {
+        pid,
+        started,
+        operator,
+    })
 }
 
 fn configuration(link: &Link) -> String {
@@ -96,13 +114,13 @@ endpoints:
     )
 }
 
-impl Carillon {
+impl Operated {
     fn extra(&self) -> PathBuf {
         self.objects.join("extra.yaml")
     }
 }
 
-impl Operator for Carillon {
+impl Operator for Operated {
     /// Writes a file and renames it into the directory, as editors do.
     fn announce(&self) -> Result<()> {
         write(&self.draft, service(EXTRA))?;

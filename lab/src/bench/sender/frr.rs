@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Link, RECEIVER_ASN, SENDER_ASN, Operator, Sender, addresses, extra_address, write};
-use crate::{Host, wait};
+use super::{Link, Operator, RECEIVER_ASN, SENDER_ASN, Sender, addresses, extra_address, write};
+use crate::{Host, Process, wait};
 
-struct Frr {
+struct Bgpd {
     host: Host,
+    /// Ends when dropped.
+    _process: Process,
     /// The directory of its command socket.
     sockets: PathBuf,
     extra_address: Ipv4Addr,
@@ -26,13 +28,30 @@ pub(super) fn start(link: &Link, routes: usize, coalesce_ms: Option<u32>) -> Res
     let mut command = host.command("/usr/lib/frr/bgpd");
     // -S: keep the user, so that it can use the lab's directory.
     command.args(["-Z", "-S", "-u", "root", "-g", "root", "--log", "stdout"]);
-    command.arg("--vty_socket").arg(&sockets).arg("-i").arg(host.file("bgpd.pid"));
+    command
+        .arg("--vty_socket")
+        .arg(&sockets)
+        .arg("-i")
+        .arg(host.file("bgpd.pid"));
     command.arg("-f").arg(&file);
     let started = Instant::now();
     let process = host.spawn("bgpd", &mut command)?;
-    let frr = Frr { host, sockets, extra_address: extra_address(routes) };
-    wait::until("bgpd to answer", Duration::from_secs(60), || frr.vtysh(&["show version"]))?;
-    Ok(Sender { process, started, operator: Box::new(frr) })
+    let pid = process.id();
+    let bgpd = Bgpd {
+        host,
+        _process: process,
+        sockets,
+        extra_address: extra_address(routes),
+    };
+    wait::until("bgpd to answer", Duration::from_secs(60), || {
+        bgpd.vtysh(&["show version"])
+    })?;
+    let operator = Box::new(bgpd);
+    Ok(Sender {
+        pid,
+        started,
+        operator,
+    })
 }
 
 fn configuration(link: &Link, routes: usize, coalesce_ms: Option<u32>) -> String {
@@ -53,7 +72,7 @@ fn configuration(link: &Link, routes: usize, coalesce_ms: Option<u32>) -> String
     text + " exit-address-family\n"
 }
 
-impl Frr {
+impl Bgpd {
     fn vtysh(&self, commands: &[&str]) -> Result<String> {
         let sockets = self.sockets.display().to_string();
         let mut arguments = vec!["--vty_socket", &sockets, "-d", "bgpd"];
@@ -69,7 +88,7 @@ impl Frr {
     }
 }
 
-impl Operator for Frr {
+impl Operator for Bgpd {
     fn announce(&self) -> Result<()> {
         self.network(&format!("network {}/32", self.extra_address))
     }
