@@ -4,15 +4,17 @@
 //! UPDATE with the time at which its bytes were read. Acknowledgements are never delayed
 //! (`TCP_QUICKACK`), for senders that wait for them.
 
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::linux::net::TcpStreamExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use socket2::{Domain, Socket, Type};
 
 pub mod wire;
@@ -20,8 +22,12 @@ pub mod wire;
 use wire::Message;
 pub use wire::Update;
 
-/// How often the peer speaks while nothing happens. Less than a third of any hold time in use.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// Less than a third of any hold time in use.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// The time between two KEEPALIVEs while a session's first routes are awaited.
+const WAKE_INTERVAL: Duration = Duration::from_millis(1);
+/// How long that goes on when no End-of-RIB comes.
+const LOADING: Duration = Duration::from_secs(10);
 const READ_SIZE: usize = 1 << 20;
 
 /// A listening BGP speaker that receives from one neighbour at a time.
@@ -63,8 +69,8 @@ impl Peer {
         thread::spawn(move || {
             // Ends when `Drop` shuts the listener down, or when nobody listens to the events.
             while let Ok((stream, _)) = accepting.accept() {
-                let reason = receive(stream.into(), asn, router_id, &current, &sender);
-                let reason = reason.map_or_else(|error| format!("{error:#}"), |()| "closed".into());
+                let Err(reason) = receive(stream.into(), asn, router_id, &current, &sender);
+                let reason = format!("{reason:#}");
                 if sender.send(Event::now(EventKind::Closed(reason))).is_err() {
                     return;
                 }
@@ -158,30 +164,32 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// One session, from the accepted connection to its end.
+/// One session, from the accepted connection to its end, which is always an error.
 fn receive(
     stream: TcpStream,
     asn: u32,
     router_id: Ipv4Addr,
     current: &Mutex<Option<TcpStream>>,
     events: &Sender<Event>,
-) -> Result<()> {
+) -> Result<Infallible> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(KEEPALIVE_INTERVAL))?;
     *current.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream.try_clone()?);
     let mut inbox = vec![0; READ_SIZE];
     let mut filled = 0;
     let mut session = Session {
         stream,
+        loaded: Arc::default(),
         established: false,
-        spoke: Instant::now(),
     };
-    session.write(&wire::open(asn, router_id))?;
+    session.stream.write_all(&wire::open(asn, router_id))?;
     loop {
-        let room = inbox.get_mut(filled..).unwrap_or_default();
-        let Some((at, length)) = session.read(room)? else {
-            continue;
-        };
+        // The kernel falls back to delayed acknowledgements by itself: ask again each time.
+        session.stream.set_quickack(true)?;
+        let length = session
+            .stream
+            .read(inbox.get_mut(filled..).unwrap_or_default())?;
+        let at = Instant::now();
+        ensure!(length > 0, "the neighbour closed the connection");
         filled += length;
         let mut unread = inbox.get(..filled).unwrap_or_default();
         while let Some((message, rest)) = wire::next(unread)? {
@@ -197,48 +205,27 @@ fn receive(
 struct Session {
     stream: TcpStream,
     established: bool,
-    spoke: Instant,
+    /// The neighbour's End-of-RIB has come.
+    loaded: Arc<AtomicBool>,
 }
 
 impl Session {
-    /// Reads what there is and says when; `None` when nothing came for a while.
-    fn read(&mut self, room: &mut [u8]) -> Result<Option<(Instant, usize)>> {
-        // The kernel falls back to delayed acknowledgements by itself: ask again each time.
-        self.stream.set_quickack(true)?;
-        let read = self.stream.read(room);
-        let at = Instant::now();
-        if self.established && at - self.spoke >= KEEPALIVE_INTERVAL {
-            self.write(&wire::keepalive())?;
-        }
-        match read {
-            Ok(0) => bail!("the neighbour closed the connection"),
-            Ok(length) => Ok(Some((at, length))),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.spoke = Instant::now();
-        self.stream.write_all(bytes)
-    }
-
     fn handle(&mut self, at: Instant, message: &Message, events: &Sender<Event>) -> Result<()> {
         let event = match message {
             Message::Keepalive if !self.established => {
                 self.established = true;
                 let event = Event::now(EventKind::Established);
-                let mut answer = wire::keepalive();
-                answer.extend(wire::end_of_rib());
-                self.write(&answer)?;
+                self.stream.write_all(&wire::keepalive())?;
+                let (stream, loaded) = (self.stream.try_clone()?, Arc::clone(&self.loaded));
+                // Ends when the session does.
+                thread::spawn(move || talk(stream, &loaded));
                 event
             }
             Message::Update(body) => {
                 let update = Update::parse(body)?;
-                Event {
-                    at,
-                    kind: EventKind::Update(update),
-                }
+                self.loaded.fetch_or(update.is_end_of_rib(), Relaxed);
+                let kind = EventKind::Update(update);
+                Event { at, kind }
             }
             Message::Notification { code, subcode } => {
                 bail!("the neighbour sent NOTIFICATION {code}/{subcode}")
@@ -246,5 +233,32 @@ impl Session {
             Message::Open | Message::Keepalive | Message::RouteRefresh => return Ok(()),
         };
         events.send(event).context("nobody listens any more")
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // The other copies of the socket do not keep it open.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// Says what a receiver has to say once it is Established: End-of-RIB, and KEEPALIVEs.
+///
+/// BIRD begins to send when something wakes it after it became Established, and sleeps for seconds
+/// if nothing does. So that it shows what it can, End-of-RIB comes in a segment of its own, and
+/// KEEPALIVEs come often until everything is received.
+fn talk(mut stream: TcpStream, loaded: &AtomicBool) -> io::Result<Infallible> {
+    let deadline = Instant::now() + LOADING;
+    thread::sleep(Duration::from_micros(100));
+    stream.write_all(&wire::end_of_rib())?;
+    loop {
+        let loading = !loaded.load(Relaxed) && Instant::now() < deadline;
+        thread::sleep(if loading {
+            WAKE_INTERVAL
+        } else {
+            KEEPALIVE_INTERVAL
+        });
+        stream.write_all(&wire::keepalive())?;
     }
 }
