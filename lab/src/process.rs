@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -97,11 +97,10 @@ impl Process {
     pub fn ensure_running(&mut self) -> Result<()> {
         if let Some(status) = self.exit_status()? {
             let log = self.log()?;
-            let last: Vec<_> = log.trim_end().rsplit('\n').take(3).collect();
-            let name = &self.name;
-            return Err(
-                Hopeless(format!("{name} ended with {status}: {}", last.join(" / "))).into(),
-            );
+            let mut last: Vec<_> = log.trim_end().rsplit('\n').take(3).collect();
+            last.reverse();
+            let state = format!("{} ended with {status}: {}", self.name, last.join(" / "));
+            return Err(Hopeless(state).into());
         }
         Ok(())
     }
@@ -138,9 +137,7 @@ impl Process {
     }
 
     fn pid(&self) -> Result<Pid> {
-        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
-        ensure!(pid.as_raw() > 1, "{} has no process id", self.name);
-        Ok(pid)
+        Ok(Pid::from_raw(i32::try_from(self.child.id())?))
     }
 }
 
