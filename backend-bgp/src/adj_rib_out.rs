@@ -1,9 +1,10 @@
 //! What one peer has been told, and what it has to be told next (RFC 4271 section 3.2).
 //!
-//! The peer is led from one table to the next in rounds. A round knows the table that the peer held when it began and the
-//! table it leads to, both persistent maps that cost a pointer, and a queue of what is still to be written. When a newer
-//! table is wished for in the middle of a round, the next round starts from what the peer holds at that moment, so a slow
-//! peer converges to the newest wish without being told what is no longer true.
+//! The peer is led from one table to the next in rounds. A round knows the table that the peer
+//! held when it began and the table it leads to, both persistent maps that cost a pointer, and a
+//! queue of what is still to be written. When a newer table is wished for in the middle of a
+//! round, the next round starts from what the peer holds at that moment, so a slow peer converges
+//! to the newest wish without being told what is no longer true.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -119,7 +120,8 @@ impl AdjRibOut {
         }
     }
 
-    /// What to write next: withdrawals, then updates, then End-of-RIB. It stays the next until [`Self::advance`].
+    /// What to write next: withdrawals, then updates, then End-of-RIB. It stays the next until
+    /// [`Self::advance`].
     pub(crate) fn next(&mut self) -> Option<Batch<'_>> {
         if !self.target.ptr_eq(&self.wished) {
             self.begin_round();
@@ -194,7 +196,8 @@ impl AdjRibOut {
         self.queue = queue_of(groups);
     }
 
-    /// What the peer holds in the middle of a round: the target, but for what is still in the queue.
+    /// What the peer holds in the middle of a round: the target, but for what is still in the
+    /// queue.
     fn held_now(&self) -> Routes {
         let mut held = self.target.clone();
         for prefix in self.queue.iter().flat_map(Group::rest) {

@@ -69,8 +69,8 @@ impl BgpBackend {
         }
     }
 
-    /// Starts and stops sessions so that those run which `set` wants. A session whose settings are the
-    /// same is left alone.
+    /// Starts and stops sessions so that those run which `set` wants. A session whose settings are
+    /// the same is left alone.
     fn reconcile(&mut self, set: &AnnouncementSet) {
         let mut before = std::mem::take(&mut self.tasks);
         let wanted: Vec<_> = wanted(set)

@@ -1,11 +1,12 @@
 //! From announcements to BGP routes (behaviour reference 5.6).
 //!
-//! Each VIP becomes, for each advertisement of its pool, the prefix of the advertisement's length that contains it. VIPs
-//! and advertisements that lead to the same prefix share one route: its communities are those of all of them, its local
-//! preference is the highest. A route goes when the last VIP behind it goes.
+//! Each VIP becomes, for each advertisement of its pool, the prefix of the advertisement's length
+//! that contains it. VIPs and advertisements that lead to the same prefix share one route: its
+//! communities are those of all of them, its local preference is the highest. A route goes when
+//! the last VIP behind it goes.
 //!
-//! All peers share one persistent map of routes. A change of k announcements costs O(k log n); only a change of the
-//! pools makes all routes anew.
+//! All peers share one persistent map of routes. A change of k announcements costs O(k log n);
+//! only a change of the pools makes all routes anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -80,7 +81,8 @@ pub(crate) struct Export {
     config: Arc<Config>,
     by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
     plans: BTreeMap<Arc<str>, Plan>,
-    /// How many VIPs of which pool are behind an aggregate. Not for host routes: each has the one VIP.
+    /// How many VIPs of which pool are behind an aggregate. Not for host routes: each has the one
+    /// VIP.
     aggregates: BTreeMap<(IpNet, Arc<str>), usize>,
     routes: Routes,
 }
@@ -128,7 +130,8 @@ impl Export {
         }
     }
 
-    /// Adds an announcement to the counts of its aggregates, or takes it out, and notes the prefixes it leads to.
+    /// Adds an announcement to the counts of its aggregates, or takes it out, and notes the
+    /// prefixes it leads to.
     fn count(
         &mut self,
         announcement: &Announcement,

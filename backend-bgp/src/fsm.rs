@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!            Start            TCP up                Open                 Keepalive
-//!   ┌──────┐ ─────▶ ┌─────────┐ ─────▶ ┌──────────┐ ────▶ ┌─────────────┐ ────────▶ ┌─────────────┐
-//!   │ Idle │        │ Connect │        │ OpenSent │       │ OpenConfirm │           │ Established │
-//!   └──────┘        └─────────┘        └──────────┘       └─────────────┘           └─────────────┘
+//!   ┌──────┐ ─────▶ ┌─────────┐ ─────▶ ┌──────────┐ ────▶ ┌─────────────┐ ───────▶ ┌─────────────┐
+//!   │ Idle │        │ Connect │        │ OpenSent │       │ OpenConfirm │          │ Established │
+//!   └──────┘        └─────────┘        └──────────┘       └─────────────┘          └─────────────┘
 //!      ▲               │    ▲               │                    │                         │
 //!      │       TCP down│    │ retry timer   │ anything that ends the connection            │
 //!      │               ▼    │               ▼                    ▼                         ▼
@@ -14,11 +14,13 @@
 //!      └──── Stop, from every state
 //! ```
 //!
-//! RFC 4271 uses Active for listening. This speaker never listens, so Active is the state of waiting for the next
-//! attempt, and it takes the place of Idle with its restart timer: Idle means that the session is not wanted.
+//! RFC 4271 uses Active for listening. This speaker never listens, so Active is the state of
+//! waiting for the next attempt, and it takes the place of Idle with its restart timer: Idle means
+//! that the session is not wanted.
 //!
-//! The machine is a table, [`next`]: what it holds is a [`State`] and nothing else. Facts that belong to an event, such
-//! as the NOTIFICATION that a malformed message calls for, stay with the session.
+//! The machine is a table, [`next`]: what it holds is a [`State`] and nothing else. Facts that
+//! belong to an event, such as the NOTIFICATION that a malformed message calls for, stay with the
+//! session.
 
 use std::fmt;
 

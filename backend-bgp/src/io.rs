@@ -1,7 +1,7 @@
 //! The task of one peer: its socket, its clock, and nothing that needs thought.
 //!
-//! This file and those in its folder are the only ones of the crate with sockets, tasks, a clock and
-//! randomness.
+//! This file and those in its folder are the only ones of the crate with sockets, tasks, a clock
+//! and randomness.
 #![expect(
     clippy::disallowed_methods,
     reason = "here time is read and tasks are started, to be arguments everywhere else"
@@ -166,7 +166,9 @@ impl Driver {
                 },
                 happening = self.link.next(writing) => self.happened(happening),
                 Ok(()) = self.wishes.changed() => self.take_wish(),
-                command = self.commands.recv(), if !self.session.is_stopped() => self.command(command),
+                command = self.commands.recv(), if !self.session.is_stopped() => {
+                    self.command(command);
+                }
                 () = sleep_until(deadline) => self.session.handle_timeout(now()),
             }
         }

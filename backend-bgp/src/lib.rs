@@ -6,9 +6,9 @@
 //!                    backend ─ one io task per peer ───┘               io ─▶ socket
 //! ```
 //!
-//! It announces and learns nothing: routes that a peer sends are judged (RFC 7606) and dropped. It dials
-//! and never listens. Only `io` opens sockets, starts tasks, and reads the clock; every other file is a
-//! deterministic function of its inputs.
+//! It announces and learns nothing: routes that a peer sends are judged (RFC 7606) and dropped. It
+//! dials and never listens. Only `io` opens sockets, starts tasks, and reads the clock; every
+//! other file is a deterministic function of its inputs.
 
 mod adj_rib_out;
 mod backend;
@@ -17,6 +17,8 @@ mod fsm;
 mod io;
 pub mod packet;
 mod session;
+#[cfg(test)]
+mod testing;
 mod timer;
 
 pub use backend::BgpBackend;

@@ -1,15 +1,13 @@
 //! One BGP session with one peer, without its socket: state machine, timers, codec and Adj-RIB-Out.
 //!
 //! ```text
-//!             handle_input(Connected, Received, Written, Closed …)
-//!   ┌──────┐ ─────────────────────────────────────────────────────▶ ┌─────────┐
-//!   │  io  │    poll_event() Connect, Disconnect, Up, Down          │ Session │ ◀── handle_input(Routes, Stop)
-//!   └──────┘ ◀───────────────────────────────────────────────────── └─────────┘
-//!               poll_transmit() octets, poll_timeout() deadline
+//!  ┌────┐ ── handle_input: Connected, Received, Written, Closed … ──▶ ┌─────────┐
+//!  │ io │ ◀─ poll_event: Connect, Disconnect, Up, Down ────────────── │ Session │ ◀─ Routes, Stop
+//!  └────┘ ◀─ poll_transmit: octets; poll_timeout: deadline ────────── └─────────┘
 //! ```
 //!
-//! Its owner tells it everything that happens, with the time, and then asks for events, octets and the
-//! next deadline until there is nothing more.
+//! Its owner tells it everything that happens, with the time, and then asks for events, octets and
+//! the next deadline until there is nothing more.
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,6 +28,7 @@ use crate::packet::{Notification, Reason};
 use crate::timer::{Backoff, Timer, TimerTable, jitter};
 
 use agreement::Agreement;
+pub(crate) use agreement::router_id_of;
 use counters::Counters;
 
 mod agreement;
@@ -250,7 +249,7 @@ impl Session {
         if before == State::Established {
             tracing::warn!(peer, state = %self.state, reason, "BGP session lost");
         } else if self.told.as_ref() == Some(&reason) {
-            tracing::debug!(peer, state = %self.state, reason, "BGP session still cannot be established");
+            tracing::debug!(peer, state = %self.state, reason, "BGP session still not established");
             return;
         } else {
             tracing::warn!(peer, state = %self.state, reason, "BGP session cannot be established");
@@ -264,7 +263,8 @@ impl Session {
         let established = (self.state == State::Established).then(|| now - self.since);
         let (state, actions) = fsm::next(self.state, event);
         if state != self.state {
-            tracing::debug!(peer = self.name(), state = %state, from = %self.state, ?event, "BGP state");
+            let peer = self.name();
+            tracing::debug!(peer, state = %state, from = %self.state, ?event, "BGP state");
             self.state = state;
             self.since = now;
         }
@@ -392,13 +392,4 @@ pub(crate) fn name_of(peer: &Peer) -> String {
         BGP_PORT => peer.address.to_string(),
         port => SocketAddr::new(peer.address, port).to_string(),
     }
-}
-
-/// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that stays the
-/// same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name.
-pub(crate) fn router_id_of(node: &str) -> Ipv4Addr {
-    let hash = node.bytes().fold(0x811c_9dc5_u32, |hash, octet| {
-        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
-    });
-    Ipv4Addr::from(hash.max(1))
 }

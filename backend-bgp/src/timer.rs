@@ -88,9 +88,9 @@ pub(crate) fn jitter(interval: Duration, rng: &mut impl Rng) -> Duration {
 
 /// How long to wait before the next attempt to connect.
 ///
-/// The first attempt after a lost session is made at once. From then on, and for a peer that was never reached, the
-/// wait doubles from one second; only a session that held for a while makes it start over, so that a peer which accepts
-/// and drops us is not asked over and over.
+/// The first attempt after a lost session is made at once. From then on, and for a peer that was
+/// never reached, the wait doubles from one second; only a session that held for a while makes it
+/// start over, so that a peer which accepts and drops us is not asked over and over.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Backoff {
     step: u32,
@@ -99,11 +99,12 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// The longest wait.
     pub(crate) const MAX: Duration = Duration::from_secs(30);
-    /// The wait after a lost session: long enough for a restarting router's kernel to have closed the old connection.
+    /// The wait after a lost session: long enough for a restarting router's kernel to have closed
+    /// the old connection.
     pub(crate) const AT_ONCE: Duration = Duration::from_millis(100);
 
-    /// The wait, without jitter, after an attempt that failed or a session that was lost; `established` says how long it
-    /// had been Established.
+    /// The wait, without jitter, after an attempt that failed or a session that was lost;
+    /// `established` says how long it had been Established.
     pub(crate) fn wait(&mut self, established: Option<Duration>) -> Duration {
         match established {
             Some(lasted) if lasted >= Self::MAX => self.step = 0,

@@ -236,9 +236,19 @@ fn prefix(v6: bool, last: u8) -> IpNet {
     address.into()
 }
 
+/// A table as an external peer sees it.
+fn without_local_pref(mut table: Table) -> Table {
+    for attributes in table.values_mut() {
+        attributes.local_pref = 0;
+    }
+    table
+}
+
 proptest! {
     #[test]
-    fn the_peer_ends_with_the_newest_table_whatever_happened(steps in prop::collection::vec(step(), 1..30)) {
+    fn the_peer_ends_with_the_newest_table_whatever_happened(
+        steps in prop::collection::vec(step(), 1..30),
+    ) {
         let mut rib = AdjRibOut::default();
         let mut peer = Peer::default();
         let (mut families, mut peer_type) = (vec![Family::V4], PeerType::Internal);
@@ -249,7 +259,10 @@ proptest! {
                 Step::Set(entries) => {
                     wished = entries
                         .iter()
-                        .map(|((v6, last), (lp, c))| (prefix(*v6, *last), Attributes::clone(&attributes(*lp, *c))))
+                        .map(|((v6, last), (local_pref, community))| {
+                            let attributes = attributes(*local_pref, *community);
+                            (prefix(*v6, *last), Attributes::clone(&attributes))
+                        })
                         .collect();
                     rib.set(wished.iter().map(|(p, a)| (*p, Arc::new(a.clone()))).collect());
                 }
@@ -271,16 +284,9 @@ proptest! {
             }
             let mut held = Table::new();
             rib.for_each(|prefix, attributes| {
-                held.insert(*prefix, Attributes { local_pref: 0, communities: attributes.communities.clone() });
+                held.insert(*prefix, Attributes::clone(attributes));
             });
-            for attributes in held.values_mut() {
-                attributes.local_pref = 0;
-            }
-            let mut told = peer.table.clone();
-            for attributes in told.values_mut() {
-                attributes.local_pref = 0;
-            }
-            prop_assert_eq!(held, told);
+            prop_assert_eq!(without_local_pref(held), without_local_pref(peer.table.clone()));
             if !refreshed {
                 prop_assert_eq!(peer.needless, 0);
             }
@@ -288,9 +294,7 @@ proptest! {
         peer.take_all(&mut rib);
         wished.retain(|prefix, _| families.contains(&family_of(prefix)));
         if peer_type == PeerType::External {
-            for attributes in wished.values_mut() {
-                attributes.local_pref = 0;
-            }
+            wished = without_local_pref(wished);
         }
         prop_assert_eq!(peer.table, wished);
         prop_assert_eq!(peer.ended, families);

@@ -1,11 +1,245 @@
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use carillon_core::announcement::Announcement;
 use carillon_core::backend::contract;
+use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
+use carillon_core::node::Node;
+use carillon_core::selector::{Operator, Requirement, Selector};
+use tokio::net::TcpListener;
 
 use super::*;
+use crate::testing::{Connection, peer_at, soon};
 
 #[tokio::test]
 async fn keeps_the_contract_of_a_backend() {
     let check = contract::check(Box::new(BgpBackend::new()));
-    tokio::time::timeout(Duration::from_secs(60), check).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), check)
+        .await
+        .unwrap();
+}
+
+/// Makes sets, each a little different from the one before.
+struct World {
+    generation: u64,
+    node: Node,
+    config: Config,
+    vips: Vec<IpAddr>,
+}
+
+impl World {
+    fn new(peers: impl IntoIterator<Item = Peer>) -> Self {
+        let pool = Pool {
+            name: "pool".into(),
+            backend: NAME,
+            blocks: Vec::new(),
+            avoid_buggy_ips: false,
+            auto_assign: true,
+            bgp_advertisements: vec![BgpAdvertisement::default()],
+        };
+        Self {
+            generation: 0,
+            node: Node::named("worker-0"),
+            config: Config {
+                pools: [(pool.name.clone(), Arc::new(pool))].into(),
+                peers: peers.into_iter().map(Arc::new).collect(),
+            },
+            vips: vec!["198.51.100.1".parse().unwrap()],
+        }
+    }
+
+    /// Sets the backend, and waits until that is applied. Returns what else it told.
+    async fn set(&mut self, backend: &mut BgpBackend) -> Vec<BackendEvent> {
+        self.generation += 1;
+        let mut set = AnnouncementSet::empty(Arc::new(self.node.clone()));
+        (set.generation, set.config) = (self.generation, Arc::new(self.config.clone()));
+        for vip in &self.vips {
+            let announcement = Announcement {
+                vip: *vip,
+                pool: "pool".into(),
+                services: Vec::new(),
+            };
+            set.by_vip.insert(*vip, Arc::new(announcement));
+        }
+        backend.set(Arc::new(set));
+        let mut told = Vec::new();
+        loop {
+            match soon(poll_fn(|cx| backend.poll_event(cx))).await {
+                BackendEvent::Applied { generation } if generation == self.generation => {
+                    return told;
+                }
+                event => told.push(event),
+            }
+        }
+    }
+}
+
+async fn listener() -> (TcpListener, Peer) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = peer_at(listener.local_addr().unwrap());
+    (listener, peer)
+}
+
+async fn up(backend: &mut BgpBackend) {
+    let event = soon(poll_fn(|cx| backend.poll_event(cx))).await;
+    assert!(
+        matches!(event, BackendEvent::NeighborUp { .. }),
+        "{event:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_change_of_advertisements_leaves_sessions_alone() {
+    let (listener, peer) = listener().await;
+    let mut world = World::new([peer]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    up(&mut backend).await;
+    connection.table_of(1).await;
+
+    let mut pool = Pool::clone(&world.config.pools["pool"]);
+    pool.bgp_advertisements.push(BgpAdvertisement {
+        aggregation_length_v4: 24,
+        communities: [Community(1)].into(),
+        ..BgpAdvertisement::default()
+    });
+    world.config.pools.insert(pool.name.clone(), Arc::new(pool));
+    world.vips.push("198.51.100.2".parse().unwrap());
+    assert_eq!(world.set(&mut backend).await, []);
+    connection.table_of(3).await;
+}
+
+#[tokio::test]
+async fn only_the_peer_whose_settings_changed_is_touched() {
+    let (one, one_peer) = listener().await;
+    let (other, mut other_peer) = listener().await;
+    let mut world = World::new([one_peer.clone(), other_peer.clone()]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut kept = Connection::establish(&one).await;
+    up(&mut backend).await;
+    let mut changed = Connection::establish(&other).await;
+    up(&mut backend).await;
+
+    other_peer.hold_time = Duration::from_secs(30);
+    world.config.peers = vec![Arc::new(other_peer), Arc::new(one_peer)];
+    let (told, notification) = tokio::join!(world.set(&mut backend), changed.last_words());
+    let reason = notification.and_then(|n| n.reason());
+    assert_eq!(reason, Some(Reason::OtherConfigurationChange));
+    assert!(
+        matches!(told[..], [BackendEvent::NeighborDown { .. }]),
+        "{told:?}"
+    );
+    drop(changed);
+    let _again = Connection::establish(&other).await;
+    up(&mut backend).await;
+
+    world.vips.clear();
+    world.set(&mut backend).await;
+    kept.table_of(0).await;
+    let status = soon(backend.status()).await;
+    let names: Vec<_> = status.neighbors.iter().map(|n| n.name.clone()).collect();
+    let expected = [&other, &one].map(|l| l.local_addr().unwrap().to_string());
+    assert_eq!(names, expected, "in configuration order");
+}
+
+#[tokio::test]
+async fn a_peer_that_is_gone_is_told_so_and_waited_for() {
+    let (listener, peer) = listener().await;
+    let mut world = World::new([peer]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    up(&mut backend).await;
+    connection.table_of(1).await;
+
+    world.config.peers.clear();
+    let (_, notification) = tokio::join!(world.set(&mut backend), async {
+        let last = connection.last_words().await;
+        drop(connection);
+        last
+    });
+    assert_eq!(
+        notification.and_then(|n| n.reason()),
+        Some(Reason::PeerDeconfigured)
+    );
+    assert!(soon(backend.status()).await.neighbors.is_empty());
+}
+
+#[tokio::test]
+async fn node_selectors_decide_where_a_session_runs() {
+    let (listener, mut peer) = listener().await;
+    peer.node_selectors = vec![Selector {
+        requirements: vec![Requirement {
+            key: "rack".to_owned(),
+            operator: Operator::In(BTreeSet::from(["a".to_owned()])),
+        }],
+    }];
+    let mut world = World::new([peer]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    assert!(soon(backend.status()).await.neighbors.is_empty());
+
+    world.node.labels.insert("rack".to_owned(), "a".to_owned());
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    up(&mut backend).await;
+
+    world.node.labels.clear();
+    let (_, notification) = tokio::join!(world.set(&mut backend), async {
+        let last = connection.last_words().await;
+        drop(connection);
+        last
+    });
+    let text = notification.as_ref().and_then(Notification::communication);
+    assert_eq!(
+        text,
+        Some("node worker-0 is no longer selected for this session")
+    );
+}
+
+#[tokio::test]
+async fn several_peers_may_have_one_address() {
+    let (listener, peer) = listener().await;
+    let mut second = peer.clone();
+    second.my_asn = 64501;
+    let mut world = World::new([peer, second]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut one = Connection::establish(&listener).await;
+    let mut other = Connection::establish(&listener).await;
+    one.table_of(1).await;
+    other.table_of(1).await;
+}
+
+#[tokio::test]
+async fn a_shutdown_withdraws_and_gives_the_reason() {
+    let (listener, peer) = listener().await;
+    let mut world = World::new([peer]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    connection.table_of(1).await;
+    let shutdown = Box::new(backend).shutdown("node is drained".to_owned());
+    let ((), notification) = tokio::join!(soon(shutdown), async {
+        connection.table_of(0).await;
+        let last = connection.last_words().await;
+        drop(connection);
+        last
+    });
+    let text = notification.as_ref().and_then(Notification::communication);
+    assert_eq!(text, Some("node is drained"));
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_a_router_that_does_not_answer() {
+    let (listener, peer) = listener().await;
+    let mut world = World::new([peer]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let _silent = Connection::accept(&listener).await;
+    soon(Box::new(backend).shutdown("node is drained".to_owned())).await;
 }

@@ -163,6 +163,19 @@ fn pools() -> impl Strategy<Value = Vec<Arc<Pool>>> {
     (pool_of("a"), pool_of("b")).prop_map(|(a, b)| vec![a, b])
 }
 
+/// IPv6 or not, last part, and whether it is in pool a.
+fn vips() -> impl Strategy<Value = BTreeMap<(bool, u8), bool>> {
+    prop::collection::btree_map((any::<bool>(), 0..20u8), any::<bool>(), 0..12)
+}
+
+fn address(v6: bool, last: u8) -> IpAddr {
+    if v6 {
+        [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)].into()
+    } else {
+        [198, 51, 100, last].into()
+    }
+}
+
 /// The definition: every VIP under every advertisement of its pool.
 fn model(set: &AnnouncementSet) -> BTreeMap<IpNet, (u32, BTreeSet<Community>)> {
     let mut routes = BTreeMap::<IpNet, (u32, BTreeSet<Community>)>::new();
@@ -185,23 +198,22 @@ proptest! {
     #[test]
     fn any_sequence_of_sets_leads_to_what_the_last_one_says(
         configs in prop::collection::vec(pools(), 1..3),
-        steps in prop::collection::vec(
-            (any::<prop::sample::Index>(), prop::collection::btree_map((any::<bool>(), 0..20u8), any::<bool>(), 0..12)),
-            1..8,
-        ),
+        steps in prop::collection::vec((any::<prop::sample::Index>(), vips()), 1..8),
     ) {
         let mut export = Export::default();
         let configs: Vec<_> = configs.into_iter().map(config).collect();
         for (choice, vips) in steps {
             let mut set = set(choice.get(&configs), &[]);
             for ((v6, last), in_a) in vips {
-                let vip: IpAddr = if v6 { [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)].into() } else { [198, 51, 100, last].into() };
+                let vip = address(v6, last);
                 set.by_vip.insert(vip, announcement(vip, if in_a { "a" } else { "b" }));
             }
             let routes: BTreeMap<_, _> = export
                 .apply(&set)
                 .iter()
-                .map(|(prefix, a)| (*prefix, (a.local_pref, a.communities.iter().copied().collect())))
+                .map(|(prefix, a)| {
+                    (*prefix, (a.local_pref, a.communities.iter().copied().collect()))
+                })
                 .collect();
             prop_assert_eq!(routes, model(&set));
         }

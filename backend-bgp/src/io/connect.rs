@@ -40,8 +40,8 @@ pub(super) async fn connect(peer: &Peer) -> io::Result<TcpStream> {
         .await
 }
 
-/// The hop limit: external sessions can be held to one hop, or let over many; for all others the kernel
-/// has its default.
+/// The hop limit: external sessions can be held to one hop, or let over many; for all others the
+/// kernel has its default.
 fn ttl(peer: &Peer) -> Option<u32> {
     let external = peer.my_asn != peer.peer_asn;
     match peer.ebgp_multihop {

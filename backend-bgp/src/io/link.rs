@@ -81,8 +81,9 @@ impl Link {
     }
 }
 
-/// Closes a connection after these octets. What the peer still sends is read and dropped: closing over
-/// unread octets would make the kernel reset the connection, and the peer lose our last words.
+/// Closes a connection after these octets. What the peer still sends is read and dropped: closing
+/// over unread octets would make the kernel reset the connection, and the peer lose our last
+/// words.
 pub(super) async fn close(mut stream: TcpStream, unsent: Vec<u8>) {
     let closing = async {
         stream.write_all(&unsent).await?;

@@ -1,1 +1,323 @@
+//! Tasks against scripted routers on the loopback interface, and on ports that the kernel chooses.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use carillon_core::config::Community;
+use ipnet::IpNet;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::export::Attributes;
+use crate::packet::message::put_keepalive;
+use crate::packet::{Message, Reason};
+use crate::testing::{Connection, peer_at, soon};
+
+struct Router {
+    listener: TcpListener,
+    wishes: watch::Sender<Wish>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    task: Task,
+}
+
+impl Router {
+    async fn new(address: &str, change: impl FnOnce(&mut Peer)) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let mut peer = peer_at(local);
+        change(&mut peer);
+        let wishes = watch::Sender::default();
+        let (reporter, reports) = mpsc::unbounded_channel();
+        let id = Ipv4Addr::new(9, 9, 9, 9);
+        let task = Task::spawn(
+            7,
+            Arc::new(peer),
+            id,
+            wishes.subscribe(),
+            reporter,
+            Vec::new(),
+        );
+        Self {
+            listener,
+            wishes,
+            reports,
+            task,
+        }
+    }
+
+    async fn accept(&self) -> Connection {
+        Connection::accept(&self.listener).await
+    }
+
+    async fn establish(&self) -> Connection {
+        Connection::establish(&self.listener).await
+    }
+
+    fn wish(&self, generation: u64, routes: Routes) {
+        self.wishes.send_replace(Wish { generation, routes });
+    }
+
+    /// The next report that is not about a generation.
+    async fn news(&mut self) -> News {
+        loop {
+            let report = soon(self.reports.recv()).await.expect("the task runs");
+            assert_eq!(report.task, 7);
+            if !matches!(report.news, News::Applied(_)) {
+                return report.news;
+            }
+        }
+    }
+
+    async fn applied(&mut self, generation: u64) {
+        loop {
+            let report = soon(self.reports.recv()).await.expect("the task runs");
+            if matches!(report.news, News::Applied(applied) if applied == generation) {
+                return;
+            }
+        }
+    }
+}
+
+fn hosts(count: u32) -> Routes {
+    let attributes = Arc::new(Attributes::default());
+    (0..count)
+        .map(|n| {
+            let address = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n));
+            (IpNet::from(address), attributes.clone())
+        })
+        .collect()
+}
+
+/// Routes of 840 octets each, so that the kernel's buffers do not hold them all.
+fn heavy(count: u32) -> Routes {
+    let attributes = |n| Attributes {
+        local_pref: 0,
+        communities: (n..n + 200).map(Community).collect(),
+    };
+    hosts(count)
+        .keys()
+        .copied()
+        .zip((0..).map(|n| Arc::new(attributes(n))))
+        .collect()
+}
+
+#[tokio::test]
+async fn comes_up_announces_and_says_goodbye() {
+    for address in ["127.0.0.1", "::1"] {
+        let mut router = Router::new(address, |_| ()).await;
+        let mut connection = router.establish().await;
+        assert!(matches!(router.news().await, News::Up(_)));
+        let prefix: IpNet = match address {
+            "::1" => "2001:db8::1/128".parse().unwrap(),
+            _ => "198.51.100.1/32".parse().unwrap(),
+        };
+        router.wish(5, [(prefix, Arc::default())].into_iter().collect());
+        connection.table_of(1).await;
+        router.applied(5).await;
+
+        let reason = Notification::with_communication(Reason::AdministrativeShutdown, "draining");
+        router.task.stop(reason.clone());
+        let Some(Message::Update(update)) = connection.message().await else {
+            panic!("no withdrawal");
+        };
+        assert_eq!(update.withdrawn, [prefix]);
+        assert_eq!(
+            connection.message().await,
+            Some(Message::Notification(reason))
+        );
+        assert_eq!(connection.message().await, None);
+        drop(connection);
+        assert!(matches!(router.news().await, News::Down(..)));
+        assert!(matches!(router.news().await, News::Ended));
+    }
+}
+
+#[tokio::test]
+async fn messages_may_come_in_pieces() {
+    let mut router = Router::new("127.0.0.1", |_| ()).await;
+    let mut connection = router.establish().await;
+    assert!(matches!(router.news().await, News::Up(_)));
+    let mut octets = Vec::new();
+    for _ in 0..3 {
+        put_keepalive(&mut octets);
+    }
+    for octet in octets {
+        connection.stream.write_all(&[octet]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    router.wish(2, hosts(1));
+    connection.table_of(1).await;
+}
+
+#[tokio::test]
+async fn a_router_that_reads_late_gets_it_all() {
+    let mut router = Router::new("127.0.0.1", |_| ()).await;
+    let mut connection = router.establish().await;
+    assert!(matches!(router.news().await, News::Up(_)));
+    router.wish(1, heavy(20_000));
+    while router.task.status().await.unwrap().announced.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    router.wish(2, hosts(1000));
+    router.wish(3, hosts(10));
+    let mut most = 0;
+    while most < 100 || connection.table.len() != 10 {
+        connection.update().await;
+        most = most.max(connection.table.len());
+    }
+    assert!(most < 20_000, "the older wish was given up");
+    router.applied(3).await;
+}
+
+#[tokio::test]
+async fn a_reset_connection_is_made_again() {
+    let mut router = Router::new("127.0.0.1", |_| ()).await;
+    let connection = router.establish().await;
+    assert!(matches!(router.news().await, News::Up(_)));
+    let stream = socket2::SockRef::from(&connection.stream);
+    stream.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(connection);
+    let News::Down(_, reason) = router.news().await else {
+        panic!("not lost");
+    };
+    assert!(reason.starts_with("connection lost (") || reason.starts_with("the router closed"));
+    let _again = router.establish().await;
+    assert!(matches!(router.news().await, News::Up(_)));
+}
+
+#[tokio::test]
+async fn a_notification_right_before_the_close_is_heard() {
+    let mut router = Router::new("127.0.0.1", |_| ()).await;
+    let mut connection = router.accept().await;
+    connection
+        .say(|out| Notification::new(Reason::BadPeerAs).encode(out))
+        .await;
+    drop(connection);
+    let News::Down(_, reason) = router.news().await else {
+        panic!("not refused");
+    };
+    assert!(reason.contains("Bad Peer AS"), "{reason}");
+}
+
+#[tokio::test]
+async fn our_notification_reaches_a_router_that_talks_on() {
+    let router = Router::new("127.0.0.1", |_| ()).await;
+    let mut connection = router.establish().await;
+    connection.stream.write_all(&[0; 19]).await.unwrap();
+    connection
+        .stream
+        .write_all(&vec![0xff; 100_000])
+        .await
+        .unwrap();
+    let notification = loop {
+        match connection.message().await {
+            Some(Message::Notification(notification)) => break notification,
+            Some(_) => {}
+            None => panic!("closed without a NOTIFICATION"),
+        }
+    };
+    assert_eq!(
+        notification.reason(),
+        Some(Reason::ConnectionNotSynchronized)
+    );
+    assert_eq!(connection.message().await, None);
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let mut router = Router::new("127.0.0.1", |peer| peer.port = 1).await;
+    let News::Down(name, reason) = router.news().await else {
+        panic!("connected");
+    };
+    assert_eq!(name, "127.0.0.1:1");
+    assert_eq!(
+        reason,
+        "connection refused: nothing listens on 127.0.0.1:1; is BGP running there?"
+    );
+    let status = router.task.status().await.unwrap();
+    assert_eq!(
+        (status.state.as_str(), status.last_error),
+        ("Active", Some(reason))
+    );
+}
+
+#[tokio::test]
+async fn a_source_address_is_used_and_must_exist() {
+    let source = "127.0.0.2".parse().unwrap();
+    let router = Router::new("127.0.0.1", |peer| peer.source_address = Some(source)).await;
+    let connection = router.accept().await;
+    assert_eq!(connection.stream.peer_addr().unwrap().ip(), source);
+
+    let foreign = "192.0.2.77".parse().unwrap();
+    let mut router = Router::new("127.0.0.1", |peer| peer.source_address = Some(foreign)).await;
+    let News::Down(_, reason) = router.news().await else {
+        panic!("connected");
+    };
+    assert_eq!(
+        reason,
+        "source-address 192.0.2.77 is not an address of this node"
+    );
+}
+
+#[tokio::test]
+async fn a_password_that_is_too_long_is_refused() {
+    let long = carillon_core::config::Password("x".repeat(81));
+    let mut router = Router::new("127.0.0.1", |peer| peer.password = Some(long)).await;
+    let News::Down(_, reason) = router.news().await else {
+        panic!("connected");
+    };
+    assert!(
+        reason.contains("the password has 81 octets, TCP MD5 takes at most 80"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_wants_ends() {
+    let Router {
+        listener,
+        mut reports,
+        task,
+        wishes,
+    } = Router::new("127.0.0.1", |_| ()).await;
+    let (_stream, _) = soon(listener.accept()).await.unwrap();
+    drop(task);
+    drop(wishes);
+    while let Some(report) = soon(reports.recv()).await {
+        if matches!(report.news, News::Ended) {
+            return;
+        }
+    }
+    panic!("ended without a word");
+}
+
+#[tokio::test]
+async fn a_successor_waits_for_its_predecessor() {
+    let mut router = Router::new("127.0.0.1", |_| ()).await;
+    let mut connection = router.establish().await;
+    assert!(matches!(router.news().await, News::Up(_)));
+    let (reporter, _reports) = mpsc::unbounded_channel();
+    let _successor = Task::spawn(
+        8,
+        router.task.peer.clone(),
+        Ipv4Addr::new(9, 9, 9, 9),
+        router.wishes.subscribe(),
+        reporter,
+        vec![router.task.clone()],
+    );
+    router
+        .task
+        .stop(Notification::new(Reason::OtherConfigurationChange));
+    while let Some(message) = connection.message().await {
+        if let Message::Notification(notification) = message {
+            assert_eq!(
+                notification.reason(),
+                Some(Reason::OtherConfigurationChange)
+            );
+        }
+    }
+    drop(connection);
+    assert!(matches!(router.news().await, News::Down(..)));
+    assert!(matches!(router.news().await, News::Ended));
+    router.establish().await;
+}

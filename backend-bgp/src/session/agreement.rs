@@ -20,8 +20,8 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
-    /// The beginning of one, on a new connection. Routes of the connection's own family are offered,
-    /// for only of that family it has a next hop.
+    /// The beginning of one, on a new connection. Routes of the connection's own family are
+    /// offered, for only of that family it has a next hop.
     pub(super) fn new(peer: &Peer, local: IpAddr, fallback: Ipv4Addr) -> Self {
         let local = local.to_canonical();
         let router_id = peer.router_id.unwrap_or(match local {
@@ -59,11 +59,21 @@ impl Agreement {
         Some(Duration::from_secs(self.ours.hold_time.min(theirs).into()))
     }
 
-    /// How often to send a KEEPALIVE: a third of the hold time, or more often where that is configured,
-    /// but "not more frequently than one per second" (RFC 4271 section 4.4). `None` for never.
+    /// How often to send a KEEPALIVE: a third of the hold time, or more often where that is
+    /// configured, but "not more frequently than one per second" (RFC 4271 section 4.4). `None`
+    /// for never.
     pub(super) fn keepalive_time(&self, peer: &Peer) -> Option<Duration> {
         let third = self.hold_time().filter(|time| !time.is_zero())? / 3;
         let wanted = peer.keepalive_time.unwrap_or(third);
         Some(wanted.min(third).max(Duration::from_secs(1)))
     }
+}
+
+/// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that
+/// stays the same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name.
+pub(crate) fn router_id_of(node: &str) -> Ipv4Addr {
+    let hash = node.bytes().fold(0x811c_9dc5_u32, |hash, octet| {
+        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
+    });
+    Ipv4Addr::from(hash.max(1))
 }

@@ -1,1 +1,5 @@
-
+mod agreement;
+mod errors;
+mod lifecycle;
+mod pair;
+mod routes;

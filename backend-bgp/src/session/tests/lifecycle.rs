@@ -1,0 +1,307 @@
+//! Timers, retries, and the end of sessions.
+
+use std::io;
+use std::time::Duration;
+
+use super::pair::{Pair, ebgp, hosts, open};
+use crate::fsm::State;
+use crate::packet::message::put_keepalive;
+use crate::packet::{Message, Notification, Open, Reason};
+use crate::session::{Event, Input};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn stop() -> Notification {
+    Notification::with_communication(Reason::AdministrativeShutdown, "draining")
+}
+
+#[test]
+fn dials_at_once_and_comes_up() {
+    let mut pair = Pair::new(ebgp());
+    pair.input(Input::Routes(hosts(3)));
+    assert_eq!(pair.events, [], "nothing before the start");
+    pair.input(Input::Start);
+    assert_eq!(pair.events, [Event::Connect]);
+    pair.establish();
+    assert_eq!(pair.events, [Event::Connect, Event::Up]);
+    assert_eq!(pair.table.len(), 3);
+    let kinds: Vec<_> = pair.received.iter().map(std::mem::discriminant).collect();
+    let expected = [
+        Message::Open(open()),
+        Message::Keepalive,
+        Message::Update(crate::packet::Update::default()),
+        Message::Update(crate::packet::Update::default()),
+    ];
+    assert_eq!(
+        kinds,
+        expected
+            .iter()
+            .map(std::mem::discriminant)
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        matches!(pair.received.last(), Some(Message::Update(update)) if update.end_of_rib.is_some())
+    );
+}
+
+#[test]
+fn octets_may_come_one_by_one() {
+    let mut pair = Pair::open_sent(ebgp());
+    let mut octets = Vec::new();
+    open().encode(&mut octets);
+    put_keepalive(&mut octets);
+    for octet in octets {
+        pair.input(Input::Received(&[octet]));
+    }
+    assert_eq!(pair.session.state, State::Established);
+}
+
+#[test]
+fn a_silent_router_is_given_up_after_the_hold_time() {
+    let mut pair = Pair::established(ebgp());
+    pair.pass(Duration::from_secs(89));
+    assert_eq!(pair.session.state, State::Established);
+    pair.pass(SECOND);
+    assert_eq!(pair.session.state, State::Active);
+    assert_eq!(
+        pair.notification(),
+        Some(&Notification::new(Reason::HoldTimerExpired))
+    );
+    assert_eq!(
+        pair.downs(),
+        ["hold timer expired: nothing from the router for 90 s"]
+    );
+    assert!(
+        pair.until_connect() <= Duration::from_millis(100),
+        "retried at once"
+    );
+}
+
+#[test]
+fn keepalives_are_sent_with_jitter() {
+    let mut peer = ebgp();
+    peer.hold_time = 9 * SECOND;
+    let mut pair = Pair::established(peer);
+    let before = pair.keepalives();
+    pair.live(300);
+    let sent = pair.keepalives() - before;
+    assert!(
+        (300 / 3..=400 / 3).contains(&sent),
+        "{sent} in 300 s, hold time 9 s"
+    );
+}
+
+#[test]
+fn a_configured_keepalive_time_cannot_be_more_than_a_third_of_the_hold_time() {
+    for (configured, expected) in [(2, 150..=200), (40, 30..=40), (0, 300..=400)] {
+        let mut peer = ebgp();
+        (peer.hold_time, peer.keepalive_time) = (30 * SECOND, Some(configured * SECOND));
+        let mut pair = Pair::established(peer);
+        let before = pair.keepalives();
+        pair.live(300);
+        let sent = pair.keepalives() - before;
+        assert!(
+            expected.contains(&sent),
+            "{sent} in 300 s, keepalive time {configured} s"
+        );
+    }
+}
+
+#[test]
+fn without_a_hold_time_nobody_has_to_speak() {
+    let mut pair = Pair::open_sent(ebgp());
+    pair.say(|out| {
+        Open {
+            hold_time: 0,
+            ..open()
+        }
+        .encode(out);
+    });
+    pair.say(put_keepalive);
+    let before = pair.keepalives();
+    pair.pass(Duration::from_secs(86_400));
+    assert_eq!(pair.session.state, State::Established);
+    assert_eq!(pair.keepalives(), before);
+    assert_eq!(pair.session.poll_timeout(), None);
+}
+
+#[test]
+fn the_smaller_hold_time_counts() {
+    let mut pair = Pair::open_sent(ebgp());
+    pair.say(|out| {
+        Open {
+            hold_time: 3,
+            ..open()
+        }
+        .encode(out);
+    });
+    pair.pass(3 * SECOND);
+    assert_eq!(pair.session.state, State::Active);
+    assert_eq!(
+        pair.last_error(),
+        "the router sent no KEEPALIVE for 3 s after OPEN"
+    );
+}
+
+#[test]
+fn an_open_is_awaited_for_four_minutes() {
+    let mut pair = Pair::open_sent(ebgp());
+    pair.pass(239 * SECOND);
+    assert_eq!(pair.session.state, State::OpenSent);
+    pair.pass(SECOND);
+    assert_eq!(
+        pair.notification(),
+        Some(&Notification::new(Reason::HoldTimerExpired))
+    );
+    assert_eq!(
+        pair.last_error(),
+        "the router accepted the connection but sent no OPEN"
+    );
+}
+
+#[test]
+fn a_router_that_does_not_read_is_given_up() {
+    let mut pair = Pair::established(ebgp());
+    pair.reads = false;
+    pair.input(Input::Routes(hosts(1)));
+    pair.live(8 * 60 - 1);
+    assert_eq!(pair.session.state, State::Established);
+    pair.read(1);
+    pair.live(8 * 60 - 1);
+    assert_eq!(
+        pair.session.state,
+        State::Established,
+        "some of it was taken in between"
+    );
+    pair.live(2);
+    assert_ne!(pair.session.state, State::Established);
+    assert_eq!(
+        pair.last_error(),
+        "send hold timer expired: the router has read nothing for 480 s"
+    );
+    let Some(Event::Disconnect(unsent)) = pair
+        .events
+        .iter()
+        .find(|e| matches!(e, Event::Disconnect(_)))
+    else {
+        panic!("not disconnected");
+    };
+    let mut expired = Vec::new();
+    Notification::new(Reason::SendHoldTimerExpired).encode(&mut expired);
+    assert!(unsent.ends_with(&expired));
+}
+
+#[test]
+fn attempts_become_rare_and_the_reason_is_told_once() {
+    let mut pair = Pair::new(ebgp());
+    pair.input(Input::Start);
+    for longest in [1, 2, 4, 8, 16, 30, 30] {
+        pair.input(Input::ConnectFailed(
+            io::ErrorKind::ConnectionRefused.into(),
+        ));
+        let waited = pair.until_connect();
+        let longest = longest * SECOND;
+        assert!(
+            (longest.mul_f64(0.75)..=longest).contains(&waited),
+            "{waited:?} of {longest:?}"
+        );
+    }
+    assert_eq!(pair.downs(), Vec::<&str>::new());
+    pair.input(Input::ConnectFailed(io::ErrorKind::HostUnreachable.into()));
+    assert_eq!(pair.downs().len(), 1, "another reason");
+}
+
+#[test]
+fn connecting_is_given_up_after_ten_seconds() {
+    let mut pair = Pair::new(ebgp());
+    pair.input(Input::Start);
+    pair.pass(10 * SECOND);
+    assert_eq!(pair.session.state, State::Active);
+    assert!(pair.events.contains(&Event::Disconnect(Vec::new())));
+    assert!(
+        pair.last_error()
+            .starts_with("no answer from 192.168.7.10 within 10 s")
+    );
+}
+
+#[test]
+fn a_router_that_accepts_and_drops_us_is_asked_less_and_less() {
+    let mut pair = Pair::established(ebgp());
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        pair.say(|out| Notification::new(Reason::MaximumPrefixes).encode(out));
+        waits.push(pair.until_connect());
+        pair.establish();
+    }
+    assert!(waits[0] <= Duration::from_millis(100));
+    assert!(waits.is_sorted() && waits[4] >= 6 * SECOND, "{waits:?}");
+    pair.live(60);
+    pair.say(|out| Notification::new(Reason::MaximumPrefixes).encode(out));
+    assert!(
+        pair.until_connect() <= Duration::from_millis(100),
+        "it held for a minute"
+    );
+}
+
+#[test]
+fn a_stop_withdraws_then_says_why() {
+    let mut pair = Pair::established(ebgp());
+    pair.input(Input::Routes(hosts(2000)));
+    assert_eq!(pair.table.len(), 2000);
+    pair.input(Input::Stop(stop()));
+    assert!(pair.table.is_empty());
+    assert_eq!(pair.received.last(), Some(&Message::Notification(stop())));
+    assert!(pair.session.is_finished());
+    assert_eq!(pair.session.poll_timeout(), None);
+    pair.input(Input::Start);
+    pair.input(Input::Routes(hosts(1)));
+    assert_eq!(
+        pair.session.state,
+        State::Idle,
+        "a stopped session does not come back"
+    );
+}
+
+#[test]
+fn a_stop_is_heard_in_every_state() {
+    let mut idle = Pair::new(ebgp());
+    idle.input(Input::Stop(stop()));
+    assert!(idle.session.is_finished());
+
+    let mut connecting = Pair::new(ebgp());
+    connecting.input(Input::Start);
+    connecting.input(Input::Stop(stop()));
+    assert_eq!(
+        connecting.events,
+        [Event::Connect, Event::Disconnect(Vec::new())]
+    );
+    assert!(connecting.session.is_finished());
+
+    for mut pair in [Pair::open_sent(ebgp()), Pair::open_confirm(ebgp())] {
+        pair.input(Input::Stop(stop()));
+        assert_eq!(pair.notification(), Some(&stop()));
+        assert!(pair.session.is_finished());
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_long_for_a_router_that_does_not_read() {
+    let mut pair = Pair::established(ebgp());
+    pair.input(Input::Routes(hosts(100_000)));
+    pair.reads = false;
+    pair.input(Input::Stop(stop()));
+    assert!(!pair.session.is_finished());
+    pair.pass(4 * SECOND);
+    assert!(pair.session.is_finished());
+}
+
+#[test]
+fn a_connection_that_breaks_during_the_stop_is_not_made_again() {
+    let mut pair = Pair::established(ebgp());
+    pair.input(Input::Routes(hosts(100_000)));
+    pair.reads = false;
+    pair.input(Input::Stop(stop()));
+    pair.input(Input::Closed(None));
+    assert!(pair.session.is_finished());
+    assert_eq!(pair.session.poll_timeout(), None);
+}

@@ -1,0 +1,146 @@
+//! Scripted routers on the loopback interface, for tests.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use carillon_core::address::Family;
+use carillon_core::config::Peer;
+use ipnet::IpNet;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::packet::message::put_keepalive;
+use crate::packet::{
+    Capabilities, DecodeContext, FamilySet, Frame, Message, Notification, Open, PeerType,
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Waits for something, but not for ever.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, future).await.expect("in time")
+}
+
+/// An external router of AS 64512.
+pub(crate) fn peer_at(address: SocketAddr) -> Peer {
+    Peer {
+        my_asn: 64500,
+        peer_asn: 64512,
+        address: address.ip(),
+        port: address.port(),
+        source_address: None,
+        hold_time: Duration::from_secs(90),
+        keepalive_time: None,
+        router_id: None,
+        node_selectors: Vec::new(),
+        password: None,
+        ebgp_multihop: None,
+    }
+}
+
+/// A router's end of a connection.
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    octets: Vec<u8>,
+    /// The routes received and not withdrawn.
+    pub(crate) table: BTreeSet<IpNet>,
+}
+
+impl Connection {
+    pub(crate) async fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = soon(listener.accept()).await.unwrap();
+        Self {
+            stream,
+            octets: Vec::new(),
+            table: BTreeSet::new(),
+        }
+    }
+
+    /// A connection whose handshake is done.
+    pub(crate) async fn establish(listener: &TcpListener) -> Self {
+        let mut connection = Self::accept(listener).await;
+        assert!(matches!(connection.message().await, Some(Message::Open(_))));
+        let open = Open {
+            asn: 64512,
+            hold_time: 90,
+            router_id: Ipv4Addr::new(1, 1, 1, 1),
+            capabilities: Capabilities {
+                multiprotocol: Some(FamilySet::from_iter([Family::V4, Family::V6])),
+                four_octet_as: true,
+                route_refresh: true,
+            },
+        };
+        connection.say(|out| open.encode(out)).await;
+        assert_eq!(connection.message().await, Some(Message::Keepalive));
+        connection.say(put_keepalive).await;
+        connection
+    }
+
+    pub(crate) async fn say(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        let mut octets = Vec::new();
+        put(&mut octets);
+        self.stream.write_all(&octets).await.unwrap();
+    }
+
+    /// The next message; `None` at the end of the connection.
+    pub(crate) async fn message(&mut self) -> Option<Message> {
+        let context = DecodeContext {
+            peer_type: PeerType::External,
+            four_octet_as: true,
+            families: FamilySet::from_iter([Family::V4, Family::V6]),
+        };
+        loop {
+            if let Some(frame) = Frame::parse(&self.octets).unwrap() {
+                let message = Message::decode(frame, context).unwrap();
+                let size = frame.size();
+                self.octets.drain(..size);
+                return Some(message);
+            }
+            let mut buffer = [0; 4096];
+            let count = soon(self.stream.read(&mut buffer)).await.unwrap();
+            if count == 0 {
+                return None;
+            }
+            self.octets.extend(&buffer[..count]);
+        }
+    }
+
+    /// Reads until the table has `count` routes.
+    pub(crate) async fn table_of(&mut self, count: usize) {
+        while self.table.len() != count {
+            self.update().await;
+        }
+    }
+
+    /// Reads an UPDATE into the table.
+    pub(crate) async fn update(&mut self) {
+        match self.message().await.expect("the connection stays") {
+            // The next hop is on the loopback interface, and therefore wrong: that is how
+            // announcements are told from withdrawals.
+            Message::Update(update) if !update.faults.is_empty() => {
+                self.table.extend(update.withdrawn);
+            }
+            Message::Update(update) => {
+                self.table.extend(update.announced);
+                for prefix in update.withdrawn {
+                    assert!(self.table.remove(&prefix), "{prefix} was never announced");
+                }
+            }
+            Message::Keepalive => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Reads to the end of the connection, and returns the NOTIFICATION before it.
+    pub(crate) async fn last_words(&mut self) -> Option<Notification> {
+        let mut last = None;
+        while let Some(message) = self.message().await {
+            last = match message {
+                Message::Notification(notification) => Some(notification),
+                _ => None,
+            };
+        }
+        last
+    }
+}
