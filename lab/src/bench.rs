@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub mod allocation;
 pub mod chart;
 pub mod entrant;
 pub mod full_table;
@@ -33,6 +34,8 @@ pub enum Benchmark {
     FullTable,
     /// Resident memory, size of the binary, and the time to start.
     Memory,
+    /// The time to allocate 10 000 addresses, and the last of them.
+    Allocation,
 }
 
 /// How to run the benchmarks.
@@ -50,6 +53,7 @@ impl Benchmark {
             Self::ServiceToUpdate => service_to_update::run(options),
             Self::FullTable => full_table::run(options),
             Self::Memory => memory::run(options),
+            Self::Allocation => allocation::run(options),
         }?;
         println!("## {}\n\n{}", report.name, report.to_markdown());
         report.write(&options.directory)
