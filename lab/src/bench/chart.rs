@@ -4,7 +4,9 @@ use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-const SIZE: (u32, u32) = (860, 420);
+const WIDTH: u32 = 860;
+/// The part of a chart of lines that the legend has.
+const LEGEND: u32 = 200;
 const FONT: (&str, u32) = ("sans-serif", 14);
 /// Okabe and Ito's palette, which the colour-blind can tell apart.
 const COLORS: [RGBColor; 6] = [
@@ -15,6 +17,10 @@ const COLORS: [RGBColor; 6] = [
     RGBColor(213, 94, 0),
     RGBColor(86, 180, 233),
 ];
+
+const OURS: &str = "Carillon";
+const OUR_COLOR: RGBColor = RGBColor(0, 114, 178);
+const OTHER_COLOR: RGBColor = RGBColor(160, 160, 160);
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -71,9 +77,13 @@ impl Chart {
 
     /// The picture.
     pub fn to_svg(&self) -> Result<String> {
+        let height = match &self.content {
+            Content::Lines(_) => 420,
+            Content::Ranges(ranges) => 90 + 36 * u32::try_from(ranges.len())?,
+        };
         let mut svg = String::new();
         {
-            let canvas = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+            let canvas = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
             canvas.fill(&WHITE).map_err(drawing)?;
             match &self.content {
                 Content::Lines(lines) => self.draw_lines(&canvas, lines)?,
@@ -90,9 +100,11 @@ impl Chart {
         else {
             return Ok(());
         };
-        let mut chart = ChartBuilder::on(canvas)
+        let (plot, legend) = canvas.split_horizontally(WIDTH - LEGEND);
+        let mut chart = ChartBuilder::on(&plot)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
+            .margin_right(30)
             .x_label_area_size(42)
             .y_label_area_size(70)
             .build_cartesian_2d((x.0..x.1).log_scale(), (y.0..y.1).log_scale())
@@ -101,27 +113,23 @@ impl Chart {
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .label_style(FONT)
+            .x_label_formatter(&ToString::to_string)
+            .y_label_formatter(&ToString::to_string)
             .x_desc("n")
             .y_desc(self.unit)
             .draw()
             .map_err(drawing)?;
-        for ((name, points), color) in lines.iter().zip(COLORS.iter().cycle()) {
-            chart
-                .draw_series(
-                    LineSeries::new(points.iter().copied(), color.stroke_width(2)).point_size(4),
-                )
-                .map_err(drawing)?
-                .label(name)
-                .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], color.stroke_width(2)));
+        let colors = COLORS.iter().cycle();
+        for (((name, points), color), y) in lines.iter().zip(colors).zip((60..).step_by(24)) {
+            let style = color.stroke_width(2);
+            let line = LineSeries::new(points.iter().copied(), style).point_size(4);
+            chart.draw_series(line).map_err(drawing)?;
+            let sample = PathElement::new([(0, y), (20, y)], style);
+            legend.draw(&sample).map_err(drawing)?;
+            let label = Text::new(name.clone(), (28, y - 7), FONT);
+            legend.draw(&label).map_err(drawing)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .label_font(FONT)
-            .draw()
-            .map_err(drawing)
+        Ok(())
     }
 
     fn draw_ranges(&self, canvas: &Canvas<'_>, ranges: &[(String, [f64; 3])]) -> Result<()> {
@@ -132,6 +140,7 @@ impl Chart {
         let mut chart = ChartBuilder::on(canvas)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
+            .margin_right(30)
             .x_label_area_size(42)
             .y_label_area_size(12)
             .build_cartesian_2d((x.0..x.1).log_scale(), bottom..0.0)
@@ -142,12 +151,17 @@ impl Chart {
             .disable_y_axis()
             .light_line_style(TRANSPARENT)
             .label_style(FONT)
+            .x_label_formatter(&ToString::to_string)
             .x_desc(self.unit)
             .draw()
             .map_err(drawing)?;
         for (row, (name, [low, middle, high])) in (0_u32..).zip(ranges) {
             let y = -f64::from(row) - 0.7;
-            let color = COLORS.first().copied().unwrap_or(BLACK);
+            let color = if name.starts_with(OURS) {
+                OUR_COLOR
+            } else {
+                OTHER_COLOR
+            };
             let line = PathElement::new([(*low, y), (*high, y)], color.stroke_width(5));
             let dot = Circle::new((*middle, y), 5, BLACK.filled());
             let label = Text::new(name.clone(), (x.0, y + 0.55), FONT);
