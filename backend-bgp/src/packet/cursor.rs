@@ -73,7 +73,18 @@ pub(super) fn put_field8(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Writes a 2-octet length over the placeholder at `at`. Callers keep it below 4097.
+/// Appends what `body` writes, preceded by its length in two octets. Callers keep it below
+/// 65536.
+pub(super) fn put_field16(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+    let at = out.len();
+    out.extend([0, 0]);
+    body(out);
+    let length = out.len() - at - 2;
+    patch_u16(out, at, length);
+}
+
+/// Writes a 2-octet length over the placeholder at `at`. A length that does not fit in it is the
+/// caller's mistake.
 pub(super) fn patch_u16(out: &mut [u8], at: usize, length: usize) {
     if let Some(slot) = out.get_mut(at..at + 2) {
         slot.copy_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());

@@ -259,9 +259,9 @@ fn as4_path(value: &[u8], _: DecodeContext) -> Result<(), Problem> {
 }
 
 /// ```text
-/// +--------------+--------------+-------------------------------+
+/// +--------------+--------------+---------------------------------+
 /// | Segment Type | Number of AS | AS numbers (2 or 4 octets each) |
-/// +--------------+--------------+-------------------------------+
+/// +--------------+--------------+---------------------------------+
 /// ```
 ///
 /// Malformed: "an unrecognized segment type", a segment longer than what is there, a single octet

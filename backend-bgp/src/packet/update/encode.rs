@@ -12,7 +12,7 @@ use super::attribute::{
     AS_PATH, AS4_PATH, COMMUNITIES, FLAG_EXTENDED_LENGTH, LOCAL_PREF, MP_REACH_NLRI,
     MP_UNREACH_NLRI, NEXT_HOP, OPTIONAL_NON_TRANSITIVE, OPTIONAL_TRANSITIVE, ORIGIN, WELL_KNOWN,
 };
-use crate::packet::cursor::{patch_u16, put_field8};
+use crate::packet::cursor::{put_field8, put_field16};
 use crate::packet::family::{SAFI_UNICAST, afi};
 use crate::packet::message::{HEADER_LEN, MAX_LEN, MessageType, put_message};
 use crate::packet::open::AS_TRANS;
@@ -132,12 +132,12 @@ impl UpdateWriter {
             out.extend([0, 0]);
             match next_hop {
                 IpAddr::V4(_) => {
-                    put_attributes(out, |out| out.extend(&self.attributes));
+                    put_field16(out, |out| out.extend(&self.attributes));
                     count = put_prefixes(Family::V4, prefixes, room, out);
                 }
                 // "The MP_REACH_NLRI or MP_UNREACH_NLRI attribute (if present) SHALL be encoded as
                 // the very first path attribute" (RFC 7606 section 5.1).
-                IpAddr::V6(next_hop) => put_attributes(out, |out| {
+                IpAddr::V6(next_hop) => put_field16(out, |out| {
                     put_multiprotocol(MP_REACH_NLRI, Family::V6, out, |out| {
                         put_field8(out, |out| out.extend(next_hop.octets()));
                         out.push(0);
@@ -170,7 +170,7 @@ where
         }
         Family::V6 => {
             out.extend([0, 0]);
-            put_attributes(out, |out| {
+            put_field16(out, |out| {
                 put_multiprotocol(MP_UNREACH_NLRI, family, out, |out| {
                     count = put_prefixes(family, prefixes, room - MULTIPROTOCOL_LEN, out);
                 });
@@ -185,7 +185,7 @@ where
 pub fn put_end_of_rib(family: Family, out: &mut Vec<u8>) {
     put_message(MessageType::Update, out, |out| {
         out.extend([0, 0]);
-        put_attributes(out, |out| match family {
+        put_field16(out, |out| match family {
             Family::V4 => {}
             Family::V6 => put_multiprotocol(MP_UNREACH_NLRI, family, out, |_| ()),
         });
@@ -254,11 +254,6 @@ fn put_attribute(flags: u8, code: u8, value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the Total Path Attribute Length and the attributes that `body` writes.
-fn put_attributes(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
-    put_field16(out, body);
-}
-
 /// Appends a multiprotocol attribute, whose length is not known before and therefore extended.
 fn put_multiprotocol(code: u8, family: Family, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     out.extend([OPTIONAL_NON_TRANSITIVE | FLAG_EXTENDED_LENGTH, code]);
@@ -267,15 +262,6 @@ fn put_multiprotocol(code: u8, family: Family, out: &mut Vec<u8>, body: impl FnO
         out.push(SAFI_UNICAST);
         body(out);
     });
-}
-
-/// Appends what `body` writes, preceded by its length in two octets.
-fn put_field16(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
-    let at = out.len();
-    out.extend([0, 0]);
-    body(out);
-    let length = out.len() - at - 2;
-    patch_u16(out, at, length);
 }
 
 /// Appends prefixes of the family while they fit in `room`, and returns how many.

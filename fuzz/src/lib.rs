@@ -1,0 +1,72 @@
+//! What the targets for BGP messages have in common.
+
+use carillon_backend_bgp::packet::{
+    DecodeContext, FamilySet, Frame, Message, MessageError, Notification, PeerType,
+};
+use carillon_core::address::Family;
+
+/// Decodes a message of this type with the input as its body; the input's first octet chooses what the
+/// session has negotiated.
+pub fn decode(message_type: u8, input: &[u8]) {
+    let Some((choice, body)) = input.split_first() else {
+        return;
+    };
+    let Ok(length) = u16::try_from(19 + body.len()) else {
+        return;
+    };
+    let mut octets = vec![0xff; 16];
+    octets.extend(length.to_be_bytes());
+    octets.push(message_type);
+    octets.extend(body);
+    check(&octets, context(*choice));
+}
+
+/// Decodes the first message of a stream of octets, and prints and answers what comes of it.
+pub fn check(octets: &[u8], context: DecodeContext) {
+    match first(octets, context) {
+        Ok(None) => {}
+        Ok(Some(Message::Update(update))) => {
+            assert!(update.announced.len() + update.withdrawn.len() <= octets.len());
+            assert!(update.faults.len() <= octets.len());
+        }
+        Ok(Some(Message::Notification(notification))) => answer(&notification),
+        Ok(Some(_)) => {}
+        Err(error) => answer(&error.notification()),
+    }
+}
+
+fn first(octets: &[u8], context: DecodeContext) -> Result<Option<Message>, MessageError> {
+    Frame::parse(octets)?
+        .map(|frame| Message::decode(frame, context))
+        .transpose()
+}
+
+fn answer(notification: &Notification) {
+    assert!(!notification.to_string().chars().any(char::is_control));
+    let mut out = Vec::new();
+    notification.encode(&mut out);
+    let decoded = first(&out, DecodeContext::default());
+    assert_eq!(
+        decoded,
+        Ok(Some(Message::Notification(notification.clone())))
+    );
+}
+
+/// One of the contexts that a session may have.
+pub fn context(choice: u8) -> DecodeContext {
+    let families = [(2, Family::V4), (4, Family::V6)];
+    DecodeContext {
+        peer_type: if choice & 1 == 0 {
+            PeerType::External
+        } else {
+            PeerType::Internal
+        },
+        families: FamilySet::from_iter(
+            families
+                .into_iter()
+                .filter(|(bit, _)| choice & bit != 0)
+                .map(|(_, family)| family),
+        ),
+        four_octet_as: choice & 8 != 0,
+    }
+}
