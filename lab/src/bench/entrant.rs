@@ -69,11 +69,11 @@ impl Entrant {
         Ok(())
     }
 
-    /// Ends the first receiver's session, waits for the next one and measures it.
+    /// Makes the sender begin its session with the first receiver anew, and measures it.
     pub fn measure_again(&self) -> Result<Transfer> {
         let peer = self.peers.first().context("no receiver")?;
         peer.drain();
-        peer.reset();
+        self.sender.operator.reset()?;
         self.receive_all(peer)
             .with_context(|| format!("measuring {}", self.system.name()))
     }

@@ -128,22 +128,16 @@ impl Peer {
     pub fn drain(&self) {
         while self.events.try_recv().is_ok() {}
     }
-
-    /// Ends the session with a NOTIFICATION (Cease, Administrative Reset; RFC 4486).
-    pub fn reset(&self) {
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stream) = session.as_ref() {
-            // The session may be gone already, which is what is wanted.
-            let _ = (&*stream).write_all(&wire::administrative_reset());
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        // Both may be closed already, which is what is wanted.
         let _ = self.listener.shutdown(Shutdown::Both);
-        self.reset();
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = session.as_ref() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 

@@ -76,6 +76,9 @@ pub trait Operator {
 
     /// Makes it withdraw that route again.
     fn withdraw(&self) -> Result<()>;
+
+    /// Makes it begin its sessions anew.
+    fn reset(&self) -> Result<()>;
 }
 
 /// A sender's host, and the addresses of the receivers that it is cabled to.

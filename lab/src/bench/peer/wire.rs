@@ -141,11 +141,6 @@ pub fn end_of_rib() -> Vec<u8> {
     message(2, &[0, 0, 0, 0])
 }
 
-/// NOTIFICATION: Cease, Administrative Reset (RFC 4486).
-pub fn administrative_reset() -> Vec<u8> {
-    message(3, &[6, 4])
-}
-
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(HEADER + body.len()).unwrap_or(u16::MAX);
     let mut message = vec![0xff; 16];
@@ -170,7 +165,7 @@ mod tests {
     #[test]
     fn messages_are_taken_off_one_by_one() {
         let mut bytes = keepalive();
-        bytes.extend(administrative_reset());
+        bytes.extend(message(3, &[6, 4]));
         let (first, rest) = next(&bytes).unwrap().unwrap();
         assert_eq!((first, rest.len()), (Message::Keepalive, 21));
         assert_eq!(next(&rest[..20]).unwrap(), None);

@@ -84,4 +84,8 @@ impl Operator for Operated {
     fn withdraw(&self) -> Result<()> {
         self.configure("")
     }
+
+    fn reset(&self) -> Result<()> {
+        self.bird.birdc("restart \"receiver*\"").map(drop)
+    }
 }

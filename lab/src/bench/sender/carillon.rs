@@ -1,7 +1,9 @@
 //! Carillon as a sender: `carillon run --files`, a service with one ready endpoint for every route.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,6 +14,9 @@ use crate::{Process, binary};
 
 /// The service that comes and goes.
 const EXTRA: &str = "extra";
+const CONFIGURATION: &str = "config.yaml";
+/// In seconds; what Carillon proposes when not told otherwise.
+const HOLD_TIME: u32 = 90;
 
 struct Operated {
     /// Ends when dropped.
@@ -20,13 +25,17 @@ struct Operated {
     objects: PathBuf,
     /// Where a file is written before it is renamed into that directory.
     draft: PathBuf,
+    receivers: Vec<Ipv4Addr>,
+    /// In seconds.
+    hold_time: Cell<u32>,
 }
 
 pub(super) fn start(link: &Link, routes: usize, per_file: usize) -> Result<Sender> {
     let host = &link.host;
     let objects = host.file("objects");
     fs::create_dir(&objects)?;
-    write(&objects.join("config.yaml"), configuration(link))?;
+    let configuration = configuration(&link.receivers, HOLD_TIME);
+    write(&objects.join(CONFIGURATION), configuration)?;
     write(&objects.join("extra-endpoints.yaml"), endpoints(EXTRA))?;
     let names: Vec<String> = (0..routes)
         .map(|number| format!("service-{number}"))
@@ -50,6 +59,8 @@ pub(super) fn start(link: &Link, routes: usize, per_file: usize) -> Result<Sende
         _process: process,
         objects,
         draft: host.file("draft.yaml"),
+        receivers: link.receivers.clone(),
+        hold_time: Cell::new(HOLD_TIME),
     });
     Ok(Sender {
         pid,
@@ -58,7 +69,7 @@ pub(super) fn start(link: &Link, routes: usize, per_file: usize) -> Result<Sende
     })
 }
 
-fn configuration(link: &Link) -> String {
+fn configuration(receivers: &[Ipv4Addr], hold_time: u32) -> String {
     let mut text = "apiVersion: v1
 kind: ConfigMap
 metadata: {namespace: metallb-system, name: config}
@@ -67,10 +78,10 @@ data:
     peers:
 "
     .to_owned();
-    for receiver in &link.receivers {
+    for receiver in receivers {
         let _ = writeln!(
             text,
-            "    - {{peer-address: {receiver}, peer-asn: {RECEIVER_ASN}, my-asn: {SENDER_ASN}}}"
+            "    - {{peer-address: {receiver}, peer-asn: {RECEIVER_ASN}, my-asn: {SENDER_ASN}, hold-time: {hold_time}s}}"
         );
     }
     let _ = write!(
@@ -129,6 +140,15 @@ impl Operator for Operated {
 
     fn withdraw(&self) -> Result<()> {
         fs::remove_file(self.extra()).context("cannot delete the service")
+    }
+
+    /// Sessions whose settings change begin anew, and at once; one that is lost again and again
+    /// would wait longer each time.
+    fn reset(&self) -> Result<()> {
+        let seconds = self.hold_time.get() + 1;
+        self.hold_time.set(seconds);
+        write(&self.draft, configuration(&self.receivers, seconds))?;
+        rename(&self.draft, &self.objects.join(CONFIGURATION))
     }
 }
 

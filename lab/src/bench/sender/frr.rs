@@ -96,4 +96,8 @@ impl Operator for Bgpd {
     fn withdraw(&self) -> Result<()> {
         self.network(&format!("no network {}/32", self.extra_address))
     }
+
+    fn reset(&self) -> Result<()> {
+        self.vtysh(&["clear bgp *"]).map(drop)
+    }
 }
