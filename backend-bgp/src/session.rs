@@ -24,7 +24,7 @@ use crate::adj_rib_out::AdjRibOut;
 use crate::export::Routes;
 use crate::fsm::{self, Action, Cause, State};
 use crate::packet::message::put_keepalive;
-use crate::packet::{Notification, Reason};
+use crate::packet::{MessageType, Notification, Reason};
 use crate::timer::{Backoff, Timer, TimerTable, jitter};
 
 use agreement::Agreement;
@@ -101,6 +101,8 @@ pub(crate) struct Session {
     output: Vec<u8>,
     written: usize,
     rib: AdjRibOut,
+    /// The type of the message at hand.
+    at_hand: Option<MessageType>,
     /// The family that the peer wants to be sent again.
     requested: Option<Family>,
     /// The NOTIFICATION that a malformed message calls for.
@@ -135,6 +137,7 @@ impl Session {
             output: Vec::new(),
             written: 0,
             rib: AdjRibOut::default(),
+            at_hand: None,
             requested: None,
             complaint: None,
             farewell: None,
@@ -315,7 +318,7 @@ impl Session {
             Cause::Stop => self.farewell.clone(),
             Cause::HoldExpired => Some(Notification::new(Reason::HoldTimerExpired)),
             Cause::SendHoldExpired => Some(Notification::new(Reason::SendHoldTimerExpired)),
-            Cause::Unexpected(state) => Some(Notification::new(reason::unexpected_in(state))),
+            Cause::Unexpected(state) => Some(reason::unexpected_in(state, self.at_hand)),
         };
         if let Some(notification) = notification {
             let peer = self.name();

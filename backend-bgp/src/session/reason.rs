@@ -95,14 +95,16 @@ pub(super) fn unexpected(kind: MessageType, state: State) -> String {
     format!("the router sent {kind} in state {state}, where it has no place")
 }
 
-/// The code of [`unexpected`] (RFC 6608).
-pub(super) fn unexpected_in(state: State) -> Reason {
-    match state {
+/// The NOTIFICATION for [`unexpected`]: "The Data field is a 1-octet, unsigned integer that
+/// indicates the type of the unexpected message" (RFC 6608 section 4).
+pub(super) fn unexpected_in(state: State, kind: Option<MessageType>) -> Notification {
+    let reason = match state {
         State::OpenSent => Reason::UnexpectedInOpenSent,
         State::OpenConfirm => Reason::UnexpectedInOpenConfirm,
         State::Established => Reason::UnexpectedInEstablished,
         State::Idle | State::Connect | State::Active => Reason::FsmUnspecified,
-    }
+    };
+    Notification::with_data(reason, kind.map(|kind| kind as u8).into_iter().collect())
 }
 
 /// The peer sent something that cannot be accepted.

@@ -39,6 +39,7 @@ impl Session {
             None => DecodeContext::default(),
         };
         let kind = frame.message_type;
+        self.at_hand = Some(kind);
         tracing::debug!(peer = self.name(), state = %self.state, %kind, "message received");
         match Message::decode(frame, context) {
             Ok(Message::Open(open)) => self.open(open, now),

@@ -156,6 +156,25 @@ fn messages_that_have_no_place_in_their_state() {
     }
 }
 
+/// RFC 6608 section 4.
+#[test]
+fn the_notification_for_an_unexpected_message_has_its_type() {
+    let update = end_of_rib();
+    for (mut pair, octets, kind) in [
+        (Pair::open_sent(ebgp()), keepalive(), 4),
+        (Pair::open_sent(ebgp()), broken_update(), 2),
+        (Pair::open_confirm(ebgp()), update, 2),
+        (
+            Pair::established(ebgp()),
+            encoded(|out| open().encode(out)),
+            1,
+        ),
+    ] {
+        pair.input(Input::Received(&octets));
+        assert_eq!(pair.notification().unwrap().data, [kind]);
+    }
+}
+
 #[test]
 fn updates_that_cannot_be_read_end_the_session() {
     ends(
