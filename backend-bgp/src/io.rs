@@ -169,7 +169,11 @@ impl Driver {
                 command = self.commands.recv(), if !self.session.is_stopped() => {
                     self.command(command);
                 }
-                () = sleep_until(deadline) => self.session.handle_timeout(now()),
+                () = sleep_until(deadline) => {
+                    // What has come in time counts, even if this node was too busy to read it.
+                    self.read();
+                    self.session.handle_timeout(now());
+                }
             }
         }
         while self.closing.join_next().await.is_some() {}

@@ -243,9 +243,13 @@ impl Session {
         self.fire(fsm::Event::TcpConnected, now);
     }
 
-    /// An event that ends the connection, or the attempt at one.
+    /// An event that ends the connection, or the attempt at one; what comes after the end is no
+    /// news.
     fn lose(&mut self, event: fsm::Event, reason: String, now: Instant) {
         let before = self.state;
+        if fsm::next(before, event).0 == before {
+            return;
+        }
         self.last_error = Some(reason.clone());
         self.fire(event, now);
         let peer = self.name();
