@@ -111,6 +111,8 @@ pub(crate) struct Session {
     farewell: Option<Notification>,
     events: VecDeque<Event>,
     last_error: Option<String>,
+    /// Why the session that was there is not: the attempts since then rarely say.
+    lost: Option<String>,
     /// The reason that was told for the attempts failing, so that it is told once.
     told: Option<String>,
     counters: Counters,
@@ -143,6 +145,7 @@ impl Session {
             farewell: None,
             events: VecDeque::new(),
             last_error: None,
+            lost: None,
             told: None,
             counters: Counters::default(),
         }
@@ -254,6 +257,7 @@ impl Session {
         self.fire(event, now);
         let peer = self.name();
         if before == State::Established {
+            self.lost = Some(reason.clone());
             tracing::warn!(peer, state = %self.state, reason, "BGP session lost");
         } else if self.told.as_ref() == Some(&reason) {
             tracing::debug!(peer, state = %self.state, reason, "BGP session still not established");
@@ -354,19 +358,6 @@ impl Session {
             Some(interval) => self.timers.arm(timer, now + interval),
             None => self.timers.disarm(timer),
         }
-    }
-
-    fn announce(&mut self) {
-        let Some(agreement) = &self.agreement else {
-            return;
-        };
-        let context = agreement.context();
-        self.rib.start(context.families, context.peer_type);
-        self.counters.established += 1;
-        self.told = None;
-        let peer = self.name();
-        tracing::info!(peer, state = %self.state, local = %agreement.local, "BGP session up");
-        self.events.push_back(Event::Up);
     }
 
     fn local(&self) -> Option<IpAddr> {

@@ -27,9 +27,18 @@ impl Session {
                 .into_iter()
                 .map(|(label, fact)| (label.to_owned(), fact))
                 .collect(),
-            last_error: self.last_error.clone(),
+            last_error: self.what_went_wrong(),
             announced,
         }
+    }
+
+    /// The last error, and if that is only of an attempt to come back, why that is necessary.
+    fn what_went_wrong(&self) -> Option<String> {
+        let last = self.last_error.as_ref()?;
+        Some(match &self.lost {
+            Some(lost) if lost != last => format!("{last}. The session was lost before: {lost}"),
+            Some(_) | None => last.clone(),
+        })
     }
 
     fn configured(&self) -> Vec<(&'static str, String)> {

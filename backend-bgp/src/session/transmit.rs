@@ -12,6 +12,21 @@ use crate::packet::{PathAttributes, PeerType, UpdateWriter};
 const CHUNK: usize = 64 * 1024;
 
 impl Session {
+    /// The session is up: the routes are to be sent.
+    pub(super) fn announce(&mut self) {
+        let Some(agreement) = &self.agreement else {
+            return;
+        };
+        let context = agreement.context();
+        self.rib.start(context.families, context.peer_type);
+        self.counters.established += 1;
+        self.told = None;
+        self.last_error = self.lost.take().or(self.last_error.take());
+        let peer = self.name();
+        tracing::info!(peer, state = %self.state, local = %agreement.local, "BGP session up");
+        self.events.push_back(super::Event::Up);
+    }
+
     /// Octets to write now, if any; tell [`super::Input::Written`] how many were.
     pub(crate) fn poll_transmit(&mut self, now: Instant) -> &[u8] {
         if self.state == State::Established && self.unwritten().is_empty() {

@@ -227,14 +227,11 @@ fn a_received_notification_is_not_answered() {
 fn what_comes_after_the_end_is_no_news() {
     let mut pair = Pair::established(ebgp());
     pair.say(|out| Notification::new(Reason::MaximumPrefixes).encode(out));
-    let (downs, reason) = (pair.downs().len(), pair.last_error().to_owned());
+    let before = (pair.downs().len(), pair.last_error());
     pair.say(put_keepalive);
     pair.input(Input::Closed(Some(io::ErrorKind::ConnectionReset.into())));
     pair.input(Input::ConnectFailed(io::ErrorKind::TimedOut.into()));
-    assert_eq!(
-        (pair.downs().len(), pair.last_error()),
-        (downs, reason.as_str())
-    );
+    assert_eq!((pair.downs().len(), pair.last_error()), before);
 }
 
 #[test]

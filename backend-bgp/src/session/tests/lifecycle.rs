@@ -212,6 +212,28 @@ fn attempts_become_rare_and_the_reason_is_told_once() {
 }
 
 #[test]
+fn attempts_do_not_hide_why_the_session_was_lost() {
+    let mut pair = Pair::established(ebgp());
+    pair.say(|out| stop().encode(out));
+    let said = "the router said: Cease, Administrative Shutdown (6/2): \"draining\"; the session is \
+                shut down there";
+    assert_eq!(pair.last_error(), said);
+    pair.until_connect();
+    pair.connect();
+    pair.input(Input::Closed(None));
+    let silent = "the router closed the connection before its OPEN";
+    assert!(
+        pair.last_error().starts_with(silent),
+        "{}",
+        pair.last_error()
+    );
+    assert!(pair.last_error().ends_with(said), "{}", pair.last_error());
+    pair.until_connect();
+    pair.establish();
+    assert_eq!(pair.last_error(), said);
+}
+
+#[test]
 fn connecting_is_given_up_after_ten_seconds() {
     let mut pair = Pair::new(ebgp());
     pair.input(Input::Start);

@@ -266,8 +266,9 @@ impl Pair {
             .count()
     }
 
-    pub(super) fn last_error(&self) -> &str {
-        self.session.last_error.as_deref().unwrap_or_default()
+    pub(super) fn last_error(&self) -> String {
+        let status = self.session.status(self.now);
+        status.last_error.unwrap_or_default()
     }
 
     /// The reasons told by [`Event::Down`].
