@@ -52,6 +52,8 @@ pub struct Speaker {
     dirty: Dirty,
     generation: u64,
     outlets: Vec<Outlet>,
+    /// Services about which the decision changed, not yet told.
+    decided: BTreeSet<ServiceKey>,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,7 @@ impl Speaker {
             dirty: Dirty::All,
             generation: 0,
             outlets: backends.iter().map(outlet).collect(),
+            decided: BTreeSet::new(),
             node,
         }
     }
@@ -133,6 +136,12 @@ impl Speaker {
     /// Whether and why a Service is announced from here, as of the last [`Self::take_changes`].
     pub fn explain(&self, key: &ServiceKey) -> Option<&Result<Grant, WithdrawReason>> {
         self.services.get(key).map(|entry| &entry.decision)
+    }
+
+    /// The services about which [`Self::take_changes`] has decided otherwise than before, since the
+    /// last call.
+    pub fn take_decided(&mut self) -> BTreeSet<ServiceKey> {
+        std::mem::take(&mut self.decided)
     }
 
     /// The node as it is known.
@@ -236,6 +245,9 @@ impl Speaker {
             .flat_map(|slice| slice.endpoints.iter());
         let decision = facts.decide(&entry.service, endpoints);
         let before = std::mem::replace(&mut entry.decision, decision.clone());
+        if before != decision {
+            self.decided.insert(key.clone());
+        }
         let mut vips = self.retract(key, before);
         for vip in decision.into_iter().flat_map(|grant| grant.vips) {
             self.announcers.entry(vip).or_default().insert(key.clone());

@@ -6,8 +6,6 @@
 //!                     └─ status ─▶ socket ─▶ `carillon status`
 //! ```
 
-#![cfg_attr(not(test), allow(dead_code, reason = "the run command comes next"))]
-
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,16 +13,23 @@ use clap::Parser;
 mod backends;
 mod check;
 mod cli;
+mod driver;
 mod files;
+mod journal;
+mod logging;
 mod objects;
+mod run;
+mod socket;
+mod status;
 
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Run(_) | Command::Status(_) => Ok(ExitCode::FAILURE),
     };
     result.unwrap_or_else(|error| {
         eprintln!("carillon: {error:#}");

@@ -49,6 +49,11 @@ impl Origin {
         }
     }
 
+    /// The file, or what else the text was read from.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The place in the file of a position in the text.
     pub(super) fn place(&self, position: Position, path: &str) -> Place {
         let (position, within) = match self.layout {

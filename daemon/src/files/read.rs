@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use carillon_core::yaml::{self, Position};
 use nix::libc;
 
 /// The longest file that is read.
@@ -25,10 +24,9 @@ pub(crate) enum ReadError {
     TooLong,
     /// It is not text.
     #[error(
-        "is not UTF-8 text (line {}, column {}): save it as UTF-8, or rename it if it is no YAML file",
-        .0.line, .0.column
+        "is not UTF-8 text (at byte {0}): save it as UTF-8, or rename it if it is no YAML file"
     )]
-    NotText(Position),
+    NotText(usize),
     /// The system refuses.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -118,8 +116,13 @@ fn read_limited(file: &File) -> Result<String, ReadError> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(ReadError::TooLong);
     }
-    let text = yaml::decode(&bytes).map_err(|error| ReadError::NotText(error.position))?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text)),
+        Err(error) => Err(ReadError::NotText(error.utf8_error().valid_up_to())),
+    }
 }
 
 /// What tells versions of a file apart without reading it.

@@ -1,0 +1,143 @@
+//! What became of the configuration: read, in force, refused, missing.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use carillon_core::config::{Config, legacy};
+use carillon_core::controller::{ConfigInUse, Controller};
+use tracing::{error, info, warn};
+
+use super::join;
+use crate::objects::{ConfigText, ObjectKey};
+
+/// How many of the services that keep a configuration from taking effect are named.
+const NAMED: usize = 5;
+
+/// The state of the configuration.
+pub(super) struct ConfigState {
+    key: ObjectKey,
+    source: String,
+    backends: Vec<&'static str>,
+    /// Where the newest version is written; `None` if there is none.
+    pub(super) file: Option<String>,
+    /// Why the newest version is no configuration.
+    pub(super) errors: Vec<String>,
+    /// Why the newest version, though right in itself, is not in force.
+    pub(super) waiting: Option<String>,
+    /// The version in force.
+    pub(super) in_force: Option<Arc<Config>>,
+    /// Since when it has been in force.
+    pub(super) accepted: Option<SystemTime>,
+    /// What there is to say about a missing ConfigMap.
+    pub(super) missing: Option<String>,
+}
+
+impl ConfigState {
+    pub(super) fn new(key: ObjectKey, source: String, backends: Vec<&'static str>) -> Self {
+        Self {
+            key,
+            source,
+            backends,
+            file: None,
+            errors: Vec::new(),
+            waiting: None,
+            in_force: None,
+            accepted: None,
+            missing: None,
+        }
+    }
+
+    /// The name of the ConfigMap.
+    pub(super) fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    /// Reads a new version.
+    pub(super) fn offer(&mut self, text: &ConfigText) -> Option<Arc<Config>> {
+        self.file = Some(text.origin.file().to_owned());
+        self.missing = None;
+        match legacy::parse(&text.text, &text.origin, &self.backends) {
+            Ok(config) => {
+                self.errors.clear();
+                Some(Arc::new(config))
+            }
+            Err(errors) => {
+                self.errors = errors.iter().map(ToString::to_string).collect();
+                for error in &self.errors {
+                    error!("configuration refused: {error}");
+                }
+                None
+            }
+        }
+    }
+
+    /// The ConfigMap is gone. That is no reason to withdraw anything.
+    pub(super) fn removed(&mut self) {
+        self.file = None;
+        self.errors.clear();
+        self.miss("has been deleted from");
+    }
+
+    /// Everything has been read.
+    pub(super) fn synced(&mut self) {
+        if self.file.is_none() && self.missing.is_none() {
+            self.miss("is not in");
+        }
+    }
+
+    fn miss(&mut self, how: &str) {
+        let effect = match self.in_force {
+            Some(_) => "the last configuration stays in force",
+            None => "without it there are no pools and no peers",
+        };
+        let text = format!(
+            "{} {how} {}; {effect}: write it into a *.yaml file there, with the pools and peers \
+             below `data: {{config: |`",
+            self.key, self.source
+        );
+        warn!("{text}");
+        self.missing = Some(text);
+    }
+
+    /// Takes in what the controller has decided. Returns a configuration that has come into force.
+    pub(super) fn decided(&mut self, controller: &Controller) -> Option<Arc<Config>> {
+        let waiting = controller.refused().map(in_use);
+        if waiting != self.waiting {
+            if let Some(waiting) = &waiting {
+                warn!("{waiting}");
+            }
+            self.waiting = waiting;
+        }
+        let now = controller.config()?;
+        if self
+            .in_force
+            .as_ref()
+            .is_some_and(|before| Arc::ptr_eq(before, now))
+        {
+            return None;
+        }
+        let file = self.file.as_deref().unwrap_or_default();
+        let (pools, peers) = (now.pools.len(), now.peers.len());
+        info!(file, pools, peers, "configuration accepted");
+        self.accepted = Some(SystemTime::now());
+        self.in_force = Some(now.clone());
+        Some(now.clone())
+    }
+}
+
+/// Why a configuration waits.
+fn in_use(refused: &ConfigInUse) -> String {
+    let holders = refused.holders.iter().take(NAMED);
+    let named: Vec<String> = holders
+        .map(|(service, ips)| format!("{} of {service}", join(ips)))
+        .collect();
+    let more = match refused.holders.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "the new configuration waits: it has no pool for addresses in use ({}{more}); keep a pool \
+         for them, or delete these services or move them to other addresses",
+        named.join(", ")
+    )
+}

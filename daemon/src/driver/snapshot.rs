@@ -1,0 +1,136 @@
+//! A picture of the present for `carillon status`.
+
+use std::time::{Duration, SystemTime};
+
+use carillon_core::allocator;
+use carillon_core::backend::{BackendStatus, BoxFuture};
+use carillon_core::controller::ServiceStatus;
+use carillon_core::service::ServiceKey;
+
+use super::Driver;
+use crate::status::{Configuration, Neighbor, Pool, Problems, Service, Status, Usage};
+
+/// How long a backend may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A status that still lacks what the backends have to say.
+pub(crate) struct Snapshot {
+    status: Status,
+    backends: Vec<(&'static str, BoxFuture<BackendStatus>)>,
+}
+
+impl Snapshot {
+    /// The whole status, when the backends have answered.
+    pub(crate) async fn complete(mut self) -> Status {
+        for (name, answer) in self.backends {
+            let Ok(answer) = tokio::time::timeout(TIMEOUT, answer).await else {
+                let problem = format!("the backend {name} does not answer");
+                self.status.problems.other.push(problem);
+                continue;
+            };
+            let neighbors = answer.neighbors.into_iter();
+            let neighbors = neighbors.map(|neighbor| Neighbor::new(answer.backend, neighbor));
+            self.status.neighbors.extend(neighbors);
+        }
+        self.status
+    }
+}
+
+impl Driver {
+    /// What is known now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let services = self.controller.services();
+        let status = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: self.speaker.node().name.to_string(),
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            problems: self.problems(),
+            configuration: self.configuration(),
+            pools: self.pools(),
+            services: services
+                .map(|(key, status)| self.service(key, status))
+                .collect(),
+            neighbors: Vec::new(),
+        };
+        let backends = self.backends.iter();
+        let backends = backends.map(|backend| (backend.caps().name, backend.status()));
+        Snapshot {
+            status,
+            backends: backends.collect(),
+        }
+    }
+
+    fn problems(&self) -> Problems {
+        let mut configuration = self.config.errors.clone();
+        configuration.extend(self.config.waiting.clone());
+        configuration.extend(self.config.missing.clone());
+        Problems {
+            configuration,
+            files: self
+                .problems
+                .directory
+                .iter()
+                .cloned()
+                .chain(self.problems.files.iter().map(ToString::to_string))
+                .collect(),
+            other: self.journal_problem.clone().into_iter().collect(),
+        }
+    }
+
+    fn configuration(&self) -> Configuration {
+        let accepted = self.config.accepted;
+        let age = accepted.and_then(|at| SystemTime::now().duration_since(at).ok());
+        Configuration {
+            object: self.config.key().to_string(),
+            file: self.config.file.clone(),
+            accepted_seconds_ago: age.map(|age| age.as_secs_f64()),
+            up_to_date: self.config.file.is_some()
+                && self.config.errors.is_empty()
+                && self.config.waiting.is_none(),
+        }
+    }
+
+    fn pools(&self) -> Vec<Pool> {
+        let Some(config) = &self.config.in_force else {
+            return Vec::new();
+        };
+        let usage = self.controller.pools();
+        let pools = usage.into_iter().filter_map(|usage| {
+            let pool = config.pools.get(&usage.name)?;
+            Some(Pool {
+                name: usage.name.to_string(),
+                protocol: pool.backend.to_owned(),
+                addresses: pool.blocks.iter().map(ToString::to_string).collect(),
+                auto_assign: pool.auto_assign,
+                ipv4: count(&usage.ipv4),
+                ipv6: count(&usage.ipv6),
+            })
+        });
+        pools.collect()
+    }
+
+    fn service(&self, key: &ServiceKey, status: ServiceStatus) -> Service {
+        let decision = self.speaker.explain(key);
+        let reason = decision.and_then(|decision| decision.as_ref().err());
+        let why_not = match (&status.shortfall, reason) {
+            (Some(shortfall), _) if status.addresses.is_empty() => Some(shortfall.clone()),
+            (_, Some(reason)) => Some(reason.to_string()),
+            (shortfall, None) => shortfall.clone(),
+        };
+        Service {
+            name: key.to_string(),
+            addresses: status.addresses,
+            pool: status.pool.map(|pool| pool.to_string()),
+            announced: decision.is_some_and(Result::is_ok),
+            reason: reason.map(|reason| reason.token().to_owned()),
+            why: why_not,
+        }
+    }
+}
+
+fn count(usage: &allocator::Usage) -> Usage {
+    Usage {
+        assigned: usage.assigned,
+        available: usage.total.saturating_sub(usage.assigned),
+    }
+}

@@ -1,0 +1,178 @@
+//! `carillon run`: the daemon's one loop.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use crate::cli::RunArgs;
+use crate::driver::{Driver, Parts, Snapshot, tell};
+use crate::files::{self, Batch};
+use crate::journal::Journal;
+use crate::{backends, logging, socket};
+
+/// The journal's name in the directory of the objects.
+const JOURNAL: &str = ".carillon-allocations.jsonl";
+/// How soon to try again when another daemon is writing to the journal.
+const BUSY: Duration = Duration::from_millis(5);
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// Another daemon is here, or something that a daemon cannot do without is missing.
+pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
+    logging::init(&args.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: &RunArgs) -> Result<ExitCode> {
+    let node = node_name(args)?;
+    let _only_one = only_one(&node)?;
+    let (mut requests, _socket) = socket::serve(&args.socket.path)?;
+    let mut end = End::new()?;
+    let journal = args
+        .state
+        .clone()
+        .unwrap_or_else(|| args.files.join(JOURNAL));
+    let mut batches = files::spawn(files::Options {
+        dir: args.files.clone(),
+        config: args.config.key(),
+        journal: journal.clone(),
+    })
+    .context("cannot start to read files")?;
+    let mut driver = Driver::new(Parts {
+        started: Instant::now(),
+        node: node.clone(),
+        class: args.lb_class.clone(),
+        config: args.config.key(),
+        source: args.files.display().to_string(),
+        journal: Journal::new(journal),
+        backends: backends::all(),
+    });
+    let files = args.files.display();
+    info!(node, %files, version = env!("CARGO_PKG_VERSION"), "carillon is running");
+    let reason = drive(&mut driver, &mut batches, &mut requests, &mut end).await;
+    stop(driver, reason, &mut end).await
+}
+
+/// Moves everything on until a signal comes; returns what the neighbours are told.
+async fn drive(
+    driver: &mut Driver,
+    batches: &mut mpsc::Receiver<Batch>,
+    requests: &mut mpsc::Receiver<oneshot::Sender<Snapshot>>,
+    end: &mut End,
+) -> &'static str {
+    let mut again = None;
+    loop {
+        let due = again.into_iter().chain(driver.due()).min();
+        tokio::select! {
+            reason = end.wait() => return reason,
+            Some(batch) = batches.recv() => {
+                driver.take(batch, Instant::now());
+                while let Ok(batch) = batches.try_recv() {
+                    driver.take(batch, Instant::now());
+                }
+            }
+            (backend, event) = poll_fn(|cx| driver.poll_event(cx)) => {
+                tell(backend, &event);
+                continue;
+            }
+            Some(answer) = requests.recv() => {
+                // Who asked may have gone away.
+                let _ = answer.send(driver.snapshot());
+                continue;
+            }
+            () = sleep_until(due) => {}
+        }
+        let busy = driver.settle(Instant::now()).is_err();
+        again = busy.then(|| Instant::now() + BUSY);
+    }
+}
+
+/// Withdraws everything and tells the neighbours why; a second signal does not wait for it.
+async fn stop(driver: Driver, reason: &'static str, end: &mut End) -> Result<ExitCode> {
+    info!(reason, "stopping: withdrawing everything");
+    let all = async {
+        for backend in driver.shutdown(reason) {
+            backend.await;
+        }
+    };
+    tokio::select! {
+        () = all => {
+            info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ = end.wait() => {
+            warn!("stopped by a second signal, before everything was withdrawn");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The signals that end the daemon.
+struct End {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl End {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "carillon was terminated",
+            _ = self.interrupt.recv() => "carillon was interrupted",
+        }
+    }
+}
+
+fn node_name(args: &RunArgs) -> Result<String> {
+    let name = match &args.node_name {
+        Some(name) => name.clone(),
+        None => std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .context("cannot read this host's name; give --node-name")?,
+    };
+    let name = name.trim();
+    if name.is_empty() {
+        bail!("the name of this node is empty; give --node-name");
+    }
+    Ok(name.to_owned())
+}
+
+/// Makes sure that no other daemon of this host speaks for the same node: two would tear down each
+/// other's sessions. The kernel frees the name when the process ends, however it ends.
+fn only_one(node: &str) -> Result<UnixListener> {
+    let address = SocketAddr::from_abstract_name(format!("carillon/{node}"))
+        .with_context(|| format!("the node name {node:?} is too long"))?;
+    UnixListener::bind_addr(&address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "another carillon is running on this host as node {node:?}: stop it, or give this one \
+             another --node-name"
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot claim the node name {node:?}")),
+    })
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,129 @@
+//! The unix socket between a daemon and `carillon status`: whoever connects is sent the status as
+//! one JSON document.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::debug;
+
+use crate::driver::Snapshot;
+
+/// How many may be answered at a time; others wait.
+const CLIENTS: usize = 8;
+/// How long a client may take to read its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client asks the driver for.
+pub(crate) type Request = oneshot::Sender<Snapshot>;
+
+/// Removes the socket's file when the daemon ends.
+#[derive(Debug)]
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // It may have been removed by hand.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Answers on the socket. What clients ask for comes out of the receiver.
+///
+/// # Errors
+/// Another daemon answers there, or the socket cannot be made.
+pub(crate) fn serve(path: &Path) -> Result<(mpsc::Receiver<Request>, SocketFile)> {
+    let listener = bind(path)?;
+    let file = SocketFile(path.to_owned());
+    let (sender, receiver) = mpsc::channel(CLIENTS);
+    tokio::spawn(accept(listener, sender));
+    Ok((receiver, file))
+}
+
+fn bind(path: &Path) -> Result<UnixListener> {
+    let shown = path.display();
+    if StdStream::connect(path).is_ok() {
+        bail!("another carillon answers on {shown}: stop it, or give this one another --socket");
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        fs::create_dir_all(parent).with_context(|| {
+            format!("cannot make the directory of the status socket {shown}; give --socket PATH")
+        })?;
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| {
+                format!("{shown} is in the way of the status socket; give --socket PATH")
+            });
+        }
+        _ => {}
+    }
+    UnixListener::bind(path).with_context(|| {
+        format!("cannot make the status socket {shown}; give --socket with a path you may write to")
+    })
+}
+
+async fn accept(listener: UnixListener, sender: mpsc::Sender<Request>) {
+    let places = Arc::new(Semaphore::new(CLIENTS));
+    while let Ok(place) = places.clone().acquire_owned().await {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    let answered = tokio::time::timeout(PATIENCE, answer(client, &sender)).await;
+                    debug!(?answered, "status asked for");
+                    drop(place);
+                });
+            }
+            // Out of file descriptors, most likely: others must close some first.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn answer(mut client: UnixStream, sender: &mpsc::Sender<Request>) -> Result<()> {
+    let (request, snapshot) = oneshot::channel();
+    sender.send(request).await?;
+    let status = snapshot.await?.complete().await;
+    let mut json = serde_json::to_vec_pretty(&status)?;
+    json.push(b'\n');
+    client.write_all(&json).await?;
+    client.shutdown().await?;
+    Ok(())
+}
+
+/// Asks the daemon on this socket; its answer is JSON.
+///
+/// # Errors
+/// No daemon answers.
+pub(crate) fn fetch(path: &Path) -> Result<Vec<u8>> {
+    let shown = path.display();
+    let mut stream = StdStream::connect(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => anyhow::anyhow!(
+            "no carillon is running on {shown}: start it with carillon run, or give its --socket"
+        ),
+        io::ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "not allowed to ask on {shown}: be the user that carillon runs as, or root"
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot ask on {shown}")),
+    })?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut json = Vec::new();
+    stream
+        .read_to_end(&mut json)
+        .with_context(|| format!("carillon on {shown} does not answer"))?;
+    if json.is_empty() {
+        bail!("carillon on {shown} ended without an answer; is it being stopped?");
+    }
+    Ok(json)
+}

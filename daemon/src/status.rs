@@ -1,0 +1,177 @@
+//! What `carillon status` shows: the model, as it goes over the socket and out with `--json`.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use carillon_core::backend::{NeighborStatus, Route};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::StatusArgs;
+use crate::socket;
+
+mod text;
+
+/// Everything that a daemon knows.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Status {
+    /// The daemon's version.
+    pub(crate) version: String,
+    /// The name of its node.
+    pub(crate) node: String,
+    /// How long it has been running.
+    pub(crate) uptime_seconds: f64,
+    /// What somebody should mend.
+    pub(crate) problems: Problems,
+    /// The configuration.
+    pub(crate) configuration: Configuration,
+    /// The pools of the configuration in force, by name.
+    pub(crate) pools: Vec<Pool>,
+    /// The services of type LoadBalancer, by name.
+    pub(crate) services: Vec<Service>,
+    /// Those to whom something is announced.
+    pub(crate) neighbors: Vec<Neighbor>,
+}
+
+/// What somebody should mend, in whole sentences.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Problems {
+    /// Why the newest configuration is not in force.
+    pub(crate) configuration: Vec<String>,
+    /// What in the files is not understood.
+    pub(crate) files: Vec<String>,
+    /// All else.
+    pub(crate) other: Vec<String>,
+}
+
+impl Problems {
+    fn iter(&self) -> impl Iterator<Item = &String> {
+        self.configuration
+            .iter()
+            .chain(&self.files)
+            .chain(&self.other)
+    }
+}
+
+/// The state of the configuration.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Configuration {
+    /// The ConfigMap.
+    pub(crate) object: String,
+    /// The file in which its newest version is.
+    pub(crate) file: Option<String>,
+    /// How long ago the version in force was accepted; absent while none is in force.
+    pub(crate) accepted_seconds_ago: Option<f64>,
+    /// The version in force is the newest one.
+    pub(crate) up_to_date: bool,
+}
+
+/// A pool and how full it is.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Pool {
+    /// Its name.
+    pub(crate) name: String,
+    /// The protocol that announces it.
+    pub(crate) protocol: String,
+    /// Its blocks.
+    pub(crate) addresses: Vec<String>,
+    /// Whether services that do not ask for it get addresses from it.
+    pub(crate) auto_assign: bool,
+    /// Its IPv4 addresses.
+    pub(crate) ipv4: Usage,
+    /// Its IPv6 addresses.
+    pub(crate) ipv6: Usage,
+}
+
+/// Addresses by use.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Usage {
+    /// In use.
+    pub(crate) assigned: u128,
+    /// Still to be had.
+    pub(crate) available: u128,
+}
+
+/// A service, and whether this node announces it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Service {
+    /// Namespace and name.
+    pub(crate) name: String,
+    /// Its addresses.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The pool they are from.
+    pub(crate) pool: Option<String>,
+    /// Whether this node announces them.
+    pub(crate) announced: bool,
+    /// The short token of why not, as in logs.
+    pub(crate) reason: Option<String>,
+    /// Why it is not announced, or lacks an address.
+    pub(crate) why: Option<String>,
+}
+
+/// One to whom a backend announces.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Neighbor {
+    /// The backend.
+    pub(crate) backend: String,
+    /// Its address.
+    pub(crate) name: String,
+    /// The protocol's own name of the state.
+    pub(crate) state: String,
+    /// How long it has been in that state.
+    pub(crate) since_seconds: f64,
+    /// Facts by label.
+    pub(crate) facts: Vec<(String, String)>,
+    /// What went wrong last.
+    pub(crate) last_error: Option<String>,
+    /// How many prefixes are announced to it.
+    pub(crate) sent_prefixes: usize,
+    /// The prefixes.
+    pub(crate) announced: Vec<Announced>,
+}
+
+/// One announced prefix.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Announced {
+    /// The prefix.
+    pub(crate) prefix: String,
+    /// Its attributes in the protocol's words.
+    pub(crate) attributes: String,
+}
+
+impl Neighbor {
+    /// A neighbour of this backend.
+    pub(crate) fn new(backend: &str, status: NeighborStatus) -> Self {
+        let announced = |route: Route| Announced {
+            prefix: route.prefix.to_string(),
+            attributes: route.attributes.to_string(),
+        };
+        Self {
+            backend: backend.to_owned(),
+            name: status.name,
+            state: status.state,
+            since_seconds: status.since.as_secs_f64(),
+            facts: status.facts,
+            last_error: status.last_error,
+            sent_prefixes: status.announced.len(),
+            announced: status.announced.into_iter().map(announced).collect(),
+        }
+    }
+}
+
+/// `carillon status`.
+///
+/// # Errors
+/// No daemon answers, or the standard output is closed.
+pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode> {
+    let json = socket::fetch(&args.socket.path)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        out.write_all(&json)?;
+    } else {
+        let status: Status = serde_json::from_slice(&json)?;
+        write!(out, "{}", text::render(&status, args.all))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,231 @@
+//! The status for people.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use comfy_table::{ContentArrangement, Table, TableStyle};
+
+use super::{Neighbor, Pool, Service, Status, Usage};
+
+#[cfg(test)]
+mod tests;
+
+/// How wide a table may be.
+const WIDTH: u16 = 118;
+/// How many services or routes are shown without `--all`.
+const SHOWN: usize = 20;
+
+/// The whole status; `all` shows every service and route.
+pub(super) fn render(status: &Status, all: bool) -> String {
+    let mut out = format!(
+        "carillon {} on node {}, up {}\n",
+        status.version,
+        status.node,
+        duration(status.uptime_seconds)
+    );
+    problems(&mut out, status);
+    configuration(&mut out, status);
+    pools(&mut out, &status.pools);
+    services(&mut out, &status.services, all);
+    neighbors(&mut out, &status.neighbors, all);
+    out
+}
+
+fn problems(out: &mut String, status: &Status) {
+    let mut problems = status.problems.iter().peekable();
+    if problems.peek().is_some() {
+        heading(out, "Problems");
+    }
+    for problem in problems {
+        line(out, &format!("  ! {problem}"));
+    }
+}
+
+fn configuration(out: &mut String, status: &Status) {
+    let configuration = &status.configuration;
+    heading(out, "Configuration");
+    let file = match &configuration.file {
+        Some(file) => format!("in {file}"),
+        None => "not found".to_owned(),
+    };
+    let state = match (configuration.accepted_seconds_ago, configuration.up_to_date) {
+        (Some(age), true) => format!("accepted {} ago", duration(age)),
+        (Some(age), false) => {
+            format!(
+                "an older version is in force, accepted {} ago",
+                duration(age)
+            )
+        }
+        (None, _) => "none is in force".to_owned(),
+    };
+    line(out, &format!("  {} {file}: {state}", configuration.object));
+}
+
+fn pools(out: &mut String, pools: &[Pool]) {
+    if pools.is_empty() {
+        return;
+    }
+    heading(out, "Pools");
+    let mut table = table([
+        "NAME",
+        "PROTOCOL",
+        "AUTO",
+        "IPV4 USED/FREE",
+        "IPV6 USED/FREE",
+        "ADDRESSES",
+    ]);
+    for pool in pools {
+        table.add_row([
+            pool.name.clone(),
+            pool.protocol.clone(),
+            if pool.auto_assign { "yes" } else { "no" }.to_owned(),
+            usage(pool.ipv4),
+            usage(pool.ipv6),
+            some(&pool.addresses, 6),
+        ]);
+    }
+    line(out, &table.to_string());
+}
+
+fn services(out: &mut String, services: &[Service], all: bool) {
+    heading(out, "Services");
+    if services.is_empty() {
+        line(out, "  no Service of type LoadBalancer");
+        return;
+    }
+    let announced = services.iter().filter(|service| service.announced).count();
+    line(
+        out,
+        &format!(
+            "  {announced} of {} announced from this node",
+            services.len()
+        ),
+    );
+    // What needs a look comes first.
+    let (fine, troubled): (Vec<_>, Vec<_>) = services
+        .iter()
+        .partition(|service| service.announced && service.why.is_none());
+    let shown = if all { usize::MAX } else { SHOWN };
+    let mut table = table(["NAME", "ADDRESSES", "POOL", "ANNOUNCED", "WHY NOT"]);
+    for service in troubled.iter().chain(&fine).take(shown) {
+        let addresses: Vec<_> = service.addresses.iter().map(ToString::to_string).collect();
+        let reason = service.reason.as_ref().map(|token| format!(" ({token})"));
+        let why = service
+            .why
+            .as_ref()
+            .map(|why| format!("{why}{}", reason.unwrap_or_default()));
+        table.add_row([
+            service.name.clone(),
+            addresses.join(" "),
+            service.pool.clone().unwrap_or_default(),
+            if service.announced { "yes" } else { "no" }.to_owned(),
+            why.unwrap_or_default(),
+        ]);
+    }
+    line(out, &table.to_string());
+    more(out, services.len(), shown);
+}
+
+fn neighbors(out: &mut String, neighbors: &[Neighbor], all: bool) {
+    heading(out, "Peers");
+    if neighbors.is_empty() {
+        line(out, "  none: nothing is announced to anybody");
+        return;
+    }
+    let mut table = table([
+        "PEER",
+        "BACKEND",
+        "STATE",
+        "SINCE",
+        "PREFIXES",
+        "LAST ERROR",
+    ]);
+    for neighbor in neighbors {
+        table.add_row([
+            neighbor.name.clone(),
+            neighbor.backend.clone(),
+            neighbor.state.clone(),
+            duration(neighbor.since_seconds),
+            neighbor.sent_prefixes.to_string(),
+            neighbor.last_error.clone().unwrap_or_default(),
+        ]);
+    }
+    line(out, &table.to_string());
+    for neighbor in neighbors {
+        detail(out, neighbor, all);
+    }
+}
+
+fn detail(out: &mut String, neighbor: &Neighbor, all: bool) {
+    heading(out, &format!("Peer {}", neighbor.name));
+    let facts: Vec<_> = neighbor
+        .facts
+        .iter()
+        .map(|(label, value)| format!("{label} {value}"))
+        .collect();
+    line(out, &format!("  {}", facts.join(", ")));
+    let shown = if all { usize::MAX } else { SHOWN };
+    for route in neighbor.announced.iter().take(shown) {
+        line(out, &format!("  {}  {}", route.prefix, route.attributes));
+    }
+    more(out, neighbor.announced.len(), shown);
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new())
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(header);
+    table
+}
+
+fn heading(out: &mut String, text: &str) {
+    line(out, &format!("\n{text}"));
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{text}");
+}
+
+fn more(out: &mut String, total: usize, shown: usize) {
+    if total > shown {
+        line(
+            out,
+            &format!("  … and {} more; --all shows them", total - shown),
+        );
+    }
+}
+
+/// The first items of a list, and how many there are besides.
+fn some(items: &[String], shown: usize) -> String {
+    let first: Vec<&str> = items.iter().take(shown).map(String::as_str).collect();
+    match items.len().saturating_sub(shown) {
+        0 => first.join(" "),
+        more => format!("{} … and {more} more", first.join(" ")),
+    }
+}
+
+fn usage(usage: Usage) -> String {
+    match (usage.assigned, usage.available) {
+        (0, 0) => "-".to_owned(),
+        (assigned, available) if available > 1 << 40 => format!("{assigned}/plenty"),
+        (assigned, available) => format!("{assigned}/{available}"),
+    }
+}
+
+/// A duration in at most two units.
+fn duration(seconds: f64) -> String {
+    let seconds = Duration::try_from_secs_f64(seconds)
+        .unwrap_or_default()
+        .as_secs();
+    let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, minutes) => format!("{minutes}m{}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h{minutes}m"),
+        (days, hours, _) => format!("{days}d{hours}h"),
+    }
+}
