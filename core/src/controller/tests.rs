@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::address::Family;
 use crate::config::Pool;
-use crate::service::{Families, Ingress, Port, TrafficPolicy};
+use crate::service::{Families, Ingress, Port, Protocol, TrafficPolicy};
 
 mod live;
 
@@ -60,7 +60,7 @@ fn service(name: &str) -> Service {
 
 fn ports(numbers: &[u16]) -> BTreeSet<Port> {
     let port = |number: &u16| Port {
-        protocol: "TCP".to_owned(),
+        protocol: Protocol::Tcp,
         number: *number,
     };
     numbers.iter().map(port).collect()

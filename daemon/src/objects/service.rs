@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use carillon_core::address::Family;
 use carillon_core::service::{
-    Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Service, ServiceKey,
+    Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service, ServiceKey,
     TrafficPolicy,
 };
 use serde::Deserialize;
@@ -252,13 +252,13 @@ impl PortObject {
                 return Err(FieldError::new(path.clone().field("port"), message));
             }
         };
-        match self.protocol.as_deref().unwrap_or("TCP") {
-            protocol @ ("TCP" | "UDP" | "SCTP") => Ok(Port {
-                protocol: protocol.to_owned(),
-                number,
-            }),
-            other => refuse(path.clone().field("protocol"), other, "TCP, UDP or SCTP"),
-        }
+        let protocol = match self.protocol.as_deref().unwrap_or("TCP") {
+            "TCP" => Protocol::Tcp,
+            "UDP" => Protocol::Udp,
+            "SCTP" => Protocol::Sctp,
+            other => return refuse(path.clone().field("protocol"), other, "TCP, UDP or SCTP"),
+        };
+        Ok(Port { protocol, number })
     }
 }
 

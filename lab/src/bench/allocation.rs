@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use carillon_core::address::Family;
 use carillon_core::config::{Config, Pool};
 use carillon_core::controller::{Controller, Input};
-use carillon_core::service::{Families, Port, Service, ServiceKey, TrafficPolicy};
+use carillon_core::service::{Families, Port, Protocol, Service, ServiceKey, TrafficPolicy};
 
 use super::chart::Chart;
 use super::record::Record;
@@ -177,7 +177,7 @@ fn service(wish: Wish, number: usize) -> Service {
         Wish::Contended => (Family::V4, Some("key".to_owned()), 80),
     };
     let port = Port {
-        protocol: "TCP".to_owned(),
+        protocol: Protocol::Tcp,
         number: u16::try_from(port).unwrap_or(u16::MAX),
     };
     Service {
