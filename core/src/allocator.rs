@@ -20,6 +20,7 @@ use std::sync::Arc;
 use crate::address::Family;
 use crate::config::{Config, Pool, is_buggy};
 use crate::service::{Families, Port, Service, ServiceKey};
+use crate::sorted::SortedVec;
 
 mod blocks;
 mod refusal;
@@ -72,8 +73,17 @@ pub struct Assignment {
 #[derive(Debug)]
 struct Occupancy {
     keys: SharingKeys,
-    services: BTreeSet<ServiceKey>,
-    ports: BTreeMap<Port, ServiceKey>,
+    services: SortedVec<ServiceKey>,
+    /// Each port has one holder.
+    ports: SortedVec<(Port, ServiceKey)>,
+}
+
+impl Occupancy {
+    fn holder(&self, port: &Port) -> Option<&ServiceKey> {
+        let index = self.ports.partition_point(|(other, _)| other < port);
+        let (found, holder) = self.ports.get(index)?;
+        (found == port).then_some(holder)
+    }
 }
 
 /// A pool and what is taken of it.
@@ -194,10 +204,10 @@ impl Allocator {
             });
         }
         for port in &tenant.ports {
-            if let Some(holder) = occupancy.ports.get(port).filter(is_other) {
+            if let Some(holder) = occupancy.holder(port).filter(is_other) {
                 return Err(Refusal::PortInUse {
                     address,
-                    port: port.clone(),
+                    port: *port,
                     holder: holder.clone(),
                 });
             }
@@ -228,11 +238,12 @@ impl Allocator {
     fn occupy(&mut self, tenant: &Tenant, address: IpAddr) {
         let occupancy = (self.in_use.entry(address)).or_insert_with(|| Occupancy {
             keys: tenant.keys.clone(),
-            services: BTreeSet::new(),
-            ports: BTreeMap::new(),
+            services: SortedVec::default(),
+            ports: SortedVec::default(),
         });
-        let ports = tenant.ports.iter().cloned();
-        (occupancy.ports).extend(ports.map(|port| (port, tenant.service.clone())));
+        for port in &tenant.ports {
+            occupancy.ports.insert((*port, tenant.service.clone()));
+        }
         occupancy.services.insert(tenant.service.clone());
         if let Some(block) = self.blocks.find(address)
             && let Some(pool) = self.pools.get_mut(&block.pool)
@@ -257,7 +268,7 @@ impl Allocator {
         };
         occupancy.services.remove(&tenant.service);
         for port in &tenant.ports {
-            occupancy.ports.remove(port);
+            occupancy.ports.remove(&(*port, tenant.service.clone()));
         }
         let is_last = occupancy.services.is_empty();
         if is_last {

@@ -12,6 +12,7 @@ use crate::endpoint::{EndpointSlice, SliceKey};
 use crate::node::Node;
 use crate::policy::{Facts, Grant, WithdrawReason};
 use crate::service::{Service, ServiceKey};
+use crate::sorted::SortedVec;
 
 #[cfg(test)]
 mod tests;
@@ -47,8 +48,8 @@ pub struct Speaker {
     synced: bool,
     services: BTreeMap<ServiceKey, Entry>,
     slices: BTreeMap<SliceKey, EndpointSlice>,
-    slices_of: BTreeMap<ServiceKey, BTreeSet<SliceKey>>,
-    announcers: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
+    slices_of: BTreeMap<ServiceKey, SortedVec<SliceKey>>,
+    announcers: BTreeMap<IpAddr, SortedVec<ServiceKey>>,
     dirty: Dirty,
     generation: u64,
     outlets: Vec<Outlet>,

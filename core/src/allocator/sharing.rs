@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::refusal::Obstacle;
 use super::space::Position;
 use crate::service::{Port, Service, TrafficPolicy};
+use crate::sorted::SortedVec;
 
 /// What must be equal for two services to share an address (behaviour reference 3.6).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,19 +43,19 @@ impl SharingKeys {
 
 /// The addresses in use with the same keys, in block order, and which ports are taken on them.
 ///
-/// The vectors are sorted. As the addresses that use a port are some of the members, both lists are
+/// As the addresses that use a port are some of the members, both lists are
 /// equal up to the first member on which the port is free, which bisection finds.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    members: Vec<Position>,
-    used: BTreeMap<Port, Vec<Position>>,
+    members: SortedVec<Position>,
+    used: BTreeMap<Port, SortedVec<Position>>,
 }
 
 impl Group {
     pub(super) fn join<'a>(&mut self, at: Position, ports: impl IntoIterator<Item = &'a Port>) {
-        insert(&mut self.members, at);
+        self.members.insert(at);
         for port in ports {
-            insert(self.used.entry(port.clone()).or_default(), at);
+            self.used.entry(*port).or_default().insert(at);
         }
     }
 
@@ -65,7 +66,7 @@ impl Group {
     ) {
         for port in ports {
             if let Some(used) = self.used.get_mut(port) {
-                remove(used, at);
+                used.remove(&at);
                 if used.is_empty() {
                     self.used.remove(port);
                 }
@@ -74,7 +75,7 @@ impl Group {
     }
 
     pub(super) fn leave(&mut self, at: Position) {
-        remove(&mut self.members, at);
+        self.members.remove(&at);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -116,16 +117,4 @@ fn first_outside(members: &[Position], used: &[Position], start: Position) -> Op
         }
     }
     members.get(equal).copied()
-}
-
-fn insert(sorted: &mut Vec<Position>, at: Position) {
-    if let Err(index) = sorted.binary_search(&at) {
-        sorted.insert(index, at);
-    }
-}
-
-fn remove(sorted: &mut Vec<Position>, at: Position) {
-    if let Ok(index) = sorted.binary_search(&at) {
-        sorted.remove(index);
-    }
 }
