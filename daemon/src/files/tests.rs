@@ -243,4 +243,22 @@ fn the_journal_is_watched_too() {
     let mut fixture = Fixture::new();
     fs::write(fixture.path(".journal"), "{}\n").unwrap();
     assert!(fixture.next().journal);
+    fs::remove_file(fixture.path(".journal")).unwrap();
+    assert!(fixture.next().journal);
+}
+
+/// The daemon opens its journal for writing whenever it is told of a change: a word about that
+/// would never end.
+#[test]
+fn a_journal_that_was_only_opened_is_no_news() {
+    let mut fixture = Fixture::new();
+    let open = || {
+        let options = fs::OpenOptions::new().append(true).create(true).clone();
+        options.open(fixture.path(".journal")).unwrap()
+    };
+    drop(open());
+    drop(open());
+    fs::write(fixture.path("a.yaml"), service("a")).unwrap();
+    let batch = fixture.next();
+    assert!(!batch.journal && batch.changes.len() == 1, "{batch:?}");
 }

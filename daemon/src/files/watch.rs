@@ -19,6 +19,12 @@ use nix::sys::inotify::{
 
 use super::agenda::Notice;
 
+/// What happens to a journal that has news. Closing it is none: its readers lock it, and so open it
+/// for writing.
+const JOURNAL_FLAGS: Flags = Flags::IN_MODIFY
+    .union(Flags::IN_MOVED_TO)
+    .union(Flags::IN_DELETE);
+
 /// A watch over the directory of files, and the journal.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -58,10 +64,10 @@ impl Watch {
         // Where two of the directories are one, the last mask counts: it has all that the others
         // have.
         let links = Flags::IN_ONLYDIR | Flags::IN_MOVED_TO | Flags::IN_CREATE;
-        let writes = links | Flags::IN_CLOSE_WRITE;
+        let writes = links | JOURNAL_FLAGS;
         let all = writes
+            | Flags::IN_CLOSE_WRITE
             | Flags::IN_MOVED_FROM
-            | Flags::IN_DELETE
             | Flags::IN_ATTRIB
             | Flags::IN_DELETE_SELF
             | Flags::IN_MOVE_SELF;
@@ -120,7 +126,7 @@ impl Watch {
             of.as_ref()
                 .is_some_and(|(_, name)| event.name.as_ref() == Some(name))
         };
-        if wd == self.on_journal && is_named(&self.journal) {
+        if wd == self.on_journal && has(JOURNAL_FLAGS) && is_named(&self.journal) {
             note(Notice::Journal);
         }
         if wd == self.on_parent && is_named(&self.parent) {
