@@ -79,10 +79,10 @@ struct Occupancy {
 }
 
 impl Occupancy {
-    fn holder(&self, port: &Port) -> Option<&ServiceKey> {
-        let index = self.ports.partition_point(|(other, _)| other < port);
+    fn holder(&self, port: Port) -> Option<&ServiceKey> {
+        let index = self.ports.partition_point(|(other, _)| *other < port);
         let (found, holder) = self.ports.get(index)?;
-        (found == port).then_some(holder)
+        (*found == port).then_some(holder)
     }
 }
 
@@ -204,7 +204,7 @@ impl Allocator {
             });
         }
         for port in &tenant.ports {
-            if let Some(holder) = occupancy.holder(port).filter(is_other) {
+            if let Some(holder) = occupancy.holder(*port).filter(is_other) {
                 return Err(Refusal::PortInUse {
                     address,
                     port: *port,
