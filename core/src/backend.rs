@@ -15,6 +15,8 @@ use crate::announcement::AnnouncementSet;
 pub mod contract;
 #[cfg(any(test, feature = "testing"))]
 pub mod mock;
+#[cfg(test)]
+mod tests;
 
 /// A future that owns all it needs, as [`Backend`] returns them.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use carillon_core::address::Family;
 use carillon_core::service::{
-    Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service, ServiceKey,
-    TrafficPolicy,
+    Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
+    ServiceKey, TrafficPolicy,
 };
 use serde::Deserialize;
 

@@ -76,7 +76,10 @@ fn the_output_of_kubectl_reads_as_it_is() {
     .unwrap();
     let port = |protocol, number| Port { protocol, number };
     assert!(service.is_load_balancer);
-    assert_eq!(service.ports, [port(Protocol::Tcp, 80), port(Protocol::Udp, 53)].into());
+    assert_eq!(
+        service.ports,
+        [port(Protocol::Tcp, 80), port(Protocol::Udp, 53)].into()
+    );
     assert_eq!(service.external_traffic_policy, TrafficPolicy::Local);
     assert_eq!(service.sharing_key.as_deref(), Some("k"));
     assert_eq!(
