@@ -285,13 +285,7 @@ impl Driver {
 
     /// Ends the entries of services that do not exist, once it is certain that they do not.
     fn tidy(&mut self, now: Instant) {
-        let all_is_known = self.problems.directory.is_none()
-            && self
-                .problems
-                .files
-                .iter()
-                .all(|problem| problem.object.is_some());
-        if !all_is_known || self.tidy_at.is_none_or(|at| now < at) {
+        if self.due().is_none_or(|at| now < at) {
             return;
         }
         self.tidy_at = None;
@@ -312,9 +306,13 @@ impl Driver {
         }
     }
 
-    /// When [`Self::settle`] has something to do even if nothing comes in.
+    /// When [`Self::settle`] has something to do even if nothing comes in. What cannot be read may
+    /// hold any service: tidying then waits for the word that it can be.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.tidy_at
+        let problems = &self.problems;
+        let all_is_known =
+            problems.directory.is_none() && problems.files.iter().all(|file| file.object.is_some());
+        self.tidy_at.filter(|_| all_is_known)
     }
 
     fn tell_journal_problem(&mut self) {

@@ -85,6 +85,9 @@ pub(crate) fn spawn(options: Options) -> io::Result<mpsc::Receiver<Batch>> {
 
 struct Source {
     dir: PathBuf,
+    journal: PathBuf,
+    /// The version of the journal that was told last.
+    journal_stamp: Option<read::Stamp>,
     watch: Watch,
     agenda: Agenda,
     catalog: Catalog,
@@ -105,6 +108,8 @@ impl Source {
             synced: false,
             told: Arc::default(),
             dir: options.dir,
+            journal: options.journal,
+            journal_stamp: None,
         }
     }
 
@@ -125,13 +130,14 @@ impl Source {
         self.watch
             .drain(&mut |notice| self.agenda.note(notice, Instant::now()));
         if self.agenda.take_journal() {
-            batch.journal = true;
+            batch.journal = self.journal_changed();
         }
         for name in self.agenda.take_files(Instant::now()) {
             self.look(&name, &mut batch.changes);
         }
         let mut directory = self.told.directory.clone();
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
+            batch.journal |= self.journal_changed();
             directory = self.scan(scan, &mut batch).err();
             if directory.is_some() {
                 self.agenda.retry(Instant::now());
@@ -143,6 +149,14 @@ impl Source {
             batch.problems = Some(self.told.clone());
         }
         batch
+    }
+
+    /// Whether the journal is another than last time. The kernel tells of every daemon that closes
+    /// it, also of one that has only read it, and this one reads it whenever that is told.
+    fn journal_changed(&mut self) -> bool {
+        let before = self.journal_stamp;
+        self.journal_stamp = read::Stamp::of(&self.journal).ok();
+        self.journal_stamp != before
     }
 
     /// Looks at every file whose version is not the one read last.
