@@ -188,15 +188,15 @@ struct InPool<'a>(&'a PoolUsage, Families);
 impl fmt::Display for InPool<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(pool, families) = self;
-        let count = |family: Family| match pool.of(family) {
+        let count = |family, label: &str| match pool.of(family) {
             Usage { total: 0, .. } => format!("no {family} addresses"),
-            Usage { assigned, total } => format!("{assigned} of {total} assigned"),
+            Usage { assigned, total } => format!("{label}{assigned} of {total} assigned"),
         };
         match families {
-            Families::One(family) => write!(f, "{:?} ({})", pool.name, count(*family)),
+            Families::One(family) => write!(f, "{:?} ({})", pool.name, count(*family, "")),
             Families::Both | Families::PreferBoth { .. } => {
-                let (ipv4, ipv6) = (count(Family::V4), count(Family::V6));
-                write!(f, "{:?} (IPv4: {ipv4}; IPv6: {ipv6})", pool.name)
+                let (ipv4, ipv6) = (count(Family::V4, "IPv4: "), count(Family::V6, "IPv6: "));
+                write!(f, "{:?} ({ipv4}; {ipv6})", pool.name)
             }
         }
     }

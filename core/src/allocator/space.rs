@@ -80,7 +80,7 @@ impl Space {
             if Family::of(net.addr()) == family {
                 let size = block_size(*net, pool.avoid_buggy_ips);
                 space.usage.total = space.usage.total.saturating_add(size);
-                space.add_gap(block, Some(net.network()), net.broadcast());
+                space.add_gap(block, Some(net.network()), Some(net.broadcast()));
             }
         }
         space
@@ -136,10 +136,8 @@ impl Space {
             return;
         }
         self.free.remove(&gap);
-        if let Some(before) = predecessor(at.address).filter(|before| gap.address <= *before) {
-            self.free.insert(gap, before);
-        }
-        self.add_gap(at.block, successor(at.address), last);
+        self.add_gap(at.block, Some(gap.address), predecessor(at.address));
+        self.add_gap(at.block, successor(at.address), Some(last));
         self.usage.assigned += 1;
     }
 
@@ -150,11 +148,11 @@ impl Space {
         let (mut first, mut last) = (at, at.address);
         if let Some((&gap, &end)) = self.free.range(..at).next_back()
             && gap.block == at.block
-            && self.usable_from(successor(end)) == Some(at.address)
+            && self.usable(successor(end), successor) == Some(at.address)
         {
             first = gap;
         }
-        let next = (self.usable_from(successor(at.address))).map(|address| Position {
+        let next = (self.usable(successor(at.address), successor)).map(|address| Position {
             block: at.block,
             address,
         });
@@ -165,9 +163,12 @@ impl Space {
         self.usage.assigned -= 1;
     }
 
-    /// Adds the gap unless nothing in it is usable.
-    fn add_gap(&mut self, block: usize, first: Option<IpAddr>, last: IpAddr) {
-        if let Some(address) = self.usable_from(first).filter(|first| *first <= last) {
+    /// Adds the gap without avoided addresses at its ends, unless nothing remains.
+    fn add_gap(&mut self, block: usize, first: Option<IpAddr>, last: Option<IpAddr>) {
+        let ends = self
+            .usable(first, successor)
+            .zip(self.usable(last, predecessor));
+        if let Some((address, last)) = ends.filter(|(first, last)| first <= last) {
             self.free.insert(Position { block, address }, last);
         }
     }
@@ -176,10 +177,14 @@ impl Space {
         self.avoid_buggy && is_buggy(address)
     }
 
-    /// The first address from this one on that is not avoided.
-    fn usable_from(&self, mut address: Option<IpAddr>) -> Option<IpAddr> {
+    /// The first address that is not avoided, from this one on in steps.
+    fn usable(
+        &self,
+        mut address: Option<IpAddr>,
+        step: fn(IpAddr) -> Option<IpAddr>,
+    ) -> Option<IpAddr> {
         while address.is_some_and(|address| self.avoids(address)) {
-            address = address.and_then(successor);
+            address = address.and_then(step);
         }
         address
     }

@@ -5,7 +5,11 @@ use crate::address::Family;
 use crate::config::Pool;
 use crate::service::{Families, Ingress, Port, Protocol, TrafficPolicy};
 
+mod changes;
 mod live;
+mod model;
+mod properties;
+mod steps;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
