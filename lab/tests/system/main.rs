@@ -17,6 +17,7 @@ mod bad_input;
 mod bad_peer;
 mod fleet;
 mod interop;
+mod objects;
 mod outages;
 
 mod policy;

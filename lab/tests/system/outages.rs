@@ -1,11 +1,14 @@
 //! Routers, daemons and cables that fail and come back.
 
-use anyhow::{Result, ensure};
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use carillon_lab::{Carillon, Frr, Lab, test, wait};
 use nix::sys::signal::Signal;
 
 use crate::manifest::{POOL, peer};
-use crate::scripted::{Listener, NOTIFICATION};
+use crate::scripted::{KEEPALIVE, Listener, NOTIFICATION};
 use crate::site::{SOON, Site, await_status, await_table, connections, last_notification, v4};
 
 /// The services `a` and `b` with the addresses .1 and .2: those that a fresh start would not give,
@@ -162,4 +165,42 @@ fn status_says_what_the_router_said_when_it_ended_the_session() {
         }
         await_status(&node, &["Established"]).map(drop)
     });
+}
+
+/// Every second there is one KEEPALIVE to send, and nothing else to do.
+#[test]
+fn a_daemon_with_nothing_to_do_does_nothing() {
+    test(|lab| {
+        let site = Site::new(lab)?;
+        let listener = Listener::bind(&site.host("router", 1)?, (v4(1), 179).into())?;
+        let peer = peer("192.0.2.1").replace('}', ", hold-time: 9s, keepalive-time: 1s}");
+        site.files.configure(
+            &[
+                &peer,
+                "{my-asn: 64512, peer-asn: 64512, peer-address: 192.0.2.9}",
+            ],
+            &[POOL],
+        )?;
+        site.files.serve("web")?;
+        let node = site.node("alpha", 11)?;
+        let mut session = listener.establish()?;
+        session.await_message(KEEPALIVE)?;
+        let before = processor_time(&node)?;
+        for _ in 0..3 {
+            session.await_message(KEEPALIVE)?;
+        }
+        let used = processor_time(&node)?.saturating_sub(before);
+        ensure!(used < Duration::from_millis(300), "{used:?} of about 3 s");
+        Ok(())
+    });
+}
+
+/// The processor time that a daemon has used.
+fn processor_time(node: &Carillon) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", node.process.id()))?;
+    // The fields after the name, which is in parentheses; utime and stime are the 12th and 13th.
+    let fields = stat.rsplit(')').next().context("no name")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(10 * ticks))
 }
