@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::debug;
 
 use crate::driver::Snapshot;
+
+#[cfg(test)]
+mod tests;
 
 /// How many may be answered at a time; others wait.
 const CLIENTS: usize = 8;
@@ -60,17 +64,25 @@ fn bind(path: &Path) -> Result<UnixListener> {
             format!("cannot make the directory of the status socket {shown}; give --socket PATH")
         })?;
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| {
-                format!("{shown} is in the way of the status socket; give --socket PATH")
-            });
-        }
-        _ => {}
-    }
+    make_way(path)?;
     UnixListener::bind(path).with_context(|| {
         format!("cannot make the status socket {shown}; give --socket with a path you may write to")
     })
+}
+
+/// Removes the socket that a killed daemon left; anything else is somebody's.
+fn make_way(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let in_the_way =
+        || format!("{shown} is in the way of the status socket; give another --socket");
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => {
+            fs::remove_file(path).with_context(in_the_way)
+        }
+        Ok(_) => bail!("{}: it is no socket", in_the_way()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(in_the_way),
+    }
 }
 
 async fn accept(listener: UnixListener, sender: mpsc::Sender<Request>) {
