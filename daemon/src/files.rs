@@ -151,8 +151,8 @@ impl Source {
         batch
     }
 
-    /// Whether the journal is another than last time. The kernel tells of every daemon that closes
-    /// it, also of one that has only read it, and this one reads it whenever that is told.
+    /// Whether the journal is another than last time. That is also asked when the directory is
+    /// scanned: where daemons share it over a network, the kernel does not tell what others write.
     fn journal_changed(&mut self) -> bool {
         let before = self.journal_stamp;
         self.journal_stamp = read::Stamp::of(&self.journal).ok();

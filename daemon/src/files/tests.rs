@@ -262,19 +262,3 @@ fn a_journal_that_was_only_opened_is_no_news() {
     let batch = fixture.next();
     assert!(!batch.journal && batch.changes.len() == 1, "{batch:?}");
 }
-
-#[test]
-fn a_journal_that_was_only_looked_at_is_no_news() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join(".journal"), "{}\n").unwrap();
-    let mut fixture = Fixture::over(dir);
-    assert!(fixture.next().synced);
-    // The driver opens it like this whenever it is told of it.
-    let opened = fs::OpenOptions::new()
-        .append(true)
-        .open(fixture.path(".journal"));
-    drop(opened.unwrap());
-    fs::write(fixture.path("a.yaml"), service("a")).unwrap();
-    let batch = fixture.next();
-    assert!(!batch.journal && !batch.changes.is_empty());
-}
