@@ -56,6 +56,18 @@ impl Tenant {
             ports: service.ports.clone(),
         }
     }
+
+    /// A service of which nothing but the name is known: it shares with nobody.
+    pub fn unknown(service: ServiceKey) -> Self {
+        Self {
+            service,
+            keys: SharingKeys {
+                sharing: None,
+                backend: BTreeMap::new(),
+            },
+            ports: BTreeSet::new(),
+        }
+    }
 }
 
 /// What a service has.
@@ -150,6 +162,11 @@ impl Allocator {
     /// What the service has.
     pub fn get(&self, service: &ServiceKey) -> Option<&Assignment> {
         self.assignments.get(service)
+    }
+
+    /// The services that have this address, ascending.
+    pub fn holders(&self, address: IpAddr) -> &[ServiceKey] {
+        (self.in_use.get(&address)).map_or(&[], |occupancy| &occupancy.services)
     }
 
     /// Everything that is assigned, by service.

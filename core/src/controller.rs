@@ -28,6 +28,7 @@ mod entry;
 mod in_use;
 mod plan;
 mod report;
+mod reserved;
 mod review;
 #[cfg(test)]
 mod tests;
@@ -40,10 +41,6 @@ use review::Kept;
 
 /// What the controller is told.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "services are nearly all inputs, and each is moved once"
-)]
 pub enum Input {
     /// The configuration, in its newest valid form.
     Config(Arc<Config>),
@@ -51,6 +48,9 @@ pub enum Input {
     Service(Service),
     /// A service is gone.
     ServiceDeleted(ServiceKey),
+    /// A service that is not known, and perhaps only not known yet, has these addresses. Nobody else
+    /// gets them until it appears or is told to be deleted.
+    Reserved(ServiceKey, Vec<IpAddr>),
     /// Every service and the configuration that existed at the start have been told. Until then
     /// nothing is decided.
     Synced,
@@ -64,13 +64,15 @@ pub struct Controller {
     /// Until the first drain after the start: what is found then is not news.
     starting: bool,
     services: BTreeMap<ServiceKey, Entry>,
+    /// What services have that are not among these.
+    reserved: BTreeMap<ServiceKey, Vec<IpAddr>>,
     /// The configuration to decide about next.
     offered: Option<Arc<Config>>,
     in_force: Option<Arc<Config>>,
     refused: Option<ConfigInUse>,
     allocator: Allocator,
-    /// Services to review, those with most addresses first.
-    reviews: BTreeSet<(Reverse<usize>, ServiceKey)>,
+    /// Services to review, those with most addresses first, and after them what is reserved.
+    reviews: BTreeSet<(bool, Reverse<usize>, ServiceKey)>,
     /// Services to grant something to, those that ask for an address by name first.
     grants: BTreeSet<(Reverse<bool>, ServiceKey)>,
     /// Services that have not all they want.
@@ -96,6 +98,7 @@ impl Controller {
             Input::Config(config) => self.offered = Some(config),
             Input::Service(service) => self.update(service),
             Input::ServiceDeleted(key) => self.forget(&key),
+            Input::Reserved(key, addresses) => self.reserve(key, addresses),
             Input::Synced => self.synced = true,
         }
     }
@@ -109,7 +112,9 @@ impl Controller {
             Some(entry) if entry.service == service => return,
             Some(entry) => entry.update(service),
             None => {
-                self.services.insert(key.clone(), Entry::new(service));
+                let mut entry = Entry::new(service);
+                entry.foreign = self.reserved.remove(&key).is_some();
+                self.services.insert(key.clone(), entry);
             }
         }
         self.mark(key);
@@ -117,7 +122,8 @@ impl Controller {
     }
 
     fn forget(&mut self, key: &ServiceKey) {
-        if self.services.remove(key).is_some() {
+        let was_reserved = self.reserved.remove(key).is_some();
+        if self.services.remove(key).is_some() || was_reserved {
             self.waiting.remove(key);
             self.release(key);
             self.reconsider();
@@ -128,6 +134,7 @@ impl Controller {
     pub(super) fn mark(&mut self, key: ServiceKey) {
         let addresses = self.claims(&key).map(|claim| claim.len());
         self.reviews.insert((
+            !self.services.contains_key(&key),
             Reverse(addresses.into_iter().max().unwrap_or_default()),
             key,
         ));
@@ -159,7 +166,7 @@ impl Controller {
                 self.consider(config);
             } else if self.in_force.is_none() {
                 return None;
-            } else if let Some((_, key)) = self.reviews.pop_first() {
+            } else if let Some((_, _, key)) = self.reviews.pop_first() {
                 self.review(&key);
             } else if std::mem::take(&mut self.released) {
                 for key in self.waiting.clone() {
@@ -178,20 +185,22 @@ impl Controller {
 
     /// Decides whether the service keeps what it has.
     fn review(&mut self, key: &ServiceKey) {
-        let Some(entry) = self.services.get(key) else {
+        if self.reserved.contains_key(key) {
+            return self.review_reserved(key);
+        }
+        let claims = self.claims(key);
+        self.make_way(claims.iter().flatten());
+        let Some(Entry { service, .. }) = self.services.get(key) else {
             return;
         };
-        if !entry
-            .service
-            .is_of_class(self.load_balancer_class.as_deref())
-        {
+        if !self.serves(service) {
             self.waiting.remove(key);
             self.release(key);
             return;
         }
-        let (service, tenant) = (&entry.service, Tenant::of(&entry.service));
+        let tenant = Tenant::of(service);
         let mut kept = Kept::default();
-        for claim in self.claims(key) {
+        for claim in claims {
             let next = review::keep(&self.allocator, service, &tenant, &claim);
             if !next.addresses.is_empty() {
                 kept = next;
@@ -221,6 +230,9 @@ impl Controller {
     /// Gives the service what it lacks, if that is there, and tells what has changed.
     fn grant(&mut self, key: &ServiceKey) -> Option<StatusChange> {
         let service = &self.services.get(key)?.service;
+        if !self.serves(service) {
+            return None;
+        }
         let plan = plan(&self.allocator, service);
         let tenant = Tenant::of(service);
         if plan.shortfall.is_some() && service.is_load_balancer {
@@ -276,23 +288,19 @@ impl Controller {
     /// Enters an assignment that the allocator has just approved.
     fn assign(&mut self, tenant: Tenant, addresses: Vec<IpAddr>) {
         let key = tenant.service.clone();
-        if let Some(now) = self.allocator.get(&key) {
+        let now = self.allocator.get(&key);
+        if now.is_none_or(|now| now.tenant != tenant || now.addresses != addresses) {
             let stays = |address| addresses.contains(address);
-            if now.tenant == tenant && now.addresses == addresses {
-                return;
-            }
-            self.released |= now.tenant != tenant || !now.addresses.iter().all(stays);
+            self.released |=
+                now.is_some_and(|now| now.tenant != tenant || !now.addresses.iter().all(stays));
+            let _approved = self.allocator.assign(tenant, addresses);
         }
-        if self.allocator.assign(tenant, addresses).is_ok() {
-            self.note_holding(&key);
-        }
+        self.note_holding(&key);
     }
 
     fn release(&mut self, key: &ServiceKey) {
-        if self.allocator.release(key).is_some() {
-            self.released = true;
-            self.note_holding(key);
-        }
+        self.released |= self.allocator.release(key).is_some();
+        self.note_holding(key);
     }
 
     /// The configuration in force.
@@ -317,8 +325,12 @@ impl Controller {
         })
     }
 
+    fn serves(&self, service: &Service) -> bool {
+        service.is_of_class(self.load_balancer_class.as_deref())
+    }
+
     fn shortfall(&self, service: &Service) -> Option<String> {
-        if !service.is_of_class(self.load_balancer_class.as_deref()) {
+        if !self.serves(service) {
             let class = service.load_balancer_class.as_deref();
             return Some(report::other_class(
                 class,

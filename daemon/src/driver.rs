@@ -222,17 +222,20 @@ impl Driver {
 
     /// Everything that needs the journal, under its lock.
     fn allocate(&mut self, changed: &BTreeSet<ServiceKey>, now: Instant) {
-        // Another daemon's word counts more than our books: it was there first.
+        for key in std::mem::take(&mut self.ended) {
+            self.journal.set(&key, &[]);
+        }
+        // Another daemon's word counts more than our books: it was there first. Of a service that is
+        // not here, or not here yet, it says what must not be given to others.
         for key in changed {
             self.controller
                 .handle(controller::Input::ServiceDeleted(key.clone()));
-        }
-        let present = changed
-            .iter()
-            .filter(|key| self.manifests.contains_key(*key));
-        self.offers.extend(present.cloned());
-        for key in std::mem::take(&mut self.ended) {
-            self.journal.set(&key, &[]);
+            if self.manifests.contains_key(key) {
+                self.offers.insert(key.clone());
+            } else if let Some(addresses) = self.journal.addresses(key) {
+                let reserved = controller::Input::Reserved(key.clone(), addresses.to_vec());
+                self.controller.handle(reserved);
+            }
         }
         for key in std::mem::take(&mut self.offers) {
             self.offer(&key);
@@ -303,6 +306,8 @@ impl Driver {
         for key in gone.cloned().collect::<Vec<_>>() {
             debug!(service = %key, "forgetting the addresses of a service that is no more");
             self.journal.set(&key, &[]);
+            self.controller
+                .handle(controller::Input::ServiceDeleted(key));
         }
     }
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Controller;
-use crate::allocator::{Allocator, Blocks};
+use crate::allocator::{Allocator, Blocks, Tenant};
 use crate::config::Config;
 use crate::service::ServiceKey;
 
@@ -70,21 +70,34 @@ impl Controller {
         }
     }
 
-    /// At the start nothing is in use by our books, and addresses that a configuration does not
-    /// allow are replaced. But one without any pools could only take all addresses away, so it
-    /// waits too.
+    /// What is in use: by our books, and by those who are about to be reviewed and may keep what
+    /// they publish.
+    ///
+    /// At the start nothing is, and addresses that a configuration does not allow are replaced. But
+    /// one without any pools could only take all addresses away, so it waits too.
     fn find_holders(&self, waiting: &mut ConfigInUse) {
         for assignment in self.allocator.assignments() {
             waiting.note(&assignment.tenant.service, &assignment.addresses);
         }
-        if self.in_force.is_none() && waiting.config.pools.is_empty() {
-            for (key, entry) in &self.services {
-                let class = self.load_balancer_class.as_deref();
-                if entry.service.is_load_balancer && entry.service.is_of_class(class) {
-                    waiting.note(key, &entry.published());
-                }
+        let starts_without_pools = self.in_force.is_none() && waiting.config.pools.is_empty();
+        for (_, _, key) in &self.reviews {
+            if let Some((tenant, addresses)) = self.claimed(key)
+                && (starts_without_pools || self.allocator.check(&tenant, &addresses).is_ok())
+            {
+                waiting.note(key, &addresses);
             }
         }
+    }
+
+    /// What a service that is yet to be reviewed will ask to keep, beside what it has by our books.
+    fn claimed(&self, key: &ServiceKey) -> Option<(Tenant, Vec<IpAddr>)> {
+        if let Some(addresses) = self.reserved.get(key) {
+            return Some((Tenant::unknown(key.clone()), addresses.clone()));
+        }
+        let service = &self.services.get(key)?.service;
+        let [published, _] = self.claims(key);
+        let is_ours = service.is_load_balancer && self.serves(service);
+        is_ours.then(|| (Tenant::of(service), published))
     }
 
     /// What is assigned is carried over. The little that the configuration has a pool for but does
@@ -96,8 +109,8 @@ impl Controller {
             let _dropped = (self.allocator).assign(assignment.tenant, assignment.addresses);
         }
         self.in_force = Some(config);
-        let keys: Vec<_> = self.services.keys().cloned().collect();
-        for key in keys {
+        let keys = self.services.keys().chain(self.reserved.keys());
+        for key in keys.cloned().collect::<Vec<_>>() {
             self.mark(key);
         }
     }

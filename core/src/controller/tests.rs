@@ -9,6 +9,7 @@ mod changes;
 mod live;
 mod model;
 mod properties;
+mod reserved;
 mod steps;
 
 fn ip(text: &str) -> IpAddr {
