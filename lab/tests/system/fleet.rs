@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use carillon_lab::{Carillon, Family, Frr, Lab, test, wait};
+use carillon_lab::{Carillon, Family, Frr, Lab, net, test, wait};
 use ipnet::IpNet;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -104,6 +104,42 @@ fn two_nodes_agree_on_the_addresses_through_changes_and_restarts() {
         after.remove("default/late");
         assert_eq!(after, before);
         Ok(())
+    });
+}
+
+#[test]
+fn two_nodes_agree_although_they_are_killed_in_the_midst_of_changes() {
+    test(|lab| {
+        let (site, router, mut nodes) = two_nodes(lab)?;
+        let mut left = BTreeSet::new();
+        for (round, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            for number in 0..30 {
+                let service = format!("{name}{number}");
+                site.files.serve(&service)?;
+                left.insert(format!("default/{service}"));
+                if number % 3 == 2 {
+                    site.files.remove(&service)?;
+                    left.remove(&format!("default/{service}"));
+                }
+                if number == 10 {
+                    nodes[round % 2].process.kill()?;
+                }
+            }
+            nodes[round % 2].restart()?;
+            // A change of the configuration on top.
+            let pool = WIDE.replace(
+                '}',
+                &format!(", bgp-advertisements: [{{localpref: {round}}}]}}"),
+            );
+            site.files.configure(&[&peer("192.0.2.1")], &[&pool])?;
+        }
+        await_agreement(&router, &nodes, &left)?;
+        wait::until("the last configuration on both paths", SOON, || {
+            let paths = router.paths(net("198.18.0.0/32"))?;
+            let preferences: Vec<_> = paths.iter().map(|path| path.local_pref).collect();
+            ensure!(preferences == [Some(3), Some(3)], "{preferences:?}");
+            Ok(())
+        })
     });
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use carillon_lab::{Carillon, Frr, Lab, test, wait};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::manifest::{POOL, peer};
+use crate::manifest::{POOL, peer, served};
 use crate::scripted::{KEEPALIVE, Listener, NOTIFICATION};
 use crate::site::{SOON, Site, await_status, await_table, connections, last_notification, v4};
 
@@ -102,8 +103,7 @@ fn both_ends_notice_a_cut_cable_and_the_session_comes_back_by_itself() {
     test(|lab| {
         let site = Site::new(lab)?;
         let router = site.router("router", 1, &[v4(11)])?;
-        let peer = "{my-asn: 64512, peer-asn: 64512, peer-address: 192.0.2.1, hold-time: 3s}";
-        site.files.configure(&[peer], &[POOL])?;
+        site.files.configure(&[&hurried()], &[POOL])?;
         site.files.serve("web")?;
         let (host, cable) = site.plug("alpha", 11)?;
         let node = Carillon::start(&host, "alpha", site.files.dir())?;
@@ -164,6 +164,100 @@ fn status_says_what_the_router_said_when_it_ended_the_session() {
             await_table(&router, KEPT)?;
         }
         await_status(&node, &["Established"]).map(drop)
+    });
+}
+
+/// A session with a hold time of 3 s, frozen at either end for longer than that.
+#[test]
+fn a_frozen_daemon_and_a_frozen_router_come_back() {
+    test(|lab| {
+        let site = Site::new(lab)?;
+        let router = site.router("router", 1, &[v4(11)])?;
+        site.files.configure(&[&hurried()], &[POOL])?;
+        site.files.serve("web")?;
+        let node = site.node("alpha", 11)?;
+        let route: [(&str, &[u8]); 1] = [("198.51.100.0/32", &[11])];
+        await_table(&router, &route)?;
+
+        node.process.signal(Signal::SIGSTOP)?;
+        await_table(&router, &[])?;
+        node.process.signal(Signal::SIGCONT)?;
+        await_table(&router, &route)?;
+
+        let signal_router = |signal| {
+            let pids = router.process_ids().into_iter();
+            let pids = pids.map(|pid| Pid::from_raw(pid.cast_signed()));
+            pids.into_iter().try_for_each(|pid| kill(pid, signal))
+        };
+        signal_router(Signal::SIGSTOP)?;
+        await_status(&node, &["hold timer expired"])?;
+        signal_router(Signal::SIGCONT)?;
+        await_status(&node, &["\"Established\""])?;
+        await_table(&router, &route)
+    });
+}
+
+/// The router still has the session of a daemon that died out of its sight when the next one comes.
+#[test]
+fn a_daemon_that_died_behind_a_cut_cable_is_replaced() {
+    test(|lab| {
+        let site = Site::new(lab)?;
+        let router = site.router("router", 1, &[v4(11)])?;
+        site.files.configure(&[&hurried()], &[POOL])?;
+        site.files.serve("web")?;
+        let (host, cable) = site.plug("alpha", 11)?;
+        let mut node = Carillon::start(&host, "alpha", site.files.dir())?;
+        let route: [(&str, &[u8]); 1] = [("198.51.100.0/32", &[11])];
+        await_table(&router, &route)?;
+        cable.cut()?;
+        node.process.kill()?;
+        cable.mend()?;
+        node.restart()?;
+        await_status(&node, &["\"Established\""])?;
+        await_table(&router, &route)
+    });
+}
+
+/// A peer with the shortest hold time.
+fn hurried() -> String {
+    peer("192.0.2.1").replace('}', ", hold-time: 3s}")
+}
+
+/// One peer never answers, one accepts and says nothing, one does not read.
+#[test]
+fn peers_that_hang_do_not_hold_up_the_end() {
+    test(|lab| {
+        let site = Site::new(lab)?;
+        let router = site.router("router", 1, &[v4(11)])?;
+        let bad = site.host("bad", 2)?;
+        bad.nft(
+            "table ip t { chain c { type filter hook input priority 0; tcp dport 2000 drop; }; }",
+        )?;
+        let listeners = [2001, 2002].map(|port| Listener::bind(&bad, (v4(2), port).into()));
+        let peers: Vec<String> = (2000..2003)
+            .map(|port| peer("192.0.2.2").replace('}', &format!(", peer-port: {port}}}")))
+            .chain([peer("192.0.2.1")])
+            .collect();
+        let peers: Vec<&str> = peers.iter().map(String::as_str).collect();
+        site.files.configure(&peers, &[POOL])?;
+        let many: String = (0..100).map(|n| served(&format!("s{n}"), "")).collect();
+        site.files.write("many.yaml", &many)?;
+        let mut node = site.node("alpha", 11)?;
+        let [silent, deaf] = listeners;
+        let _silent = silent?.accept()?;
+        let mut deaf = deaf?.establish()?;
+        deaf.await_route()?;
+        deaf.ask_until_full()?;
+        wait::until("all routes", SOON, || {
+            let count = crate::site::table(&router)?.len();
+            ensure!(count == 100, "{count}");
+            Ok(())
+        })?;
+        let status = node.process.terminate()?;
+        ensure!(status.success(), "{status}");
+        await_table(&router, &[])?;
+        assert_eq!(last_notification(&router, v4(11))?, "0602");
+        Ok(())
     });
 }
 

@@ -109,9 +109,14 @@ impl Session {
         Ok(self.0.write_all(octets)?)
     }
 
-    /// Sending fails when the daemon has taken nothing for this long.
-    pub(crate) fn set_write_timeout(&self, timeout: Duration) -> Result<()> {
-        Ok(self.0.set_write_timeout(Some(timeout))?)
+    /// Asks for all IPv4 routes over and over and reads none of them, until the daemon does not
+    /// read either.
+    pub(crate) fn ask_until_full(&mut self) -> Result<()> {
+        self.0.set_write_timeout(Some(Duration::from_secs(1)))?;
+        let requests = message(ROUTE_REFRESH, &[0, 1, 0, 1]).repeat(1000);
+        let mut sent = 0..100;
+        sent.find(|_| self.send(&requests).is_err());
+        Ok(())
     }
 
     /// Receives the next message: type and body. An error when the daemon closed the connection.
