@@ -164,7 +164,11 @@ impl Driver {
                     started = true;
                     self.tell(Input::Start);
                 },
-                happening = self.link.next(writing) => self.happened(happening),
+                happening = self.link.next(writing) => {
+                    self.happened(happening);
+                    // A router that floods us must not keep other tasks from running.
+                    tokio::task::yield_now().await;
+                }
                 Ok(()) = self.wishes.changed() => self.take_wish(),
                 command = self.commands.recv(), if !self.session.is_stopped() => {
                     self.command(command);

@@ -1,5 +1,6 @@
 //! Tasks against scripted routers on the loopback interface, and on ports that the kernel chooses.
 
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use carillon_core::config::Community;
@@ -221,6 +222,33 @@ async fn our_notification_reaches_a_router_that_talks_on() {
         Some(Reason::ConnectionNotSynchronized)
     );
     assert_eq!(connection.message().await, None);
+}
+
+/// All on one thread: if the task of the session never waited, nothing else would run there.
+#[test]
+fn a_router_that_never_stops_talking_leaves_time_for_others() {
+    let (finished, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let mut router = Router::new("127.0.0.1", |_| ()).await;
+            let connection = router.establish().await;
+            assert!(matches!(router.news().await, News::Up(_)));
+            let mut flood = connection.stream.into_std().unwrap();
+            flood.set_nonblocking(false).unwrap();
+            let mut octets = Vec::new();
+            while octets.len() < 100_000 {
+                put_keepalive(&mut octets);
+            }
+            std::thread::spawn(move || while flood.write_all(&octets).is_ok() {});
+            for _ in 0..100 {
+                let status = router.task.status().await.unwrap();
+                assert_eq!(status.state, "Established");
+            }
+        });
+        finished.send(()).unwrap();
+    });
+    end.recv_timeout(Duration::from_secs(60)).unwrap();
 }
 
 #[tokio::test]
