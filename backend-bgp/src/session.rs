@@ -25,7 +25,7 @@ use crate::export::Routes;
 use crate::fsm::{self, Action, Cause, State};
 use crate::packet::message::put_keepalive;
 use crate::packet::{MessageType, Notification, Reason};
-use crate::timer::{Backoff, Timer, TimerTable, jitter};
+use crate::timer::{Backoff, SHORTEST_KEEPALIVE, Timer, TimerTable, jitter};
 
 use agreement::Agreement;
 pub(crate) use agreement::router_id_of;
@@ -349,7 +349,7 @@ impl Session {
                     .agreement
                     .as_ref()
                     .and_then(|a| a.keepalive_time(&self.peer));
-                interval.map(|interval| jitter(interval, &mut self.rng))
+                interval.map(|time| jitter(time, &mut self.rng).max(SHORTEST_KEEPALIVE))
             }
             Timer::SendHold => Some(self.send_hold_time()),
             Timer::Drain => Some(DRAIN_TIMEOUT),

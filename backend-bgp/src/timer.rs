@@ -81,6 +81,9 @@ impl TimerTable {
     }
 }
 
+/// The shortest time between two KEEPALIVEs (RFC 4271 section 4.4).
+pub(crate) const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
+
 /// 75 to 100 % of `interval`, so that sessions do not act in step (RFC 4271 section 10).
 pub(crate) fn jitter(interval: Duration, rng: &mut impl Rng) -> Duration {
     interval.mul_f64(rng.random_range(0.75..=1.0))

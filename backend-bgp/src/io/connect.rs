@@ -10,6 +10,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// The longest password that the kernel takes (`TCP_MD5SIG_MAXKEYLEN`).
 const MAX_PASSWORD: usize = libc::TCP_MD5SIG_MAXKEYLEN;
+/// DSCP CS6, network control: "bits 0-2 of the DSCP field set to 110" (RFC 4271 appendix E).
+const TRAFFIC_CLASS: u32 = 0xc0;
 /// The hop limit of a multihop session.
 const MULTIHOP_TTL: u32 = 255;
 
@@ -25,6 +27,10 @@ pub(super) async fn connect(peer: &Peer) -> io::Result<TcpStream> {
     socket.set_tcp_nodelay(true)?;
     if let Some(password) = &peer.password {
         set_md5(&socket, remote, password)?;
+    }
+    match remote {
+        SocketAddr::V4(_) => socket.set_tos_v4(TRAFFIC_CLASS)?,
+        SocketAddr::V6(_) => socket.set_tclass_v6(TRAFFIC_CLASS)?,
     }
     if let Some(ttl) = ttl(peer) {
         match remote {

@@ -101,15 +101,17 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// The header is wrong, which is noticed as soon as it is there.
     pub fn parse(received: &'a [u8]) -> Result<Option<Self>, MessageError> {
-        let mut cursor = Cursor::new(received);
-        let (Some(marker), Some(length), Some(code)) =
-            (cursor.array::<16>(), cursor.u16(), cursor.u8())
-        else {
-            return Ok(None);
-        };
-        if marker != MARKER {
+        if received
+            .iter()
+            .zip(MARKER)
+            .any(|(octet, one)| *octet != one)
+        {
             return Err(MessageError::Marker);
         }
+        let mut cursor = Cursor::new(received.get(MARKER.len()..).unwrap_or_default());
+        let (Some(length), Some(code)) = (cursor.u16(), cursor.u8()) else {
+            return Ok(None);
+        };
         let size = usize::from(length);
         if !(HEADER_LEN..=MAX_LEN).contains(&size) {
             return Err(MessageError::Length(length));

@@ -7,6 +7,7 @@ use carillon_core::address::Family;
 use carillon_core::config::Peer;
 
 use crate::packet::{Capabilities, DecodeContext, FamilySet, Open};
+use crate::timer::SHORTEST_KEEPALIVE;
 
 /// The OPENs of a connection, and what follows from them.
 #[derive(Clone, Debug)]
@@ -65,15 +66,17 @@ impl Agreement {
     pub(super) fn keepalive_time(&self, peer: &Peer) -> Option<Duration> {
         let third = self.hold_time().filter(|time| !time.is_zero())? / 3;
         let wanted = peer.keepalive_time.unwrap_or(third);
-        Some(wanted.min(third).max(Duration::from_secs(1)))
+        Some(wanted.min(third).max(SHORTEST_KEEPALIVE))
     }
 }
 
 /// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that
-/// stays the same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name.
+/// stays the same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name. It looks like the
+/// address of a host, 1.0.0.0 to 126.255.255.255, for routers that still want one (RFC 4271 section
+/// 6.2).
 pub(crate) fn router_id_of(node: &str) -> Ipv4Addr {
     let hash = node.bytes().fold(0x811c_9dc5_u32, |hash, octet| {
         (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
     });
-    Ipv4Addr::from(hash.max(1))
+    Ipv4Addr::from(0x0100_0000 + hash % 0x7e00_0000)
 }

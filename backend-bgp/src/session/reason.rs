@@ -156,6 +156,11 @@ pub(super) fn notification(peer: &Peer, notification: &Notification) -> String {
         Some(Reason::ConnectionRejected) => {
             "; is this node configured as a neighbour there?".to_owned()
         }
+        Some(Reason::ConnectionCollision) => {
+            "; it has another connection with this node: an old one that it will give up in time, \
+             or is this peer configured twice?"
+                .to_owned()
+        }
         Some(Reason::HoldTimerExpired) => "; it heard nothing from this node".to_owned(),
         _ => String::new(),
     };

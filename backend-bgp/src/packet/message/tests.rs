@@ -37,6 +37,11 @@ fn a_frame_is_there_when_its_last_octet_is() {
     );
 }
 
+#[test]
+fn another_protocol_is_noticed_at_its_first_octet() {
+    assert_eq!(Frame::parse(b"2"), Err(MessageError::Marker));
+}
+
 /// RFC 4271 section 6.1. A bad header is noticed without the rest of the message.
 #[test]
 #[rustfmt::skip]

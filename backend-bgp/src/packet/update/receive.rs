@@ -149,8 +149,8 @@ impl<'a> Receiver<'a> {
     /// +-----------------------------------------------+
     /// ```
     ///
-    /// An error in one of a negotiated family makes it impossible to know which routes the message
-    /// is about, so that it ends the session (RFC 7606 sections 3 j, 5.3, 7.11).
+    /// An error in the value of one of a negotiated family makes it impossible to know which routes
+    /// the message is about, so that it ends the session (RFC 7606 sections 3 j, 5.3, 7.11).
     fn take_multiprotocol(&mut self, attribute: &Attribute<'a>) -> Result<(), Fault> {
         let malformed = |problem| attribute.fault(problem, Approach::SessionReset);
         let reach = attribute.code == MP_REACH_NLRI;
@@ -162,9 +162,6 @@ impl<'a> Receiver<'a> {
             self.reachable |= reach;
             return Err(attribute.fault(Problem::Family, Approach::AttributeDiscard));
         };
-        if !attribute.has_flags(OPTIONAL_NON_TRANSITIVE) {
-            return Err(malformed(Problem::Flags));
-        }
         if reach {
             let next_hop = cursor.field8().ok_or(malformed(Problem::Length))?;
             let _reserved = cursor.u8().ok_or(malformed(Problem::Length))?;
@@ -180,6 +177,10 @@ impl<'a> Receiver<'a> {
         } else {
             self.unreach = Some(family);
             self.update.withdrawn.append(&mut prefixes);
+        }
+        // The routes are known, so that this error asks for no more than any other attribute's.
+        if !attribute.has_flags(OPTIONAL_NON_TRANSITIVE) {
+            return Err(attribute.fault(Problem::Flags, Approach::TreatAsWithdraw));
         }
         Ok(())
     }

@@ -333,7 +333,7 @@ fn section_5_3_multiprotocol_flags_and_mp_unreach() {
         let reach = [&[flags], &MP_REACH[1..]].concat();
         let attributes = [&reach, ORIGIN, AS_PATH].concat();
         let found = outcome(&body(&[], &attributes, &[]), context(EBGP));
-        assert_eq!(found, Reset(4, reach));
+        assert_eq!(found, Withdraw(Problem::Flags));
     }
     for (flags, value, subcode) in [
         (0x80, &[][..], 9),

@@ -84,7 +84,10 @@ fn an_ipv4_mapped_address_is_an_ipv4_address() {
 fn router_ids_of_nodes_are_stable_and_not_zero() {
     assert_eq!(router_id_of("worker-0"), router_id_of("worker-0"));
     assert_ne!(router_id_of("worker-0"), router_id_of("worker-1"));
-    assert_ne!(router_id_of(""), Ipv4Addr::UNSPECIFIED);
+    for number in 0..1000 {
+        let [first, ..] = router_id_of(&format!("worker-{number}")).octets();
+        assert!((1..=126).contains(&first), "a host's address");
+    }
 }
 
 #[test]
