@@ -366,13 +366,14 @@ impl Driver {
     }
 }
 
-/// Logs what a backend had to say.
+/// Logs what a backend had to say; what matters to people it has told them itself, with all that
+/// it knows.
 pub(crate) fn tell(backend: &'static str, event: &BackendEvent) {
     match event {
         BackendEvent::Applied { generation } => debug!(backend, generation, "on the wire"),
-        BackendEvent::NeighborUp { neighbor } => info!(backend, neighbor, "neighbor is up"),
+        BackendEvent::NeighborUp { neighbor } => debug!(backend, neighbor, "neighbor is up"),
         BackendEvent::NeighborDown { neighbor, reason } => {
-            warn!(backend, neighbor, reason, "neighbor is down");
+            debug!(backend, neighbor, reason, "neighbor is down");
         }
     }
 }

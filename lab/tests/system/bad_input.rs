@@ -2,12 +2,12 @@
 //! that is right keeps working.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use anyhow::{Result, ensure};
-use carillon_lab::{Carillon, Frr, Host, Process, binary, test};
+use carillon_lab::{Carillon, Frr, Host, Lab, Process, binary, test, wait};
 
 use crate::manifest::{POOL, config, peer, served};
 use crate::scripted::Listener;
@@ -215,6 +215,14 @@ fn await_failure(mut daemon: Process) -> Result<String> {
     Ok(said)
 }
 
+/// A directory that belongs to nobody, for the socket.
+fn nobodys_directory(lab: &Lab) -> Result<PathBuf> {
+    let directory = lab.dir().join("nobody");
+    fs::create_dir(&directory)?;
+    chown(&directory, Some(65534), Some(65534))?;
+    Ok(directory)
+}
+
 /// The words that run a command as nobody.
 const NOBODY: &[&str] = &[
     "setpriv",
@@ -293,9 +301,7 @@ fn it_needs_no_privileges() {
         router.configure("router bgp 64512\n neighbor 192.0.2.11 password secret\n")?;
         site.files.serve("web")?;
         let host = site.host("alpha", 11)?;
-        let sockets = lab.dir().join("sockets");
-        fs::create_dir(&sockets)?;
-        std::os::unix::fs::chown(&sockets, Some(65534), Some(65534))?;
+        let sockets = nobodys_directory(lab)?;
         // The directory of the files is root's: the daemon cannot keep its journal there.
         let _daemon = run(
             &host,
@@ -347,9 +353,7 @@ fn an_unreadable_file_is_named_and_the_others_count() {
         fs::write(site.files.dir().join("binary.yaml"), [0xff, 0xfe, 0, 1])?;
         fs::create_dir(site.files.dir().join("directory.yaml"))?;
         let host = site.host("alpha", 11)?;
-        let sockets = lab.dir().join("sockets");
-        fs::create_dir(&sockets)?;
-        std::os::unix::fs::chown(&sockets, Some(65534), Some(65534))?;
+        let sockets = nobodys_directory(lab)?;
         let daemon = run(
             &host,
             NOBODY,
@@ -372,6 +376,31 @@ fn an_unreadable_file_is_named_and_the_others_count() {
             &router,
             &[("198.51.100.0/32", &[11]), ("198.51.100.1/32", &[11])],
         )
+    });
+}
+
+#[test]
+fn an_unreadable_directory_is_named_and_read_when_it_is_opened() {
+    test(|lab| {
+        let site = Site::new(lab)?;
+        let router = site.router("router", 1, &[v4(11)])?;
+        site.files.configure(&[&peer("192.0.2.1")], &[POOL])?;
+        site.files.serve("web")?;
+        let mode = |mode| fs::set_permissions(site.files.dir(), fs::Permissions::from_mode(mode));
+        mode(0o700)?;
+        let sockets = nobodys_directory(lab)?;
+        let host = site.host("alpha", 11)?;
+        let socket = sockets.join("socket");
+        let daemon = run(&host, NOBODY, "alpha", site.files.dir(), &socket)?;
+        let place = site.files.dir().display().to_string();
+        wait::until("the daemon to complain", SOON, || {
+            let log = daemon.log()?;
+            let clear = log.contains(&place) && log.contains("the right to read it");
+            ensure!(clear, "{log}");
+            Ok(())
+        })?;
+        mode(0o755)?;
+        await_table(&router, &[("198.51.100.0/32", &[11])])
     });
 }
 
