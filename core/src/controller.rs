@@ -270,7 +270,7 @@ impl Controller {
         if let Some(shortfall) = shortfall.as_ref().filter(|_| is_news) {
             events.extend(shortfall.event(key, &addresses));
         }
-        entry.shortfall = shortfall;
+        entry.shortfall = shortfall.map(Box::new);
         let moved = entry.pool.is_some() && pool.is_some() && entry.pool != pool;
         entry.pool.clone_from(&pool);
         if entry.publishes(&addresses) && !moved && events.is_empty() {

@@ -20,6 +20,6 @@ pub mod node;
 pub mod policy;
 pub mod selector;
 pub mod service;
-mod sorted;
+pub mod sorted;
 pub mod speaker;
 pub mod yaml;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 mod annotations;
@@ -38,9 +39,14 @@ impl fmt::Display for ServiceKey {
     }
 }
 
-/// A Service, reduced to the facts that allocation and announcement depend on.
+/// A Service. Several places remember the same one, so it is shared: a clone costs a pointer, and
+/// to change one copies it if somebody else has it too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
+pub struct Service(Arc<ServiceFacts>);
+
+/// The facts of a Service that allocation and announcement depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceFacts {
     /// Namespace and name.
     pub key: ServiceKey,
     /// `spec.type` is `LoadBalancer`.
@@ -121,7 +127,27 @@ pub enum TrafficPolicy {
     Local,
 }
 
-impl Service {
+impl From<ServiceFacts> for Service {
+    fn from(facts: ServiceFacts) -> Self {
+        Self(Arc::new(facts))
+    }
+}
+
+impl Deref for Service {
+    type Target = ServiceFacts;
+
+    fn deref(&self) -> &ServiceFacts {
+        &self.0
+    }
+}
+
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut ServiceFacts {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl ServiceFacts {
     /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles this service. Services
     /// of other classes are never touched (behaviour reference 3.1).
     pub fn is_of_class(&self, ours: Option<&str>) -> bool {

@@ -3,7 +3,7 @@
 
 /// A set of `T` in ascending order. Insertion and removal move what comes after.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SortedVec<T>(Vec<T>);
+pub struct SortedVec<T>(Vec<T>);
 
 impl<T> Default for SortedVec<T> {
     fn default() -> Self {
@@ -13,7 +13,7 @@ impl<T> Default for SortedVec<T> {
 
 impl<T: Ord> SortedVec<T> {
     /// Adds an element, if it is not there already.
-    pub(crate) fn insert(&mut self, element: T) {
+    pub fn insert(&mut self, element: T) {
         if let Err(index) = self.0.binary_search(&element) {
             // The first element does not take room for more.
             self.0.reserve_exact(usize::from(self.0.is_empty()));
@@ -22,7 +22,7 @@ impl<T: Ord> SortedVec<T> {
     }
 
     /// Takes an element out, if it is there.
-    pub(crate) fn remove(&mut self, element: &T) {
+    pub fn remove(&mut self, element: &T) {
         if let Ok(index) = self.0.binary_search(element) {
             self.0.remove(index);
         }

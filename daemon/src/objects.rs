@@ -14,6 +14,7 @@ use carillon_core::service::Service;
 mod document;
 mod endpoint_slice;
 mod metadata;
+mod names;
 mod node;
 mod service;
 mod tree;

@@ -19,7 +19,7 @@ pub(super) struct Entry {
     /// The pool of the last [`super::StatusChange`], or of the re-adopted addresses.
     pub(super) pool: Option<Arc<str>>,
     /// Why it has not all it wants, as told by the last event about that.
-    pub(super) shortfall: Option<Shortfall>,
+    pub(super) shortfall: Option<Box<Shortfall>>,
     /// What the review found, to be told with the outcome.
     pub(super) events: Vec<Event>,
 }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::address::Family;
 use crate::config::Pool;
-use crate::service::{Families, Ingress, Port, Protocol, TrafficPolicy};
+use crate::service::{Families, Ingress, Port, Protocol, ServiceFacts, TrafficPolicy};
 
 mod changes;
 mod live;
@@ -48,7 +48,7 @@ fn key(name: &str) -> ServiceKey {
 
 /// A single-stack IPv4 service with port TCP/80 that asks for nothing else.
 fn service(name: &str) -> Service {
-    Service {
+    Service::from(ServiceFacts {
         key: key(name),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -60,7 +60,7 @@ fn service(name: &str) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
         published: Vec::new(),
-    }
+    })
 }
 
 fn ports(numbers: &[u16]) -> BTreeSet<Port> {

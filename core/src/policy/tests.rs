@@ -4,7 +4,7 @@ use super::*;
 use crate::address::Family;
 use crate::config::Pool;
 use crate::node::EXCLUDE_LABEL;
-use crate::service::{Families, Ingress, ServiceKey};
+use crate::service::{Families, Ingress, ServiceFacts, ServiceKey};
 
 fn config() -> Config {
     let pool = |name: &str, block: &str| {
@@ -30,7 +30,7 @@ fn service(published: &[&str]) -> Service {
         Ok(address) => Ingress::Address(address),
         Err(_) => Ingress::Other((*text).to_owned()),
     };
-    Service {
+    Service::from(ServiceFacts {
         key: ServiceKey::new("default", "demo"),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -42,7 +42,7 @@ fn service(published: &[&str]) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
         published: published.iter().map(ingress).collect(),
-    }
+    })
 }
 
 fn endpoint(node: &str, ready: Option<bool>, serving: Option<bool>) -> Endpoint {

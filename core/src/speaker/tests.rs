@@ -7,7 +7,7 @@ use crate::backend::Ownership;
 
 use crate::config::Pool;
 use crate::endpoint::Endpoint;
-use crate::service::{Families, Ingress, TrafficPolicy};
+use crate::service::{Families, Ingress, ServiceFacts, TrafficPolicy};
 
 const BACKENDS: [Caps; 2] = [
     Caps {
@@ -43,7 +43,7 @@ fn config(first: &'static str, second: &'static str) -> Arc<Config> {
 }
 
 fn service(name: &str, address: &str) -> Service {
-    Service {
+    Service::from(ServiceFacts {
         key: ServiceKey::new("default", name),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -55,7 +55,7 @@ fn service(name: &str, address: &str) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
         published: vec![Ingress::Address(address.parse().unwrap())],
-    }
+    })
 }
 
 fn slice(service: &str, ready: bool) -> EndpointSlice {

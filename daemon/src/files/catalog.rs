@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use carillon_core::sorted::SortedVec;
 use carillon_core::yaml::Position;
 
 use crate::objects::{self, Kind, Object, ObjectKey, Parsed};
@@ -71,7 +72,7 @@ pub(crate) struct Catalog {
     config: ObjectKey,
     files: HashMap<Arc<str>, BTreeMap<ObjectKey, Entry>>,
     /// The files that define an object; the first by name counts.
-    definers: HashMap<ObjectKey, BTreeSet<Arc<str>>>,
+    definers: HashMap<ObjectKey, SortedVec<Arc<str>>>,
     problems: BTreeMap<Arc<str>, Vec<Problem>>,
     duplicates: BTreeSet<ObjectKey>,
     /// The answer of [`Self::problems`] may be another than last time.

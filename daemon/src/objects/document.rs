@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::endpoint_slice::EndpointSliceObject;
 use super::metadata::Metadata;
+use super::names::Names;
 use super::node::NodeObject;
 use super::service::ServiceObject;
 use super::tree::{FieldError, Path, Value};
@@ -35,11 +36,13 @@ pub(crate) struct Parsed {
 /// passed over. What is wrong in one object has no effect on the others.
 pub(crate) fn parse(file: &str, text: &str) -> Vec<Parsed> {
     let mut found = Vec::new();
+    let mut names = Names::default();
     for (lines_above, document) in documents(text) {
         let mut reader = Reader {
             file,
             text,
             lines_above,
+            names: &mut names,
             found: &mut found,
         };
         match yaml::parse_within(document, LIMITS) {
@@ -104,6 +107,7 @@ struct Reader<'a> {
     /// The whole file.
     text: &'a str,
     lines_above: usize,
+    names: &'a mut Names,
     found: &'a mut Vec<Parsed>,
 }
 
@@ -136,7 +140,8 @@ impl Reader<'_> {
             return;
         };
         match (key_of(value, kind), self.convert(value, kind)) {
-            (Ok(key), Ok(object)) => {
+            (Ok(mut key), Ok(mut object)) => {
+                self.names.share(&mut key, &mut object);
                 let at = self.in_file(value.0.position);
                 let (key, object) = (Some(key), Ok(object));
                 self.found.push(Parsed { key, at, object });

@@ -48,11 +48,10 @@ impl EndpointSliceObject {
             namespace: namespace.clone(),
             name: service.as_str().into(),
         };
-        let endpoints = self
-            .endpoints
-            .into_iter()
-            .map(EndpointObject::convert)
-            .collect();
+        let endpoints = self.endpoints.into_iter().map(EndpointObject::convert);
+        let mut endpoints: Vec<Endpoint> = endpoints.collect();
+        // They may have been collected in the room of the larger objects.
+        endpoints.shrink_to_fit();
         Ok(Some(EndpointSlice {
             key: ServiceKey { namespace, name },
             service,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use carillon_core::address::Family;
 use carillon_core::service::{
     Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
-    ServiceKey, TrafficPolicy,
+    ServiceFacts, ServiceKey, TrafficPolicy,
 };
 use serde::Deserialize;
 
@@ -93,7 +93,7 @@ impl ServiceObject {
         let (namespace, name) = key.unwrap_or_default();
         let asked = requested.as_deref().unwrap_or_default();
         let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
-        Ok(Service {
+        Ok(Service::from(ServiceFacts {
             key: ServiceKey { namespace, name },
             is_load_balancer: is_load_balancer.unwrap_or_default(),
             load_balancer_class: self.spec.load_balancer_class,
@@ -111,7 +111,7 @@ impl ServiceObject {
                 .into_iter()
                 .map(ingress)
                 .collect(),
-        })
+        }))
     }
 }
 

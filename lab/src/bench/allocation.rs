@@ -9,7 +9,9 @@ use anyhow::{Context, Result, ensure};
 use carillon_core::address::Family;
 use carillon_core::config::{Config, Pool};
 use carillon_core::controller::{Controller, Input};
-use carillon_core::service::{Families, Port, Protocol, Service, ServiceKey, TrafficPolicy};
+use carillon_core::service::{
+    Families, Port, Protocol, Service, ServiceFacts, ServiceKey, TrafficPolicy,
+};
 
 use super::chart::Chart;
 use super::record::Record;
@@ -101,7 +103,8 @@ fn repeat(wish: Wish, nth: usize) -> Result<Vec<f64>> {
     }
     let mut times = Vec::with_capacity(REPETITIONS);
     for _ in 0..REPETITIONS {
-        let (last, key) = (service(wish, nth), service(wish, nth).key);
+        let last = service(wish, nth);
+        let key = last.key.clone();
         let before = Instant::now();
         controller.handle(Input::Service(last));
         let change = controller.poll_change();
@@ -180,7 +183,7 @@ fn service(wish: Wish, number: usize) -> Service {
         protocol: Protocol::Tcp,
         number: u16::try_from(port).unwrap_or(u16::MAX),
     };
-    Service {
+    Service::from(ServiceFacts {
         key: ServiceKey::new("default", &format!("service-{number}")),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -192,5 +195,5 @@ fn service(wish: Wish, number: usize) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
         published: Vec::new(),
-    }
+    })
 }

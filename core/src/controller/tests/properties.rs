@@ -31,7 +31,6 @@ const REQUESTS: [&[&str]; 9] = [
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
 /// One thing that happens.
-#[expect(clippy::large_enum_variant, reason = "a few steps, made once")]
 #[derive(Clone, Debug)]
 enum Step {
     Put(Service),
@@ -99,7 +98,7 @@ fn any_service() -> impl Strategy<Value = Service> {
         .prop_map(
             |(name, families, (requested, pool), sharing, (local, app), numbers, ours)| {
                 let app = (!app.is_empty()).then(|| ("app".to_owned(), app.to_owned()));
-                Service {
+                Service::from(ServiceFacts {
                     is_load_balancer: ours.0,
                     load_balancer_class: (!ours.1).then(|| "other".to_owned()),
                     families,
@@ -113,8 +112,8 @@ fn any_service() -> impl Strategy<Value = Service> {
                         TrafficPolicy::Cluster
                     },
                     selector: app.into_iter().collect(),
-                    ..service(name)
-                }
+                    ..ServiceFacts::clone(&service(name))
+                })
             },
         )
 }
@@ -160,23 +159,17 @@ impl Cluster {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Put(service) => {
+            Step::Put(mut service) => {
                 let before = self.services.get(&service.key);
-                let published = before.map_or_else(Vec::new, |before| before.published.clone());
-                self.put(Service {
-                    published,
-                    ..service
-                });
+                service.published = before.map_or_else(Vec::new, |before| before.published.clone());
+                self.put(service);
             }
             Step::Delete(name) => self.delete(name),
             Step::Configure(config) => self.controller.handle(Input::Config(config)),
             Step::Publish(name, addresses) => {
-                if let Some(service) = self.services.get(&key(name)) {
-                    let published = addresses.into_iter().map(Ingress::Address).collect();
-                    self.put(Service {
-                        published,
-                        ..service.clone()
-                    });
+                if let Some(mut service) = self.services.get(&key(name)).cloned() {
+                    service.published = addresses.into_iter().map(Ingress::Address).collect();
+                    self.put(service);
                 }
             }
             Step::Restart(order) => self.restart(&order),

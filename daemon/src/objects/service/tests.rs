@@ -13,7 +13,8 @@ fn read(spec: &str) -> Result<Service, Vec<String>> {
 }
 
 fn families(spec: &str) -> Result<Families, FamiliesError> {
-    read(&format!("spec: {{{spec}}}")).unwrap().families
+    let service = read(&format!("spec: {{{spec}}}")).unwrap();
+    service.families.clone()
 }
 
 #[test]
