@@ -8,11 +8,10 @@ fn reserved(cluster: &mut Cluster, name: &str, addresses: &[&str]) -> Vec<Status
 }
 
 fn sharing(name: &str, port: u16) -> Service {
-    Service {
-        sharing_key: Some("web".to_owned()),
-        ports: ports(&[port]),
-        ..service(name)
-    }
+    let mut service = service(name);
+    service.sharing_key = Some("web".to_owned());
+    service.ports = ports(&[port]);
+    service
 }
 
 /// A controller that knows of `a` only what it has, 192.0.2.0.
@@ -119,9 +118,8 @@ fn a_service_that_changes_its_class_between_two_changes_gets_nothing() {
     controller.handle(Input::Service(service("b")));
     controller.handle(Input::Synced);
     assert_eq!(controller.poll_change().unwrap().service, key("a"));
-    controller.handle(Input::Service(Service {
-        load_balancer_class: Some("other".to_owned()),
-        ..service("b")
-    }));
+    let mut other = service("b");
+    other.load_balancer_class = Some("other".to_owned());
+    controller.handle(Input::Service(other));
     assert_eq!(controller.poll_change(), None);
 }
