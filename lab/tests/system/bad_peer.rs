@@ -12,7 +12,7 @@ use crate::manifest::POOL;
 use crate::scripted::{
     KEEPALIVE, Listener, NOTIFICATION, OPEN, Open, ROUTE_REFRESH, Session, UPDATE, message, update,
 };
-use crate::site::{SOON, Site, await_status, await_table, connections, v4};
+use crate::site::{SOON, Site, await_status, await_table, connections, v4, v6};
 
 const ORIGIN: [u8; 4] = [0x40, 1, 1, 0];
 const AS_PATH: [u8; 3] = [0x40, 2, 0];
@@ -317,6 +317,42 @@ fn strange_attributes_do_not_end_the_session() {
         ("an attribute cut short", with(&[0xc0, 200, 90, 5])),
         ("an extended length", with(&[0xd0, 200, 0, 1, 5])),
     ]);
+}
+
+/// RFC 4760 section 7: what cannot be understood of a family ends the session; what belongs to
+/// another family is passed over.
+#[test]
+fn malformed_routes_end_an_ipv6_session_and_ipv4_routes_do_not() {
+    test(|lab| {
+        let site = Site::new(lab)?;
+        let listener = Listener::bind(&site.host("bad", 2)?, (v6(2), 179).into())?;
+        let pool = "{name: six, protocol: bgp, addresses: ['2001:db8:100::/64']}";
+        site.files
+            .configure(&[&crate::manifest::peer("2001:db8::2")], &[pool])?;
+        let spec = "ipFamilies: [IPv6]";
+        site.files
+            .write("web.yaml", &crate::manifest::served("web", spec))?;
+        let _node = site.node("alpha", 11)?;
+        let open = Open {
+            parameters: vec![2, 8, 1, 4, 0, 2, 0, 1, 2, 0],
+            ..Open::default()
+        };
+        let attributes = [&ORIGIN[..], &AS_PATH, &NEXT_HOP, &LOCAL_PREF].concat();
+        let bad_next_hop = [0x80, 14, 12, 0, 2, 1, 4, 192, 0, 2, 2, 0, 16, 0x20, 1];
+        let bad_prefix = [0x80, 15, 4, 0, 2, 1, 129];
+        for malformed in [&bad_next_hop[..], &bad_prefix] {
+            let mut session = listener.accept()?;
+            session.establish(&open)?;
+            session.await_route()?;
+            session.send(&update(&[], &attributes, &NLRI))?;
+            session.send(&message(ROUTE_REFRESH, &[0, 2, 0, 1]))?;
+            session.await_route()?;
+            session.send(&update(&[], &[&attributes, malformed].concat(), &[]))?;
+            let notification = [&[3, 9], malformed].concat();
+            assert_eq!(session.await_message(NOTIFICATION)?, notification);
+        }
+        Ok(())
+    });
 }
 
 #[test]
