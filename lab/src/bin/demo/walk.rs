@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::cluster::{CONFIG_MAP, Cluster, NODES, ROUTER_CONFIG, VIP};
 use crate::page;
 
-/// For what takes milliseconds when all is well, and a connection attempt or two otherwise.
-const SOON: Duration = Duration::from_secs(20);
+/// For what takes milliseconds when all is well; a busy machine may take its time.
+const SOON: Duration = Duration::from_secs(30);
 const REQUESTS: usize = 10;
 
 /// Plays all steps and returns what then stands.
