@@ -39,9 +39,8 @@ impl BadSite {
         let mut bad = Vec::new();
         for port in (2000..).take(peers) {
             bad.push(Listener::bind(&host, (v4(2), port).into())?);
-            config.push(format!(
-                "{{my-asn: 64512, peer-asn: 64512, peer-address: 192.0.2.2, peer-port: {port}{more}}}"
-            ));
+            let peer = crate::manifest::peer("192.0.2.2");
+            config.push(peer.replace('}', &format!(", peer-port: {port}{more}}}")));
         }
         let config: Vec<&str> = config.iter().map(String::as_str).collect();
         site.files.configure(&config, &[POOL])?;
