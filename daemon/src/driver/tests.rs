@@ -26,9 +26,9 @@ fn synced() -> Batch {
     }
 }
 
-fn problems(files: Vec<crate::files::Problem>) -> Option<Arc<Problems>> {
+fn problems(files: Vec<crate::files::Problem>) -> Arc<Problems> {
     let directory = None;
-    Some(Arc::new(Problems { directory, files }))
+    Arc::new(Problems { directory, files })
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn tidying_waits_without_spinning_for_a_file_that_may_hold_any_service() {
     };
     let now = Instant::now();
     let unreadable = Batch {
-        problems: problems(vec![broken]),
+        problems: Some(problems(vec![broken])),
         ..synced()
     };
     driver.take(unreadable, now);
@@ -56,7 +56,7 @@ fn tidying_waits_without_spinning_for_a_file_that_may_hold_any_service() {
     assert_eq!(driver.journal.services().count(), 1);
 
     let mended = Batch {
-        problems: problems(Vec::new()),
+        problems: Some(problems(Vec::new())),
         ..Batch::default()
     };
     driver.take(mended, later);
