@@ -1,43 +1,37 @@
-//! The driver: owns the controller, the speaker, the journal and the backends, and moves facts
-//! between them. One task runs it; it never waits.
+//! The driver: owns the allocation, the speaker and the backends, and moves facts between them. One
+//! task runs it; it never waits.
 //!
 //! ```text
-//!  Batch ─▶ Controller ─StatusChange─▶ Journal ─┐
-//!    │           ▲                              │ published
-//!    │           └──────────────────────────────┤
-//!    └────────────────────────▶ Speaker ◀───────┘
-//!                                  └─AnnouncementSet─▶ backends
+//!  Batch ──services──▶ Allocation (Controller, Journal) ──services with addresses──┐
+//!    └────────────────────────────── all else ──────────────────────────────▶ Speaker
+//!                                                       backends ◀─AnnouncementSet──┘
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use carillon_core::backend::{Backend, BackendEvent, BoxFuture, Caps};
-use carillon_core::controller::{self, Controller, Severity, StatusChange};
+use carillon_core::controller;
 use carillon_core::node::Node;
-use carillon_core::service::{Ingress, Service, ServiceKey};
+use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 use crate::files::{Batch, Change, Problems};
 use crate::journal::{Busy, Journal};
 use crate::objects::{Kind, Object, ObjectKey};
 
+mod allocation;
 mod config;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
+use allocation::Allocation;
 use config::ConfigState;
 pub(crate) use snapshot::Snapshot;
-
-/// How long a daemon that has replaced another's word about a service keeps to the other's next one.
-const CONTEST: Duration = Duration::from_secs(60);
-/// How long after the start entries of services that do not exist are kept: they may be about to
-/// appear.
-const TIDY: Duration = Duration::from_secs(10);
 
 /// What a driver is made of.
 pub(crate) struct Parts {
@@ -60,23 +54,12 @@ pub(crate) struct Parts {
 /// See the module's documentation.
 pub(crate) struct Driver {
     started: Instant,
-    controller: Controller,
+    allocation: Allocation,
     speaker: Speaker,
     backends: Vec<Box<dyn Backend>>,
-    journal: Journal,
-    journal_problem: Option<String>,
     config: ConfigState,
     problems: Arc<Problems>,
-    /// The services as the source has them.
-    manifests: BTreeMap<ServiceKey, Arc<Object>>,
-    /// Services to hand to controller and speaker, as they are then.
-    offers: BTreeSet<ServiceKey>,
-    /// Services whose end has still to be written to the journal.
-    ended: BTreeSet<ServiceKey>,
-    /// When this daemon last replaced another's word about a service.
-    contested: HashMap<ServiceKey, Instant>,
     synced: bool,
-    tidy_at: Option<Instant>,
 }
 
 impl Driver {
@@ -90,19 +73,12 @@ impl Driver {
         let names = caps.iter().map(|caps| caps.name).collect();
         Self {
             started: parts.started,
-            controller: Controller::new(parts.class.clone()),
+            allocation: Allocation::new(parts.class.clone(), parts.journal),
             speaker: Speaker::new(Node::named(&parts.node), parts.class, &caps),
             backends: parts.backends,
-            journal: parts.journal,
-            journal_problem: None,
             config: ConfigState::new(parts.config, parts.source, names),
             problems: Arc::default(),
-            manifests: BTreeMap::new(),
-            offers: BTreeSet::new(),
-            ended: BTreeSet::new(),
-            contested: HashMap::new(),
             synced: false,
-            tidy_at: None,
         }
     }
 
@@ -110,7 +86,7 @@ impl Driver {
     pub(crate) fn take(&mut self, batch: Batch, now: Instant) {
         for change in batch.changes {
             match change {
-                Change::Set(key, object) => self.set(&key, object),
+                Change::Set(key, object) => self.set(&key, &object),
                 Change::Removed(key) => self.remove(&key),
             }
         }
@@ -119,18 +95,16 @@ impl Driver {
         }
         if batch.synced {
             self.synced = true;
-            self.tidy_at = Some(now + TIDY);
-            self.controller.handle(controller::Input::Synced);
+            self.allocation.synced(now);
             self.speaker.handle(speaker::Input::Synced);
             self.config.synced();
         }
     }
 
-    fn set(&mut self, key: &ObjectKey, object: Arc<Object>) {
-        match &*object {
+    fn set(&mut self, key: &ObjectKey, object: &Arc<Object>) {
+        match &**object {
             Object::Service(service) => {
-                self.offers.insert(service.key.clone());
-                self.manifests.insert(service.key.clone(), object);
+                self.allocation.set(&service.key, object.clone());
             }
             Object::EndpointSlice(Some(slice)) => {
                 self.speaker
@@ -140,7 +114,8 @@ impl Driver {
             Object::Node(node) => self.speaker.handle(speaker::Input::Node(node.clone())),
             Object::Config(text) => {
                 if let Some(config) = self.config.offer(text) {
-                    self.controller.handle(controller::Input::Config(config));
+                    let input = controller::Input::Config(config);
+                    self.allocation.controller.handle(input);
                 }
             }
         }
@@ -153,14 +128,9 @@ impl Driver {
         };
         match key.kind {
             Kind::Service => {
-                if self.manifests.remove(&name).is_some() {
+                if self.allocation.remove(&name) {
                     info!(service = %name, "service deleted");
-                    self.offers.remove(&name);
-                    self.controller
-                        .handle(controller::Input::ServiceDeleted(name.clone()));
-                    self.speaker
-                        .handle(speaker::Input::ServiceDeleted(name.clone()));
-                    self.ended.insert(name);
+                    self.speaker.handle(speaker::Input::ServiceDeleted(name));
                 }
             }
             Kind::EndpointSlice => self.speaker.handle(speaker::Input::EndpointsDeleted(name)),
@@ -170,6 +140,7 @@ impl Driver {
     }
 
     fn take_problems(&mut self, problems: Arc<Problems>) {
+        self.allocation.set_unknown(problems.clone());
         let before = std::mem::replace(&mut self.problems, problems);
         if let Some(error) = &self.problems.directory
             && before.directory.as_ref() != Some(error)
@@ -192,25 +163,18 @@ impl Driver {
     /// # Errors
     /// Another daemon is writing to the journal; what depends on it waits for the next call.
     pub(crate) fn settle(&mut self, now: Instant) -> Result<(), Busy> {
-        let begun = if self.synced {
-            self.journal.begin()
-        } else {
-            Ok(BTreeSet::new())
-        };
-        let result = begun.map(|changed| self.allocate(&changed, now));
-        self.tell_journal_problem();
+        let mut result = Ok(());
+        if self.synced {
+            result = self.allocation.decide(&mut self.speaker, now);
+            if let Some(config) = self.config.decided(&self.allocation.controller, now) {
+                self.speaker.handle(speaker::Input::Config(config));
+            }
+        }
         for (backend, set) in self.speaker.take_changes() {
-            debug!(
-                backend,
-                generation = set.generation,
-                vips = set.by_vip.len(),
-                "announcing"
-            );
-            let named = self
-                .backends
-                .iter_mut()
-                .find(|other| other.caps().name == backend);
-            if let Some(named) = named {
+            let (generation, vips) = (set.generation, set.by_vip.len());
+            debug!(backend, generation, vips, "announcing");
+            let mut backends = self.backends.iter_mut();
+            if let Some(named) = backends.find(|other| other.caps().name == backend) {
                 named.set(set);
             }
         }
@@ -220,117 +184,9 @@ impl Driver {
         result
     }
 
-    /// Everything that needs the journal, under its lock.
-    fn allocate(&mut self, changed: &BTreeSet<ServiceKey>, now: Instant) {
-        for key in std::mem::take(&mut self.ended) {
-            self.journal.set(&key, &[]);
-        }
-        // Another daemon's word counts more than our books: it was there first. Of a service that is
-        // not here, or not here yet, it says what must not be given to others.
-        for key in changed {
-            self.controller
-                .handle(controller::Input::ServiceDeleted(key.clone()));
-            if self.manifests.contains_key(key) {
-                self.offers.insert(key.clone());
-            } else if let Some(addresses) = self.journal.addresses(key) {
-                let reserved = controller::Input::Reserved(key.clone(), addresses.to_vec());
-                self.controller.handle(reserved);
-            }
-        }
-        for key in std::mem::take(&mut self.offers) {
-            self.offer(&key);
-        }
-        self.tidy(now);
-        while let Some(change) = self.controller.poll_change() {
-            self.publish(&change, now);
-        }
-        self.journal.commit();
-        if let Some(config) = self.config.decided(&self.controller) {
-            self.speaker.handle(speaker::Input::Config(config));
-        }
-    }
-
-    /// Hands over a service as it is now: as in its manifest, with the addresses of the journal.
-    fn offer(&mut self, key: &ServiceKey) {
-        let Some(Object::Service(service)) = self.manifests.get(key).map(|object| &**object) else {
-            return;
-        };
-        let mut service: Service = service.clone();
-        if let Some(addresses) = self.journal.addresses(key) {
-            service.published = addresses.iter().copied().map(Ingress::Address).collect();
-        }
-        self.controller
-            .handle(controller::Input::Service(service.clone()));
-        self.speaker.handle(speaker::Input::Service(service));
-    }
-
-    /// Writes down what the controller has decided about a service, and hands it back.
-    fn publish(&mut self, change: &StatusChange, now: Instant) {
-        let service = &change.service;
-        for event in &change.events {
-            match event.severity {
-                Severity::Normal => info!(%service, reason = event.reason, "{}", event.message),
-                Severity::Warning => warn!(%service, reason = event.reason, "{}", event.message),
-            }
-        }
-        let theirs = self.journal.addresses(service).unwrap_or_default();
-        if self.journal.is_foreign(service) && theirs != change.addresses {
-            let last = self.contested.insert(service.clone(), now);
-            if last.is_some_and(|last| now.duration_since(last) < CONTEST) {
-                warn!(%service, addresses = ?theirs, "another daemon insists on addresses that do \
-                    not fit here: give all daemons of this journal the same files");
-                return;
-            }
-        }
-        self.journal.set(service, &change.addresses);
-        self.offer(service);
-    }
-
-    /// Ends the entries of services that do not exist, once it is certain that they do not.
-    fn tidy(&mut self, now: Instant) {
-        if self.due().is_none_or(|at| now < at) {
-            return;
-        }
-        self.tidy_at = None;
-        let in_doubt = |service: &ServiceKey| {
-            let named =
-                |key: &ObjectKey| key.namespace == service.namespace && key.name == service.name;
-            self.problems
-                .files
-                .iter()
-                .filter_map(|problem| problem.object.as_ref())
-                .any(named)
-        };
-        let services = self.journal.services();
-        let gone = services.filter(|key| !self.manifests.contains_key(*key) && !in_doubt(key));
-        for key in gone.cloned().collect::<Vec<_>>() {
-            debug!(service = %key, "forgetting the addresses of a service that is no more");
-            self.journal.set(&key, &[]);
-            self.controller
-                .handle(controller::Input::ServiceDeleted(key));
-        }
-    }
-
-    /// When [`Self::settle`] has something to do even if nothing comes in. What cannot be read may
-    /// hold any service: tidying then waits for the word that it can be.
+    /// When [`Self::settle`] has something to do even if nothing comes in.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let problems = &self.problems;
-        let all_is_known =
-            problems.directory.is_none() && problems.files.iter().all(|file| file.object.is_some());
-        self.tidy_at.filter(|_| all_is_known)
-    }
-
-    fn tell_journal_problem(&mut self) {
-        for damaged in self.journal.take_damaged() {
-            warn!("{damaged}");
-        }
-        let problem = self.journal.problem().map(str::to_owned);
-        match (&problem, &self.journal_problem) {
-            (Some(now), before) if before.as_ref() != Some(now) => warn!("{now}"),
-            (None, Some(_)) => info!("the journal can be written again"),
-            _ => {}
-        }
-        self.journal_problem = problem;
+        self.allocation.due().filter(|_| self.synced)
     }
 
     fn tell_decision(&self, service: &ServiceKey) {

@@ -111,6 +111,15 @@ impl Journal {
         self.problem.as_deref()
     }
 
+    /// What to tell when [`Busy`] does not end.
+    pub(crate) fn locked_too_long(&self) -> String {
+        let path = self.path.display();
+        format!(
+            "the journal {path} is locked by another process, and services without an address wait \
+             for it: see which with `fuser -v {path}`"
+        )
+    }
+
     /// The lines that were skipped because they make no sense, since the last call.
     pub(crate) fn take_damaged(&mut self) -> Vec<String> {
         std::mem::take(&mut self.damaged)

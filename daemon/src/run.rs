@@ -76,7 +76,7 @@ async fn drive(
 ) -> &'static str {
     let mut again = None;
     loop {
-        let due = again.into_iter().chain(driver.due()).min();
+        let due = again.or_else(|| driver.due());
         tokio::select! {
             reason = end.wait() => return reason,
             Some(batch) = batches.recv() => {

@@ -1,7 +1,7 @@
 //! What became of the configuration: read, in force, refused, missing.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Instant;
 
 use carillon_core::config::{Config, legacy};
 use carillon_core::controller::{ConfigInUse, Controller};
@@ -27,7 +27,7 @@ pub(super) struct ConfigState {
     /// The version in force.
     pub(super) in_force: Option<Arc<Config>>,
     /// Since when it has been in force.
-    pub(super) accepted: Option<SystemTime>,
+    pub(super) accepted: Option<Instant>,
     /// What there is to say about a missing ConfigMap.
     pub(super) missing: Option<String>,
 }
@@ -100,7 +100,7 @@ impl ConfigState {
     }
 
     /// Takes in what the controller has decided. Returns a configuration that has come into force.
-    pub(super) fn decided(&mut self, controller: &Controller) -> Option<Arc<Config>> {
+    pub(super) fn decided(&mut self, controller: &Controller, at: Instant) -> Option<Arc<Config>> {
         let waiting = controller.refused().map(in_use);
         if waiting != self.waiting {
             if let Some(waiting) = &waiting {
@@ -119,7 +119,7 @@ impl ConfigState {
         let file = self.file.as_deref().unwrap_or_default();
         let (pools, peers) = (now.pools.len(), now.peers.len());
         info!(file, pools, peers, "configuration accepted");
-        self.accepted = Some(SystemTime::now());
+        self.accepted = Some(at);
         self.in_force = Some(now.clone());
         Some(now.clone())
     }

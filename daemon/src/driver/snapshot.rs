@@ -1,6 +1,6 @@
 //! A picture of the present for `carillon status`.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use carillon_core::allocator;
 use carillon_core::backend::{BackendStatus, BoxFuture};
@@ -39,7 +39,8 @@ impl Snapshot {
 impl Driver {
     /// What is known now.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let services = self.controller.services();
+        let services = self.allocation.controller.services();
+        let services = services.filter(|(key, _)| self.allocation.has_manifest(key));
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.speaker.node().name.to_string(),
@@ -73,13 +74,17 @@ impl Driver {
                 .cloned()
                 .chain(self.problems.files.iter().map(ToString::to_string))
                 .collect(),
-            other: self.journal_problem.clone().into_iter().collect(),
+            other: self
+                .allocation
+                .problem()
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
         }
     }
 
     fn configuration(&self) -> Configuration {
-        let accepted = self.config.accepted;
-        let age = accepted.and_then(|at| SystemTime::now().duration_since(at).ok());
+        let age = self.config.accepted.map(|at| at.elapsed());
         Configuration {
             object: self.config.key().to_string(),
             file: self.config.file.clone(),
@@ -94,7 +99,7 @@ impl Driver {
         let Some(config) = &self.config.in_force else {
             return Vec::new();
         };
-        let usage = self.controller.pools();
+        let usage = self.allocation.controller.pools();
         let pools = usage.into_iter().filter_map(|usage| {
             let pool = config.pools.get(&usage.name)?;
             Some(Pool {

@@ -1,163 +1,670 @@
-use super::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
 
-/// A driver without backends, with its journal in `dir`, for pools with `protocol: bgp`.
-fn driver(dir: &std::path::Path) -> Driver {
-    let mut driver = Driver::new(Parts {
-        started: Instant::now(),
-        node: "n".to_owned(),
-        class: None,
-        config: ObjectKey {
+use carillon_core::announcement::AnnouncementSet;
+use carillon_core::backend::mock::{MockBackend, MockLog};
+
+use super::*;
+use crate::files::{Catalog, Contents};
+use crate::journal::Journal;
+use crate::status::Status;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A driver, the files that it reads, and what its backend was told.
+struct Daemon {
+    driver: Driver,
+    catalog: Catalog,
+    log: MockLog,
+    batch: Batch,
+    now: Instant,
+}
+
+impl Daemon {
+    /// A daemon on the node `n` that has read nothing yet.
+    fn new(journal: &Path) -> Self {
+        Self::of_class(journal, None)
+    }
+
+    fn of_class(journal: &Path, class: Option<&str>) -> Self {
+        let (backend, log) = MockBackend::new("bgp");
+        let config = ObjectKey {
             kind: Kind::ConfigMap,
             namespace: "metallb-system".into(),
             name: "config".into(),
-        },
-        source: dir.display().to_string(),
-        journal: Journal::new(dir.join("journal")),
-        backends: Vec::new(),
-    });
-    driver.config = ConfigState::new(driver.config.key().clone(), String::new(), vec!["bgp"]);
-    driver
-}
+        };
+        let now = Instant::now();
+        let driver = Driver::new(Parts {
+            started: now,
+            node: "n".to_owned(),
+            class: class.map(str::to_owned),
+            config: config.clone(),
+            source: "dir".to_owned(),
+            journal: Journal::new(journal.to_owned()),
+            backends: vec![Box::new(backend)],
+        });
+        Self {
+            driver,
+            catalog: Catalog::new(config),
+            log,
+            batch: Batch::default(),
+            now,
+        }
+    }
 
-fn synced() -> Batch {
-    Batch {
-        synced: true,
-        ..Batch::default()
+    /// A daemon that has read these files.
+    fn started(journal: &Path, files: &[(&str, &str)]) -> Self {
+        let mut daemon = Self::new(journal);
+        daemon.start(files);
+        daemon
+    }
+
+    fn start(&mut self, files: &[(&str, &str)]) {
+        for (file, text) in files {
+            self.read(file, text);
+        }
+        self.batch.synced = true;
+        self.settle();
+    }
+
+    /// Reads a file without acting on it.
+    fn read(&mut self, file: &str, text: &str) {
+        let contents = Contents::Text(text.to_owned());
+        let changes = &mut self.batch.changes;
+        self.catalog.set(&file.into(), contents, changes);
+    }
+
+    fn write(&mut self, file: &str, text: &str) {
+        self.read(file, text);
+        self.settle();
+    }
+
+    fn delete(&mut self, file: &str) {
+        let changes = &mut self.batch.changes;
+        self.catalog.remove(&file.into(), changes);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        let files = self.catalog.problems();
+        let directory = None;
+        self.batch.problems = Some(Arc::new(Problems { directory, files }));
+        self.driver.take(std::mem::take(&mut self.batch), self.now);
+        self.driver.settle(self.now).unwrap();
+    }
+
+    /// Lets time pass, and does what is due then.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(due) = self.driver.due().filter(|due| *due <= end) {
+            assert!(due > self.now, "it has nothing left to do at once");
+            self.now = due;
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    fn set(&self) -> Arc<AnnouncementSet> {
+        self.log.sets().last().unwrap().clone()
+    }
+
+    fn vips(&self) -> Vec<String> {
+        self.set().by_vip.keys().map(ToString::to_string).collect()
+    }
+
+    fn status(&self) -> Status {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(self.driver.snapshot().complete())
+    }
+
+    /// The addresses of the services, by name.
+    fn addresses(&self) -> BTreeMap<String, Vec<IpAddr>> {
+        let services = self.status().services.into_iter();
+        services
+            .map(|service| (service.name, service.addresses))
+            .collect()
+    }
+
+    fn address(&self, service: &str) -> String {
+        let all = self.addresses();
+        all.get(service)
+            .map_or_else(String::new, |addresses| join(addresses))
     }
 }
 
-fn problems(files: Vec<crate::files::Problem>) -> Arc<Problems> {
-    let directory = None;
-    Arc::new(Problems { directory, files })
-}
-
-#[test]
-fn tidying_waits_without_spinning_for_a_file_that_may_hold_any_service() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut driver = driver(dir.path());
-    let line = "{\"service\": \"default/a\", \"addresses\": [\"192.0.2.1\"]}\n";
-    std::fs::write(dir.path().join("journal"), line).unwrap();
-    let broken = crate::files::Problem {
-        file: "a.yaml".to_owned(),
-        at: None,
-        object: None,
-        message: "not valid YAML".to_owned(),
-        keeps_last: false,
-    };
-    let now = Instant::now();
-    let unreadable = Batch {
-        problems: Some(problems(vec![broken])),
-        ..synced()
-    };
-    driver.take(unreadable, now);
-    let later = now + 2 * TIDY;
-    driver.settle(later).unwrap();
-    assert_eq!(driver.due(), None);
-    assert_eq!(driver.journal.services().count(), 1);
-
-    let mended = Batch {
-        problems: Some(problems(Vec::new())),
-        ..Batch::default()
-    };
-    driver.take(mended, later);
-    assert!(driver.due().is_some_and(|due| due <= later));
-    driver.settle(later).unwrap();
-    assert_eq!(driver.due(), None);
-    assert_eq!(driver.journal.services().count(), 0);
-}
-
-/// What the source tells of the objects in this text.
-fn read(text: &str) -> Batch {
-    let changes = crate::objects::parse("a.yaml", text).into_iter();
-    let changes = changes.map(|parsed| {
-        let object = parsed.object.expect("a good object");
-        Change::Set(parsed.key.expect("a key"), Arc::new(object))
-    });
-    Batch {
-        changes: changes.collect(),
-        ..Batch::default()
-    }
-}
-
-const CONFIG: &str = "
-apiVersion: v1
-kind: ConfigMap
-metadata: {namespace: metallb-system, name: config}
-data:
-  config: |
-    address-pools: [{name: p, protocol: bgp, addresses: [192.0.2.0/30]}]
-";
-
-fn service(name: &str) -> String {
+fn config(pools: &str) -> String {
     format!(
-        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
-         spec: {{type: LoadBalancer, ports: [{{port: 80}}]}}\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: metallb-system, name: config}}\n\
+         data:\n  config: |\n    address-pools:\n{pools}"
     )
 }
 
-impl Driver {
-    fn addresses(&self, name: &str) -> String {
-        let status = self.controller.explain(&ServiceKey::new("default", name));
-        join(&status.map_or_else(Vec::new, |status| status.addresses))
+fn pool(name: &str, block: &str) -> String {
+    format!("    - {{name: {name}, protocol: bgp, addresses: [{block}]}}\n")
+}
+
+fn service(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
+         spec: {{type: LoadBalancer, ports: [{{port: 80}}]{spec}}}\n---\n\
+         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+         metadata: {{name: {name}-1, labels: {{kubernetes.io/service-name: {name}}}}}\n\
+         endpoints: [{{addresses: [10.0.0.1], nodeName: n, conditions: {{ready: true}}}}]\n"
+    )
+}
+
+fn web() -> String {
+    service("web", "")
+}
+
+fn usual() -> String {
+    config(&pool("a", "192.0.2.0/28"))
+}
+
+struct Dir(tempfile::TempDir);
+
+impl Dir {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn journal(&self) -> std::path::PathBuf {
+        self.0.path().join("journal")
+    }
+
+    /// The lines of the journal, short.
+    fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.journal()).unwrap();
+        let line = |line: &str| line.replace("{\"service\":\"default/", "").replace('"', "");
+        text.lines().map(line).collect()
     }
 }
 
 #[test]
-fn what_a_service_in_an_unreadable_file_has_is_given_to_nobody() {
-    let dir = tempfile::tempdir().unwrap();
-    let now = Instant::now();
-    let mut first = driver(dir.path());
-    first.take(read(&(CONFIG.to_owned() + &service("a"))), now);
-    first.take(synced(), now);
-    first.settle(now).unwrap();
-    assert_eq!(first.addresses("a"), "192.0.2.0");
+fn a_service_with_an_endpoint_is_announced_and_ends_with_its_file() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    let set = daemon.set();
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+    let announcement = set.by_vip.values().next().unwrap();
+    assert_eq!(&*announcement.pool, "a");
+    assert_eq!(announcement.services, [ServiceKey::new("default", "web")]);
+    assert!(set.config.pools.contains_key("a"));
+    assert_eq!(dir.lines(), ["web,addresses:[192.0.2.0]}"]);
 
-    let mut restarted = driver(dir.path());
-    restarted.take(read(CONFIG), now);
-    restarted.take(synced(), now);
-    restarted.take(read(&service("b")), now);
-    restarted.settle(now).unwrap();
-    assert_eq!(restarted.addresses("b"), "192.0.2.1");
-    restarted.take(read(&service("a")), now);
-    restarted.settle(now).unwrap();
-    assert_eq!(restarted.addresses("a"), "192.0.2.0");
+    daemon.delete("w.yaml");
+    assert_eq!(daemon.vips(), [""; 0]);
+    assert_eq!(dir.lines().last().unwrap(), "web,addresses:[]}");
+    daemon.write("x.yaml", &service("other", ""));
+    assert_eq!(daemon.vips(), ["192.0.2.0"], "the address is free again");
 }
 
 #[test]
-fn what_another_daemon_gave_a_service_that_is_not_here_yet_is_given_to_nobody() {
-    let dir = tempfile::tempdir().unwrap();
-    let now = Instant::now();
-    let start = || {
-        let mut driver = driver(dir.path());
-        driver.take(read(CONFIG), now);
-        driver.take(synced(), now);
-        driver.settle(now).unwrap();
-        driver
-    };
-    let (mut one, mut other) = (start(), start());
-    one.take(read(&service("a")), now);
-    one.settle(now).unwrap();
-    other.take(read(&service("b")), now);
-    other.settle(now).unwrap();
-    assert_eq!(
-        (one.addresses("a"), other.addresses("b")),
-        ("192.0.2.0".into(), "192.0.2.1".into())
-    );
+fn nothing_is_decided_before_everything_was_read() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::new(&dir.journal());
+    daemon.write("w.yaml", &web());
+    daemon.write("c.yaml", &usual());
+    assert!(daemon.log.sets().is_empty());
+    assert!(!dir.journal().exists());
+    daemon.start(&[]);
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+}
 
-    // Only the journal tells that a service has ended, here where it never was.
-    one.take(
-        Batch {
-            changes: vec![Change::Removed(ObjectKey {
-                kind: Kind::Service,
-                namespace: "default".into(),
-                name: "a".into(),
-            })],
-            ..Batch::default()
-        },
-        now,
+#[test]
+fn addresses_survive_a_restart_whatever_was_there_first() {
+    let dir = Dir::new();
+    let files = [("c.yaml", usual()), ("z.yaml", service("z", ""))];
+    let files: Vec<_> = files.iter().map(|(name, text)| (*name, &**text)).collect();
+    let mut daemon = Daemon::started(&dir.journal(), &files);
+    daemon.write("a.yaml", &service("a", ""));
+    let before = daemon.addresses();
+    assert_eq!(daemon.address("default/z"), "192.0.2.0");
+    drop(daemon);
+
+    let more = [("a.yaml", service("a", "")), ("b.yaml", service("b", ""))];
+    let more = more.iter().map(|(name, text)| (*name, &**text));
+    let files: Vec<_> = files.into_iter().chain(more).collect();
+    let daemon = Daemon::started(&dir.journal(), &files);
+    for (service, addresses) in before {
+        assert_eq!(daemon.addresses()[&service], addresses, "{service}");
+    }
+    let announced = daemon.log.sets();
+    assert_eq!(announced.len(), 1, "no wrong set came before the right one");
+}
+
+#[test]
+fn an_address_that_the_manifest_publishes_is_kept_and_remembered() {
+    let dir = Dir::new();
+    let published = web().replacen(
+        "\n---",
+        "\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.7}]}}\n---",
+        1,
     );
-    one.settle(now).unwrap();
-    other.take(read(&service("c")), now);
-    other.settle(now).unwrap();
-    assert_eq!(other.addresses("c"), "192.0.2.0");
+    let files = [("c.yaml", &*usual()), ("w.yaml", &published)];
+    let daemon = Daemon::started(&dir.journal(), &files);
+    assert_eq!(daemon.vips(), ["192.0.2.7"]);
+    drop(daemon);
+    let daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    assert_eq!(daemon.vips(), ["192.0.2.7"]);
+}
+
+#[test]
+fn a_broken_configuration_changes_nothing_and_says_why() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    let sets = daemon.log.sets().len();
+    let broken = usual().replace("protocol: bgp", "protocol: bpg");
+    for text in [
+        broken.as_str(),
+        "a: [\n",
+        &usual().replace("  config", "  konfig"),
+    ] {
+        daemon.write("c.yaml", text);
+        assert_eq!(daemon.log.sets().len(), sets, "{text}");
+        let status = daemon.status();
+        let problems = [status.problems.configuration, status.problems.files].concat();
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        assert!(problems[0].starts_with("c.yaml:"), "{problems:?}");
+        assert!(status.services[0].announced && status.pools.len() == 1);
+        daemon.write("c.yaml", &usual());
+    }
+    daemon.delete("c.yaml");
+    let status = daemon.status();
+    let [problem] = status.problems.configuration.as_slice() else {
+        panic!("{:?}", status.problems);
+    };
+    assert!(problem.contains("has been deleted from dir"), "{problem}");
+    assert_eq!(daemon.log.sets().len(), sets);
+
+    daemon.write("c.yaml", &usual());
+    let status = daemon.status();
+    assert_eq!(status.problems, crate::status::Problems::default());
+    assert!(status.configuration.up_to_date);
+    assert_eq!(daemon.log.sets().len(), sets, "it is what was in force");
+}
+
+#[test]
+fn a_missing_configuration_is_told_once_all_is_read() {
+    let dir = Dir::new();
+    let daemon = Daemon::started(&dir.journal(), &[("w.yaml", &web())]);
+    let status = daemon.status();
+    assert!(
+        status.problems.configuration[0].contains("ConfigMap metallb-system/config is not in dir"),
+        "{:?}",
+        status.problems
+    );
+    let why = status.services[0].why.as_ref().unwrap();
+    assert!(why.contains("no configuration"), "{why}");
+}
+
+#[test]
+fn a_configuration_without_a_pool_for_an_address_in_use_waits() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    daemon.write("c.yaml", &config(&pool("b", "203.0.113.0/28")));
+    let status = daemon.status();
+    assert!(
+        status.problems.configuration[0].contains("192.0.2.0 of default/web"),
+        "{:?}",
+        status.problems
+    );
+    assert!(!status.configuration.up_to_date);
+    assert_eq!(status.pools[0].name, "a");
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+
+    daemon.delete("w.yaml");
+    let status = daemon.status();
+    assert!(status.problems.configuration.is_empty());
+    assert_eq!(status.pools[0].name, "b");
+    daemon.write("w.yaml", &web());
+    assert_eq!(daemon.vips(), ["203.0.113.0"]);
+}
+
+#[test]
+fn status_tells_why_a_service_is_not_announced() {
+    let dir = Dir::new();
+    let lonely = web().split("---").next().unwrap().to_owned();
+    let local =
+        service("local", ", externalTrafficPolicy: Local").replace("nodeName: n", "nodeName: m");
+    let greedy = service("greedy", ", loadBalancerIP: 203.0.113.1");
+    let foreign = service("foreign", ", loadBalancerClass: other");
+    let files = [
+        ("c.yaml", &*usual()),
+        ("1.yaml", &lonely),
+        ("2.yaml", &local),
+        ("3.yaml", &greedy),
+        ("4.yaml", &foreign),
+        ("5.yaml", &service("fine", "")),
+    ];
+    let status = Daemon::started(&dir.journal(), &files).status();
+    let seen = |name: &str| {
+        let mut services = status.services.iter();
+        let found = services.find(|service| service.name == format!("default/{name}"));
+        let service = found.unwrap();
+        let reason = service.reason.clone().unwrap_or_default();
+        (
+            service.announced,
+            reason,
+            service.why.clone().unwrap_or_default(),
+        )
+    };
+    assert_eq!(seen("fine"), (true, String::new(), String::new()));
+    for (name, reason, part) in [
+        ("web", "noEndpoints", "EndpointSlice"),
+        ("local", "noLocalEndpoints", "on this node"),
+        (
+            "greedy",
+            "noIPAllocated",
+            "203.0.113.1 is not allowed in config",
+        ),
+        ("foreign", "otherClass", "other"),
+    ] {
+        let (announced, token, why) = seen(name);
+        assert_eq!((announced, &*token), (false, reason), "{name}");
+        assert!(why.contains(part), "{name}: {why}");
+    }
+    assert_eq!(status.pools[0].ipv4.assigned, 3);
+}
+
+/// Every order in which two daemons may see the same two services leads to the same addresses on
+/// both, each address given once.
+#[test]
+fn two_daemons_of_one_journal_agree_in_whatever_order_they_see_things() {
+    let steps: [(usize, &str); 4] = [(0, "a"), (0, "b"), (1, "a"), (1, "b")];
+    for order in orders(&[0, 1, 2, 3]) {
+        let dir = Dir::new();
+        let new = || Daemon::started(&dir.journal(), &[("c.yaml", &usual())]);
+        let mut daemons = [new(), new()];
+        for step in order.iter().map(|n| steps[*n]) {
+            let (who, name) = step;
+            daemons[who].write(&format!("{name}.yaml"), &service(name, ""));
+        }
+        agree(&mut daemons, &format!("{order:?}"));
+        assert_eq!(dir.lines().len(), 2, "{order:?}: {:?}", dir.lines());
+    }
+}
+
+#[test]
+fn two_daemons_agree_about_deletions_and_what_follows() {
+    // Each deletes `a`, and then sees `b`, which may take its address.
+    let steps: [(usize, bool); 4] = [(0, true), (0, false), (1, true), (1, false)];
+    let mut seen = 0;
+    for order in orders(&[0, 1, 2, 3]) {
+        let position = |step: usize| order.iter().position(|other| *other == step).unwrap();
+        if position(0) > position(1) || position(2) > position(3) {
+            continue;
+        }
+        seen += 1;
+        let dir = Dir::new();
+        let files = [
+            ("c.yaml", usual()),
+            ("a.yaml", service("a", "")),
+            ("z.yaml", service("z", "")),
+        ];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let new = || Daemon::started(&dir.journal(), &files);
+        let mut daemons = [new(), new()];
+        let kept = daemons[0].address("default/z");
+        for (who, deletes) in order.iter().map(|n| steps[*n]) {
+            if deletes {
+                daemons[who].delete("a.yaml");
+            } else {
+                daemons[who].write("b.yaml", &service("b", ""));
+            }
+            for daemon in &daemons {
+                assert!(daemon.vips().contains(&kept), "{order:?}: z is not touched");
+            }
+        }
+        agree(&mut daemons, &format!("{order:?}"));
+        assert_eq!(daemons[0].address("default/z"), kept, "{order:?}");
+        assert_eq!(daemons[0].addresses().len(), 2);
+    }
+    assert_eq!(seen, 6);
+}
+
+fn agree(daemons: &mut [Daemon; 2], context: &str) {
+    for _ in 0..3 {
+        for daemon in daemons.iter_mut() {
+            daemon.settle();
+            daemon.pass(2 * SECOND);
+        }
+    }
+    let [one, two] = daemons;
+    assert_eq!(one.addresses(), two.addresses(), "{context}");
+    assert_eq!(one.vips(), two.vips(), "{context}");
+    let all: Vec<_> = one.addresses().into_values().flatten().collect();
+    let different: BTreeSet<_> = all.iter().collect();
+    assert_eq!(all.len(), different.len(), "{context}: {all:?}");
+    assert_eq!(one.vips().len(), all.len(), "{context}");
+}
+
+fn orders(items: &[usize]) -> Vec<Vec<usize>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let with_first = |first: &usize| {
+        let rest: Vec<usize> = items.iter().copied().filter(|item| item != first).collect();
+        orders(&rest)
+            .into_iter()
+            .map(|order| [vec![*first], order].concat())
+            .collect::<Vec<_>>()
+    };
+    items.iter().flat_map(with_first).collect()
+}
+
+#[test]
+fn an_address_is_not_given_away_while_its_service_is_not_here_yet() {
+    let dir = Dir::new();
+    let mut one = Daemon::started(
+        &dir.journal(),
+        &[("c.yaml", &usual()), ("a.yaml", &service("a", ""))],
+    );
+    let mut two = Daemon::started(&dir.journal(), &[("c.yaml", &usual())]);
+    two.write("b.yaml", &service("b", ""));
+    assert_eq!(two.vips(), ["192.0.2.1"]);
+    assert_eq!(
+        two.addresses().len(),
+        1,
+        "a service that is not here is not shown"
+    );
+    two.write("a.yaml", &service("a", ""));
+    assert_eq!(two.vips(), ["192.0.2.0", "192.0.2.1"]);
+    one.settle();
+    assert_eq!(one.vips(), ["192.0.2.0"]);
+    assert_eq!(dir.lines().len(), 2);
+}
+
+#[test]
+fn an_address_is_not_given_away_while_its_file_is_broken() {
+    let dir = Dir::new();
+    drop(Daemon::started(
+        &dir.journal(),
+        &[("c.yaml", &usual()), ("a.yaml", &service("a", ""))],
+    ));
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("a.yaml", "- [\n")]);
+    daemon.write("b.yaml", &service("b", ""));
+    daemon.pass(MINUTE);
+    assert_eq!(daemon.vips(), ["192.0.2.1"]);
+    daemon.write("a.yaml", &service("a", ""));
+    assert_eq!(daemon.vips(), ["192.0.2.0", "192.0.2.1"]);
+}
+
+#[test]
+fn the_address_of_a_service_that_is_no_more_is_free_after_a_while() {
+    let dir = Dir::new();
+    drop(Daemon::started(
+        &dir.journal(),
+        &[("c.yaml", &usual()), ("a.yaml", &service("a", ""))],
+    ));
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual())]);
+    daemon.pass(MINUTE);
+    assert_eq!(dir.lines().last().unwrap(), "a,addresses:[]}");
+    daemon.write("b.yaml", &service("b", ""));
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+}
+
+#[test]
+fn what_another_daemon_ended_keeps_its_address_if_it_is_still_here() {
+    let dir = Dir::new();
+    let files = [
+        ("c.yaml", usual()),
+        ("a.yaml", service("a", "")),
+        ("z.yaml", service("z", "")),
+    ];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let mut one = Daemon::started(&dir.journal(), &files);
+    let mut two = Daemon::started(&dir.journal(), &files);
+    one.delete("a.yaml");
+    two.delete("a.yaml");
+    one.delete("z.yaml");
+    two.settle();
+    assert_eq!(two.vips(), ["192.0.2.1"]);
+    two.pass(2 * SECOND);
+    assert_eq!(two.vips(), ["192.0.2.1"], "although a lower one is free");
+    assert_eq!(dir.lines().last().unwrap(), "z,addresses:[192.0.2.1]}");
+    assert!(
+        two.log
+            .sets()
+            .iter()
+            .all(|set| set.generation == 1 || !set.by_vip.is_empty())
+    );
+}
+
+#[test]
+fn daemons_with_different_files_settle() {
+    let dir = Dir::new();
+    let other = config(&pool("b", "203.0.113.0/28"));
+    let mut one = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    let mut two = Daemon::started(&dir.journal(), &[("c.yaml", &other), ("w.yaml", &web())]);
+    for _ in 0..20 {
+        one.settle();
+        one.pass(SECOND);
+        two.settle();
+        two.pass(SECOND);
+    }
+    let lines = dir.lines();
+    assert!(lines.len() <= 4, "{lines:?}");
+    let last = lines.last().unwrap();
+    for daemon in [&one, &two] {
+        for vip in daemon.vips() {
+            assert!(last.contains(&vip), "{vip} is announced, {last} is written");
+        }
+    }
+}
+
+/// A daemon whose files are behind waits for them, and does not undo what others did.
+#[test]
+fn a_newer_word_is_waited_for() {
+    let dir = Dir::new();
+    let pools = config(&(pool("a", "192.0.2.0/28") + &pool("b", "203.0.113.0/28")));
+    let in_pool = |pool: &str| {
+        let annotations = format!("annotations: {{metallb.io/address-pool: {pool}}}, name: web}}");
+        web().replacen("name: web}", &annotations, 1)
+    };
+    let new = || {
+        Daemon::started(
+            &dir.journal(),
+            &[("c.yaml", &pools), ("w.yaml", &in_pool("a"))],
+        )
+    };
+    let (mut one, mut two) = (new(), new());
+    one.write("w.yaml", &in_pool("b"));
+    assert_eq!(one.vips(), ["203.0.113.0"]);
+    two.settle();
+    assert_eq!(two.vips(), ["203.0.113.0"], "the other's word is announced");
+    two.write("w.yaml", &in_pool("b"));
+    two.pass(2 * SECOND);
+    one.settle();
+    assert_eq!((one.vips(), two.vips()), (two.vips(), one.vips()));
+    assert_eq!(dir.lines().len(), 2, "{:?}", dir.lines());
+}
+
+#[test]
+fn daemons_of_two_classes_do_not_give_the_same_address() {
+    let dir = Dir::new();
+    let (red, blue) = (
+        service("r", ", loadBalancerClass: red"),
+        service("b", ", loadBalancerClass: blue"),
+    );
+    let files = [("c.yaml", &*usual()), ("r.yaml", &red), ("b.yaml", &blue)];
+    let mut one = Daemon::of_class(&dir.journal(), Some("red"));
+    let mut two = Daemon::of_class(&dir.journal(), Some("blue"));
+    one.start(&files);
+    two.start(&files);
+    one.settle();
+    assert_eq!(one.vips(), ["192.0.2.0"]);
+    assert_eq!(two.vips(), ["192.0.2.1"]);
+}
+
+#[test]
+fn a_locked_journal_holds_up_only_what_needs_it() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    let lock = fs::File::open(dir.journal()).unwrap();
+    lock.lock().unwrap();
+    daemon.read("x.yaml", &service("x", ""));
+    daemon
+        .catalog
+        .remove(&"w.yaml".into(), &mut daemon.batch.changes);
+    daemon
+        .driver
+        .take(std::mem::take(&mut daemon.batch), daemon.now);
+    assert_eq!(daemon.driver.settle(daemon.now), Err(Busy));
+    assert_eq!(daemon.vips(), [""; 0], "what is gone is withdrawn");
+    assert!(daemon.status().problems.other.is_empty());
+    assert_eq!(daemon.driver.settle(daemon.now + 3 * SECOND), Err(Busy));
+    let problems = daemon.status().problems.other;
+    assert!(
+        problems[0].contains("is locked by another process"),
+        "{problems:?}"
+    );
+    drop(lock);
+    daemon.now += 3 * SECOND;
+    daemon.settle();
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+    assert!(daemon.status().problems.other.is_empty());
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_tried_again() {
+    let dir = Dir::new();
+    let path = dir.0.path().join("missing/journal");
+    let mut daemon = Daemon::started(&path, &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+    assert!(daemon.status().problems.other[0].contains("create its directory"));
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    daemon.pass(MINUTE);
+    assert!(daemon.status().problems.other.is_empty());
+    assert!(fs::read_to_string(path).unwrap().contains("192.0.2.0"));
+    assert_eq!(daemon.driver.due(), None);
+}
+
+#[test]
+fn the_node_takes_itself_out() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    let label = "node.kubernetes.io/exclude-from-external-load-balancers";
+    let node =
+        format!("apiVersion: v1\nkind: Node\nmetadata: {{name: n, labels: {{{label}: ''}}}}\n");
+    daemon.write("n.yaml", &node);
+    assert_eq!(daemon.vips(), [""; 0]);
+    daemon.write("n.yaml", &node.replace(label, "other"));
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+}
+
+#[test]
+fn shutdown_tells_every_backend_why() {
+    let dir = Dir::new();
+    let daemon = Daemon::started(&dir.journal(), &[]);
+    let ends = daemon.driver.shutdown("lunch");
+    assert_eq!(ends.len(), 1);
+    assert_eq!(daemon.log.shutdown_reason().as_deref(), Some("lunch"));
 }
