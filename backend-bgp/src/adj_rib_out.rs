@@ -77,8 +77,13 @@ struct Refresh {
 pub(crate) struct AdjRibOut {
     families: FamilySet,
     peer_type: PeerType,
+    /// The newest wish.
     wished: Routes,
+    /// The wish that the round began with.
+    taken_up: Routes,
+    /// What the peer held when the round began.
     held: Routes,
+    /// What the peer holds when the round ends: what is wished for, but for what is withheld.
     target: Routes,
     queue: VecDeque<Group>,
     end_of_rib: VecDeque<Family>,
@@ -123,7 +128,7 @@ impl AdjRibOut {
     /// What to write next: withdrawals, then updates, then End-of-RIB. It stays the next until
     /// [`Self::advance`].
     pub(crate) fn next(&mut self) -> Option<Batch<'_>> {
-        if !self.target.ptr_eq(&self.wished) {
+        if !self.taken_up.ptr_eq(&self.wished) {
             self.begin_round();
         }
         if self.queue.is_empty() {
@@ -153,10 +158,23 @@ impl AdjRibOut {
         }
     }
 
-    /// The batch, updates that cannot be written, is not sent: the peer loses the routes instead.
+    /// The batch, updates that cannot be written, is not sent: the peer loses the routes instead,
+    /// if it has them. They are tried again with the next wish.
     pub(crate) fn withhold(&mut self) {
-        if let Some(group) = self.queue.front_mut() {
-            group.attributes = None;
+        let Some(group) = self.queue.pop_front() else {
+            return;
+        };
+        let mut withdrawn = group.rest().to_vec();
+        for prefix in &withdrawn {
+            self.target.remove(prefix);
+        }
+        withdrawn.retain(|prefix| self.held.contains_key(prefix));
+        if !withdrawn.is_empty() {
+            self.queue.push_front(Group {
+                attributes: None,
+                prefixes: withdrawn,
+                written: 0,
+            });
         }
     }
 
@@ -171,6 +189,7 @@ impl AdjRibOut {
 
     fn begin_round(&mut self) {
         self.held = self.held_now();
+        self.taken_up = self.wished.clone();
         self.target = self.wished.clone();
         for refresh in &mut self.refreshes {
             refresh.queued = None;

@@ -74,17 +74,19 @@ impl BgpBackend {
     fn reconcile(&mut self, set: &AnnouncementSet) {
         let mut before = std::mem::take(&mut self.tasks);
         let wanted: Vec<_> = wanted(set)
+            .into_iter()
             .map(
-                |peer| match before.iter().position(|task| task.peer == *peer) {
+                |peer| match before.iter().position(|task| task.peer == peer) {
                     Some(at) => Ok(before.swap_remove(at)),
-                    None => Err(peer.clone()),
+                    None => Err(peer),
                 },
             )
             .collect();
         for task in before {
+            let end = |peer: &Peer| (peer.address, peer.port);
             let replaced = wanted.iter().any(|slot| {
                 slot.as_ref()
-                    .is_err_and(|peer| peer.address == task.peer.address)
+                    .is_err_and(|peer| end(peer) == end(&task.peer))
             });
             task.stop(reason_to_stop(&task.peer, replaced, set));
             self.ending.push(task);
@@ -206,11 +208,29 @@ impl Backend for BgpBackend {
     }
 }
 
-/// The peers that the set's node has sessions with.
-fn wanted(set: &AnnouncementSet) -> impl Iterator<Item = &Arc<Peer>> {
-    set.config.peers.iter().filter(|peer| {
+/// The sessions that the set's node has; a session that several peers ask for, once.
+fn wanted(set: &AnnouncementSet) -> Vec<Arc<Peer>> {
+    let selected = set.config.peers.iter().filter(|peer| {
         let selectors = &peer.node_selectors;
         selectors.is_empty() || selectors.iter().any(|s| s.matches(&set.node.labels))
+    });
+    let mut sessions = Vec::new();
+    for session in selected.map(session_of) {
+        if !sessions.contains(&session) {
+            sessions.push(session);
+        }
+    }
+    sessions
+}
+
+/// A peer without what makes no difference to its session: which nodes have it.
+fn session_of(peer: &Arc<Peer>) -> Arc<Peer> {
+    if peer.node_selectors.is_empty() {
+        return peer.clone();
+    }
+    Arc::new(Peer {
+        node_selectors: Vec::new(),
+        ..Peer::clone(peer)
     })
 }
 
@@ -218,7 +238,7 @@ fn wanted(set: &AnnouncementSet) -> impl Iterator<Item = &Arc<Peer>> {
 fn reason_to_stop(peer: &Arc<Peer>, replaced: bool, set: &AnnouncementSet) -> Notification {
     if replaced {
         Notification::new(Reason::OtherConfigurationChange)
-    } else if set.config.peers.contains(peer) {
+    } else if set.config.peers.iter().any(|one| session_of(one) == *peer) {
         let text = format!(
             "node {} is no longer selected for this session",
             set.node.name

@@ -24,7 +24,7 @@ use crate::adj_rib_out::AdjRibOut;
 use crate::export::Routes;
 use crate::fsm::{self, Action, Cause, State};
 use crate::packet::message::put_keepalive;
-use crate::packet::{MessageType, Notification, Reason};
+use crate::packet::{Capabilities, MessageType, Notification, Reason};
 use crate::timer::{Backoff, SHORTEST_KEEPALIVE, Timer, TimerTable, jitter};
 
 use agreement::Agreement;
@@ -93,6 +93,8 @@ pub(crate) struct Session {
     timers: TimerTable,
     backoff: Backoff,
     rng: StdRng,
+    /// The next OPEN is without capabilities, for the peer has refused the last because of them.
+    plain: bool,
     /// What is known of the present connection.
     agreement: Option<Agreement>,
     /// Received octets that are not a whole message yet.
@@ -134,6 +136,7 @@ impl Session {
             timers: TimerTable::default(),
             backoff: Backoff::default(),
             rng: StdRng::seed_from_u64(seed),
+            plain: false,
             agreement: None,
             received: Vec::new(),
             output: Vec::new(),
@@ -238,11 +241,16 @@ impl Session {
         if self.state != State::Connect {
             return;
         }
-        self.agreement = Some(Agreement::new(
-            &self.peer,
-            local.ip(),
-            self.fallback_router_id,
-        ));
+        let local = local.ip().to_canonical();
+        if is_link_local(local) {
+            self.lose(fsm::Event::TcpFailed, reason::no_next_hop(local), now);
+            return;
+        }
+        let mut agreement = Agreement::new(&self.peer, local, self.fallback_router_id);
+        if std::mem::take(&mut self.plain) {
+            agreement.ours.capabilities = Capabilities::default();
+        }
+        self.agreement = Some(agreement);
         self.fire(fsm::Event::TcpConnected, now);
     }
 
@@ -255,15 +263,15 @@ impl Session {
         }
         self.last_error = Some(reason.clone());
         self.fire(event, now);
-        let peer = self.name();
         if before == State::Established {
             self.lost = Some(reason.clone());
-            tracing::warn!(peer, state = %self.state, reason, "BGP session lost");
         } else if self.told.as_ref() == Some(&reason) {
-            tracing::debug!(peer, state = %self.state, reason, "BGP session still not established");
+            tracing::debug!(
+                peer = self.name(),
+                reason,
+                "BGP session still not established"
+            );
             return;
-        } else {
-            tracing::warn!(peer, state = %self.state, reason, "BGP session cannot be established");
         }
         self.told = Some(reason.clone());
         self.events.push_back(Event::Down(reason));
@@ -330,7 +338,7 @@ impl Session {
         };
         if let Some(notification) = notification {
             let peer = self.name();
-            tracing::info!(peer, reason = %notification, "NOTIFICATION sent");
+            tracing::debug!(peer, reason = %notification, "NOTIFICATION sent");
             self.send(|out| notification.encode(out));
         }
     }
@@ -379,6 +387,11 @@ impl Session {
     pub(crate) fn name(&self) -> String {
         name_of(&self.peer)
     }
+}
+
+/// IPv6 routes need a next hop that routers beyond the link can use (RFC 2545 section 3).
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 /// The port of BGP.

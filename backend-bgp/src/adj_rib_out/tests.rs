@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Routes with this community are withheld.
+const UNFIT: Community = Community(1);
+
 type Table = BTreeMap<IpNet, Attributes>;
 
 fn attributes(local_pref: u32, community: Option<u32>) -> Arc<Attributes> {
@@ -39,7 +42,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// Takes at most `count` prefixes; whether there was anything to take.
+    /// Takes at most `count` prefixes, or none of a batch that is withheld; whether there was anything to take.
     fn take(&mut self, rib: &mut AdjRibOut, count: usize) -> bool {
         let Some(batch) = rib.next() else {
             return false;
@@ -54,6 +57,10 @@ impl Peer {
                     );
                 }
                 some.len()
+            }
+            Batch::Announce(attributes, _) if attributes.communities.contains(&UNFIT) => {
+                rib.withhold();
+                return true;
             }
             Batch::Announce(attributes, prefixes) => {
                 let some = &prefixes[..count.min(prefixes.len())];
@@ -292,7 +299,9 @@ proptest! {
             }
         }
         peer.take_all(&mut rib);
-        wished.retain(|prefix, _| families.contains(&family_of(prefix)));
+        wished.retain(|prefix, attributes| {
+            families.contains(&family_of(prefix)) && !attributes.communities.contains(&UNFIT)
+        });
         if peer_type == PeerType::External {
             wished = without_local_pref(wished);
         }

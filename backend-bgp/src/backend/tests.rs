@@ -201,6 +201,62 @@ async fn node_selectors_decide_where_a_session_runs() {
     );
 }
 
+/// A rewritten selector, or a peer written twice for overlapping sets of nodes, is nothing to a
+/// session that is there.
+#[tokio::test]
+async fn selectors_that_still_match_leave_the_session_alone() {
+    let (listener, peer) = listener().await;
+    let for_racks = |racks: &[&str]| Peer {
+        node_selectors: vec![Selector {
+            requirements: vec![Requirement {
+                key: "rack".to_owned(),
+                operator: Operator::In(racks.iter().map(|rack| (*rack).to_owned()).collect()),
+            }],
+        }],
+        ..peer.clone()
+    };
+    let mut world = World::new([for_racks(&["a"])]);
+    world.node.labels.insert("rack".to_owned(), "a".to_owned());
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    up(&mut backend).await;
+    for peers in [
+        vec![for_racks(&["a", "b"])],
+        vec![for_racks(&["a"]), for_racks(&["a", "c"])],
+        vec![peer.clone()],
+    ] {
+        world.config.peers = peers.into_iter().map(Arc::new).collect();
+        assert_eq!(world.set(&mut backend).await, []);
+        assert_eq!(soon(backend.status()).await.neighbors.len(), 1);
+    }
+    world.vips.clear();
+    world.set(&mut backend).await;
+    connection.table_of(0).await;
+}
+
+/// Two routers, or routing tables, on one host: each is told what concerns it.
+#[tokio::test]
+async fn peers_on_different_ports_of_one_address_are_different_peers() {
+    let (one, one_peer) = listener().await;
+    let (other, mut other_peer) = listener().await;
+    let mut world = World::new([one_peer, other_peer.clone()]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut gone = Connection::establish(&one).await;
+    let mut changed = Connection::establish(&other).await;
+    other_peer.hold_time = Duration::from_secs(30);
+    world.config.peers = vec![Arc::new(other_peer)];
+    let (_, gone, changed) = tokio::join!(
+        world.set(&mut backend),
+        async move { gone.last_words().await },
+        async move { changed.last_words().await },
+    );
+    let reason = |last: Option<Notification>| last.and_then(|last| last.reason());
+    assert_eq!(reason(gone), Some(Reason::PeerDeconfigured));
+    assert_eq!(reason(changed), Some(Reason::OtherConfigurationChange));
+}
+
 #[tokio::test]
 async fn several_peers_may_have_one_address() {
     let (listener, peer) = listener().await;

@@ -120,6 +120,12 @@ impl Open {
         }
     }
 
+    /// Whether it could be said without capabilities: IPv4 unicast, and a 2-octet AS number.
+    pub fn needs_no_capabilities(&self) -> bool {
+        let plain = Capabilities::default().families();
+        self.capabilities.families() == plain && u16::try_from(self.asn).is_ok()
+    }
+
     /// Appends the message.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_message(MessageType::Open, out, |out| {

@@ -24,7 +24,6 @@ impl Agreement {
     /// The beginning of one, on a new connection. Routes of the connection's own family are
     /// offered, for only of that family it has a next hop.
     pub(super) fn new(peer: &Peer, local: IpAddr, fallback: Ipv4Addr) -> Self {
-        let local = local.to_canonical();
         let router_id = peer.router_id.unwrap_or(match local {
             IpAddr::V4(local) => local,
             IpAddr::V6(_) => fallback,

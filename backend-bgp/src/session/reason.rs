@@ -50,6 +50,14 @@ fn no_answer(peer: &Peer, within: &str) -> String {
     format!("no answer from {name} {within}{hint}")
 }
 
+/// Connected from an address that routes cannot have as their next hop.
+pub(super) fn no_next_hop(local: IpAddr) -> String {
+    format!(
+        "the connection is from {local}, a link-local address that cannot be a next hop: give this \
+         node a global or unique local IPv6 address, or set source-address"
+    )
+}
+
 fn is_limited_to_one_hop(peer: &Peer) -> bool {
     peer.ebgp_multihop == Some(false) && peer.my_asn != peer.peer_asn
 }

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::{Agreement, Session, State, fsm, reason};
-use crate::packet::{DecodeContext, Frame, Message, MessageError, MessageType, Open, Update};
+use crate::packet::{
+    DecodeContext, Frame, Message, MessageError, MessageType, Notification, Open, Reason, Update,
+};
 
 /// How many kinds of errors in UPDATEs are logged.
 const MAX_FAULTS: usize = 32;
@@ -50,6 +52,7 @@ impl Session {
                 self.accept(fsm::Event::RouteRefresh, kind, now);
             }
             Ok(Message::Notification(notification)) => {
+                self.plain = self.may_be_plain(&notification);
                 let reason = reason::notification(&self.peer, &notification);
                 self.lose(fsm::Event::Notification, reason, now);
             }
@@ -62,6 +65,15 @@ impl Session {
                 self.refuse(event, &error, now);
             }
         }
+    }
+
+    /// Whether the peer knows no capabilities, and a session without them is possible: the speaker
+    /// "SHOULD attempt to re-establish a BGP connection with the peer without sending to the peer
+    /// the Capabilities Optional Parameter" (RFC 5492 section 3).
+    fn may_be_plain(&self, notification: &Notification) -> bool {
+        let ours = self.agreement.as_ref().map(|agreement| &agreement.ours);
+        notification.reason() == Some(Reason::UnsupportedOptionalParameter)
+            && ours.is_some_and(Open::needs_no_capabilities)
     }
 
     /// A message that is in order, though it may have no place in this state.

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use ipnet::IpNet;
+
 use super::{Agreement, Session, State, Timer, fsm};
 use crate::adj_rib_out::Batch;
 use crate::export::Attributes;
@@ -22,8 +24,6 @@ impl Session {
         self.counters.established += 1;
         self.told = None;
         self.last_error = self.lost.take().or(self.last_error.take());
-        let peer = self.name();
-        tracing::info!(peer, state = %self.state, local = %agreement.local, "BGP session up");
         self.events.push_back(super::Event::Up);
     }
 
@@ -75,40 +75,27 @@ impl Session {
         let Some(agreement) = &self.agreement else {
             return;
         };
+        let mut left_out = None;
         while self.output.len() < CHUNK {
             let Some(batch) = self.rib.next() else {
-                return;
+                break;
             };
-            let out = &mut self.output;
-            let count = match batch {
-                Batch::Withdraw(prefixes) => {
-                    put_withdrawal(&mut prefixes.iter().copied().peekable(), out)
+            match agreement.put(batch, &mut self.output) {
+                Ok(count) => {
+                    self.rib.advance(count);
+                    self.counters.messages_sent += 1;
+                    self.counters.updates_sent += 1;
                 }
-                Batch::Announce(attributes, prefixes) => {
-                    let mut rest = prefixes.iter().copied().peekable();
-                    match agreement
-                        .writer(attributes)
-                        .and_then(|w| w.announce(&mut rest, out))
-                    {
-                        Ok(count) => count,
-                        Err(error) => {
-                            let reason =
-                                format!("{} routes cannot be sent: {error}", prefixes.len());
-                            tracing::warn!(peer = self.name(), reason, "routes left out");
-                            self.last_error = Some(reason);
-                            self.rib.withhold();
-                            continue;
-                        }
-                    }
+                Err(reason) => {
+                    left_out = Some(reason);
+                    self.rib.withhold();
                 }
-                Batch::EndOfRib(family) => {
-                    put_end_of_rib(family, out);
-                    1
-                }
-            };
-            self.rib.advance(count);
-            self.counters.messages_sent += 1;
-            self.counters.updates_sent += 1;
+            }
+        }
+        // They are tried again with every change, and the reason is told once.
+        if left_out.is_some() && self.last_error != left_out {
+            tracing::warn!(peer = self.name(), reason = left_out, "routes left out");
+            self.last_error = left_out;
         }
     }
 }
@@ -128,10 +115,32 @@ impl Agreement {
         }
     }
 
-    fn writer(&self, attributes: &Attributes) -> Result<UpdateWriter, EncodeError> {
-        UpdateWriter::new(
-            &self.path_attributes(attributes),
-            self.context().four_octet_as,
-        )
+    /// Appends one message with as much of a batch as fits in it; returns how many prefixes that
+    /// are, or why the batch cannot be written.
+    fn put(&self, batch: Batch<'_>, out: &mut Vec<u8>) -> Result<usize, String> {
+        match batch {
+            Batch::Withdraw(prefixes) => Ok(put_withdrawal(
+                &mut prefixes.iter().copied().peekable(),
+                out,
+            )),
+            Batch::Announce(attributes, prefixes) => self
+                .put_announcement(attributes, prefixes, out)
+                .map_err(|error| format!("{} routes cannot be sent: {error}", prefixes.len())),
+            Batch::EndOfRib(family) => {
+                put_end_of_rib(family, out);
+                Ok(1)
+            }
+        }
+    }
+
+    fn put_announcement(
+        &self,
+        attributes: &Attributes,
+        prefixes: &[IpNet],
+        out: &mut Vec<u8>,
+    ) -> Result<usize, EncodeError> {
+        let attributes = self.path_attributes(attributes);
+        let writer = UpdateWriter::new(&attributes, self.context().four_octet_as)?;
+        writer.announce(&mut prefixes.iter().copied().peekable(), out)
     }
 }

@@ -29,6 +29,9 @@ pub enum PeerError {
     /// Not an address.
     #[error("{} is not an IP address: write for example 192.168.7.10 or 2001:db8::1", quote(.0))]
     Address(String),
+    /// An address that no connection can be made to or from.
+    #[error("{0} is {1}: write the address of one host, for example 192.168.7.10 or 2001:db8::1")]
+    NoHost(IpAddr, &'static str),
     /// Such a session could never be opened.
     #[error(
         "{} is {}, but the peer's address {} is {}: both must be of one family",
@@ -93,12 +96,33 @@ pub fn my_asn(number: u32) -> Result<u32, PeerError> {
     }
 }
 
-/// An address of a peer, or to connect from.
+/// The address of a peer.
 ///
 /// # Errors
-/// It is none.
+/// It is none, or not that of one host.
 pub fn address(text: &str) -> Result<IpAddr, PeerError> {
-    parse_ip(text).ok_or_else(|| PeerError::Address(text.to_owned()))
+    match source(text)? {
+        address if address.is_unspecified() => Err(PeerError::NoHost(address, "nobody's address")),
+        address => Ok(address),
+    }
+}
+
+/// An address to connect from; 0.0.0.0 or `::` leaves the choice to the kernel. (MetalLB lets
+/// link-local addresses pass, and then fails to connect for ever.)
+///
+/// # Errors
+/// It is none, or not that of one host.
+pub fn source(text: &str) -> Result<IpAddr, PeerError> {
+    let address = parse_ip(text).ok_or_else(|| PeerError::Address(text.to_owned()))?;
+    let wrong = match address {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+            "link-local, and nothing says on which interface"
+        }
+        IpAddr::V4(v4) if v4.is_broadcast() => "the broadcast address",
+        _ if address.is_multicast() => "a multicast address",
+        IpAddr::V4(_) | IpAddr::V6(_) => return Ok(address),
+    };
+    Err(PeerError::NoHost(address, wrong))
 }
 
 /// Checks the address to connect from. (MetalLB lets one of the wrong family pass, and then fails

@@ -1,14 +1,21 @@
 //! The rules for one address pool (behaviour reference 1.5).
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use super::error::{quote, suggest};
 use super::validate::AddressEntry;
+use super::{BgpAdvertisement, Community};
 use crate::address::Family;
 
 /// The protocols that a pool may name: MetalLB's `bgp` and `layer2`, and the two halves of the
 /// latter, `arp` for IPv4 and `ndp` for IPv6.
 const PROTOCOLS: [&str; 4] = ["bgp", "layer2", "arp", "ndp"];
+
+/// The most communities that a pool's routes may have: with all else that an UPDATE of 4096 octets
+/// (RFC 4271 section 4.1) can have to hold there is room for 1001.
+pub const MAX_COMMUNITIES: usize = 1000;
 
 /// Why a setting of a pool is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +46,11 @@ pub enum PoolError {
         /// Its largest block.
         block: IpNet,
     },
+    /// A route with all of them would not fit in a message.
+    #[error(
+        "{0} different communities: at most {MAX_COMMUNITIES} fit in a BGP message, remove some"
+    )]
+    Communities(usize),
 }
 
 fn did_you_mean(protocol: &str) -> String {
@@ -99,5 +111,17 @@ pub fn check_aggregation(
             block,
         }),
         Some(_) | None => Ok(length),
+    }
+}
+
+/// Checks the communities of a pool's advertisements together, for one route can have them all.
+///
+/// # Errors
+/// They are too many for a message.
+pub fn check_communities(advertisements: &[BgpAdvertisement]) -> Result<(), PoolError> {
+    let all = advertisements.iter().flat_map(|one| &one.communities);
+    match all.collect::<BTreeSet<&Community>>().len() {
+        ..=MAX_COMMUNITIES => Ok(()),
+        count => Err(PoolError::Communities(count)),
     }
 }

@@ -10,7 +10,7 @@ use super::pair::{FALLBACK, OURS, Pair, ebgp, ibgp, open, routes};
 use crate::export::Attributes;
 use crate::fsm::State;
 use crate::packet::message::put_keepalive;
-use crate::packet::{Message, Open};
+use crate::packet::{Capabilities, Message, Notification, Open, Reason};
 use crate::session::{Input, router_id_of};
 
 fn our_open(pair: &Pair) -> &Open {
@@ -161,6 +161,64 @@ fn status_says_what_was_agreed() {
     ] {
         assert_eq!(fact(&pair, label), expected, "{label}");
     }
+}
+
+#[test]
+fn a_router_that_knows_no_capabilities_gets_an_open_without() {
+    let refuse = |pair: &mut Pair| {
+        pair.say(|out| Notification::new(Reason::UnsupportedOptionalParameter).encode(out));
+        pair.until_connect();
+        pair.received.clear();
+    };
+    let mut pair = Pair::open_sent(ebgp());
+    pair.input(Input::Routes(routes(["198.51.100.1/32".parse().unwrap()])));
+    refuse(&mut pair);
+    pair.connect();
+    assert_eq!(our_open(&pair).capabilities, Capabilities::default());
+    pair.say(|out| {
+        Open {
+            capabilities: Capabilities::default(),
+            ..open()
+        }
+        .encode(out);
+    });
+    pair.say(put_keepalive);
+    assert_eq!(pair.table.len(), 1);
+
+    pair.input(Input::Closed(None));
+    pair.until_connect();
+    pair.received.clear();
+    pair.connect();
+    assert!(our_open(&pair).capabilities.route_refresh, "tried anew");
+
+    let mut peer = ebgp();
+    peer.my_asn = 70_000;
+    let mut large = Pair::open_sent(peer);
+    refuse(&mut large);
+    large.connect();
+    assert!(our_open(&large).capabilities.four_octet_as, "not possible");
+    let mut v6 = over_ipv6();
+    refuse(&mut v6);
+    v6.connect();
+    assert_ne!(our_open(&v6).capabilities, Capabilities::default());
+}
+
+#[test]
+fn a_link_local_address_is_no_next_hop() {
+    let mut peer = ebgp();
+    peer.address = "2001:db8:7::10".parse().unwrap();
+    let mut pair = Pair::new(peer);
+    pair.input(Input::Start);
+    pair.input(Input::Connected("[fe80::13]:40000".parse().unwrap()));
+    assert_eq!(
+        (pair.received.len(), pair.session.state),
+        (0, State::Active)
+    );
+    assert!(
+        pair.last_error().contains("fe80::13, a link-local address"),
+        "{}",
+        pair.last_error()
+    );
 }
 
 #[test]

@@ -115,11 +115,14 @@ fn routes_whose_attributes_fit_in_no_message_are_left_out() {
         local_pref: 0,
         communities: (0..2000).map(Community).collect(),
     });
-    let mut table = hosts(2);
-    let prefix = *table.keys().next().unwrap();
-    table.insert(prefix, huge);
+    let mut table = hosts(3);
+    let prefixes: Vec<_> = table.keys().copied().collect();
+    table.insert(prefixes[0], huge.clone());
+    table.insert(prefixes[2], huge);
     pair.input(Input::Routes(table));
-    assert_eq!(pair.table.len(), 1);
+    assert_eq!(pair.table, [prefixes[1]].into());
+    let announced = pair.session.status(pair.now).announced;
+    assert_eq!(announced.len(), 1, "status does not claim the others");
     assert!(
         pair.last_error().contains("leave no room for a prefix"),
         "{}",

@@ -95,7 +95,7 @@ fn source_address(
     peer: Option<IpAddr>,
 ) -> Option<IpAddr> {
     let value = fields.get("source-address")?;
-    let source = decoder.optional(Some(value), peer::address)?;
+    let source = decoder.optional(Some(value), peer::source)?;
     decoder.checked(value, peer::check_source(source, peer?))?;
     Some(source)
 }

@@ -139,6 +139,9 @@ fn advertisements(
         .iter()
         .filter_map(|value| advertisement(decoder, value, aliases, narrowest))
         .collect();
+    if let Some(value) = fields.get("bgp-advertisements") {
+        decoder.checked(value, pool::check_communities(&advertisements));
+    }
     match (backend, values.first()) {
         (Some("bgp") | None, Some(_)) => advertisements,
         (Some("bgp"), None) => vec![BgpAdvertisement::default()],

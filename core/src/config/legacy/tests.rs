@@ -430,6 +430,28 @@ fn a_quoted_text_is_found_by_its_line() {
 }
 
 #[test]
+fn the_communities_of_a_pool_fit_in_a_message() {
+    let advertisement = |communities: std::ops::Range<u16>| {
+        let communities: Vec<_> = communities.map(|n| format!("'64512:{n}'")).collect();
+        format!("{{communities: [{}]}}", communities.join(", "))
+    };
+    let pool = |second| {
+        let [first, second] = [0..600, second].map(advertisement);
+        let settings = format!("bgp-advertisements: [{first}, {second}]");
+        pool_with("10.0.0.0/8", &settings)
+    };
+    pool(0..1000).unwrap();
+    let error = pool(1..1001).unwrap_err();
+    assert!(
+        error.contains(
+            "address-pools[0].bgp-advertisements: 1001 different communities: at most 1000 fit in \
+             a BGP message, remove some"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn hostile_sizes_are_refused() {
     // A thousand problems are shown, the others counted.
     let text = "peers:\n".to_owned() + &"- x\n".repeat(5000);

@@ -245,3 +245,25 @@ fn attributes_that_leave_no_room_are_refused() {
         assert!(matches!(error, EncodeError::TooLarge { .. }), "{error}");
     }
 }
+
+/// What the configuration allows, with as much else as there can be.
+#[test]
+fn the_most_communities_of_a_pool_fit() {
+    let most = u32::try_from(carillon_core::config::pool::MAX_COMMUNITIES).unwrap();
+    for (next_hop, prefix) in [
+        ("192.0.2.1", "198.51.100.1/32"),
+        ("2001:db8::1", "2001:db8::1/128"),
+    ] {
+        for (as_path, local_pref) in [(vec![], Some(100)), (vec![70_000], None)] {
+            let attributes = PathAttributes {
+                as_path,
+                local_pref,
+                communities: (0..most).map(Community).collect(),
+                ..attributes(next_hop)
+            };
+            for four_octet_as in [true, false] {
+                assert!(announced(&attributes, four_octet_as, &[prefix]).len() <= MAX_LEN);
+            }
+        }
+    }
+}
