@@ -242,7 +242,7 @@ impl Session {
             return;
         }
         let local = local.ip().to_canonical();
-        if is_link_local(local) {
+        if !agreement::is_next_hop(local) {
             self.lose(fsm::Event::TcpFailed, reason::no_next_hop(local), now);
             return;
         }
@@ -385,22 +385,6 @@ impl Session {
 
     /// The peer's address, with the port where it is not BGP's own.
     pub(crate) fn name(&self) -> String {
-        name_of(&self.peer)
-    }
-}
-
-/// IPv6 routes need a next hop that routers beyond the link can use (RFC 2545 section 3).
-fn is_link_local(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
-}
-
-/// The port of BGP.
-const BGP_PORT: u16 = 179;
-
-/// A peer's address, with the port where it is not BGP's own.
-pub(crate) fn name_of(peer: &Peer) -> String {
-    match peer.port {
-        BGP_PORT => peer.address.to_string(),
-        port => SocketAddr::new(peer.address, port).to_string(),
+        reason::name_of(&self.peer)
     }
 }

@@ -69,6 +69,12 @@ impl Agreement {
     }
 }
 
+/// Whether routers beyond the link can use it: "only the global IPv6 address of the next hop" is
+/// told (RFC 2545 section 3), and a link-local one is none.
+pub(super) fn is_next_hop(address: IpAddr) -> bool {
+    !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
 /// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that
 /// stays the same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name. It looks like the
 /// address of a host, 1.0.0.0 to 126.255.255.255, for routers that still want one (RFC 4271 section

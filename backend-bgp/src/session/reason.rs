@@ -1,17 +1,28 @@
 //! Why a session is not there, in sentences for the person who has to mend it.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use carillon_core::config::Peer;
 
-use super::{State, name_of};
+use super::State;
 use crate::packet::{MessageError, MessageType, Notification, Reason};
+
+/// The port of BGP.
+const BGP_PORT: u16 = 179;
+
+/// A peer's address, with the port where it is not BGP's own.
+pub(super) fn name_of(peer: &Peer) -> String {
+    match peer.port {
+        BGP_PORT => peer.address.to_string(),
+        port => SocketAddr::new(peer.address, port).to_string(),
+    }
+}
 
 /// TCP could not connect.
 pub(super) fn connect_failed(peer: &Peer, error: &io::Error) -> String {
-    let to = std::net::SocketAddr::new(peer.address, peer.port);
+    let to = SocketAddr::new(peer.address, peer.port);
     match (error.kind(), peer.source_address) {
         (io::ErrorKind::ConnectionRefused, _) => {
             format!("connection refused: nothing listens on {to}; is BGP running there?")
