@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carillon_core::controller::{Controller, Input, Severity, StatusChange};
+use carillon_core::controller::{Controller, Input, ServiceStatus, Severity, StatusChange};
 use carillon_core::service::{Ingress, ServiceKey};
 use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, info, warn};
@@ -122,9 +122,28 @@ impl Allocation {
         self.controller.handle(Input::Synced);
     }
 
-    /// Whether there is a manifest of this service.
-    pub(super) fn has_manifest(&self, key: &ServiceKey) -> bool {
+    fn has_manifest(&self, key: &ServiceKey) -> bool {
         self.manifests.contains_key(key)
+    }
+
+    /// The services of type LoadBalancer that are here, and what they have.
+    pub(super) fn services(&self) -> impl Iterator<Item = (&ServiceKey, ServiceStatus)> {
+        let is_wanted = |object: &Object| match object {
+            Object::Service(service) => service.is_load_balancer,
+            Object::EndpointSlice(_) | Object::Node(_) | Object::Config(_) => false,
+        };
+        let manifests = self.manifests.iter();
+        let here = manifests.filter(move |(_, object)| is_wanted(object));
+        here.map(|(key, _)| {
+            let status = self.controller.explain(key);
+            // Of a service that is not ours, or of which another daemon's word is being considered.
+            let written = || ServiceStatus {
+                addresses: self.journal.addresses(key).unwrap_or_default().to_vec(),
+                pool: None,
+                shortfall: None,
+            };
+            (key, status.unwrap_or_else(written))
+        })
     }
 
     /// Why addresses may be lost with a restart, or services wait.
@@ -204,28 +223,22 @@ impl Allocation {
         }
     }
 
-    /// Hands over all services that changed. Of those that are not here, or not yet, the addresses
-    /// are kept from others, unless a service that is here shares them. Returns those that are here
-    /// and have no entry.
+    /// Hands over all services that changed. Of those that are not here, or not here yet, the
+    /// journal says what must not be given to others. Returns those that are here and have no entry.
     fn hand_over(&mut self, speaker: &mut Speaker) -> Vec<ServiceKey> {
-        let offers = std::mem::take(&mut self.offers).into_iter();
-        let (here, elsewhere): (Vec<_>, Vec<_>) = offers.partition(|key| self.has_manifest(key));
-        let mut taken = BTreeSet::new();
-        for key in &here {
-            self.offer(key, speaker);
-            taken.extend(self.journal.addresses(key).into_iter().flatten().copied());
+        let mut unwritten = Vec::new();
+        for key in std::mem::take(&mut self.offers) {
+            let written = self.journal.addresses(&key);
+            if self.has_manifest(&key) {
+                let is_unwritten = written.is_none();
+                self.offer(&key, speaker);
+                unwritten.extend(is_unwritten.then_some(key));
+            } else if let Some(addresses) = written {
+                let reserved = Input::Reserved(key, addresses.to_vec());
+                self.controller.handle(reserved);
+            }
         }
-        for key in elsewhere {
-            let addresses = self.journal.addresses(&key).unwrap_or_default();
-            let is_free = addresses.iter().all(|address| !taken.contains(address));
-            self.controller.handle(if is_free && !addresses.is_empty() {
-                Input::Reserved(key.clone(), addresses.to_vec())
-            } else {
-                Input::ServiceDeleted(key)
-            });
-        }
-        let is_unwritten = |key: &ServiceKey| self.journal.addresses(key).is_none();
-        here.into_iter().filter(is_unwritten).collect()
+        unwritten
     }
 
     /// Writes down the addresses that services without an entry had, and keep: that is no change.
@@ -250,11 +263,14 @@ impl Allocation {
         if let Some(addresses) = written.or(had.filter(|had| !had.is_empty())) {
             service.published = addresses.iter().copied().map(Ingress::Address).collect();
         }
-        let is_ours = service.is_of_class(self.class.as_deref());
-        self.controller.handle(match written {
-            Some(addresses) if !is_ours => Input::Reserved(key.clone(), addresses.to_vec()),
-            _ => Input::Service(service.clone()),
-        });
+        match written {
+            Some(addresses) if !service.is_of_class(self.class.as_deref()) => {
+                let reserved = Input::Reserved(key.clone(), addresses.to_vec());
+                self.controller.handle(Input::ServiceDeleted(key.clone()));
+                self.controller.handle(reserved);
+            }
+            _ => self.controller.handle(Input::Service(service.clone())),
+        }
         speaker.handle(speaker::Input::Service(service));
     }
 

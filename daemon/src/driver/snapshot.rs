@@ -39,8 +39,7 @@ impl Snapshot {
 impl Driver {
     /// What is known now.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let services = self.allocation.controller.services();
-        let services = services.filter(|(key, _)| self.allocation.has_manifest(key));
+        let services = self.allocation.services();
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.speaker.node().name.to_string(),

@@ -498,6 +498,23 @@ fn an_address_is_not_given_away_while_its_file_is_broken() {
 }
 
 #[test]
+fn tidying_waits_for_a_file_that_may_hold_any_service() {
+    let dir = Dir::new();
+    let usual = usual();
+    drop(Daemon::started(
+        &dir.journal(),
+        &[("c.yaml", &usual), ("a.yaml", &web())],
+    ));
+    let files = [("c.yaml", &*usual), ("b.yaml", "- [\n")];
+    let mut daemon = Daemon::started(&dir.journal(), &files);
+    assert_eq!(daemon.driver.due(), None);
+    daemon.pass(MINUTE);
+    daemon.write("b.yaml", "");
+    assert_eq!(dir.lines().last().unwrap(), "web,addresses:[]}");
+    assert_eq!(daemon.driver.due(), None);
+}
+
+#[test]
 fn the_address_of_a_service_that_is_no_more_is_free_after_a_while() {
     let dir = Dir::new();
     drop(Daemon::started(
