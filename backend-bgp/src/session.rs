@@ -263,15 +263,15 @@ impl Session {
         }
         self.last_error = Some(reason.clone());
         self.fire(event, now);
+        let peer = self.name();
         if before == State::Established {
             self.lost = Some(reason.clone());
+            tracing::warn!(peer, state = %self.state, reason, "BGP session lost");
         } else if self.told.as_ref() == Some(&reason) {
-            tracing::debug!(
-                peer = self.name(),
-                reason,
-                "BGP session still not established"
-            );
+            tracing::debug!(peer, state = %self.state, reason, "BGP session still not established");
             return;
+        } else {
+            tracing::warn!(peer, state = %self.state, reason, "BGP session cannot be established");
         }
         self.told = Some(reason.clone());
         self.events.push_back(Event::Down(reason));

@@ -24,6 +24,8 @@ impl Session {
         self.counters.established += 1;
         self.told = None;
         self.last_error = self.lost.take().or(self.last_error.take());
+        let peer = self.name();
+        tracing::info!(peer, state = %self.state, local = %agreement.local, "BGP session up");
         self.events.push_back(super::Event::Up);
     }
 
