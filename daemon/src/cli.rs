@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::objects::{Kind, ObjectKey};
@@ -32,18 +33,29 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Announce the services in a directory of YAML files, and follow its changes.
+    ///
+    /// The directory holds Kubernetes objects: Services, EndpointSlices, Nodes, and the ConfigMap
+    /// with the pools and peers. Other kinds are passed over. What cannot be understood is logged,
+    /// and the last good version stays in force.
+    ///
+    /// SIGTERM and SIGINT withdraw everything, tell the peers why, and end the daemon; a second one
+    /// ends it at once.
     Run(RunArgs),
     /// Show what a running daemon announces to whom, and what it does not and why.
+    ///
+    /// Problems come first: files that are not understood, a configuration that is refused. Exits
+    /// with 1 if no daemon answers.
     Status(StatusArgs),
     /// Say whether files are right, without announcing anything.
+    ///
+    /// Takes what `carillon run` would read: files and directories with Services, EndpointSlices,
+    /// Nodes and the ConfigMap. A bare MetalLB configuration, as below `data.config` of the
+    /// ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there is
+    /// any.
     Check(CheckArgs),
 }
 
-/// Announce the services in a directory of YAML files, and follow its changes.
-///
-/// The directory holds Kubernetes objects: Services, EndpointSlices, Nodes, and the ConfigMap with
-/// the pools and peers. Other kinds are passed over. SIGTERM and SIGINT withdraw everything, tell
-/// the peers why, and end the daemon; a second one ends it at once.
+/// The flags of `carillon run`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
         carillon run --files /etc/carillon\n  \
@@ -79,7 +91,7 @@ pub(crate) struct RunArgs {
     pub(crate) log: LogArgs,
 }
 
-/// Show what a running daemon announces to whom, and what it does not and why.
+/// The flags of `carillon status`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
         carillon status\n  \
@@ -87,22 +99,18 @@ pub(crate) struct RunArgs {
         carillon status --json | jq '.neighbors[].state'  For programs")]
 pub(crate) struct StatusArgs {
     /// Print JSON, with everything the daemon knows.
-    #[arg(long)]
+    #[arg(long, env = "CARILLON_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
 
     /// Print all services and routes, however many there are.
-    #[arg(long)]
+    #[arg(long, env = "CARILLON_ALL", value_parser = FalseyValueParser::new())]
     pub(crate) all: bool,
 
     #[command(flatten)]
     pub(crate) socket: SocketArgs,
 }
 
-/// Say whether files are right, without announcing anything.
-///
-/// Takes what `carillon run` would read: files and directories with Services, EndpointSlices, Nodes
-/// and the ConfigMap. A bare MetalLB configuration, as under `data.config` of the ConfigMap, is
-/// taken as well. Prints every error with its place; exits with 1 if there is any.
+/// The flags of `carillon check`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
         carillon check /etc/carillon\n  \

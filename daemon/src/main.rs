@@ -27,7 +27,7 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => return run::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
     };

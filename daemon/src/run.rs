@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::cli::RunArgs;
 use crate::driver::{Driver, Parts, Snapshot, tell};
@@ -23,18 +23,20 @@ const JOURNAL: &str = ".carillon-allocations.jsonl";
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
 
-/// Runs until a signal ends it.
-///
-/// # Errors
-/// Another daemon is here, or something that a daemon cannot do without is missing.
-pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
+/// Runs until a signal ends it. Why it cannot, it logs: another daemon is here, or something that a
+/// daemon cannot do without is missing.
+pub(crate) fn run(args: &RunArgs) -> ExitCode {
     logging::init(&args.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("cannot start")?;
-    runtime.block_on(serve(args))
+        .context("cannot start");
+    let result = runtime.and_then(|runtime| runtime.block_on(serve(args)));
+    result.unwrap_or_else(|error| {
+        error!("{error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 async fn serve(args: &RunArgs) -> Result<ExitCode> {

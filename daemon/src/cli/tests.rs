@@ -8,21 +8,25 @@ fn the_command_line_is_consistent() {
 }
 
 #[test]
-fn every_flag_with_a_value_has_an_environment_variable() {
+fn every_flag_has_an_environment_variable() {
     for command in Cli::command().get_subcommands() {
-        for argument in command
-            .get_arguments()
-            .filter(|a| a.get_num_args().is_none())
-        {
+        for argument in command.get_arguments() {
             let Some(long) = argument.get_long() else {
                 continue;
             };
-            let takes_value = argument.get_action().takes_values();
             let expected = format!("CARILLON_{}", long.to_uppercase().replace('-', "_"));
-            let variable = argument
-                .get_env()
-                .map(|name| name.to_string_lossy().into_owned());
-            assert_eq!(variable, takes_value.then_some(expected), "--{long}");
+            let variable = argument.get_env().map(|name| name.to_string_lossy());
+            assert_eq!(variable.as_deref(), Some(&*expected), "--{long}");
         }
+    }
+}
+
+#[test]
+fn every_command_is_explained_by_examples() {
+    for command in Cli::command().get_subcommands() {
+        assert!(command.get_long_about().is_some(), "{}", command.get_name());
+        let examples = command.get_after_help().unwrap().to_string();
+        let example = format!("carillon {}", command.get_name());
+        assert!(examples.contains(&example), "{examples}");
     }
 }

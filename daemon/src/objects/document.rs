@@ -245,8 +245,8 @@ fn check_header(api_version: &str, kind: &str) -> Result<(), String> {
     }
     if api_version.starts_with("metallb.io/") {
         return Err(format!(
-            "{kind} ({api_version}) is not supported yet; write pools and peers into the ConfigMap of \
-             MetalLB 0.12"
+            "{kind} ({api_version}) is not supported yet; write pools and peers into the ConfigMap \
+             of MetalLB 0.12"
         ));
     }
     Ok(())

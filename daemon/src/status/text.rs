@@ -158,15 +158,22 @@ fn neighbors(out: &mut String, neighbors: &[Neighbor], all: bool) {
 
 fn detail(out: &mut String, neighbor: &Neighbor, all: bool) {
     heading(out, &format!("Peer {}", neighbor.name));
-    let facts: Vec<_> = neighbor
-        .facts
-        .iter()
+    let facts = neighbor.facts.iter();
+    let facts: Vec<_> = facts
         .map(|(label, value)| format!("{label} {value}"))
         .collect();
-    line(out, &format!("  {}", facts.join(", ")));
+    paragraph(out, &facts);
     let shown = if all { usize::MAX } else { SHOWN };
-    for route in neighbor.announced.iter().take(shown) {
-        line(out, &format!("  {}  {}", route.prefix, route.attributes));
+    let routes = || neighbor.announced.iter().take(shown);
+    let widest = routes()
+        .map(|route| route.prefix.len())
+        .max()
+        .unwrap_or_default();
+    for route in routes() {
+        line(
+            out,
+            &format!("  {:widest$}  {}", route.prefix, route.attributes),
+        );
     }
     more(out, neighbor.announced.len(), shown);
 }
@@ -188,6 +195,24 @@ fn heading(out: &mut String, text: &str) {
 fn line(out: &mut String, text: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{text}");
+}
+
+/// Items separated by commas, over as many lines as it takes.
+fn paragraph(out: &mut String, items: &[String]) {
+    let mut text = String::new();
+    for item in items {
+        if !text.is_empty() {
+            text.push(',');
+            if text.chars().count() + item.chars().count() + 4 > WIDTH.into() {
+                line(out, &format!("  {text}"));
+                text.clear();
+            } else {
+                text.push(' ');
+            }
+        }
+        text.push_str(item);
+    }
+    line(out, &format!("  {text}"));
 }
 
 fn more(out: &mut String, total: usize, shown: usize) {

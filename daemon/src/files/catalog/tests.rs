@@ -11,7 +11,8 @@ fn catalog() -> Catalog {
 
 fn service(name: &str, port: u16) -> String {
     format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n---\n"
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: \
+         {port}}}]}}\n---\n"
     )
 }
 
@@ -76,8 +77,8 @@ fn a_broken_object_keeps_its_last_version_and_no_other() {
     assert_eq!(
         problems(&catalog),
         [
-            "x.yaml:4:23: Service default/a: spec.ports[0].port: 0 is not a port number, 1 to 65535 (the last good \
-          version stays in force)"
+            "x.yaml:4:23: Service default/a: spec.ports[0].port: 0 is not a port number, 1 to \
+             65535 (the last good version stays in force)"
         ]
     );
     assert_eq!(set(&mut catalog, "x.yaml", &service("a", 5)), ["a 5", "-c"]);
@@ -120,8 +121,8 @@ fn of_duplicates_the_first_file_counts_until_it_is_gone() {
     assert_eq!(
         problems(&catalog),
         [
-            "m.yaml:1:1: Service default/a: is also defined in z.yaml:1; this one is used (the first file by \
-          name): remove the others"
+            "m.yaml:1:1: Service default/a: is also defined in z.yaml:1; this one is used (the \
+             first file by name): remove the others"
         ]
     );
     assert_eq!(set(&mut catalog, "b.yaml", &service("a", 3)), ["a 3"]);
@@ -140,7 +141,8 @@ fn only_one_config_map_is_of_interest() {
     let mut catalog = catalog();
     let map = |namespace: &str| {
         format!(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config, namespace: {namespace}}}\ndata: {{config: ''}}\n"
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config, namespace: \
+             {namespace}}}\ndata: {{config: ''}}\n"
         )
     };
     assert!(set(&mut catalog, "x.yaml", &map("other")).is_empty());

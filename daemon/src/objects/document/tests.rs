@@ -43,15 +43,16 @@ fn the_seeds_manifest_has_one_service() {
 #[test]
 fn one_bad_document_leaves_the_others_alone() {
     let text = format!(
-        "{SEED}---\nkind: [\n---\nkind: Service\napiVersion: v1\nmetadata:\n  name: web\nspec:\n  type: Magic\n...\n# end\n{SEED}"
+        "{SEED}---\nkind: [\n---\nkind: Service\napiVersion: v1\nmetadata:\n  name: web\n\
+         spec:\n  type: Magic\n...\n# end\n{SEED}"
     );
     let names = names(&text);
     assert_eq!(names.len(), 4, "{names:?}");
     assert!(names[1].contains("not valid YAML"), "{names:?}");
     assert_eq!(
         names[2],
-        "Service default/web 28:9: spec.type: \"Magic\" is not known; write LoadBalancer (or ClusterIP, NodePort, \
-         ExternalName)"
+        "Service default/web 28:9: spec.type: \"Magic\" is not known; write LoadBalancer (or \
+         ClusterIP, NodePort, ExternalName)"
     );
     assert_eq!(names[3], "Service default/demo");
 }
@@ -62,7 +63,8 @@ fn lists_are_read_item_by_item() {
         {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": ["x"]}},
         {"apiVersion": "v1", "kind": "Pod"},
-        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "e", "namespace": "x"}}]}"#;
+        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+         "metadata": {"name": "e", "namespace": "x"}}]}"#;
     assert_eq!(
         names(text),
         [

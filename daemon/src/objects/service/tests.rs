@@ -3,7 +3,8 @@ use super::*;
 
 fn read(spec: &str) -> Result<Service, Vec<String>> {
     let text = format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{name: a, annotations: {{metallb.io/allow-shared-ip: k}}}}\n{spec}\n"
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: a, annotations: \
+         {{metallb.io/allow-shared-ip: k}}}}\n{spec}\n"
     );
     match parse("f", &text).remove(0).object {
         Ok(Object::Service(service)) => Ok(service),
@@ -68,11 +69,32 @@ fn families_follow_cluster_ips_where_there_are_some() {
 #[test]
 fn the_output_of_kubectl_reads_as_it_is() {
     let service = read(
-        "spec:\n  clusterIP: 172.30.82.87\n  clusterIPs:\n  - 172.30.82.87\n  externalTrafficPolicy: Local\n  \
-         ipFamilies:\n  - IPv4\n  ipFamilyPolicy: SingleStack\n  ports:\n  - name: http\n    nodePort: 32203\n    \
-         port: 80\n    protocol: TCP\n    targetPort: web\n  - port: 53\n    protocol: UDP\n  selector:\n    \
-         env: test\n  type: LoadBalancer\nstatus:\n  loadBalancer:\n    ingress:\n    - ip: 198.51.100.1\n      \
-         ipMode: VIP\n    - hostname: lb.example",
+        "\
+spec:
+  clusterIP: 172.30.82.87
+  clusterIPs:
+  - 172.30.82.87
+  externalTrafficPolicy: Local
+  ipFamilies:
+  - IPv4
+  ipFamilyPolicy: SingleStack
+  ports:
+  - name: http
+    nodePort: 32203
+    port: 80
+    protocol: TCP
+    targetPort: web
+  - port: 53
+    protocol: UDP
+  selector:
+    env: test
+  type: LoadBalancer
+status:
+  loadBalancer:
+    ingress:
+    - ip: 198.51.100.1
+      ipMode: VIP
+    - hostname: lb.example",
     )
     .unwrap();
     let port = |protocol, number| Port { protocol, number };
@@ -95,15 +117,17 @@ fn the_output_of_kubectl_reads_as_it_is() {
 #[test]
 fn every_bad_field_of_a_service_is_told_at_once() {
     let errors = read(
-        "spec: {type: loadbalancer, externalTrafficPolicy: local, ipFamilyPolicy: Dual, ipFamilies: [v4], \
-         ports: [{port: 0}, {port: 80, protocol: tcp}, {port: 70000}]}",
+        "spec: {type: loadbalancer, externalTrafficPolicy: local, ipFamilyPolicy: Dual, \
+         ipFamilies: [v4], ports: [{port: 0}, {port: 80, protocol: tcp}, {port: 70000}]}",
     )
     .unwrap_err();
     assert_eq!(
         errors,
         [
-            r#"spec.type: "loadbalancer" is not known; write LoadBalancer (or ClusterIP, NodePort, ExternalName)"#,
-            r#"spec.ipFamilyPolicy: "Dual" is not known; write SingleStack, PreferDualStack or RequireDualStack"#,
+            "spec.type: \"loadbalancer\" is not known; write LoadBalancer (or ClusterIP, NodePort, \
+             ExternalName)",
+            "spec.ipFamilyPolicy: \"Dual\" is not known; write SingleStack, PreferDualStack or \
+             RequireDualStack",
             r#"spec.ipFamilies[0]: "v4" is not known; write IPv4 or IPv6"#,
             r#"spec.externalTrafficPolicy: "local" is not known; write Cluster or Local"#,
             r"spec.ports[0].port: 0 is not a port number, 1 to 65535",

@@ -1,5 +1,5 @@
 use super::*;
-use crate::status::{Configuration, Problems};
+use crate::status::{Announced, Configuration, Problems};
 
 fn service(name: &str, why: Option<&str>) -> Service {
     Service {
@@ -64,4 +64,40 @@ fn problems_and_an_outdated_configuration_are_told() {
         text.contains("an older version is in force, accepted 1h1m ago"),
         "{text}"
     );
+}
+
+#[test]
+fn what_is_known_of_a_peer_fits_the_screen() {
+    let route = |prefix: &str| Announced {
+        prefix: prefix.into(),
+        attributes: "next hop 192.0.2.1".into(),
+    };
+    let status = Status {
+        neighbors: vec![Neighbor {
+            backend: "bgp".into(),
+            name: "192.0.2.9".into(),
+            state: "Established".into(),
+            since_seconds: 90_061.0,
+            facts: (0..30)
+                .map(|n| (format!("fact {n}"), "value".into()))
+                .collect(),
+            last_error: Some("word ".repeat(40)),
+            sent_prefixes: 2,
+            announced: vec![route("198.51.100.1/32"), route("198.51.100.100/32")],
+        }],
+        ..Status::default()
+    };
+    let text = render(&status, false);
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(
+        widest.is_some_and(|widest| widest <= usize::from(WIDTH)),
+        "{text}"
+    );
+    assert!(text.contains("fact 0 value, fact 1 value"), "{text}");
+    assert!(text.contains("fact 29 value\n"), "{text}");
+    assert!(
+        text.contains("\n  198.51.100.1/32    next hop 192.0.2.1\n"),
+        "{text}"
+    );
+    assert!(text.contains("Established  1d1h"), "{text}");
 }
