@@ -14,28 +14,34 @@ mod tests;
 pub use annotations::{Annotations, RequestError};
 pub use families::{Families, FamiliesError, FamilyPolicy};
 
-/// Namespace and name of a Service; written `namespace/name`.
+/// Namespace and name of a Service; written `namespace/name`, and ordered as that text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServiceKey {
-    /// The namespace.
-    pub namespace: Arc<str>,
-    /// The name within the namespace.
-    pub name: Arc<str>,
-}
+pub struct ServiceKey(Arc<str>);
 
 impl ServiceKey {
-    /// A key from its two parts.
+    /// A key from its two parts, in which there is no slash.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self([namespace, "/", name].concat().into())
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The name within the namespace.
+    pub fn name(&self) -> &str {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once('/').unwrap_or_default()
     }
 }
 
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        f.write_str(&self.0)
     }
 }
 

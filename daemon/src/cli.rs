@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::objects::{Kind, ObjectKey};
+use crate::objects::ObjectKey;
 
 #[cfg(test)]
 mod tests;
@@ -150,11 +150,7 @@ pub(crate) struct ConfigArgs {
 impl ConfigArgs {
     /// The ConfigMap with the configuration.
     pub(crate) fn key(&self) -> ObjectKey {
-        ObjectKey {
-            kind: Kind::ConfigMap,
-            namespace: self.config_namespace.as_str().into(),
-            name: self.config_name.as_str().into(),
-        }
+        ObjectKey::config_map(&self.config_namespace, &self.config_name)
     }
 }
 

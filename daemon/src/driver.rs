@@ -122,10 +122,7 @@ impl Driver {
     }
 
     fn remove(&mut self, key: &ObjectKey) {
-        let name = ServiceKey {
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-        };
+        let name = key.name.clone();
         match key.kind {
             Kind::Service => {
                 if self.allocation.remove(&name) {
@@ -134,7 +131,9 @@ impl Driver {
                 }
             }
             Kind::EndpointSlice => self.speaker.handle(speaker::Input::EndpointsDeleted(name)),
-            Kind::Node => self.speaker.handle(speaker::Input::NodeDeleted(name.name)),
+            Kind::Node => self
+                .speaker
+                .handle(speaker::Input::NodeDeleted(name.name().into())),
             Kind::ConfigMap => self.config.removed(),
         }
     }

@@ -4,12 +4,11 @@
 //! The types here are narrow: they have the fields that Carillon uses, and pass over all others.
 
 use std::fmt;
-use std::sync::Arc;
 
 use carillon_core::config::origin::Origin;
 use carillon_core::endpoint::EndpointSlice;
 use carillon_core::node::Node;
-use carillon_core::service::Service;
+use carillon_core::service::{Service, ServiceKey};
 
 mod document;
 mod endpoint_slice;
@@ -54,17 +53,25 @@ impl Kind {
 pub(crate) struct ObjectKey {
     /// The kind.
     pub(crate) kind: Kind,
-    /// `metadata.namespace`.
-    pub(crate) namespace: Arc<str>,
-    /// `metadata.name`.
-    pub(crate) name: Arc<str>,
+    /// `metadata.namespace` and `metadata.name`.
+    pub(crate) name: ServiceKey,
+}
+
+impl ObjectKey {
+    /// The key of a ConfigMap.
+    pub(crate) fn config_map(namespace: &str, name: &str) -> Self {
+        Self {
+            kind: Kind::ConfigMap,
+            name: ServiceKey::new(namespace, name),
+        }
+    }
 }
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Node => write!(f, "Node {}", self.name),
-            kind => write!(f, "{kind:?} {}/{}", self.namespace, self.name),
+            Kind::Node => write!(f, "Node {}", self.name.name()),
+            kind => write!(f, "{kind:?} {}", self.name),
         }
     }
 }

@@ -1,7 +1,6 @@
 use std::fs;
 
 use super::*;
-use crate::objects::Kind;
 
 const SEED: &str = "\
 apiVersion: v1
@@ -24,12 +23,7 @@ data:
 ";
 
 fn config_key() -> ObjectKey {
-    let (namespace, name) = ("metallb-system".into(), "config".into());
-    ObjectKey {
-        kind: Kind::ConfigMap,
-        namespace,
-        name,
-    }
+    ObjectKey::config_map("metallb-system", "config")
 }
 
 /// The report on a directory with these files; paths in it are relative to the directory.

@@ -325,7 +325,7 @@ impl Allocation {
         let in_doubt = |service: &ServiceKey| {
             let files = self.unknown.files.iter();
             let mut objects = files.filter_map(|problem| problem.object.as_ref());
-            objects.any(|key| key.namespace == service.namespace && key.name == service.name)
+            objects.any(|key| key.name == *service)
         };
         let services = self.journal.services();
         let gone = services.filter(|key| !self.has_manifest(key) && !in_doubt(key));

@@ -32,11 +32,7 @@ impl Daemon {
 
     fn of_class(journal: &Path, class: Option<&str>) -> Self {
         let (backend, log) = MockBackend::new("bgp");
-        let config = ObjectKey {
-            kind: Kind::ConfigMap,
-            namespace: "metallb-system".into(),
-            name: "config".into(),
-        };
+        let config = ObjectKey::config_map("metallb-system", "config");
         let now = Instant::now();
         let driver = Driver::new(Parts {
             started: now,

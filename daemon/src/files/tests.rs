@@ -3,7 +3,6 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::*;
-use crate::objects::Kind;
 
 /// A source over a directory, and what it has told.
 struct Fixture {
@@ -56,22 +55,17 @@ impl Fixture {
 }
 
 fn options(dir: &Path) -> Options {
-    let (namespace, name) = ("metallb-system".into(), "config".into());
     Options {
         dir: dir.to_owned(),
-        config: ObjectKey {
-            kind: Kind::ConfigMap,
-            namespace,
-            name,
-        },
+        config: ObjectKey::config_map("metallb-system", "config"),
         journal: dir.join(".journal"),
     }
 }
 
 fn shown(change: Change) -> String {
     match change {
-        Change::Set(key, _) => key.name.to_string(),
-        Change::Removed(key) => format!("-{}", key.name),
+        Change::Set(key, _) => key.name.name().to_owned(),
+        Change::Removed(key) => format!("-{}", key.name.name()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A file's text: its documents, the objects in them, and what is wrong with each.
 
 use carillon_core::config::origin::Origin;
+use carillon_core::service::ServiceKey;
 use carillon_core::yaml::{self, Content, Limits, Position};
 use serde::Deserialize;
 
@@ -215,17 +216,12 @@ impl Reader<'_> {
 }
 
 fn key_of(value: Value<'_>, kind: Kind) -> Result<ObjectKey, FieldError> {
-    let (namespace, name) = Named::deserialize(value)?.metadata.key()?;
-    let namespace = if kind == Kind::Node {
-        "".into()
-    } else {
-        namespace
+    let name = Named::deserialize(value)?.metadata.key()?;
+    let name = match kind {
+        Kind::Node => ServiceKey::new("", name.name()),
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Service => name,
     };
-    Ok(ObjectKey {
-        kind,
-        namespace,
-        name,
-    })
+    Ok(ObjectKey { kind, name })
 }
 
 /// A kind that Carillon would use, but cannot, is an error and not one of the many kinds to pass

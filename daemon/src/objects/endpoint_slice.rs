@@ -40,20 +40,17 @@ impl EndpointSliceObject {
     /// # Errors
     /// The metadata cannot be right.
     pub(super) fn convert(self) -> Result<Option<EndpointSlice>, FieldError> {
-        let (namespace, name) = self.metadata.key()?;
+        let key = self.metadata.key()?;
         let Some(service) = self.metadata.labels.get(SERVICE_LABEL) else {
             return Ok(None);
         };
-        let service = ServiceKey {
-            namespace: namespace.clone(),
-            name: service.as_str().into(),
-        };
+        let service = ServiceKey::new(key.namespace(), service);
         let endpoints = self.endpoints.into_iter().map(EndpointObject::convert);
         let mut endpoints: Vec<Endpoint> = endpoints.collect();
         // They may have been collected in the room of the larger objects.
         endpoints.shrink_to_fit();
         Ok(Some(EndpointSlice {
-            key: ServiceKey { namespace, name },
+            key,
             service,
             endpoints,
         }))

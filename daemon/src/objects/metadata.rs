@@ -1,8 +1,8 @@
 //! Object metadata, and the checks that the API server would have made of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use carillon_core::service::ServiceKey;
 use serde::Deserialize;
 
 use super::tree::{FieldError, Path};
@@ -25,7 +25,7 @@ impl Metadata {
     ///
     /// # Errors
     /// One of them could not be the name of anything.
-    pub(crate) fn key(&self) -> Result<(Arc<str>, Arc<str>), FieldError> {
+    pub(crate) fn key(&self) -> Result<ServiceKey, FieldError> {
         let namespace = self.namespace.as_deref().filter(|text| !text.is_empty());
         let namespace = namespace.unwrap_or("default");
         let name = self.name.as_deref().unwrap_or_default();
@@ -33,7 +33,7 @@ impl Metadata {
             check(text)
                 .map_err(|wrong| FieldError::new(Path::fields(&["metadata", field]), wrong))?;
         }
-        Ok((namespace.into(), name.into()))
+        Ok(ServiceKey::new(namespace, name))
     }
 }
 

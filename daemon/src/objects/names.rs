@@ -1,6 +1,8 @@
-//! Names that occur again and again: of namespaces, nodes, and services in their slices.
+//! Names that occur again and again: of objects in their keys, of services in their slices, of
+//! nodes.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use carillon_core::service::ServiceKey;
@@ -9,34 +11,32 @@ use super::{Object, ObjectKey};
 
 /// The names of one file, each of which is kept once.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashSet<Arc<str>>);
+pub(super) struct Names {
+    keys: HashSet<ServiceKey>,
+    nodes: HashSet<Arc<str>>,
+}
 
 impl Names {
     /// Makes all names in the object and its key those that are known already.
     pub(super) fn share(&mut self, key: &mut ObjectKey, object: &mut Object) {
-        self.unify(&mut key.namespace);
-        self.unify(&mut key.name);
+        unify(&mut self.keys, &mut key.name);
         match object {
-            Object::Service(service) => self.unify_key(&mut service.key),
+            Object::Service(service) => unify(&mut self.keys, &mut service.key),
             Object::EndpointSlice(Some(slice)) => {
-                self.unify_key(&mut slice.key);
-                self.unify_key(&mut slice.service);
-                let nodes = slice.endpoints.iter_mut().filter_map(|e| e.node.as_mut());
-                nodes.for_each(|node| self.unify(node));
+                unify(&mut self.keys, &mut slice.key);
+                unify(&mut self.keys, &mut slice.service);
+                for node in slice.endpoints.iter_mut().filter_map(|e| e.node.as_mut()) {
+                    unify(&mut self.nodes, node);
+                }
             }
             Object::EndpointSlice(None) | Object::Node(_) | Object::Config(_) => {}
         }
     }
+}
 
-    fn unify_key(&mut self, key: &mut ServiceKey) {
-        self.unify(&mut key.namespace);
-        self.unify(&mut key.name);
-    }
-
-    fn unify(&mut self, name: &mut Arc<str>) {
-        match self.0.get(name) {
-            Some(known) => *name = known.clone(),
-            None => drop(self.0.insert(name.clone())),
-        }
+fn unify<T: Clone + Eq + Hash>(known: &mut HashSet<T>, name: &mut T) {
+    match known.get(name) {
+        Some(same) => *name = same.clone(),
+        None => drop(known.insert(name.clone())),
     }
 }

@@ -32,7 +32,7 @@ impl NodeObject {
     /// # Errors
     /// The metadata cannot be right.
     pub(super) fn convert(self) -> Result<Node, FieldError> {
-        let (_, name) = self.metadata.key()?;
+        let name = self.metadata.key()?.name().into();
         let unavailable = |condition: &Condition| {
             condition.r#type == "NetworkUnavailable" && condition.status == "True"
         };

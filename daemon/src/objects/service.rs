@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use carillon_core::address::Family;
 use carillon_core::service::{
     Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
-    ServiceFacts, ServiceKey, TrafficPolicy,
+    ServiceFacts, TrafficPolicy,
 };
 use serde::Deserialize;
 
@@ -87,14 +87,13 @@ impl ServiceObject {
         let requested = annotations.requested(spec.load_balancer_ip.as_deref());
         let address_pool = annotations.address_pool();
         let sharing_key = annotations.sharing_key();
-        if !errors.is_empty() {
+        let Some(key) = key.filter(|_| errors.is_empty()) else {
             return Err(errors);
-        }
-        let (namespace, name) = key.unwrap_or_default();
+        };
         let asked = requested.as_deref().unwrap_or_default();
         let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
         Ok(Service::from(ServiceFacts {
-            key: ServiceKey { namespace, name },
+            key,
             is_load_balancer: is_load_balancer.unwrap_or_default(),
             load_balancer_class: self.spec.load_balancer_class,
             families,

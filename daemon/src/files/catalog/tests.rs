@@ -1,12 +1,7 @@
 use super::*;
 
 fn catalog() -> Catalog {
-    let (namespace, name) = ("metallb-system".into(), "config".into());
-    Catalog::new(ObjectKey {
-        kind: Kind::ConfigMap,
-        namespace,
-        name,
-    })
+    Catalog::new(ObjectKey::config_map("metallb-system", "config"))
 }
 
 fn service(name: &str, port: u16) -> String {
@@ -33,11 +28,11 @@ fn shown(changes: Vec<Change>) -> Vec<String> {
         Change::Set(key, object) => match &*object {
             Object::Service(service) => {
                 let port = service.ports.first().map(|port| port.number);
-                format!("{} {}", key.name, port.unwrap_or_default())
+                format!("{} {}", key.name.name(), port.unwrap_or_default())
             }
-            other => format!("{} {other:?}", key.name),
+            other => format!("{} {other:?}", key.name.name()),
         },
-        Change::Removed(key) => format!("-{}", key.name),
+        Change::Removed(key) => format!("-{}", key.name.name()),
     };
     changes.into_iter().map(show).collect()
 }
