@@ -13,7 +13,7 @@
 //! and the same operation. Every operation on a service costs O(log n) of what is assigned; no
 //! address range is ever walked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ pub struct Tenant {
     pub service: ServiceKey,
     /// What must be equal for two services to share an address.
     pub keys: SharingKeys,
-    /// What must be disjoint.
-    pub ports: BTreeSet<Port>,
+    /// What must be disjoint; ascending.
+    pub ports: Box<[Port]>,
 }
 
 impl Tenant {
@@ -53,7 +53,7 @@ impl Tenant {
         Self {
             service: service.key.clone(),
             keys: SharingKeys::of(service),
-            ports: service.ports.clone(),
+            ports: service.ports.iter().copied().collect(),
         }
     }
 
@@ -65,7 +65,7 @@ impl Tenant {
                 sharing: None,
                 backend: BTreeMap::new(),
             },
-            ports: BTreeSet::new(),
+            ports: Box::default(),
         }
     }
 }

@@ -45,12 +45,18 @@ impl fmt::Display for ServiceKey {
     }
 }
 
-/// A Service. Several places remember the same one, so it is shared: a clone costs a pointer, and
-/// to change one copies it if somebody else has it too.
+/// A Service, reduced to the facts that allocation and announcement depend on.
+///
+/// Several places remember the same one, so the facts are shared: a clone costs two pointers, and to
+/// change a fact copies them if somebody else has them too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service(Arc<ServiceFacts>);
+pub struct Service {
+    facts: Arc<ServiceFacts>,
+    /// `status.loadBalancer.ingress`, in its order.
+    pub published: Arc<[Ingress]>,
+}
 
-/// The facts of a Service that allocation and announcement depend on.
+/// The facts of a Service but its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceFacts {
     /// Namespace and name.
@@ -73,8 +79,6 @@ pub struct ServiceFacts {
     pub external_traffic_policy: TrafficPolicy,
     /// `spec.selector`.
     pub selector: BTreeMap<String, String>,
-    /// `status.loadBalancer.ingress`, in its order.
-    pub published: Vec<Ingress>,
 }
 
 /// One entry of `status.loadBalancer.ingress`.
@@ -133,31 +137,13 @@ pub enum TrafficPolicy {
     Local,
 }
 
-impl From<ServiceFacts> for Service {
-    fn from(facts: ServiceFacts) -> Self {
-        Self(Arc::new(facts))
-    }
-}
-
-impl Deref for Service {
-    type Target = ServiceFacts;
-
-    fn deref(&self) -> &ServiceFacts {
-        &self.0
-    }
-}
-
-impl DerefMut for Service {
-    fn deref_mut(&mut self) -> &mut ServiceFacts {
-        Arc::make_mut(&mut self.0)
-    }
-}
-
-impl ServiceFacts {
-    /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles this service. Services
-    /// of other classes are never touched (behaviour reference 3.1).
-    pub fn is_of_class(&self, ours: Option<&str>) -> bool {
-        self.load_balancer_class.as_deref().unwrap_or("") == ours.unwrap_or("")
+impl Service {
+    /// A service with these facts and this status.
+    pub fn new(facts: ServiceFacts, published: impl IntoIterator<Item = Ingress>) -> Self {
+        Self {
+            facts: Arc::new(facts),
+            published: published.into_iter().collect(),
+        }
     }
 
     /// The published addresses of the entries that have one.
@@ -166,5 +152,27 @@ impl ServiceFacts {
             Ingress::Address(address) => Some(*address),
             Ingress::Other(_) => None,
         })
+    }
+}
+
+impl Deref for Service {
+    type Target = ServiceFacts;
+
+    fn deref(&self) -> &ServiceFacts {
+        &self.facts
+    }
+}
+
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut ServiceFacts {
+        Arc::make_mut(&mut self.facts)
+    }
+}
+
+impl ServiceFacts {
+    /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles this service. Services
+    /// of other classes are never touched (behaviour reference 3.1).
+    pub fn is_of_class(&self, ours: Option<&str>) -> bool {
+        self.load_balancer_class.as_deref().unwrap_or("") == ours.unwrap_or("")
     }
 }

@@ -48,7 +48,7 @@ fn key(name: &str) -> ServiceKey {
 
 /// A single-stack IPv4 service with port TCP/80 that asks for nothing else.
 fn service(name: &str) -> Service {
-    Service::from(ServiceFacts {
+    let facts = ServiceFacts {
         key: key(name),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -59,8 +59,8 @@ fn service(name: &str) -> Service {
         ports: ports(&[80]),
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
-        published: Vec::new(),
-    })
+    };
+    Service::new(facts, [])
 }
 
 fn ports(numbers: &[u16]) -> BTreeSet<Port> {

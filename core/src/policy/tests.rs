@@ -30,7 +30,7 @@ fn service(published: &[&str]) -> Service {
         Ok(address) => Ingress::Address(address),
         Err(_) => Ingress::Other((*text).to_owned()),
     };
-    Service::from(ServiceFacts {
+    let facts = ServiceFacts {
         key: ServiceKey::new("default", "demo"),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -41,8 +41,8 @@ fn service(published: &[&str]) -> Service {
         ports: std::collections::BTreeSet::default(),
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
-        published: published.iter().map(ingress).collect(),
-    })
+    };
+    Service::new(facts, published.iter().map(ingress))
 }
 
 fn endpoint(node: &str, ready: Option<bool>, serving: Option<bool>) -> Endpoint {

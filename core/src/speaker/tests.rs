@@ -43,7 +43,7 @@ fn config(first: &'static str, second: &'static str) -> Arc<Config> {
 }
 
 fn service(name: &str, address: &str) -> Service {
-    Service::from(ServiceFacts {
+    let facts = ServiceFacts {
         key: ServiceKey::new("default", name),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -54,8 +54,8 @@ fn service(name: &str, address: &str) -> Service {
         ports: BTreeSet::new(),
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
-        published: vec![Ingress::Address(address.parse().unwrap())],
-    })
+    };
+    Service::new(facts, [Ingress::Address(address.parse().unwrap())])
 }
 
 fn slice(service: &str, ready: bool) -> EndpointSlice {

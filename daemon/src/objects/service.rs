@@ -92,7 +92,7 @@ impl ServiceObject {
         };
         let asked = requested.as_deref().unwrap_or_default();
         let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
-        Ok(Service::from(ServiceFacts {
+        let facts = ServiceFacts {
             key,
             is_load_balancer: is_load_balancer.unwrap_or_default(),
             load_balancer_class: self.spec.load_balancer_class,
@@ -103,14 +103,9 @@ impl ServiceObject {
             ports,
             external_traffic_policy: external_traffic_policy.unwrap_or_default(),
             selector: self.spec.selector,
-            published: self
-                .status
-                .load_balancer
-                .ingress
-                .into_iter()
-                .map(ingress)
-                .collect(),
-        }))
+        };
+        let ingress = self.status.load_balancer.ingress.into_iter().map(ingress);
+        Ok(Service::new(facts, ingress))
     }
 }
 

@@ -183,7 +183,7 @@ fn service(wish: Wish, number: usize) -> Service {
         protocol: Protocol::Tcp,
         number: u16::try_from(port).unwrap_or(u16::MAX),
     };
-    Service::from(ServiceFacts {
+    let facts = ServiceFacts {
         key: ServiceKey::new("default", &format!("service-{number}")),
         is_load_balancer: true,
         load_balancer_class: None,
@@ -194,6 +194,6 @@ fn service(wish: Wish, number: usize) -> Service {
         ports: BTreeSet::from([port]),
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
-        published: Vec::new(),
-    })
+    };
+    Service::new(facts, [])
 }

@@ -98,7 +98,7 @@ fn any_service() -> impl Strategy<Value = Service> {
         .prop_map(
             |(name, families, (requested, pool), sharing, (local, app), numbers, ours)| {
                 let app = (!app.is_empty()).then(|| ("app".to_owned(), app.to_owned()));
-                Service::from(ServiceFacts {
+                let facts = ServiceFacts {
                     is_load_balancer: ours.0,
                     load_balancer_class: (!ours.1).then(|| "other".to_owned()),
                     families,
@@ -113,7 +113,8 @@ fn any_service() -> impl Strategy<Value = Service> {
                     },
                     selector: app.into_iter().collect(),
                     ..ServiceFacts::clone(&service(name))
-                })
+                };
+                Service::new(facts, [])
             },
         )
 }
@@ -161,7 +162,9 @@ impl Cluster {
         match step {
             Step::Put(mut service) => {
                 let before = self.services.get(&service.key);
-                service.published = before.map_or_else(Vec::new, |before| before.published.clone());
+                service.published = before
+                    .map(|before| before.published.clone())
+                    .unwrap_or_default();
                 self.put(service);
             }
             Step::Delete(name) => self.delete(name),

@@ -106,7 +106,7 @@ status:
     assert_eq!(service.external_traffic_policy, TrafficPolicy::Local);
     assert_eq!(service.sharing_key.as_deref(), Some("k"));
     assert_eq!(
-        service.published,
+        *service.published,
         [
             Ingress::Address("198.51.100.1".parse().unwrap()),
             Ingress::Other("lb.example".to_owned())
