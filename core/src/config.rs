@@ -37,16 +37,6 @@ pub struct Config {
     pub peers: Vec<Arc<Peer>>,
 }
 
-impl Config {
-    /// The pool that contains all of `addresses` (which must not be empty), whether or not they are
-    /// buggy addresses.
-    pub fn pool_of(&self, addresses: &[IpAddr]) -> Option<&Arc<Pool>> {
-        self.pools
-            .values()
-            .find(|pool| !addresses.is_empty() && addresses.iter().all(|ip| pool.contains(*ip)))
-    }
-}
-
 /// Addresses to allocate from, and the protocol that announces them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -63,13 +53,6 @@ pub struct Pool {
     pub auto_assign: bool,
     /// How addresses become BGP routes; never empty for a pool that BGP announces.
     pub bgp_advertisements: Vec<BgpAdvertisement>,
-}
-
-impl Pool {
-    /// Whether the address lies in one of the blocks.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.blocks.iter().any(|block| block.contains(&address))
-    }
 }
 
 /// Whether an address belongs to those that old equipment takes for network or broadcast addresses:

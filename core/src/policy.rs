@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::allocator::Blocks;
 use crate::endpoint::Endpoint;
 use crate::node::Node;
 use crate::service::{Ingress, Service, TrafficPolicy};
@@ -78,13 +78,13 @@ impl WithdrawReason {
 
 /// Everything that the decision about one Service depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The configuration in force.
-    pub config: Option<&'a Config>,
+pub(crate) struct Facts<'a> {
+    /// The addresses of the pools of the configuration in force.
+    pub(crate) blocks: Option<&'a Blocks>,
     /// The class that this daemon serves; `None` for services without a class.
-    pub class: Option<&'a str>,
+    pub(crate) class: Option<&'a str>,
     /// The node that this daemon runs on.
-    pub node: &'a Node,
+    pub(crate) node: &'a Node,
 }
 
 impl Facts<'_> {
@@ -92,7 +92,7 @@ impl Facts<'_> {
     ///
     /// # Errors
     /// The Service must not be announced from here, for the reason returned.
-    pub fn decide<'e>(
+    pub(crate) fn decide<'e>(
         &self,
         service: &Service,
         endpoints: impl Iterator<Item = &'e Endpoint>,
@@ -111,17 +111,17 @@ impl Facts<'_> {
             let class = service.load_balancer_class.clone().unwrap_or_default();
             return Err(WithdrawReason::OtherClass(class));
         }
-        let config = self.config.ok_or(WithdrawReason::NoConfiguration)?;
+        let blocks = self.blocks.ok_or(WithdrawReason::NoConfiguration)?;
         if service.published.is_empty() {
             return Err(WithdrawReason::NoIpAllocated);
         }
         let vips = published(service)?;
-        match config.pool_of(&vips) {
-            Some(pool) => Ok(Grant {
-                pool: pool.name.clone(),
+        match blocks.pool_of(&vips) {
+            Ok(pool) => Ok(Grant {
+                pool: pool.clone(),
                 vips,
             }),
-            None => Err(WithdrawReason::IpNotAllowed(vips)),
+            Err(_) => Err(WithdrawReason::IpNotAllowed(vips)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::allocator::Blocks;
 use crate::announcement::{Announcement, AnnouncementSet};
 use crate::backend::Caps;
 use crate::config::Config;
@@ -45,6 +46,8 @@ pub struct Speaker {
     class: Option<String>,
     node: Arc<Node>,
     config: Option<Arc<Config>>,
+    /// Those of the configuration.
+    blocks: Option<Blocks>,
     synced: bool,
     services: BTreeMap<ServiceKey, Entry>,
     slices: BTreeMap<SliceKey, EndpointSlice>,
@@ -91,6 +94,7 @@ impl Speaker {
         Self {
             class,
             config: None,
+            blocks: None,
             synced: false,
             services: BTreeMap::new(),
             slices: BTreeMap::new(),
@@ -158,6 +162,7 @@ impl Speaker {
             outlet.set.config = config.clone();
             outlet.changed = true;
         }
+        self.blocks = Some(Blocks::new(&config));
         self.config = Some(config);
         self.dirty = Dirty::All;
     }
@@ -236,7 +241,7 @@ impl Speaker {
             return Vec::new();
         };
         let facts = Facts {
-            config: self.config.as_deref(),
+            blocks: self.blocks.as_ref(),
             class: self.class.as_deref(),
             node: &self.node,
         };

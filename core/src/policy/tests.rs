@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::address::Family;
-use crate::config::Pool;
+use crate::config::{Config, Pool};
 use crate::node::EXCLUDE_LABEL;
 use crate::service::{Families, Ingress, ServiceFacts, ServiceKey};
 
@@ -59,9 +59,9 @@ fn decide(
     node: &Node,
     endpoints: &[Endpoint],
 ) -> Result<Vec<IpAddr>, &'static str> {
-    let config = config();
+    let blocks = Blocks::new(&config());
     let facts = Facts {
-        config: Some(&config),
+        blocks: Some(&blocks),
         class: None,
         node,
     };
@@ -104,7 +104,7 @@ fn addresses_decide_first() {
 #[test]
 fn nothing_is_announced_without_a_configuration() {
     let facts = Facts {
-        config: None,
+        blocks: None,
         class: None,
         node: &Node::named("n"),
     };

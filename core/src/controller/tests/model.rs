@@ -9,6 +9,13 @@ pub(super) struct World<'a> {
     pub(super) others: Vec<(&'a Service, Vec<IpAddr>)>,
 }
 
+/// The pool that contains all of these addresses.
+pub(super) fn pool_of<'a>(config: &'a Config, addresses: &[IpAddr]) -> Option<&'a Arc<Pool>> {
+    let contains = |pool: &Pool, ip| pool.blocks.iter().any(|block| block.contains(ip));
+    let mut pools = config.pools.values();
+    pools.find(|pool| !addresses.is_empty() && addresses.iter().all(|ip| contains(pool, ip)))
+}
+
 pub(super) fn may_share(a: &Service, b: &Service) -> bool {
     let backend = |service: &Service| match service.external_traffic_policy {
         TrafficPolicy::Cluster => BTreeMap::new(),
@@ -23,7 +30,7 @@ pub(super) fn may_share(a: &Service, b: &Service) -> bool {
 impl World<'_> {
     /// Whether the service may have these addresses.
     pub(super) fn allows(&self, service: &Service, addresses: &[IpAddr]) -> bool {
-        let pool = self.config.pool_of(addresses);
+        let pool = pool_of(self.config, addresses);
         let avoids = |ip: &IpAddr| pool.is_some_and(|pool| pool.avoid_buggy_ips) && is_buggy(*ip);
         pool.is_some()
             && addresses
@@ -82,7 +89,7 @@ impl World<'_> {
             return Vec::new();
         };
         let pool_fits = |ips: &[IpAddr]| {
-            let owner = &self.config.pool_of(ips).unwrap().name;
+            let owner = &pool_of(self.config, ips).unwrap().name;
             service
                 .address_pool
                 .as_deref()
@@ -125,7 +132,7 @@ impl World<'_> {
         match (families, kept.as_slice()) {
             (_, []) => fresh(),
             (Families::Both | Families::PreferBoth { .. }, [one]) => {
-                let pool = self.config.pool_of(&kept).unwrap();
+                let pool = pool_of(self.config, &kept).unwrap();
                 match self.first(pool, service, Family::of(*one).other()) {
                     Some(other) => vec![*one, other],
                     None if families == Families::Both => fresh(),

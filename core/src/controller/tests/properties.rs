@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::model::{World, may_share};
+use super::model::{World, may_share, pool_of};
 use super::*;
 use crate::service::{FamiliesError, RequestError};
 
@@ -273,7 +273,8 @@ impl Cluster {
         };
         let mut in_the_way = self.holdings();
         if self.controller.config().is_some() {
-            in_the_way.retain(|_, held| !held.is_empty() && refused.config.pool_of(held).is_none());
+            in_the_way
+                .retain(|_, held| !held.is_empty() && pool_of(&refused.config, held).is_none());
             assert_eq!(refused.holders, in_the_way);
         }
         assert!(!refused.holders.is_empty());
