@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// An IP address family. IPv4 and IPv6 go through the same code; where they differ, the family is data.
+/// An IP address family. IPv4 and IPv6 go through the same code; where they differ, the family is
+/// data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4.

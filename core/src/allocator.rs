@@ -5,13 +5,13 @@
 //!             ├─ assignments       service ──▶ addresses, pool, keys, ports
 //!             ├─ in_use            address ──▶ its services and their ports
 //!             └─ per pool and family: Space ─┬─ the free gaps, in block order
-//!                                            └─ Group per sharing key: addresses that may be shared
+//!                                            └─ per sharing key: Group of addresses to share
 //! ```
 //!
 //! The allocator is bound to one configuration. A new configuration means a new allocator into
 //! which the assignments are carried over; that makes a restart, a resync and a reconfiguration one
-//! and the same operation. Every operation on a service costs O(log n) of what is assigned; no
-//! address range is ever walked.
+//! and the same operation. To find an address costs O(log n) of what is assigned, for each pool
+//! looked into; no address range is ever walked.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -20,7 +20,8 @@ pub struct Announcement {
 
 /// Everything one backend must announce from this node: the whole wish, not a change to it.
 ///
-/// The map is persistent: a clone costs a pointer, and the difference to the set before costs as much as what changed.
+/// The map is persistent: a clone costs a pointer, and the difference to the set before costs as
+/// much as what changed.
 #[derive(Clone, Debug)]
 pub struct AnnouncementSet {
     /// Grows with every set; reported back by [`crate::backend::BackendEvent::Applied`].

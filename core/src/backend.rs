@@ -23,24 +23,25 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// One way of telling the network that this node serves a set of addresses.
 ///
-/// The core hands over the whole desired state and the backend finds the difference. Every implementation passes
-/// `contract::check`.
+/// The core hands over the whole desired state and the backend finds the difference. Every
+/// implementation passes `contract::check`.
 pub trait Backend: Send {
     /// What this backend is and can do; constant over its life.
     fn caps(&self) -> Caps;
 
-    /// Makes `desired` the state to reach. Idempotent, complete, never blocks; a newer set replaces an older one that has
-    /// not been reached.
+    /// Makes `desired` the state to reach. Idempotent, complete, never blocks; a newer set replaces
+    /// an older one that has not been reached.
     fn set(&mut self, desired: Arc<AnnouncementSet>);
 
     /// The next thing the backend has to say.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent>;
 
-    /// A picture of the present, for `carillon status`. Resolves soon even when neighbours do not answer.
+    /// A picture of the present, for `carillon status`. Resolves soon even when neighbours do not
+    /// answer.
     fn status(&self) -> BoxFuture<BackendStatus>;
 
-    /// Withdraws everything, tells the neighbours why where the protocol can, and ends. Resolves when that is on the wire
-    /// or cannot be put there.
+    /// Withdraws everything, tells the neighbours why where the protocol can, and ends. Resolves
+    /// when that is on the wire or cannot be put there.
     fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()>;
 }
 
@@ -115,6 +116,7 @@ pub struct NeighborStatus {
 pub struct Route {
     /// The prefix.
     pub prefix: IpNet,
-    /// Its attributes in the protocol's own words, for example `next hop 192.168.7.13, local preference 100`.
+    /// Its attributes in the protocol's own words, for example `next hop 192.168.7.13, local
+    /// preference 100`.
     pub attributes: Arc<str>,
 }

@@ -122,8 +122,9 @@ pub struct Peer {
     pub node_selectors: Vec<Selector>,
     /// The TCP MD5 password (RFC 2385).
     pub password: Option<Password>,
-    /// eBGP over more than one hop: `Some(true)` and `None` leave the TTL to the kernel as MetalLB's
-    /// native mode does, `Some(false)` limits the session to directly connected routers (TTL 1).
+    /// eBGP over more than one hop: `Some(true)` and `None` leave the TTL to the kernel as
+    /// MetalLB's native mode does, `Some(false)` limits the session to directly connected routers
+    /// (TTL 1).
     pub ebgp_multihop: Option<bool>,
 }
 

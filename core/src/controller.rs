@@ -1,19 +1,18 @@
 //! The controller role: gives services of type LoadBalancer their addresses.
 //!
 //! ```text
-//!            ┌──────────┐  offered   ┌────────┐  kept or released   ┌───────┐
-//!  Input ──▶ │ a config │ ─────────▶ │ review │ ──────────────────▶ │ grant │ ──▶ StatusChange
-//!            │ or       │            │ (all   │                     │       │
-//!            │ services │ ─────────▶ │ marked)│ ◀── config: all ─── │       │ ◀── released: those who wait
-//!            └──────────┘            └────────┘                     └───────┘
+//!  Service, Config ─▶ review: who keeps what ─▶ grant: who gets what is free ─▶ StatusChange
+//!                        ▲                         ▲
+//!                        └─ all, for a new Config  └─ all who wait, when something is released
 //! ```
 //!
-//! The services are the database: nothing is stored but what they publish. *Review* decides whether
-//! a service may keep the addresses it has, and always runs for every marked service before *grant*
-//! hands out anything, so that no address that somebody publishes is given away. Reviews go by
-//! number of addresses, then by key; grants first to services that ask for an address by name, then
-//! by key. The result therefore does not depend on the order of the inputs between two drains of
-//! [`Controller::poll_change`]. A restart is an empty controller that reviews what is published.
+//! The controller stores nothing: what the services publish is the record of what was given. A
+//! restart is an empty controller that reviews what is published.
+//!
+//! Every marked service is *reviewed* before anything is *granted*, so that no address that a service
+//! publishes is given to another. Reviews go by number of addresses, then by key; grants go first to
+//! services that ask for an address by name, then by key. So the result does not depend on the order
+//! of the inputs between two drains of [`Controller::poll_change`].
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,8 +47,8 @@ pub enum Input {
     Service(Service),
     /// A service is gone.
     ServiceDeleted(ServiceKey),
-    /// A service that is not known, and perhaps only not known yet, has these addresses. Nobody else
-    /// gets them until it appears or is told to be deleted.
+    /// A service that is not known, and perhaps only not known yet, has these addresses. Nobody
+    /// else gets them until it appears or is told to be deleted.
     Reserved(ServiceKey, Vec<IpAddr>),
     /// Every service and the configuration that existed at the start have been told. Until then
     /// nothing is decided.

@@ -32,8 +32,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it can serve: ready (unknown counts as ready), or else still serving while it terminates; and it has an
-    /// address (behaviour reference 4.2).
+    /// Whether it can serve: ready (unknown counts as ready), or else still serving while it
+    /// terminates; and it has an address (behaviour reference 4.2).
     pub fn can_serve(&self) -> bool {
         self.has_address && (self.ready.unwrap_or(true) || self.serving.unwrap_or(false))
     }

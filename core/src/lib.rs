@@ -1,13 +1,15 @@
 //! Carillon's core: everything that decides, nothing that touches the world.
 //!
 //! ```text
-//!  source ──Input──▶ Controller (allocate) ──StatusChange──▶ written by the daemon, and back in as Service.published
+//!  source ──Input──▶ Controller (allocate) ──StatusChange──▶ written by the daemon,
+//!     │                                                      and back in as Service.published
 //!     └─────Input──▶ Speaker (policy) ──AnnouncementSet──▶ Backend (bgp, …)
 //! ```
 //!
-//! This crate is a deterministic function of its inputs: it opens no socket or file, spawns nothing, takes no lock, and
-//! reads neither a clock nor a source of randomness. It knows services, pools and nodes; how a VIP is told to the
-//! network is the business of the backends behind [`backend::Backend`].
+//! This crate is a deterministic function of its inputs: it opens no socket or file, spawns
+//! nothing, takes no lock, and reads neither a clock nor a source of randomness. It knows services,
+//! pools and nodes; how a VIP is told to the network is the business of the backends behind
+//! [`backend::Backend`].
 
 pub mod address;
 pub mod allocator;

@@ -53,7 +53,8 @@ pub enum WithdrawReason {
     NoLocalEndpoints,
     /// No endpoint anywhere.
     #[error(
-        "no endpoint is ready (in files: an EndpointSlice with the label kubernetes.io/service-name)"
+        "no endpoint is ready (in files: an EndpointSlice with the label \
+         kubernetes.io/service-name)"
     )]
     NoEndpoints,
 }

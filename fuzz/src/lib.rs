@@ -5,8 +5,8 @@ use carillon_backend_bgp::packet::{
 };
 use carillon_core::address::Family;
 
-/// Decodes a message of this type with the input as its body; the input's first octet chooses what the
-/// session has negotiated.
+/// Decodes a message of this type with the input as its body; the input's first octet chooses what
+/// the session has negotiated.
 pub fn decode(message_type: u8, input: &[u8]) {
     let Some((choice, body)) = input.split_first() else {
         return;

@@ -47,11 +47,12 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
     })
 }
 
-/// Runs a backend without reachable neighbours through its life: `Applied` comes for what was set, the newest set counts,
-/// the same set again is no harm, status answers, and shutdown ends.
+/// Runs a backend without reachable neighbours through its life: `Applied` comes for what was set,
+/// the newest set counts, the same set again is no harm, status answers, and shutdown ends.
 ///
 /// # Panics
-/// If the backend breaks the contract. Give it a time limit: a broken backend may also never answer.
+/// If the backend breaks the contract. Give it a time limit: a broken backend may also never
+/// answer.
 pub async fn check(mut backend: Box<dyn Backend>) {
     let name = backend.caps().name;
     assert!(

@@ -5,15 +5,18 @@ use std::net::IpAddr;
 
 use crate::address::Family;
 
-/// The prefix of today, and the one of before; a present key of today's prefix wins, even when it is empty.
+/// The prefix of today, and the one of before; a present key of today's prefix wins, even when it
+/// is empty.
 const PREFIXES: [&str; 2] = ["metallb.io/", "metallb.universe.tf/"];
 
-/// Why a request for addresses cannot be understood. The Service gets no address until it is changed.
+/// Why a request for addresses cannot be understood. The Service gets no address until it is
+/// changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The annotation and the field are both set.
     #[error(
-        "service can not have both the annotation metallb.io/loadBalancerIPs and spec.loadBalancerIP"
+        "service can not have both the annotation metallb.io/loadBalancerIPs and \
+         spec.loadBalancerIP"
     )]
     Both,
     /// `spec.loadBalancerIP` is not an address.
@@ -24,7 +27,8 @@ pub enum RequestError {
     InvalidItem(String),
     /// Neither one address nor two of different families.
     #[error(
-        "invalid annotation metallb.io/loadBalancerIPs {0:?}: write one address, or one of each family"
+        "invalid annotation metallb.io/loadBalancerIPs {0:?}: write one address, or one of each \
+         family"
     )]
     NotOnePerFamily(String),
 }
@@ -55,7 +59,8 @@ impl<'a> Annotations<'a> {
             .map(str::to_owned)
     }
 
-    /// The addresses asked for by `loadBalancerIPs` or by `spec.loadBalancerIP`; empty when there is no request.
+    /// The addresses asked for by `loadBalancerIPs` or by `spec.loadBalancerIP`; empty when there
+    /// is no request.
     ///
     /// # Errors
     /// The request cannot be understood; see [`RequestError`].

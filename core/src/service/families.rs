@@ -38,7 +38,8 @@ pub enum FamiliesError {
     NoClusterIp,
     /// A cluster IP is not an address, for example `None` of a headless service.
     #[error(
-        "cluster IP {0:?} is not an IP address (a headless service cannot have a load balancer address)"
+        "cluster IP {0:?} is not an IP address (a headless service cannot have a load balancer \
+         address)"
     )]
     InvalidClusterIp(String),
     /// More cluster IPs than there are families, or two of one family.
@@ -53,8 +54,9 @@ pub enum FamiliesError {
 }
 
 impl Families {
-    /// The families from `spec.clusterIPs` (falling back to `spec.clusterIP` is the caller's part), `spec.ipFamilies[0]`
-    /// and `spec.ipFamilyPolicy` (behaviour reference 3.1, 3.2 steps 4–7, 3.4).
+    /// The families from `spec.clusterIPs` (falling back to `spec.clusterIP` is the caller's part),
+    /// `spec.ipFamilies[0]` and `spec.ipFamilyPolicy` (behaviour reference 3.1, 3.2 steps 4–7,
+    /// 3.4).
     ///
     /// # Errors
     /// The object is incomplete or contradicts itself; see [`FamiliesError`].

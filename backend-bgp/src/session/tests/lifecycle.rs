@@ -91,7 +91,8 @@ fn keepalives_are_sent_with_jitter() {
     );
 }
 
-/// "KEEPALIVE messages MUST NOT be sent more frequently than one per second" (RFC 4271 section 4.4).
+/// "KEEPALIVE messages MUST NOT be sent more frequently than one per second" (RFC 4271 section
+/// 4.4).
 #[test]
 fn keepalives_are_a_second_apart_at_least() {
     let mut peer = ebgp();

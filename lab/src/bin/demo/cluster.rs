@@ -74,7 +74,8 @@ pub(crate) struct Node {
     _web: Process,
 }
 
-/// The whole of it. The directory of objects has the role of the Kubernetes API: every node reads it.
+/// The whole of it. The directory of objects has the role of the Kubernetes API: every node reads
+/// it.
 pub(crate) struct Cluster {
     pub(crate) router: Host,
     pub(crate) frr: Frr,
