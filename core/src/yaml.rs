@@ -265,8 +265,13 @@ impl Builder {
                 merges,
                 ..
             } => {
+                let mut present = if merges.is_empty() {
+                    BTreeSet::new()
+                } else {
+                    entries.iter().map(|e| Rc::clone(&e.key)).collect()
+                };
                 for merged in merges {
-                    merge(&mut entries, &merged, open.position)?;
+                    merge(&mut entries, &mut present, &merged, open.position)?;
                 }
                 Content::Mapping(entries)
             }
@@ -359,18 +364,24 @@ fn as_key(node: &Node, position: Position) -> Result<Key, SyntaxError> {
 }
 
 /// Adds the entries of a mapping (or of each of a list of mappings) behind `<<` whose keys are not
-/// there yet.
-fn merge(entries: &mut Vec<Entry>, merged: &Node, position: Position) -> Result<(), SyntaxError> {
+/// `present` yet.
+fn merge(
+    entries: &mut Vec<Entry>,
+    present: &mut BTreeSet<Rc<str>>,
+    merged: &Node,
+    position: Position,
+) -> Result<(), SyntaxError> {
     match &merged.content {
         Content::Mapping(more) => {
-            let present: BTreeSet<Rc<str>> = entries.iter().map(|e| Rc::clone(&e.key)).collect();
             let new = more.iter().filter(|entry| !present.contains(&entry.key));
-            entries.extend(new.cloned());
+            let new: Vec<Entry> = new.cloned().collect();
+            present.extend(new.iter().map(|entry| Rc::clone(&entry.key)));
+            entries.extend(new);
             Ok(())
         }
         Content::Sequence(list) if list.iter().all(|node| is_mapping(node)) => list
             .iter()
-            .try_for_each(|node| merge(entries, node, position)),
+            .try_for_each(|node| merge(entries, present, node, position)),
         _ => {
             let message = "the merge key \"<<\" takes a mapping: write for example <<: *defaults";
             Err(refuse(position, message))

@@ -3,17 +3,11 @@
 use carillon_core::backend::Backend;
 
 /// The names of all backends, as pools give them with `protocol`.
-const NAMES: &[&str] = &[
-    #[cfg(feature = "bgp")]
-    "bgp",
-];
-
-/// The names of all backends.
 pub(crate) fn names() -> Vec<&'static str> {
-    NAMES.to_vec()
+    all().iter().map(|backend| backend.caps().name).collect()
 }
 
-/// All backends, idle until their first set. They must live in a tokio runtime.
+/// All backends, idle until their first set, for which they need a tokio runtime.
 pub(crate) fn all() -> Vec<Box<dyn Backend>> {
     vec![
         #[cfg(feature = "bgp")]

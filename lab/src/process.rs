@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -76,11 +76,6 @@ impl Process {
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// The file that its output goes to; one file for all processes of this name on this host.
-    pub fn log_file(&self) -> &Path {
-        &self.log
     }
 
     /// Its output so far.

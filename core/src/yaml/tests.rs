@@ -90,6 +90,23 @@ fn merge_keys_add_what_is_not_there() {
     assert_eq!(tree("'<<': 1"), "1:1 {1:1 <<=1:7 1}");
 }
 
+/// What would take minutes if the keys that are there were gathered for every mapping merged.
+#[test]
+fn many_mappings_merged_into_many_keys() {
+    let keys: Vec<String> = (0..30_000).map(|n| format!("k{n}: 1")).collect();
+    let merged = "*a, ".repeat(30_000);
+    let text = format!("{}\na: &a {{k1: 2}}\n<<: [{merged}]\n", keys.join("\n"));
+    let limits = Limits {
+        bytes: text.len(),
+        nodes: 1_000_000,
+    };
+    let root = parse_within(&text, limits).unwrap().unwrap();
+    let Content::Mapping(entries) = &root.content else {
+        panic!("{root:?}");
+    };
+    assert_eq!(entries.len(), 30_001);
+}
+
 #[test]
 fn one_document_at_most() {
     assert_eq!(tree("# nothing"), "nothing");

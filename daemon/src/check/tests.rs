@@ -42,11 +42,13 @@ fn check_files(contents: &[(&str, &str)]) -> Report {
     report
 }
 
+#[cfg(feature = "bgp")]
 fn check_stdin(text: &str) -> Report {
     check(&["-"], config_key(), &mut text.as_bytes())
 }
 
 #[test]
+#[cfg(feature = "bgp")]
 fn what_is_right_is_summed_up() {
     let service =
         "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\nspec: {type: LoadBalancer}\n";
@@ -75,6 +77,7 @@ note: service default/greedy: ";
 }
 
 #[test]
+#[cfg(feature = "bgp")]
 fn a_bare_configuration_is_taken_too() {
     let bare = "address-pools:\n- name: a\n  protocol: bgp\n  addresses: [192.0.2.0/24]\n";
     assert!(
