@@ -9,10 +9,10 @@
 //! The controller stores nothing: what the services publish is the record of what was given. A
 //! restart is an empty controller that reviews what is published.
 //!
-//! Every marked service is *reviewed* before anything is *granted*, so that no address that a service
-//! publishes is given to another. Reviews go by number of addresses, then by key; grants go first to
-//! services that ask for an address by name, then by key. So the result does not depend on the order
-//! of the inputs between two drains of [`Controller::poll_change`].
+//! Every marked service is *reviewed* before anything is *granted*, so that no address that a
+//! service publishes is given to another. Reviews go by number of addresses, then by key; grants go
+//! first to services that ask for an address by name, then by key. So the result does not depend on
+//! the order of the inputs between two drains of [`Controller::poll_change`].
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

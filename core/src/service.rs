@@ -47,8 +47,8 @@ impl fmt::Display for ServiceKey {
 
 /// A Service, reduced to the facts that allocation and announcement depend on.
 ///
-/// Several places remember the same one, so the facts are shared: a clone costs two pointers, and to
-/// change a fact copies them if somebody else has them too.
+/// Several places remember the same one, so the facts are shared: a clone costs two pointers, and
+/// to change a fact copies them if somebody else has them too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     facts: Arc<ServiceFacts>,
@@ -69,7 +69,8 @@ pub struct ServiceFacts {
     pub families: Result<Families, FamiliesError>,
     /// The pool it asks for by annotation.
     pub address_pool: Option<String>,
-    /// The addresses it asks for, by annotation or `spec.loadBalancerIP`; empty when it asks for none.
+    /// The addresses it asks for, by annotation or `spec.loadBalancerIP`; empty when it asks for
+    /// none.
     pub requested: Result<Vec<IpAddr>, RequestError>,
     /// The sharing key; `None` (or an empty annotation) means that its addresses are not shared.
     pub sharing_key: Option<String>,
@@ -170,8 +171,8 @@ impl DerefMut for Service {
 }
 
 impl ServiceFacts {
-    /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles this service. Services
-    /// of other classes are never touched (behaviour reference 3.1).
+    /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles
+    /// this service. Services of other classes are never touched (behaviour reference 3.1).
     pub fn is_of_class(&self, ours: Option<&str>) -> bool {
         self.load_balancer_class.as_deref().unwrap_or("") == ours.unwrap_or("")
     }

@@ -42,7 +42,8 @@ struct Peer {
 }
 
 impl Peer {
-    /// Takes at most `count` prefixes, or none of a batch that is withheld; whether there was anything to take.
+    /// Takes at most `count` prefixes, or none of a batch that is withheld; whether there was
+    /// anything to take.
     fn take(&mut self, rib: &mut AdjRibOut, count: usize) -> bool {
         let Some(batch) = rib.next() else {
             return false;

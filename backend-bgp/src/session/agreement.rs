@@ -75,8 +75,8 @@ pub(super) fn is_next_hop(address: IpAddr) -> bool {
     !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-/// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that
-/// stays the same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name. It looks like the
+/// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that stays
+/// the same will do (RFC 6286), so it is a hash (FNV-1a) of the node's name. It looks like the
 /// address of a host, 1.0.0.0 to 126.255.255.255, for routers that still want one (RFC 4271 section
 /// 6.2).
 pub(crate) fn router_id_of(node: &str) -> Ipv4Addr {

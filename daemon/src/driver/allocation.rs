@@ -224,7 +224,8 @@ impl Allocation {
     }
 
     /// Hands over all services that changed. Of those that are not here, or not here yet, the
-    /// journal says what must not be given to others. Returns those that are here and have no entry.
+    /// journal says what must not be given to others. Returns those that are here and have no
+    /// entry.
     fn hand_over(&mut self, speaker: &mut Speaker) -> Vec<ServiceKey> {
         let mut unwritten = Vec::new();
         for key in std::mem::take(&mut self.offers) {
