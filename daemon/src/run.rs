@@ -18,6 +18,9 @@ use crate::files::{self, Batch};
 use crate::journal::Journal;
 use crate::{backends, logging, socket};
 
+#[cfg(test)]
+mod tests;
+
 /// The journal's name in the directory of the objects.
 const JOURNAL: &str = ".carillon-allocations.jsonl";
 /// How soon to try again when another daemon is writing to the journal.

@@ -36,6 +36,14 @@ impl Snapshot {
     }
 }
 
+#[cfg(test)]
+impl From<Status> for Snapshot {
+    fn from(status: Status) -> Self {
+        let backends = Vec::new();
+        Self { status, backends }
+    }
+}
+
 impl Driver {
     /// What is known now.
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -1,6 +1,7 @@
 use std::os::unix::net::UnixListener as StdListener;
 
 use super::*;
+use crate::status::{Service, Status};
 
 #[test]
 fn only_a_dead_socket_is_removed_to_make_way() {
@@ -17,4 +18,67 @@ fn only_a_dead_socket_is_removed_to_make_way() {
         "{error}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+/// A daemon's side: answers everybody with the status of a node of this name, and so many services.
+fn answering(path: &Path, node: &str, services: usize) -> SocketFile {
+    let (mut requests, file) = serve(path).unwrap();
+    let status = Status {
+        node: node.to_owned(),
+        services: vec![Service::default(); services],
+        ..Status::default()
+    };
+    tokio::spawn(async move {
+        while let Some(request) = requests.recv().await {
+            let _ = request.send(status.clone().into());
+        }
+    });
+    file
+}
+
+async fn ask(path: &Path) -> Result<String> {
+    let path = path.to_owned();
+    let json = tokio::task::spawn_blocking(move || fetch(&path)).await??;
+    Ok(serde_json::from_slice::<Status>(&json)?.node)
+}
+
+#[tokio::test]
+async fn a_live_daemon_keeps_its_socket_and_a_dead_one_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new/carillon.sock");
+    let file = answering(&path, "one", 0);
+    assert_eq!(ask(&path).await.unwrap(), "one");
+    let refused = serve(&path).unwrap_err().to_string();
+    assert!(refused.contains("another carillon answers on"), "{refused}");
+    assert_eq!(ask(&path).await.unwrap(), "one");
+    drop(file);
+    let error = ask(&path).await.unwrap_err().to_string();
+    assert!(error.contains("no carillon is running on"), "{error}");
+
+    drop(StdListener::bind(&path).unwrap());
+    let _file = answering(&path, "two", 0);
+    assert_eq!(ask(&path).await.unwrap(), "two");
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_do_not_hold_up_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("carillon.sock");
+    // Far more than the kernel keeps for those who do not read.
+    let _file = answering(&path, "n", 20_000);
+    let slow: Vec<_> = (1..CLIENTS)
+        .map(|_| StdStream::connect(&path).unwrap())
+        .collect();
+    assert_eq!(ask(&path).await.unwrap(), "n");
+    drop(slow);
+}
+
+#[tokio::test]
+async fn a_daemon_that_ends_tells_its_clients_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("carillon.sock");
+    let (requests, _file) = serve(&path).unwrap();
+    drop(requests);
+    let error = ask(&path).await.unwrap_err().to_string();
+    assert!(error.contains("ended without an answer"), "{error}");
 }
