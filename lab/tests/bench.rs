@@ -30,3 +30,8 @@ fn receives_from_bird() {
 fn receives_from_frr() {
     test(|lab| receive_from(lab, System::FrrAtOnce));
 }
+
+#[test]
+fn receives_from_carillon() {
+    test(|lab| receive_from(lab, System::Carillon { per_file: 500 }));
+}
