@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -25,7 +25,7 @@ mod read;
 mod tests;
 mod watch;
 
-use agenda::{Agenda, Scan};
+use agenda::{Agenda, SETTLED, Scan};
 pub(crate) use catalog::{Catalog, Change, Contents, Problem};
 pub(crate) use read::{list, read_text};
 use watch::Watch;
@@ -33,9 +33,6 @@ use watch::Watch;
 /// How many batches may wait for the driver; then reading waits too, and changes collect in the
 /// directory.
 const QUEUE: usize = 64;
-/// A file that was written to more recently than this may be incomplete; without word that its
-/// writer has closed it, it is left for the next look.
-const SETTLED: Duration = Duration::from_secs(1);
 
 /// What the files source reads.
 #[derive(Clone, Debug)]
@@ -132,8 +129,11 @@ impl Source {
         if self.agenda.take_journal() {
             batch.journal = self.journal_changed();
         }
-        for name in self.agenda.take_files(Instant::now()) {
+        for name in self.agenda.take_complete() {
             self.look(&name, &mut batch.changes);
+        }
+        for name in self.agenda.take_uncertain(Instant::now()) {
+            self.look_if_settled(&name, &mut batch.changes);
         }
         let mut directory = self.told.directory.clone();
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
@@ -166,7 +166,7 @@ impl Source {
         let gone: Vec<Arc<str>> = self
             .stamps
             .keys()
-            .filter(|name| !names.contains(*name))
+            .filter(|name| !names.contains(*name) && !self.agenda.is_uncertain(name))
             .cloned()
             .collect();
         for name in gone {
@@ -178,16 +178,25 @@ impl Source {
             if found.is_some() && self.stamps.get(&name) == Some(&found) {
                 continue;
             }
-            let is_young = found.is_some_and(|stamp| stamp.age(SystemTime::now()) < SETTLED);
-            if is_young && !scan.atomic && self.stamps.contains_key(&name) {
-                self.agenda.retry(Instant::now());
-                continue;
+            if scan.atomic {
+                self.look(&name, &mut batch.changes);
+            } else {
+                self.look_if_settled(&name, &mut batch.changes);
             }
-            self.look(&name, &mut batch.changes);
         }
         batch.synced = !self.synced;
         self.synced = true;
         watched
+    }
+
+    /// Reads one file, unless it may still be being written.
+    fn look_if_settled(&mut self, name: &Arc<str>, changes: &mut Vec<Change>) {
+        let stamp = read::Stamp::of(&self.dir.join(&**name));
+        if stamp.is_ok_and(|stamp| stamp.age(SystemTime::now()) < SETTLED) {
+            self.agenda.postpone(name, Instant::now());
+        } else {
+            self.look(name, changes);
+        }
     }
 
     /// Reads one file as it is now.

@@ -4,7 +4,7 @@
 //! A file is read when its writer closes it or moves it into place, not while it is being written.
 //! A file that is moved away may be an editor's way of saving (vim moves the old version to a
 //! backup and writes a new one), so it counts as gone only after a moment; a deletion counts at
-//! once.
+//! once, unless a new version is already being written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,12 +12,18 @@ use std::time::{Duration, Instant};
 
 use super::read::is_object_file;
 
+#[cfg(test)]
+mod tests;
+
 /// How long a file that was moved away may stay away.
 const GRACE: Duration = Duration::from_millis(100);
 /// How often all files are compared with what was read, in case the kernel did not tell.
 const POLL: Duration = Duration::from_secs(30);
-/// How soon to look again when something was wrong with the directory, or a file was not settled.
+/// How soon to look again when something was wrong with the directory.
 const RETRY: Duration = Duration::from_secs(1);
+/// A file that was written to more recently than this may be incomplete, if there is no word that
+/// its writer has closed it.
+pub(super) const SETTLED: Duration = Duration::from_secs(1);
 
 /// One thing that the kernel told about the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +56,10 @@ pub(super) struct Scan {
 /// The list of things to do.
 #[derive(Debug)]
 pub(super) struct Agenda {
-    files: BTreeSet<Arc<str>>,
-    away: BTreeMap<Arc<str>, Instant>,
+    /// Files that are complete.
+    complete: BTreeSet<Arc<str>>,
+    /// Files of which it is not certain that they are complete, or there; and when to find out.
+    uncertain: BTreeMap<Arc<str>, Instant>,
     unreadable: BTreeSet<Arc<str>>,
     swapped: bool,
     journal: bool,
@@ -62,8 +70,8 @@ impl Agenda {
     /// An agenda whose first item is to read everything.
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            files: BTreeSet::new(),
-            away: BTreeMap::new(),
+            complete: BTreeSet::new(),
+            uncertain: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             swapped: true,
             journal: false,
@@ -75,21 +83,18 @@ impl Agenda {
     pub(super) fn note(&mut self, notice: Notice, now: Instant) {
         match notice {
             Notice::Complete(name) if name == "..data" => self.note(Notice::Swapped, now),
-            Notice::Complete(name) | Notice::Deleted(name) => {
+            Notice::Complete(name) => {
                 if let Some(name) = wanted(&name) {
-                    self.away.remove(&name);
-                    self.files.insert(name);
+                    self.uncertain.remove(&name);
+                    self.complete.insert(name);
                 }
             }
-            Notice::Begun(name) => drop(self.away.remove(name.as_str())),
-            Notice::MovedAway(name) => {
-                if let Some(name) = wanted(&name) {
-                    self.away.insert(name, now + GRACE);
-                }
-            }
+            Notice::Begun(name) => self.doubt(&name, now + SETTLED),
+            Notice::Deleted(name) => self.doubt(&name, now),
+            Notice::MovedAway(name) => self.doubt(&name, now + GRACE),
             Notice::Attributes(name) => {
                 if let Some(name) = self.unreadable.get(name.as_str()) {
-                    self.files.insert(name.clone());
+                    self.complete.insert(name.clone());
                 }
             }
             Notice::Swapped => {
@@ -101,17 +106,39 @@ impl Agenda {
         }
     }
 
-    /// The files to look at now, whether they exist or not.
-    pub(super) fn take_files(&mut self, now: Instant) -> BTreeSet<Arc<str>> {
-        let files = &mut self.files;
-        self.away.retain(|name, until| {
+    fn doubt(&mut self, name: &str, until: Instant) {
+        if let Some(name) = wanted(name) {
+            self.complete.remove(&name);
+            self.uncertain.insert(name, until);
+        }
+    }
+
+    /// The files that are complete.
+    pub(super) fn take_complete(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.complete)
+    }
+
+    /// The files of which it is time to find out whether they are complete, or there.
+    pub(super) fn take_uncertain(&mut self, now: Instant) -> BTreeSet<Arc<str>> {
+        let mut due = BTreeSet::new();
+        self.uncertain.retain(|name, until| {
             let waits = now < *until;
             if !waits {
-                files.insert(name.clone());
+                due.insert(name.clone());
             }
             waits
         });
-        std::mem::take(&mut self.files)
+        due
+    }
+
+    /// Looks for a file later, since it is still being written.
+    pub(super) fn postpone(&mut self, name: &Arc<str>, now: Instant) {
+        self.uncertain.insert(name.clone(), now + SETTLED);
+    }
+
+    /// Whether there will be a look for this file even if nothing more is told about it.
+    pub(super) fn is_uncertain(&self, name: &str) -> bool {
+        self.uncertain.contains_key(name)
     }
 
     /// The look at the whole directory, if it is time for one.
@@ -131,8 +158,8 @@ impl Agenda {
 
     /// When something is due next.
     pub(super) fn next(&self) -> Instant {
-        let away = self.away.values().min();
-        away.map_or(self.next_scan, |until| self.next_scan.min(*until))
+        let uncertain = self.uncertain.values().min();
+        uncertain.map_or(self.next_scan, |until| self.next_scan.min(*until))
     }
 
     /// Makes the next look at the whole directory come soon.

@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 
@@ -255,4 +256,57 @@ fn a_journal_that_was_only_opened_is_no_news() {
     fs::write(fixture.path("a.yaml"), service("a")).unwrap();
     let batch = fixture.next();
     assert!(!batch.journal && batch.changes.len() == 1, "{batch:?}");
+}
+
+#[test]
+fn a_file_that_nobody_closes_here_is_read_when_it_has_settled() {
+    use nix::fcntl::{AtFlags, OFlag, open};
+    let mut fixture = Fixture::new();
+    let flags = OFlag::O_TMPFILE | OFlag::O_WRONLY;
+    let file = open(fixture.dir.path(), flags, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    nix::unistd::write(&file, service("a").as_bytes()).unwrap();
+    let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+    let (from, to) = (Path::new(&name), fixture.path("a.yaml"));
+    let here = nix::fcntl::AT_FDCWD;
+    nix::unistd::linkat(here, from, here, &to, AtFlags::AT_SYMLINK_FOLLOW).unwrap();
+    drop(file);
+    assert_eq!(fixture.changes(), ["a"]);
+}
+
+#[test]
+fn a_directory_behind_a_link_is_followed_when_the_link_moves() {
+    let parent = tempfile::tempdir().unwrap();
+    for version in ["a", "b"] {
+        let dir = parent.path().join(version);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("x.yaml"), service(version)).unwrap();
+    }
+    let link = parent.path().join("files");
+    symlink("a", &link).unwrap();
+    let mut receiver = spawn(options(&link)).unwrap();
+    let first = receiver.blocking_recv().unwrap();
+    assert_eq!(
+        first.changes.into_iter().map(shown).collect::<Vec<_>>(),
+        ["a"]
+    );
+    symlink("b", parent.path().join("new")).unwrap();
+    fs::rename(parent.path().join("new"), &link).unwrap();
+    let second = receiver.blocking_recv().unwrap();
+    assert_eq!(
+        second.changes.into_iter().map(shown).collect::<Vec<_>>(),
+        ["-a", "b"]
+    );
+}
+
+#[test]
+fn a_file_too_long_is_refused() {
+    let mut fixture = Fixture::new();
+    let file = fs::File::create(fixture.path("long.yaml")).unwrap();
+    file.set_len((32 << 20) + 1).unwrap();
+    drop(file);
+    let problems = fixture.next().problems.unwrap();
+    assert!(
+        problems.files[0].message.contains("longer than 32 MiB"),
+        "{problems:?}"
+    );
 }
