@@ -30,13 +30,13 @@ mod space;
 mod tests;
 
 pub(crate) use blocks::Blocks;
-pub(crate) use refusal::quoted;
 pub use refusal::{Obstacle, Refusal};
+pub(crate) use refusal::{listed, quoted};
 pub use sharing::SharingKeys;
 use space::Space;
 pub use space::{PoolUsage, Usage};
 
-/// The one who asks for addresses: a service, reduced to what decides about sharing.
+/// Who asks for addresses: a service, reduced to what decides about sharing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// The service.

@@ -1,4 +1,4 @@
-//! The seam between the core and the ways of telling the network.
+//! The seam between the core and the ways of announcing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ mod tests;
 /// A future that owns all it needs, as [`Backend`] returns them.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// One way of telling the network that this node serves a set of addresses.
+/// One way of announcing to the network that this node serves a set of addresses.
 ///
 /// The core hands over the whole desired state and the backend finds the difference. Every
 /// implementation passes `contract::check`.
@@ -36,7 +36,7 @@ pub trait Backend: Send {
     /// The next thing the backend has to say.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent>;
 
-    /// A picture of the present, for `carillon status`. Resolves soon even when neighbours do not
+    /// The state of now, for `carillon status`. Resolves soon even when neighbours do not
     /// answer.
     fn status(&self) -> BoxFuture<BackendStatus>;
 
@@ -85,7 +85,7 @@ pub enum BackendEvent {
     },
 }
 
-/// A backend's picture of the present.
+/// The state of a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackendStatus {
     /// [`Caps::name`].

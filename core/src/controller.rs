@@ -38,7 +38,7 @@ use plan::{Shortfall, plan};
 pub use report::{Event, ServiceStatus, Severity, StatusChange};
 use review::Kept;
 
-/// What the controller is told.
+/// What the controller takes in.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// The configuration, in its newest valid form.
@@ -47,10 +47,10 @@ pub enum Input {
     Service(Service),
     /// A service is gone.
     ServiceDeleted(ServiceKey),
-    /// A service that is not known, and perhaps only not known yet, has these addresses. Nobody
-    /// else gets them until it appears or is told to be deleted.
+    /// A service that is not known, perhaps only not yet, has these addresses. No other service gets
+    /// them until it appears or is deleted.
     Reserved(ServiceKey, Vec<IpAddr>),
-    /// Every service and the configuration that existed at the start have been told. Until then
+    /// Every service and the configuration that existed at the start have been handed over. Until then
     /// nothing is decided.
     Synced,
 }
@@ -139,18 +139,18 @@ impl Controller {
         ));
     }
 
-    /// What the service has by our books.
+    /// What the allocator has given the service.
     fn held(&self, key: &ServiceKey) -> Vec<IpAddr> {
         let held = self.allocator.get(key);
         held.map_or_else(Vec::new, |held| held.addresses.clone())
     }
 
-    /// The addresses to review: by the service's own word where that is newer than our books, then
-    /// by our books.
+    /// The addresses to review: those that the service publishes, where that is newer than what the
+    /// allocator has given it, then the latter.
     fn claims(&self, key: &ServiceKey) -> [Vec<IpAddr>; 2] {
         let held = self.held(key);
-        let own_word = (self.services.get(key)).filter(|entry| entry.foreign || held.is_empty());
-        [own_word.map_or_else(Vec::new, Entry::published), held]
+        let published = (self.services.get(key)).filter(|entry| entry.foreign || held.is_empty());
+        [published.map_or_else(Vec::new, Entry::published), held]
     }
 
     /// The next change to a service's status, to be written and to come back as
@@ -226,7 +226,7 @@ impl Controller {
         self.grants.insert((Reverse(by_name), key));
     }
 
-    /// Gives the service what it lacks, if that is there, and tells what has changed.
+    /// Gives the service what it lacks, if that is free, and returns what has changed.
     fn grant(&mut self, key: &ServiceKey) -> Option<StatusChange> {
         let service = &self.services.get(key)?.service;
         if !self.serves(service) {
@@ -248,7 +248,7 @@ impl Controller {
         self.tell(key, &held, plan.shortfall)
     }
 
-    /// The change to tell after a grant, if there is any.
+    /// The change to report after a grant, if there is any.
     fn tell(
         &mut self,
         key: &ServiceKey,

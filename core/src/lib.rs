@@ -8,7 +8,7 @@
 //!
 //! This crate is a deterministic function of its inputs: it opens no socket or file, spawns
 //! nothing, takes no lock, and reads neither a clock nor a source of randomness. It knows services,
-//! pools and nodes; how a VIP is told to the network is the business of the backends behind
+//! pools and nodes; how a VIP is announced is up to the backends behind
 //! [`backend::Backend`].
 
 pub mod address;

@@ -141,8 +141,8 @@ fn known_pools(known: &[Arc<str>]) -> String {
     if known.is_empty() {
         "no pool is configured".to_owned()
     } else {
-        let names: Vec<_> = known.iter().map(|name| format!("{name:?}")).collect();
-        format!("the configuration has {}", listed(&names))
+        let names = known.iter().map(|name| format!("{name:?}"));
+        format!("the configuration has {}", listed(names))
     }
 }
 
@@ -172,13 +172,11 @@ fn exhausted(families: Families, pools: &[PoolUsage]) -> String {
 }
 
 fn in_pools(what: &str, families: Families, pools: &[PoolUsage]) -> String {
-    let pools: Vec<_> = (pools.iter())
-        .map(|pool| format!("pool {}", InPool(pool, families)))
-        .collect();
+    let pools = (pools.iter()).map(|pool| format!("pool {}", InPool(pool, families)));
     format!(
         "no available {} {what}: {}",
         wanted(families),
-        listed(&pools)
+        listed(pools)
     )
 }
 
@@ -203,11 +201,12 @@ impl fmt::Display for InPool<'_> {
 }
 
 /// The first few, so that a message stays readable with a hundred pools.
-fn listed(items: &[String]) -> String {
+pub(crate) fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 8;
-    let shown = items.get(..SHOWN).unwrap_or(items).join(", ");
-    match items.len().checked_sub(SHOWN) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
+    let more = items.len().saturating_sub(SHOWN);
+    let shown = items.take(SHOWN).collect::<Vec<_>>().join(", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

@@ -18,9 +18,9 @@ pub(super) struct Entry {
     pub(super) foreign: bool,
     /// The pool of the last [`super::StatusChange`], or of the re-adopted addresses.
     pub(super) pool: Option<Arc<str>>,
-    /// Why it has not all it wants, as told by the last event about that.
+    /// Why it has not all it wants, as the last event about that said.
     pub(super) shortfall: Option<Box<Shortfall>>,
-    /// What the review found, to be told with the outcome.
+    /// What the review found, to be reported with the outcome.
     pub(super) events: Vec<Event>,
 }
 

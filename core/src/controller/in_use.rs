@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Controller;
-use crate::allocator::{Allocator, Blocks, Tenant};
+use crate::allocator::{Allocator, Blocks, Tenant, listed};
 use crate::config::Config;
 use crate::service::ServiceKey;
 
@@ -21,7 +21,7 @@ use crate::service::ServiceKey;
 pub struct ConfigInUse {
     /// The configuration that waits.
     pub config: Arc<Config>,
-    /// The services in the way, with their addresses.
+    /// The services that it waits for, with their addresses.
     pub holders: BTreeMap<ServiceKey, Vec<IpAddr>>,
     blocks: Blocks,
 }
@@ -38,14 +38,15 @@ impl ConfigInUse {
 
 impl fmt::Display for ConfigInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the new configuration waits: it has no pool for addresses in use:")?;
-        for (index, (service, addresses)) in self.holders.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
+        let holders = self.holders.iter().map(|(service, addresses)| {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            write!(f, "{comma} {} ({service})", addresses.join(" and "))?;
-        }
-        f.write_str(
-            "; keep a pool for them, or delete these services or move them to other addresses",
+            format!("{} of {service}", addresses.join(" and "))
+        });
+        write!(
+            f,
+            "the new configuration waits: it has no pool for addresses in use ({}); keep a pool for \
+             them, or delete these services or move them to other addresses",
+            listed(holders)
         )
     }
 }
@@ -70,8 +71,8 @@ impl Controller {
         }
     }
 
-    /// What is in use: by our books, and by those who are about to be reviewed and may keep what
-    /// they publish.
+    /// What is in use: what is assigned, and what services that are about to be reviewed publish
+    /// and may keep.
     ///
     /// At the start nothing is, and addresses that a configuration does not allow are replaced. But
     /// one without any pools could only take all addresses away, so it waits too.
@@ -89,7 +90,7 @@ impl Controller {
         }
     }
 
-    /// What a service that is yet to be reviewed will ask to keep, beside what it has by our books.
+    /// What a service that is yet to be reviewed will ask to keep, beside what is assigned to it.
     fn claimed(&self, key: &ServiceKey) -> Option<(Tenant, Vec<IpAddr>)> {
         if let Some(addresses) = self.reserved.get(key) {
             return Some((Tenant::unknown(key.clone()), addresses.clone()));
@@ -101,7 +102,7 @@ impl Controller {
     }
 
     /// What is assigned is carried over. The little that the configuration has a pool for but does
-    /// not allow (avoided addresses) is dropped, and told by the review, which follows for all
+    /// not allow (avoided addresses) is dropped, and reported by the review, which follows for all
     /// services.
     fn put_in_force(&mut self, config: Arc<Config>) {
         let before = std::mem::replace(&mut self.allocator, Allocator::new(&config));
@@ -115,8 +116,8 @@ impl Controller {
         }
     }
 
-    /// Keeps the list of services in the way of a waiting configuration, after a change of what a
-    /// service holds.
+    /// Updates the list of services that a configuration waits for, after a change of what one of
+    /// them has.
     pub(super) fn note_holding(&mut self, key: &ServiceKey) {
         let Some(mut waiting) = self.refused.take() else {
             return;

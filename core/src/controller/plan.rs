@@ -21,7 +21,7 @@ pub(super) enum Shortfall {
     /// It wants nothing.
     #[error("the service is not of type LoadBalancer")]
     NotLoadBalancer,
-    /// What it wants cannot be told.
+    /// Its address families are unclear.
     #[error(transparent)]
     Families(#[from] FamiliesError),
     /// The addresses it asks for cannot be understood.

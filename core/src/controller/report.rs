@@ -1,4 +1,4 @@
-//! What the controller tells.
+//! What the controller reports.
 
 use std::mem::{Discriminant, discriminant};
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use super::plan::Shortfall;
 use crate::allocator::{Refusal, quoted};
 use crate::service::{FamiliesError, ServiceKey};
 
-/// A service's new status, to be written as a whole, and what to tell about it.
+/// A service's new status, to be written as a whole, and the events about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusChange {
     /// The service.
@@ -95,7 +95,7 @@ impl Event {
 }
 
 impl Shortfall {
-    /// The event to tell when this becomes true of a service that has `addresses`.
+    /// The event about this becoming true of a service that has `addresses`.
     pub(super) fn event(&self, service: &ServiceKey, addresses: &[IpAddr]) -> Option<Event> {
         let failed = || format!("Failed to allocate IP for \"{service}\": {self}");
         match self {

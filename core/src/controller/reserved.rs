@@ -1,9 +1,8 @@
 //! Addresses of services that are not known.
 //!
-//! Where the source can be incomplete, as files are while one of them is broken or has not arrived
-//! on this node, a service may be missing only for a while. What it had is kept for it: it is given
-//! to nobody anew. But it stands in nobody's way who has it already, such as a service that shares
-//! the address.
+//! A source can be incomplete: a file may be broken, or not have arrived on this node yet. The
+//! addresses of the services in it stay reserved: no other service gets them. A service that has
+//! such an address already, because the two share it, keeps it.
 
 use std::net::IpAddr;
 
@@ -12,7 +11,7 @@ use crate::allocator::Tenant;
 use crate::service::ServiceKey;
 
 impl Controller {
-    /// Notes what a service has that is not known.
+    /// Reserves the addresses of a service that is not known.
     pub(super) fn reserve(&mut self, key: ServiceKey, addresses: Vec<IpAddr>) {
         if !self.services.contains_key(&key) {
             self.reserved.insert(key.clone(), addresses);
@@ -20,7 +19,7 @@ impl Controller {
         }
     }
 
-    /// Keeps for a service that is not known what nobody else has.
+    /// Assigns to a service that is not known those of its addresses that no other service has.
     pub(super) fn review_reserved(&mut self, key: &ServiceKey) {
         let Some(addresses) = self.reserved.get(key) else {
             return;
@@ -35,8 +34,8 @@ impl Controller {
         }
     }
 
-    /// Takes reservations back from addresses that a service claims to have. They are reviewed
-    /// after it, before anything is granted.
+    /// Lifts the reservations of addresses that a service claims to have. They are reviewed after
+    /// it, before anything is granted.
     pub(super) fn make_way<'a>(&mut self, claimed: impl Iterator<Item = &'a IpAddr>) {
         if self.reserved.is_empty() {
             return;

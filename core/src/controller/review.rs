@@ -12,12 +12,11 @@ use crate::service::{Families, Service};
 pub(super) struct Kept {
     /// What the service keeps; the allocator approves of it.
     pub(super) addresses: Vec<IpAddr>,
-    /// What to tell about addresses that it loses through no wish of its own.
+    /// The event about addresses that it loses without having asked for others.
     pub(super) event: Option<Event>,
 }
 
-/// Of the `current` addresses, by our books or by the service's own word, those that the service
-/// may keep.
+/// Of the `current` addresses, assigned or published, those that the service may keep.
 pub(super) fn keep(
     allocator: &Allocator,
     service: &Service,

@@ -30,7 +30,7 @@ pub enum Families {
     },
 }
 
-/// Why the families of a Service cannot be told. Nothing is allocated until the Service is changed.
+/// Why the families of a Service are unclear. Nothing is allocated until the Service is changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FamiliesError {
     /// The API server has not given it a cluster IP (yet).

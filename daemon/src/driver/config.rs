@@ -4,14 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use carillon_core::config::{Config, legacy};
-use carillon_core::controller::{ConfigInUse, Controller};
+use carillon_core::controller::Controller;
 use tracing::{error, info, warn};
 
-use super::join;
 use crate::objects::{ConfigText, ObjectKey};
-
-/// How many of the services that keep a configuration from taking effect are named.
-const NAMED: usize = 5;
 
 /// The state of the configuration.
 pub(super) struct ConfigState {
@@ -101,7 +97,7 @@ impl ConfigState {
 
     /// Takes in what the controller has decided. Returns a configuration that has come into force.
     pub(super) fn decided(&mut self, controller: &Controller, at: Instant) -> Option<Arc<Config>> {
-        let waiting = controller.refused().map(in_use);
+        let waiting = controller.refused().map(ToString::to_string);
         if waiting != self.waiting {
             if let Some(waiting) = &waiting {
                 warn!("{waiting}");
@@ -123,21 +119,4 @@ impl ConfigState {
         self.in_force = Some(now.clone());
         Some(now.clone())
     }
-}
-
-/// Why a configuration waits.
-fn in_use(refused: &ConfigInUse) -> String {
-    let holders = refused.holders.iter().take(NAMED);
-    let named: Vec<String> = holders
-        .map(|(service, ips)| format!("{} of {service}", join(ips)))
-        .collect();
-    let more = match refused.holders.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(
-        "the new configuration waits: it has no pool for addresses in use ({}{more}); keep a pool \
-         for them, or delete these services or move them to other addresses",
-        named.join(", ")
-    )
 }

@@ -24,8 +24,8 @@ fn a_configuration_waits_for_the_addresses_it_has_no_pool_for() {
     assert_eq!(refused.config, new);
     assert_eq!(
         refused.to_string(),
-        "the new configuration waits: it has no pool for addresses in use: 192.0.2.1 (default/a), \
-         192.0.2.2 (default/b); keep a pool for them, or delete these services or move them to \
+        "the new configuration waits: it has no pool for addresses in use (192.0.2.1 of default/a, \
+         192.0.2.2 of default/b); keep a pool for them, or delete these services or move them to \
          other addresses"
     );
 
