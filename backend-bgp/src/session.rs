@@ -9,7 +9,7 @@
 //! Its owner tells it everything that happens, with the time, and then asks for events, octets and
 //! the next deadline until there is nothing more.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -47,6 +47,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
 /// How long the last withdrawals may take when a session is stopped.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+/// How many reasons are remembered; a peer may send a different one each time.
+const MAX_TOLD: usize = 16;
 
 /// What happens to a session.
 #[derive(Debug)]
@@ -113,10 +115,10 @@ pub(crate) struct Session {
     farewell: Option<Notification>,
     events: VecDeque<Event>,
     last_error: Option<String>,
-    /// Why the session that was there is not: the attempts since then rarely say.
-    lost: Option<String>,
-    /// The reason that was told for the attempts failing, so that it is told once.
-    told: Option<String>,
+    /// The last error that is more than a connection which could not be made or broke early.
+    cause: Option<String>,
+    /// What was told since the session was last Established, so that it is told once.
+    told: BTreeSet<String>,
     counters: Counters,
 }
 
@@ -148,8 +150,8 @@ impl Session {
             farewell: None,
             events: VecDeque::new(),
             last_error: None,
-            lost: None,
-            told: None,
+            cause: None,
+            told: BTreeSet::new(),
             counters: Counters::default(),
         }
     }
@@ -257,23 +259,30 @@ impl Session {
     /// An event that ends the connection, or the attempt at one; what comes after the end is no
     /// news.
     fn lose(&mut self, event: fsm::Event, reason: String, now: Instant) {
+        use fsm::Event::{ConnectRetryExpired, TcpFailed};
         let before = self.state;
         if fsm::next(before, event).0 == before {
             return;
         }
         self.last_error = Some(reason.clone());
         self.fire(event, now);
-        let peer = self.name();
-        if before == State::Established {
-            self.lost = Some(reason.clone());
-            tracing::warn!(peer, state = %self.state, reason, "BGP session lost");
-        } else if self.told.as_ref() == Some(&reason) {
-            tracing::debug!(peer, state = %self.state, reason, "BGP session still not established");
-            return;
-        } else {
-            tracing::warn!(peer, state = %self.state, reason, "BGP session cannot be established");
+        let established = before == State::Established;
+        if established || !matches!(event, TcpFailed | ConnectRetryExpired) {
+            self.cause = Some(reason.clone());
         }
-        self.told = Some(reason.clone());
+        if self.told.len() == MAX_TOLD {
+            self.told.clear();
+        }
+        let news = self.told.insert(reason.clone());
+        let (peer, state) = (self.name(), self.state);
+        if established {
+            tracing::warn!(peer, %state, reason, "BGP session lost");
+        } else if news {
+            tracing::warn!(peer, %state, reason, "BGP session cannot be established");
+        } else {
+            tracing::debug!(peer, %state, reason, "BGP session still not established");
+            return;
+        }
         self.events.push_back(Event::Down(reason));
     }
 

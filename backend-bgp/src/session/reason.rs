@@ -75,9 +75,14 @@ fn is_limited_to_one_hop(peer: &Peer) -> bool {
 
 /// The connection ended without a word.
 pub(super) fn closed(state: State, local: Option<IpAddr>, error: Option<&io::Error>) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
     let how = match error {
-        Some(error) => format!("connection lost ({error})"),
-        None => "the router closed the connection".to_owned(),
+        // A router that closes before it has read everything resets the connection: whether it does
+        // is chance, and no reason to tell the same thing in two ways.
+        Some(error) if !matches!(error.kind(), BrokenPipe | ConnectionReset) => {
+            format!("connection lost ({error})")
+        }
+        Some(_) | None => "the router closed the connection".to_owned(),
     };
     match (state, local) {
         (State::OpenSent, Some(local)) => {

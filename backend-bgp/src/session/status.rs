@@ -32,11 +32,11 @@ impl Session {
         }
     }
 
-    /// The last error, and if that is only of an attempt to come back, why that is necessary.
+    /// The last error, and if that only says that an attempt failed, what may be behind it.
     fn what_went_wrong(&self) -> Option<String> {
         let last = self.last_error.as_ref()?;
-        Some(match &self.lost {
-            Some(lost) if lost != last => format!("{last}. The session was lost before: {lost}"),
+        Some(match &self.cause {
+            Some(cause) if cause != last => format!("{last}. Before that: {cause}"),
             Some(_) | None => last.clone(),
         })
     }

@@ -22,8 +22,8 @@ impl Session {
         let context = agreement.context();
         self.rib.start(context.families, context.peer_type);
         self.counters.established += 1;
-        self.told = None;
-        self.last_error = self.lost.take().or(self.last_error.take());
+        self.told.clear();
+        self.last_error = self.cause.take().or(self.last_error.take());
         let peer = self.name();
         tracing::info!(peer, state = %self.state, local = %agreement.local, "BGP session up");
         self.events.push_back(super::Event::Up);

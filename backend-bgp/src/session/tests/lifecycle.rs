@@ -221,6 +221,34 @@ fn attempts_become_rare_and_the_reason_is_told_once() {
     assert_eq!(pair.downs(), Vec::<&str>::new());
     pair.input(Input::ConnectFailed(io::ErrorKind::HostUnreachable.into()));
     assert_eq!(pair.downs().len(), 1, "another reason");
+    for kind in [
+        io::ErrorKind::ConnectionRefused,
+        io::ErrorKind::HostUnreachable,
+    ] {
+        pair.until_connect();
+        pair.input(Input::ConnectFailed(kind.into()));
+        assert_eq!(pair.downs(), Vec::<&str>::new(), "told before");
+    }
+}
+
+/// BIRD accepts no connection for some time after it has said what is wrong.
+#[test]
+fn attempts_do_not_hide_what_is_wrong() {
+    let mut pair = Pair::open_sent(ebgp());
+    pair.say(|out| Notification::new(Reason::UnsupportedCapability).encode(out));
+    let said = pair.last_error();
+    for error in [None, Some(io::ErrorKind::ConnectionReset.into())] {
+        pair.until_connect();
+        pair.connect();
+        pair.input(Input::Closed(error));
+        let told = pair.last_error();
+        assert!(
+            told.starts_with("the router closed the connection before its OPEN")
+                && told.ends_with(&said),
+            "{told}"
+        );
+    }
+    assert_eq!(pair.downs(), Vec::<&str>::new(), "told once");
 }
 
 #[test]
