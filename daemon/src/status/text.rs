@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, TableStyle};
 
-use super::{Neighbor, Pool, Service, Status, Usage};
+use super::{Neighbor, Pool, Status, Usage};
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +26,7 @@ pub(super) fn render(status: &Status, all: bool) -> String {
     problems(&mut out, status);
     configuration(&mut out, status);
     pools(&mut out, &status.pools);
-    services(&mut out, &status.services, all);
+    services(&mut out, status, all);
     neighbors(&mut out, &status.neighbors, all);
     out
 }
@@ -87,7 +87,8 @@ fn pools(out: &mut String, pools: &[Pool]) {
     line(out, &table.to_string());
 }
 
-fn services(out: &mut String, services: &[Service], all: bool) {
+fn services(out: &mut String, status: &Status, all: bool) {
+    let services = &status.services;
     heading(out, "Services");
     if services.is_empty() {
         line(out, "  no Service of type LoadBalancer");
@@ -101,6 +102,10 @@ fn services(out: &mut String, services: &[Service], all: bool) {
             services.len()
         ),
     );
+    let heard = |neighbor: &Neighbor| neighbor.sent_prefixes > 0;
+    if announced > 0 && !status.neighbors.iter().any(heard) {
+        line(out, "  but no peer is up to hear it: see Peers");
+    }
     // What needs a look comes first.
     let (fine, troubled): (Vec<_>, Vec<_>) = services
         .iter()

@@ -1,5 +1,5 @@
 use super::*;
-use crate::status::{Announced, Configuration, Problems};
+use crate::status::{Announced, Configuration, Problems, Service};
 
 fn service(name: &str, why: Option<&str>) -> Service {
     Service {
@@ -100,4 +100,17 @@ fn what_is_known_of_a_peer_fits_the_screen() {
         "{text}"
     );
     assert!(text.contains("Established  1d1h"), "{text}");
+}
+
+#[test]
+fn announcing_to_nobody_is_told() {
+    let services = vec![service("default/fine", None)];
+    let text = render(
+        &Status {
+            services,
+            ..Status::default()
+        },
+        false,
+    );
+    assert!(text.contains("no peer is up to hear it"), "{text}");
 }
