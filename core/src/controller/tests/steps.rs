@@ -454,3 +454,18 @@ fn the_primary_family_comes_first() {
         assert_eq!(cluster.addresses("s"), ips(&[gets]));
     }
 }
+
+#[test]
+fn a_bad_request_takes_nothing_away() {
+    let (mut cluster, _) = Cluster::start(&pools(), vec![described("has=192.0.2.2")]);
+    cluster.put(described("ask=host has=192.0.2.2"));
+    assert_eq!(
+        told(&cluster.settle()),
+        [
+            "LoadBalancerFailed: invalid requested loadbalancer IPs: invalid spec.loadBalancerIP \
+             \"host\": not an IP address"
+        ]
+    );
+    assert_eq!(cluster.addresses("s"), ips(&["192.0.2.2"]));
+    assert_eq!(cluster.settle(), []);
+}
