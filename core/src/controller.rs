@@ -9,10 +9,10 @@
 //! The controller stores nothing: what the services publish is the record of what was given. A
 //! restart is an empty controller that reviews what is published.
 //!
-//! Every marked service is *reviewed* before anything is *granted*, so that no address that a
-//! service publishes is given to another. Reviews go by number of addresses, then by key; grants go
-//! first to services that ask for an address by name, then by key. So the result does not depend on
-//! the order of the inputs between two drains of [`Controller::poll_change`].
+//! Every service that has addresses is *reviewed* before anything is *granted*, so that no address
+//! that a service publishes is given to another. Reviews go by number of addresses, then by key;
+//! grants go first to services that ask for an address by name, then by key. So the result does not
+//! depend on the order of the inputs between two drains of [`Controller::poll_change`].
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,14 +129,16 @@ impl Controller {
         }
     }
 
-    /// Marks a service for review.
+    /// Marks a service for review, if it has anything to keep, or for a grant.
     pub(super) fn mark(&mut self, key: ServiceKey) {
-        let addresses = self.claims(&key).map(|claim| claim.len());
-        self.reviews.insert((
-            !self.services.contains_key(&key),
-            Reverse(addresses.into_iter().max().unwrap_or_default()),
-            key,
-        ));
+        let is_reserved = self.reserved.contains_key(&key);
+        let [published, held] = self.claims(&key);
+        let addresses = published.len().max(held.len());
+        if addresses > 0 || is_reserved {
+            self.reviews.insert((is_reserved, Reverse(addresses), key));
+        } else {
+            self.queue_grant(key);
+        }
     }
 
     /// What the allocator has given the service.
@@ -230,19 +232,20 @@ impl Controller {
     fn grant(&mut self, key: &ServiceKey) -> Option<StatusChange> {
         let service = &self.services.get(key)?.service;
         if !self.serves(service) {
+            self.waiting.remove(key);
             return None;
         }
-        let plan = plan(&self.allocator, service);
+        let held = self.held(key);
+        let plan = plan(&self.allocator, service, held.clone());
         let tenant = Tenant::of(service);
         if plan.shortfall.is_some() && service.is_load_balancer {
             self.waiting.insert(key.clone());
         } else {
             self.waiting.remove(key);
         }
-        let held = self.held(key);
         if plan.addresses.is_empty() {
             self.release(key);
-        } else {
+        } else if plan.addresses != held {
             self.assign(tenant, plan.addresses);
         }
         self.tell(key, &held, plan.shortfall)
@@ -339,7 +342,7 @@ impl Controller {
         if self.in_force.is_none() {
             return Some("no configuration is in force yet".to_owned());
         }
-        let shortfall = plan(&self.allocator, service).shortfall;
+        let shortfall = plan(&self.allocator, service, self.held(&service.key)).shortfall;
         shortfall.map(|shortfall| shortfall.to_string())
     }
 

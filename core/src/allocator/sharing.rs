@@ -43,8 +43,8 @@ impl SharingKeys {
 
 /// The addresses in use with the same keys, in block order, and which ports are taken on them.
 ///
-/// As the addresses that use a port are some of the members, both lists are
-/// equal up to the first member on which the port is free, which bisection finds.
+/// As the addresses that use a port are some of the members, both lists are equal up to the first
+/// member on which the port is free, which bisection finds.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     members: SortedVec<Position>,
@@ -90,16 +90,16 @@ impl Group {
         let used: Vec<_> = (ports.into_iter())
             .filter_map(|port| self.used.get(port))
             .collect();
-        let mut candidate = *self.members.first()?;
-        loop {
-            let passed = candidate;
-            for used in &used {
-                candidate = first_outside(&self.members, used, candidate)?;
-            }
-            if candidate == passed {
-                return Some(candidate);
+        let (mut candidate, mut agreed) = (*self.members.first()?, 0);
+        for taken in used.iter().cycle() {
+            let next = first_outside(&self.members, taken, candidate)?;
+            agreed = if next == candidate { agreed + 1 } else { 1 };
+            candidate = next;
+            if agreed == used.len() {
+                break;
             }
         }
+        Some(candidate)
     }
 }
 

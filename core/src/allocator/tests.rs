@@ -116,11 +116,10 @@ fn a_port_of_one_protocol_has_one_holder() {
         fails(allocator.check(&tenant("c", "x", &[443, 8080]), &[ip("192.0.2.1")])),
         "port TCP/443 is already in use on 192.0.2.1 by default/b"
     );
-    let mut udp = tenant("c", "x", &[]);
-    udp.ports.insert(Port {
-        protocol: Protocol::Udp,
-        number: 53,
-    });
+    let mut udp = tenant("c", "x", &[53]);
+    udp.ports
+        .iter_mut()
+        .for_each(|port| port.protocol = Protocol::Udp);
     give(&mut allocator, &udp, "192.0.2.1");
     give(&mut allocator, &tenant("b", "x", &[443, 8443]), "192.0.2.1");
     assert!(

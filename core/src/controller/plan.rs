@@ -53,12 +53,11 @@ impl From<Shortfall> for Plan {
     }
 }
 
-/// The plan for a service whose present addresses, if it has any, have passed review.
-pub(super) fn plan(allocator: &Allocator, service: &Service) -> Plan {
+/// The plan for a service that has the addresses `held`; they have passed review.
+pub(super) fn plan(allocator: &Allocator, service: &Service, held: Vec<IpAddr>) -> Plan {
     if !service.is_load_balancer {
         return Shortfall::NotLoadBalancer.into();
     }
-    let held = (allocator.get(&service.key)).map_or_else(Vec::new, |held| held.addresses.clone());
     match (&service.families, &service.requested) {
         (Err(error), _) => Shortfall::Families(error.clone()).into(),
         (Ok(_), Err(error)) => Plan {
