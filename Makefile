@@ -23,9 +23,11 @@ bench: root setup ## Run the benchmarks, or the one that NAME=… names
 	cargo build --release --package carillon
 	cargo run --release --package carillon-lab --bin bench -- $(NAME)
 
-lint: ## Check formatting, lints, lengths, and the licences of the dependencies
+lint: ## Check formatting, lints, documentation, lengths, and the licences of the dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package carillon --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace
 	@git ls-files '*.rs' | grep -vE '(^|/)tests(/|\.rs$$)' | xargs wc -l | awk '\
 	$$2 != "total" && $$1 > 400 { print $$2 ": " $$1 " lines, 400 are allowed"; bad = 1 } \
 	END { exit bad }'

@@ -4,7 +4,8 @@
 //! and randomness.
 #![expect(
     clippy::disallowed_methods,
-    reason = "here time is read and tasks are started, to be arguments everywhere else"
+    clippy::disallowed_types,
+    reason = "here is what every other file takes as an argument: sockets, tasks, time, randomness"
 )]
 
 use std::io;

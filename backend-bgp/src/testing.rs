@@ -1,4 +1,5 @@
 //! Scripted routers on the loopback interface, for tests.
+#![expect(clippy::disallowed_types, reason = "a scripted router has a socket")]
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};

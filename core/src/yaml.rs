@@ -265,13 +265,11 @@ impl Builder {
                 merges,
                 ..
             } => {
-                let mut present = if merges.is_empty() {
-                    BTreeSet::new()
-                } else {
-                    entries.iter().map(|e| Rc::clone(&e.key)).collect()
-                };
-                for merged in merges {
-                    merge(&mut entries, &mut present, &merged, open.position)?;
+                if !merges.is_empty() {
+                    let mut present = entries.iter().map(|e| Rc::clone(&e.key)).collect();
+                    for merged in merges {
+                        merge(&mut entries, &mut present, &merged, open.position)?;
+                    }
                 }
                 Content::Mapping(entries)
             }

@@ -11,6 +11,7 @@ use carillon_core::selector::{Operator, Requirement, Selector};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::packet::Message;
 use crate::testing::{Connection, peer_at, soon};
 
 #[tokio::test]
@@ -26,6 +27,8 @@ struct World {
     generation: u64,
     node: Node,
     config: Config,
+    /// The pool that the VIPs belong to.
+    pool: &'static str,
     vips: Vec<IpAddr>,
 }
 
@@ -46,6 +49,7 @@ impl World {
                 pools: [(pool.name.clone(), Arc::new(pool))].into(),
                 peers: peers.into_iter().map(Arc::new).collect(),
             },
+            pool: "pool",
             vips: vec!["198.51.100.1".parse().unwrap()],
         }
     }
@@ -58,7 +62,7 @@ impl World {
         for vip in &self.vips {
             let announcement = Announcement {
                 vip: *vip,
-                pool: "pool".into(),
+                pool: self.pool.into(),
                 services: Vec::new(),
             };
             set.by_vip.insert(*vip, Arc::new(announcement));
@@ -110,6 +114,48 @@ async fn a_change_of_advertisements_leaves_sessions_alone() {
     world.vips.push("198.51.100.2".parse().unwrap());
     assert_eq!(world.set(&mut backend).await, []);
     connection.table_of(3).await;
+}
+
+#[tokio::test]
+async fn a_renamed_and_extended_pool_is_no_change_to_the_peer() {
+    let (listener, peer) = listener().await;
+    let mut world = World::new([peer]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    up(&mut backend).await;
+    connection.table_of(1).await;
+
+    world.pool = "renamed";
+    let renamed = Pool {
+        name: "renamed".into(),
+        blocks: vec!["198.51.100.0/24".parse().unwrap()],
+        ..Pool::clone(&world.config.pools["pool"])
+    };
+    let other = Pool {
+        name: "pool".into(),
+        ..renamed.clone()
+    };
+    let pools = [renamed, other].map(|pool| (pool.name.clone(), Arc::new(pool)));
+    world.config.pools = pools.into();
+    assert_eq!(world.set(&mut backend).await, []);
+    world.vips.push("198.51.100.2".parse().unwrap());
+    world.set(&mut backend).await;
+    let added = "198.51.100.2/32".parse().unwrap();
+    loop {
+        let message = connection.message().await.expect("the connection stays");
+        let Message::Update(update) = message else {
+            continue;
+        };
+        let prefixes = [update.announced, update.withdrawn].concat();
+        assert!(
+            prefixes.iter().all(|prefix| *prefix == added),
+            "{prefixes:?}"
+        );
+        if !prefixes.is_empty() {
+            break;
+        }
+    }
 }
 
 #[tokio::test]
