@@ -169,9 +169,10 @@ impl Journal {
         let Some(file) = self.locked.take() else {
             return;
         };
-        let result = if self.read.lines > 2 * self.entries.len() + SLACK {
-            self.compact()
-        } else if pending.is_empty() {
+        let is_long = self.read.lines > 2 * self.entries.len() + SLACK;
+        // A directory without room or leave for a new file still lets the old one grow.
+        let is_written = (is_long && self.compact().is_ok()) || pending.is_empty();
+        let result = if is_written {
             Ok(())
         } else {
             self.append(&file, &pending)

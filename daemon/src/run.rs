@@ -84,7 +84,11 @@ async fn drive(
         let due = again.or_else(|| driver.due());
         tokio::select! {
             reason = end.wait() => return reason,
-            Some(batch) = batches.recv() => {
+            batch = batches.recv() => {
+                let Some(batch) = batch else {
+                    error!("the reader of the files has died");
+                    return "carillon cannot follow its files any more";
+                };
                 driver.take(batch, Instant::now());
                 while let Ok(batch) = batches.try_recv() {
                     driver.take(batch, Instant::now());
@@ -130,6 +134,7 @@ async fn stop(driver: Driver, reason: &'static str, end: &mut End) -> Result<Exi
 struct End {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl End {
@@ -137,6 +142,7 @@ impl End {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -144,6 +150,7 @@ impl End {
         tokio::select! {
             _ = self.terminate.recv() => "carillon was terminated",
             _ = self.interrupt.recv() => "carillon was interrupted",
+            _ = self.hangup.recv() => "carillon's terminal was closed",
         }
     }
 }
