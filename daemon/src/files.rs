@@ -8,7 +8,7 @@
 //! holds up the protocols. What cannot be read or understood never takes anything away: the last
 //! good version stays in force.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ use watch::Watch;
 /// How many batches may wait for the driver; then reading waits too, and changes collect in the
 /// directory.
 const QUEUE: usize = 64;
+/// How many files a routine scan compares before it sees to what the kernel has told meanwhile.
+const STRIDE: usize = 64;
 
 /// What the files source reads.
 #[derive(Clone, Debug)]
@@ -91,6 +93,8 @@ struct Source {
     /// The version of each file that was read last; `None` if it is not certain that it was
     /// complete.
     stamps: HashMap<Arc<str>, Option<read::Stamp>>,
+    /// The files that a routine scan has still to compare.
+    backlog: VecDeque<Arc<str>>,
     synced: bool,
     told: Arc<Problems>,
 }
@@ -102,6 +106,7 @@ impl Source {
             agenda: Agenda::new(Instant::now()),
             catalog: Catalog::new(options.config),
             stamps: HashMap::new(),
+            backlog: VecDeque::new(),
             synced: false,
             told: Arc::default(),
             dir: options.dir,
@@ -116,8 +121,13 @@ impl Source {
             if !batch.is_empty() && sender.blocking_send(batch).is_err() {
                 return;
             }
-            self.watch
-                .wait(self.agenda.next().saturating_duration_since(Instant::now()));
+            let now = Instant::now();
+            let next = if self.backlog.is_empty() {
+                self.agenda.next()
+            } else {
+                now
+            };
+            self.watch.wait(next.saturating_duration_since(now));
         }
     }
 
@@ -134,6 +144,10 @@ impl Source {
         }
         for name in self.agenda.take_uncertain(Instant::now()) {
             self.look_if_settled(&name, &mut batch.changes);
+        }
+        let stride = self.backlog.len().min(STRIDE);
+        for name in self.backlog.drain(..stride).collect::<Vec<_>>() {
+            self.compare(&name, Scan { atomic: false }, &mut batch.changes);
         }
         let mut directory = self.told.directory.clone();
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
@@ -172,21 +186,29 @@ impl Source {
         for name in gone {
             self.forget(&name, &mut batch.changes);
         }
+        if self.synced && !scan.atomic {
+            self.backlog = names.into_iter().collect();
+            return watched;
+        }
         for name in names {
-            let path = self.dir.join(&*name);
-            let found = read::Stamp::of(&path).ok();
-            if found.is_some() && self.stamps.get(&name) == Some(&found) {
-                continue;
-            }
-            if scan.atomic {
-                self.look(&name, &mut batch.changes);
-            } else {
-                self.look_if_settled(&name, &mut batch.changes);
-            }
+            self.compare(&name, scan, &mut batch.changes);
         }
         batch.synced = !self.synced;
         self.synced = true;
         watched
+    }
+
+    /// Looks at a file if its version is not the one read last.
+    fn compare(&mut self, name: &Arc<str>, scan: Scan, changes: &mut Vec<Change>) {
+        let found = read::Stamp::of(&self.dir.join(&**name)).ok();
+        if found.is_some() && self.stamps.get(name) == Some(&found) {
+            return;
+        }
+        if scan.atomic {
+            self.look(name, changes);
+        } else {
+            self.look_if_settled(name, changes);
+        }
     }
 
     /// Reads one file, unless it may still be being written.

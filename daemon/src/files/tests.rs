@@ -310,3 +310,27 @@ fn a_file_too_long_is_refused() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn a_routine_scan_goes_through_the_directory_in_strides() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut source = Source::new(options(dir.path()));
+    assert!(source.step().synced);
+    // The kernel does not tell.
+    source.watch = Watch::new(elsewhere.path(), elsewhere.path());
+    for number in 0..=2 * STRIDE {
+        let path = dir.path().join(format!("{number}.yaml"));
+        fs::write(&path, service(&format!("s{number}"))).unwrap();
+    }
+    source.agenda.note(agenda::Notice::Lost, Instant::now());
+    let mut left = || {
+        source.step();
+        source.backlog.len()
+    };
+    let steps = [left(), left(), left(), left()];
+    assert_eq!(steps, [2 * STRIDE + 1, STRIDE + 1, 1, 0]);
+    // Just written, they are left until it is certain that they are complete.
+    let named = |number| format!("{number}.yaml");
+    assert!((0..=2 * STRIDE).all(|n| source.agenda.is_uncertain(&named(n))));
+}
