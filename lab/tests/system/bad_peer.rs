@@ -22,16 +22,16 @@ const NLRI: [u8; 4] = [24, 203, 0, 113];
 
 /// A good router, number 1, and a bad one, number 2, that listens on ports from 2000 on; the node
 /// announces 198.51.100.0 to all.
-struct BadSite {
+pub(crate) struct BadSite {
     site: Site,
     router: Frr,
-    bad: Vec<Listener>,
-    node: Carillon,
+    pub(crate) bad: Vec<Listener>,
+    pub(crate) node: Carillon,
 }
 
 impl BadSite {
     /// One with this number of bad peers; `more` is added to the configuration of each.
-    fn new(lab: &Lab, peers: usize, more: &str) -> Result<Self> {
+    pub(crate) fn new(lab: &Lab, peers: usize, more: &str) -> Result<Self> {
         let site = Site::new(lab)?;
         let router = site.router("router", 1, &[v4(11)])?;
         let host = site.host("bad", 2)?;
@@ -56,7 +56,7 @@ impl BadSite {
     }
 
     /// The good session was never disturbed, and changes still go through it.
-    fn check_good_session(&self) -> Result<()> {
+    pub(crate) fn check_good_session(&self) -> Result<()> {
         self.site.files.serve("api")?;
         await_table(
             &self.router,
@@ -385,7 +385,7 @@ fn a_silent_peer_is_given_up_after_the_hold_time() {
 }
 
 /// The resident memory of a daemon, in KiB.
-fn resident(node: &Carillon) -> Result<u64> {
+pub(crate) fn resident(node: &Carillon) -> Result<u64> {
     let path = format!("/proc/{}/status", node.process.id());
     let status = fs::read_to_string(path)?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

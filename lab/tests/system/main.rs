@@ -16,6 +16,7 @@ mod site;
 mod bad_input;
 mod bad_peer;
 mod fleet;
+mod hostile;
 mod interop;
 mod objects;
 mod outages;

@@ -92,6 +92,13 @@ impl Listener {
         Ok(Session(stream))
     }
 
+    /// A connection, if the daemon has made one.
+    pub(crate) fn try_accept(&self) -> Option<Session> {
+        let (stream, _) = self.0.accept().ok()?;
+        stream.set_nonblocking(false).ok()?;
+        Some(Session(stream))
+    }
+
     /// Waits for the daemon to connect and establishes a session with a good OPEN.
     pub(crate) fn establish(&self) -> Result<Session> {
         let mut session = self.accept()?;
@@ -109,10 +116,15 @@ impl Session {
         Ok(self.0.write_all(octets)?)
     }
 
+    /// Sending fails if the daemon takes nothing for this long.
+    pub(crate) fn set_write_timeout(&self, timeout: Duration) -> Result<()> {
+        Ok(self.0.set_write_timeout(Some(timeout))?)
+    }
+
     /// Asks for all IPv4 routes over and over and reads none of them, until the daemon does not
     /// read either.
     pub(crate) fn ask_until_full(&mut self) -> Result<()> {
-        self.0.set_write_timeout(Some(Duration::from_secs(1)))?;
+        self.set_write_timeout(Duration::from_secs(1))?;
         let requests = message(ROUTE_REFRESH, &[0, 1, 0, 1]).repeat(1000);
         let mut sent = 0..100;
         sent.find(|_| self.send(&requests).is_err());
