@@ -19,7 +19,9 @@ pub(crate) fn init(args: &LogArgs) {
     let builder = fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
-        .with_target(false);
+        .with_target(false)
+        // Whoever read the log may be gone; to report that on the same stream would panic.
+        .log_internal_errors(false);
     match args.log_format {
         LogFormat::Human => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
