@@ -9,6 +9,9 @@
 //! The controller stores nothing: what the services publish is the record of what was given. A
 //! restart is an empty controller that reviews what is published.
 //!
+//! Of several controllers of one cluster only the *leading* one grants; the others follow: their
+//! books are what the services publish, so that any of them can lead at once.
+//!
 //! Every service that has addresses is *reviewed* before anything is *granted*, so that no address
 //! that a service publishes is given to another. Reviews go by number of addresses, then by key;
 //! grants go first to services that ask for an address by name, then by key. So the result does not
@@ -53,6 +56,9 @@ pub enum Input {
     /// Every service and the configuration that existed at the start have been handed over. Until then
     /// nothing is decided.
     Synced,
+    /// From here on it is for this controller to grant, or no longer. What services publish must be
+    /// known to be the newest before it may lead.
+    Lead(bool),
 }
 
 /// The machine. It owns all facts about services, and decides which has which addresses.
@@ -60,6 +66,8 @@ pub enum Input {
 pub struct Controller {
     load_balancer_class: Option<String>,
     synced: bool,
+    /// It is for this controller to grant.
+    leads: bool,
     /// Until the first drain after the start: what is found then is not news.
     starting: bool,
     services: BTreeMap<ServiceKey, Entry>,
@@ -82,10 +90,11 @@ pub struct Controller {
 
 impl Controller {
     /// A controller for the services of a load balancer class; `None`: for those without a class.
-    /// It must see [`Input::Synced`] before it decides anything.
+    /// It must see [`Input::Synced`] before it decides anything; it leads until it is told not to.
     pub fn new(load_balancer_class: Option<String>) -> Self {
         Self {
             load_balancer_class,
+            leads: true,
             starting: true,
             ..Self::default()
         }
@@ -99,6 +108,23 @@ impl Controller {
             Input::ServiceDeleted(key) => self.forget(&key),
             Input::Reserved(key, addresses) => self.reserve(key, addresses),
             Input::Synced => self.synced = true,
+            Input::Lead(leads) => self.lead(leads),
+        }
+    }
+
+    /// Takes or gives up the lead. As after a restart, what is published counts and nothing else:
+    /// what was told and is not written yet is void.
+    fn lead(&mut self, leads: bool) {
+        if std::mem::replace(&mut self.leads, leads) == leads {
+            return;
+        }
+        self.starting = leads;
+        for key in self.services.keys().cloned().collect::<Vec<_>>() {
+            self.release(&key);
+            if let Some(entry) = self.services.get_mut(&key) {
+                *entry = Entry::new(entry.service.clone());
+            }
+            self.mark(key);
         }
     }
 
@@ -109,7 +135,14 @@ impl Controller {
         let key = service.key.clone();
         match self.services.get_mut(&key) {
             Some(entry) if entry.service == service => return,
-            Some(entry) => entry.update(service),
+            Some(entry) => {
+                let has_moved = entry.service.published != service.published;
+                entry.update(service);
+                // Another service may have what this one published until now.
+                if has_moved && !self.leads {
+                    self.release(&key);
+                }
+            }
             None => {
                 let mut entry = Entry::new(service);
                 entry.foreign = self.reserved.remove(&key).is_some();
@@ -134,7 +167,8 @@ impl Controller {
         let is_reserved = self.reserved.contains_key(&key);
         let [published, held] = self.claims(&key);
         let addresses = published.len().max(held.len());
-        if addresses > 0 || is_reserved {
+        let has_any = addresses > 0 || self.allocator.get(&key).is_some();
+        if has_any || is_reserved {
             self.reviews.insert((is_reserved, Reverse(addresses), key));
         } else {
             self.queue_grant(key);
@@ -151,7 +185,11 @@ impl Controller {
     /// allocator has given it, then the latter.
     fn claims(&self, key: &ServiceKey) -> [Vec<IpAddr>; 2] {
         let held = self.held(key);
-        let published = (self.services.get(key)).filter(|entry| entry.foreign || held.is_empty());
+        let entry = self.services.get(key);
+        if !self.leads {
+            return [entry.map_or_else(Vec::new, Entry::published), Vec::new()];
+        }
+        let published = entry.filter(|entry| entry.foreign || held.is_empty());
         [published.map_or_else(Vec::new, Entry::published), held]
     }
 
@@ -169,6 +207,8 @@ impl Controller {
                 return None;
             } else if let Some((_, _, key)) = self.reviews.pop_first() {
                 self.review(&key);
+            } else if !self.leads {
+                return None;
             } else if std::mem::take(&mut self.released) {
                 for key in self.waiting.clone() {
                     self.queue_grant(key);

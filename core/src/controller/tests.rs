@@ -6,6 +6,7 @@ use crate::config::Pool;
 use crate::service::{Families, Ingress, Port, Protocol, ServiceFacts, TrafficPolicy};
 
 mod changes;
+mod lead;
 mod live;
 mod model;
 mod properties;
