@@ -10,13 +10,16 @@ use crate::objects::ObjectKey;
 #[cfg(test)]
 mod tests;
 
+/// The version and the revision of the source, as in `0.1.0 (0123456789ab)`.
+pub(crate) const VERSION: &str = env!("CARILLON_VERSION");
+
 /// Announces service addresses to the network, so that clients outside reach them.
 ///
 /// Carillon gives each Service of type LoadBalancer an address from a pool, and announces it from
 /// every node that may serve it. Pools and peers are configured as in MetalLB's ConfigMap.
 #[derive(Debug, Parser)]
 #[command(
-    version,
+    version = VERSION,
     propagate_version = true,
     after_help = "Examples:\n  \
         carillon check /etc/carillon         Is what I wrote right?\n  \

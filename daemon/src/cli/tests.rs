@@ -30,3 +30,11 @@ fn every_command_is_explained_by_examples() {
         assert!(examples.contains(&example), "{examples}");
     }
 }
+
+#[test]
+fn the_version_names_the_revision() {
+    let version = Cli::command().render_version();
+    let package = concat!("carillon ", env!("CARGO_PKG_VERSION"), " (");
+    assert!(version.starts_with(package), "{version}");
+    assert!(version.len() > package.len() + 7, "{version}");
+}
