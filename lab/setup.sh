@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the lab needs and this machine lacks, with Debian's package manager; does nothing
-# when everything is there. The routers' system services are neither started nor enabled.
+# when everything is there. The system services that come along are neither started nor enabled.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -15,6 +15,12 @@ nft             nftables
 ping            iputils-ping
 tcpdump         tcpdump
 curl            curl
+openssl         openssl
+etcd            etcd-server     etcd
+containerd      containerd      containerd
+runc            runc
+buildah         buildah
+/usr/lib/cni/bridge containernetworking-plugins
 "
 
 packages=

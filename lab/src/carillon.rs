@@ -1,8 +1,8 @@
 //! A node that runs the `carillon` binary.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,11 +12,12 @@ use crate::host::Host;
 use crate::process::Process;
 use crate::wait;
 
-/// A host on which `carillon run` announces what a directory of YAML files says.
+/// A host on which `carillon run` announces what a directory of YAML files or the Kubernetes API
+/// says.
 pub struct Carillon {
     host: Host,
-    node: String,
-    files: PathBuf,
+    /// The arguments of `carillon`.
+    arguments: Vec<OsString>,
     socket: PathBuf,
     /// The daemon.
     pub process: Process,
@@ -26,13 +27,30 @@ impl Carillon {
     /// Starts `carillon run` for the node `node` with the directory `files`, and waits until it
     /// answers.
     pub fn start(host: &Host, node: &str, files: &Path) -> Result<Self> {
+        Self::launch(host, node, &["--files".as_ref(), files.as_ref()])
+    }
+
+    /// Starts `carillon run` for the node `node` of the cluster that a kubeconfig file names, and
+    /// waits until it answers.
+    pub fn start_kubernetes(host: &Host, node: &str, kubeconfig: &Path) -> Result<Self> {
+        let source = [
+            "--kubernetes".as_ref(),
+            "--kubeconfig".as_ref(),
+            kubeconfig.as_ref(),
+        ];
+        Self::launch(host, node, &source)
+    }
+
+    fn launch(host: &Host, node: &str, source: &[&OsStr]) -> Result<Self> {
         let socket = host.file("carillon.sock");
-        let process = host.spawn("carillon", &mut run(host, node, files, &socket)?)?;
-        let (host, node, files) = (host.clone(), node.to_owned(), files.to_owned());
+        let mut arguments = vec!["run".into()];
+        arguments.extend(source.iter().map(OsString::from));
+        arguments.extend(["--node-name", node, "--socket"].map(OsString::from));
+        arguments.push(socket.clone().into());
+        let process = host.spawn("carillon", host.command(binary()?).args(&arguments))?;
         let mut carillon = Self {
-            host,
-            node,
-            files,
+            host: host.clone(),
+            arguments,
             socket,
             process,
         };
@@ -46,8 +64,8 @@ impl Carillon {
             self.process.exit_status()?.is_some(),
             "end the daemon before restarting it"
         );
-        let mut command = run(&self.host, &self.node, &self.files, &self.socket)?;
-        self.process = self.host.spawn("carillon", &mut command)?;
+        let mut command = self.host.command(binary()?);
+        self.process = self.host.spawn("carillon", command.args(&self.arguments))?;
         self.await_answer()
     }
 
@@ -84,17 +102,6 @@ impl Carillon {
                 .args(options),
         )
     }
-}
-
-fn run(host: &Host, node: &str, files: &Path, socket: &Path) -> Result<Command> {
-    let mut command = host.command(binary()?);
-    command
-        .arg("run")
-        .arg("--files")
-        .arg(files)
-        .args(["--node-name", node]);
-    command.arg("--socket").arg(socket);
-    Ok(command)
 }
 
 /// The binary under test: `CARILLON_BIN`, or `carillon` in the directory of the running executable

@@ -23,6 +23,7 @@
 )]
 
 pub mod bench;
+pub mod kubernetes;
 pub mod wait;
 pub mod web;
 

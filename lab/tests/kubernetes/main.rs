@@ -1,0 +1,3 @@
+//! A real Kubernetes in the laboratory, and what runs on it.
+
+mod api_server;
