@@ -15,8 +15,9 @@ use carillon_core::yaml::{self, Content};
 
 use crate::backends;
 use crate::cli::CheckArgs;
-use crate::files::{self, Catalog, Change, Contents};
+use crate::files::{self, Catalog, Contents};
 use crate::objects::{ConfigText, Object, ObjectKey};
+use crate::source::Change;
 
 #[cfg(test)]
 mod tests;

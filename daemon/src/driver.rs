@@ -19,9 +19,9 @@ use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, error, info};
 
-use crate::files::{Batch, Change, Problems};
-use crate::journal::{Busy, Journal};
+use crate::journal::Busy;
 use crate::objects::{Kind, Object, ObjectKey};
+use crate::source::{Batch, Change, Description, Problems};
 
 mod allocation;
 mod config;
@@ -29,7 +29,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use allocation::Allocation;
+pub(crate) use allocation::{Allocation, JournalAllocation};
 use config::ConfigState;
 pub(crate) use snapshot::Snapshot;
 
@@ -43,10 +43,10 @@ pub(crate) struct Parts {
     pub(crate) class: Option<String>,
     /// The ConfigMap with the configuration, and where it is looked for.
     pub(crate) config: ObjectKey,
-    /// The directory, as users are told of it.
-    pub(crate) source: String,
-    /// The allocation journal.
-    pub(crate) journal: Journal,
+    /// Where everything is read.
+    pub(crate) source: Description,
+    /// The controller and its record.
+    pub(crate) allocation: Box<dyn Allocation>,
     /// The backends.
     pub(crate) backends: Vec<Box<dyn Backend>>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Parts {
 /// See the module's documentation.
 pub(crate) struct Driver {
     started: Instant,
-    allocation: Allocation,
+    allocation: Box<dyn Allocation>,
     speaker: Speaker,
     backends: Vec<Box<dyn Backend>>,
     config: ConfigState,
@@ -73,7 +73,7 @@ impl Driver {
         let names = caps.iter().map(|caps| caps.name).collect();
         Self {
             started: parts.started,
-            allocation: Allocation::new(parts.class.clone(), parts.journal),
+            allocation: parts.allocation,
             speaker: Speaker::new(Node::named(&parts.node), parts.class, &caps),
             backends: parts.backends,
             config: ConfigState::new(parts.config, parts.source, names),
@@ -90,6 +90,10 @@ impl Driver {
                 Change::Removed(key) => self.remove(&key),
             }
         }
+        #[cfg(feature = "kubernetes")]
+        for change in batch.api {
+            self.allocation.take(change);
+        }
         if let Some(problems) = batch.problems {
             self.take_problems(problems);
         }
@@ -101,11 +105,9 @@ impl Driver {
         }
     }
 
-    fn set(&mut self, key: &ObjectKey, object: &Arc<Object>) {
-        match &**object {
-            Object::Service(service) => {
-                self.allocation.set(&service.key, object.clone());
-            }
+    fn set(&mut self, key: &ObjectKey, object: &Object) {
+        match object {
+            Object::Service(service) => self.allocation.set(service),
             Object::EndpointSlice(Some(slice)) => {
                 self.speaker
                     .handle(speaker::Input::Endpoints(slice.clone()));
@@ -115,7 +117,7 @@ impl Driver {
             Object::Config(text) => {
                 if let Some(config) = self.config.offer(text) {
                     let input = controller::Input::Config(config);
-                    self.allocation.controller.handle(input);
+                    self.allocation.controller_mut().handle(input);
                 }
             }
         }
@@ -139,18 +141,18 @@ impl Driver {
     }
 
     fn take_problems(&mut self, problems: Arc<Problems>) {
-        self.allocation.set_unknown(problems.clone());
+        self.allocation.set_unknown(&problems);
         let before = std::mem::replace(&mut self.problems, problems);
-        if let Some(error) = &self.problems.directory
-            && before.directory.as_ref() != Some(error)
+        if let Some(error) = &self.problems.unreachable
+            && before.unreachable.as_ref() != Some(error)
         {
             error!("{error}; what was read before stays in force");
         }
-        if before.directory.is_some() && self.problems.directory.is_none() {
-            info!("the directory can be read again");
+        if before.unreachable.is_some() && self.problems.unreachable.is_none() {
+            info!("{} can be read again", self.config.source());
         }
-        let known: BTreeSet<String> = before.files.iter().map(ToString::to_string).collect();
-        for problem in self.problems.files.iter().map(ToString::to_string) {
+        let known: BTreeSet<String> = before.objects.iter().map(ToString::to_string).collect();
+        for problem in self.problems.objects.iter().map(ToString::to_string) {
             if !known.contains(&problem) {
                 error!("{problem}");
             }
@@ -165,7 +167,7 @@ impl Driver {
         let mut result = Ok(());
         if self.synced {
             result = self.allocation.decide(&mut self.speaker, now);
-            if let Some(config) = self.config.decided(&self.allocation.controller, now) {
+            if let Some(config) = self.config.decided(self.allocation.controller(), now) {
                 self.speaker.handle(speaker::Input::Config(config));
             }
         }

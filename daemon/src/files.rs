@@ -17,6 +17,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
 use crate::objects::ObjectKey;
+use crate::source::{Batch, Change, Problems};
 
 mod agenda;
 mod catalog;
@@ -26,7 +27,7 @@ mod tests;
 mod watch;
 
 use agenda::{Agenda, SETTLED, Scan};
-pub(crate) use catalog::{Catalog, Change, Contents, Problem};
+pub(crate) use catalog::{Catalog, Contents};
 pub(crate) use read::{list, read_text};
 use watch::Watch;
 
@@ -45,28 +46,6 @@ pub(crate) struct Options {
     pub(crate) config: ObjectKey,
     /// The allocation journal, whose changes are told too.
     pub(crate) journal: PathBuf,
-}
-
-/// What the files source has to tell, all at once that it found at once.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// The objects that changed.
-    pub(crate) changes: Vec<Change>,
-    /// What is wrong in the directory now, if that has changed.
-    pub(crate) problems: Option<Arc<Problems>>,
-    /// The whole directory has been read, for the first time.
-    pub(crate) synced: bool,
-    /// Someone has written to the journal.
-    pub(crate) journal: bool,
-}
-
-/// Everything that is wrong in the directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Problems {
-    /// Why the directory itself cannot be read or watched.
-    pub(crate) directory: Option<String>,
-    /// What is wrong in its files, by name and place.
-    pub(crate) files: Vec<Problem>,
 }
 
 /// Starts to read and watch. The receiver's end ends the source.
@@ -149,17 +128,20 @@ impl Source {
         for name in self.backlog.drain(..stride).collect::<Vec<_>>() {
             self.compare(&name, Scan { atomic: false }, &mut batch.changes);
         }
-        let mut directory = self.told.directory.clone();
+        let mut unreachable = self.told.unreachable.clone();
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
             batch.journal |= self.journal_changed();
-            directory = self.scan(scan, &mut batch).err();
-            if directory.is_some() {
+            unreachable = self.scan(scan, &mut batch).err();
+            if unreachable.is_some() {
                 self.agenda.retry(Instant::now());
             }
         }
-        if self.catalog.take_problems_changed() || directory != self.told.directory {
-            let files = self.catalog.problems();
-            self.told = Arc::new(Problems { directory, files });
+        if self.catalog.take_problems_changed() || unreachable != self.told.unreachable {
+            let objects = self.catalog.problems();
+            self.told = Arc::new(Problems {
+                unreachable,
+                objects,
+            });
             batch.problems = Some(self.told.clone());
         }
         batch
@@ -245,12 +227,6 @@ impl Source {
         self.agenda.set_unreadable(name, false);
         self.catalog
             .remove(&label(&self.dir.join(&**name)), changes);
-    }
-}
-
-impl Batch {
-    fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.problems.is_none() && !self.synced && !self.journal
     }
 }
 

@@ -16,10 +16,13 @@ mod cli;
 mod driver;
 mod files;
 mod journal;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod logging;
 mod objects;
 mod run;
 mod socket;
+mod source;
 mod status;
 
 use cli::{Cli, Command};

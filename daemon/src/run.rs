@@ -13,9 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::cli::RunArgs;
-use crate::driver::{Driver, Parts, Snapshot, tell};
-use crate::files::{self, Batch};
+use crate::driver::{Driver, JournalAllocation, Parts, Snapshot, tell};
+use crate::files;
 use crate::journal::Journal;
+use crate::source::{Batch, Description};
 use crate::{backends, logging, socket};
 
 #[cfg(test)]
@@ -62,8 +63,14 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         node: node.clone(),
         class: args.lb_class.clone(),
         config: args.config.key(),
-        source: args.files.display().to_string(),
-        journal: Journal::new(journal),
+        source: Description {
+            name: args.files.display().to_string(),
+            how_to_configure: "write it into a *.yaml file there".to_owned(),
+        },
+        allocation: Box::new(JournalAllocation::new(
+            args.lb_class.clone(),
+            Journal::new(journal),
+        )),
         backends: backends::all(),
     });
     let files = args.files.display();

@@ -8,11 +8,12 @@ use carillon_core::controller::Controller;
 use tracing::{error, info, warn};
 
 use crate::objects::{ConfigText, ObjectKey};
+use crate::source::Description;
 
 /// The state of the configuration.
 pub(super) struct ConfigState {
     key: ObjectKey,
-    source: String,
+    source: Description,
     backends: Vec<&'static str>,
     /// Where the newest version is written; `None` if there is none.
     pub(super) file: Option<String>,
@@ -29,7 +30,7 @@ pub(super) struct ConfigState {
 }
 
 impl ConfigState {
-    pub(super) fn new(key: ObjectKey, source: String, backends: Vec<&'static str>) -> Self {
+    pub(super) fn new(key: ObjectKey, source: Description, backends: Vec<&'static str>) -> Self {
         Self {
             key,
             source,
@@ -46,6 +47,11 @@ impl ConfigState {
     /// The name of the ConfigMap.
     pub(super) fn key(&self) -> &ObjectKey {
         &self.key
+    }
+
+    /// The name of where it is read.
+    pub(super) fn source(&self) -> &str {
+        &self.source.name
     }
 
     /// Reads a new version.
@@ -87,9 +93,8 @@ impl ConfigState {
             None => "without it there are no pools and no peers",
         };
         let text = format!(
-            "{} {how} {}; {effect}: write it into a *.yaml file there, with the pools and peers \
-             below `data: {{config: |`",
-            self.key, self.source
+            "{} {how} {}; {effect}: {}, with the pools and peers below `data: {{config: |`",
+            self.key, self.source.name, self.source.how_to_configure
         );
         warn!("{text}");
         self.missing = Some(text);

@@ -56,6 +56,7 @@ impl Driver {
             configuration: self.configuration(),
             pools: self.pools(),
             services: services
+                .into_iter()
                 .map(|(key, status)| self.service(key, status))
                 .collect(),
             neighbors: Vec::new(),
@@ -76,10 +77,10 @@ impl Driver {
             configuration,
             files: self
                 .problems
-                .directory
+                .unreachable
                 .iter()
                 .cloned()
-                .chain(self.problems.files.iter().map(ToString::to_string))
+                .chain(self.problems.objects.iter().map(ToString::to_string))
                 .collect(),
             other: self
                 .allocation
@@ -106,7 +107,7 @@ impl Driver {
         let Some(config) = &self.config.in_force else {
             return Vec::new();
         };
-        let usage = self.allocation.controller.pools();
+        let usage = self.allocation.controller().pools();
         let pools = usage.into_iter().filter_map(|usage| {
             let pool = config.pools.get(&usage.name)?;
             Some(Pool {

@@ -34,13 +34,18 @@ impl Daemon {
         let (backend, log) = MockBackend::new("bgp");
         let config = ObjectKey::config_map("metallb-system", "config");
         let now = Instant::now();
+        let class = class.map(str::to_owned);
+        let allocation = JournalAllocation::new(class.clone(), Journal::new(journal.to_owned()));
         let driver = Driver::new(Parts {
             started: now,
             node: "n".to_owned(),
-            class: class.map(str::to_owned),
+            class,
             config: config.clone(),
-            source: "dir".to_owned(),
-            journal: Journal::new(journal.to_owned()),
+            source: Description {
+                name: "dir".to_owned(),
+                how_to_configure: "write it there".to_owned(),
+            },
+            allocation: Box::new(allocation),
             backends: vec![Box::new(backend)],
         });
         Self {
@@ -86,9 +91,10 @@ impl Daemon {
     }
 
     fn settle(&mut self) {
-        let files = self.catalog.problems();
-        let directory = None;
-        self.batch.problems = Some(Arc::new(Problems { directory, files }));
+        self.batch.problems = Some(Arc::new(Problems {
+            unreachable: None,
+            objects: self.catalog.problems(),
+        }));
         self.driver.take(std::mem::take(&mut self.batch), self.now);
         self.driver.settle(self.now).unwrap();
     }

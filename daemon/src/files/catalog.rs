@@ -4,58 +4,16 @@
 //! objects in it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use carillon_core::sorted::SortedVec;
 use carillon_core::yaml::Position;
 
 use crate::objects::{self, Kind, Object, ObjectKey, Parsed};
+use crate::source::{Change, Problem};
 
 #[cfg(test)]
 mod tests;
-
-/// An object that changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// It is like this now.
-    Set(ObjectKey, Arc<Object>),
-    /// It is gone.
-    Removed(ObjectKey),
-}
-
-/// Something in a file that is not understood or contradicts another file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    /// The file.
-    pub(crate) file: String,
-    /// The place in it, if it is not about the whole file.
-    pub(crate) at: Option<Position>,
-    /// The object, where that is known.
-    pub(crate) object: Option<ObjectKey>,
-    /// What is wrong, and what would be right.
-    pub(crate) message: String,
-    /// An earlier version, which was understood, stays in force.
-    pub(crate) keeps_last: bool,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(Position { line, column }) = self.at {
-            write!(f, ":{line}:{column}")?;
-        }
-        if let Some(object) = &self.object {
-            write!(f, ": {object}")?;
-        }
-        write!(f, ": {}", self.message)?;
-        if self.keeps_last {
-            f.write_str(" (the last good version stays in force)")
-        } else {
-            Ok(())
-        }
-    }
-}
 
 /// What was found in the place of a file.
 #[derive(Debug)]

@@ -100,7 +100,7 @@ fn what_is_there_at_the_start_comes_in_one_batch() {
     );
     let problems = batch.problems.unwrap();
     let about: Vec<String> = problems
-        .files
+        .objects
         .iter()
         .map(|p| format!("{} {}", p.file, p.message))
         .collect();
@@ -203,7 +203,7 @@ fn a_missing_directory_is_told_and_waited_for() {
     let dir = parent.path().join("files");
     let mut receiver = spawn(options(&dir)).unwrap();
     let batch = receiver.blocking_recv().unwrap();
-    let error = batch.problems.unwrap().directory.clone().unwrap();
+    let error = batch.problems.unwrap().unreachable.clone().unwrap();
     assert!(error.contains("create it"), "{error}");
     assert!(!batch.synced);
 
@@ -213,7 +213,7 @@ fn a_missing_directory_is_told_and_waited_for() {
     fs::rename(&ready, &dir).unwrap();
     let batch = receiver.blocking_recv().unwrap();
     assert!(batch.synced);
-    assert_eq!(batch.problems.unwrap().directory, None);
+    assert_eq!(batch.problems.unwrap().unreachable, None);
     assert_eq!(
         batch.changes.into_iter().map(shown).collect::<Vec<_>>(),
         ["a"]
@@ -223,7 +223,7 @@ fn a_missing_directory_is_told_and_waited_for() {
     // off.
     fs::rename(&dir, &ready).unwrap();
     let batch = receiver.blocking_recv().unwrap();
-    assert!(batch.changes.is_empty() && batch.problems.unwrap().directory.is_some());
+    assert!(batch.changes.is_empty() && batch.problems.unwrap().unreachable.is_some());
     fs::remove_file(ready.join("a.yaml")).unwrap();
     fs::rename(&ready, &dir).unwrap();
     let batch = receiver.blocking_recv().unwrap();
@@ -306,7 +306,7 @@ fn a_file_too_long_is_refused() {
     drop(file);
     let problems = fixture.next().problems.unwrap();
     assert!(
-        problems.files[0].message.contains("longer than 32 MiB"),
+        problems.objects[0].message.contains("longer than 32 MiB"),
         "{problems:?}"
     );
 }

@@ -1,0 +1,97 @@
+//! What a source of objects tells the driver, whichever source it is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use carillon_core::yaml::Position;
+
+#[cfg(feature = "kubernetes")]
+use crate::kubernetes::ApiChange;
+use crate::objects::{Object, ObjectKey};
+
+/// What a source has to tell, all at once that it found at once.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// The objects that changed.
+    pub(crate) changes: Vec<Change>,
+    /// What an API server has to say beside them.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) api: Vec<ApiChange>,
+    /// What is wrong in the source now, if that has changed.
+    pub(crate) problems: Option<Arc<Problems>>,
+    /// Everything has been read, for the first time.
+    pub(crate) synced: bool,
+    /// Someone has written to the journal.
+    pub(crate) journal: bool,
+}
+
+impl Batch {
+    /// Whether there is nothing to tell.
+    pub(crate) fn is_empty(&self) -> bool {
+        #[cfg(feature = "kubernetes")]
+        if !self.api.is_empty() {
+            return false;
+        }
+        self.changes.is_empty() && self.problems.is_none() && !self.synced && !self.journal
+    }
+}
+
+/// An object that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is like this now.
+    Set(ObjectKey, Arc<Object>),
+    /// It is gone.
+    Removed(ObjectKey),
+}
+
+/// How people know a source.
+#[derive(Clone, Debug)]
+pub(crate) struct Description {
+    /// Its name, within a sentence.
+    pub(crate) name: String,
+    /// How to put the configuration there, as a request.
+    pub(crate) how_to_configure: String,
+}
+
+/// Everything that is wrong in a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Problems {
+    /// Why the source itself cannot be read or watched.
+    pub(crate) unreachable: Option<String>,
+    /// What is wrong in its objects, by place.
+    pub(crate) objects: Vec<Problem>,
+}
+
+/// Something that is not understood or contradicts something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The file, or what else the object was read from.
+    pub(crate) file: String,
+    /// The place in it, if that is known and it is not about the whole file.
+    pub(crate) at: Option<Position>,
+    /// The object, where that is known.
+    pub(crate) object: Option<ObjectKey>,
+    /// What is wrong, and what would be right.
+    pub(crate) message: String,
+    /// An earlier version, which was understood, stays in force.
+    pub(crate) keeps_last: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(Position { line, column }) = self.at {
+            write!(f, ":{line}:{column}")?;
+        }
+        if let Some(object) = &self.object {
+            write!(f, ": {object}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if self.keeps_last {
+            f.write_str(" (the last good version stays in force)")
+        } else {
+            Ok(())
+        }
+    }
+}
