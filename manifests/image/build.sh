@@ -1,0 +1,58 @@
+#!/bin/sh
+# Builds the container image and leaves it as an OCI archive: target/image/carillon-ARCH.tar.
+# ARCH (amd64, arm64) and IMAGE (the image's name) can be set; outside a git tree CARILLON_REVISION
+# and SOURCE_DATE_EPOCH must be. Nothing of it stays with buildah.
+set -eu
+cd "$(dirname "$0")/../.."
+
+version=$(cargo pkgid --package carillon)
+version=${version##*[#@]}
+arch=${ARCH:-amd64}
+image=${IMAGE:-localhost/carillon:$version}
+out=$PWD/target/image
+
+case $arch in
+    amd64) machine=x86_64 ;;
+    arm64) machine=aarch64 ;;
+    *) echo "image: ARCH=$arch is not known; give amd64 or arm64" >&2; exit 1 ;;
+esac
+target=$machine-unknown-linux-musl
+# The C parts of the dependencies include no header of a C library, so glibc's compiler will do.
+cc=gcc
+[ "$machine" = "$(uname -m)" ] || cc=$machine-linux-gnu-gcc
+for tool in buildah "$cc"; do
+    command -v "$tool" >/dev/null || { echo "image: $tool is missing" >&2; exit 1; }
+done
+variable=$(echo "$target" | tr - _)
+export "CC_$variable=$cc" "CARGO_TARGET_$(echo "$variable" | tr a-z A-Z)_LINKER=$cc"
+
+revision=${CARILLON_REVISION:-$(git describe --always --abbrev=12 --exclude='*' --dirty)}
+created=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+CARILLON_REVISION=$revision cargo build --release --package carillon --target "$target"
+
+rm -rf "$out/context"
+mkdir -p "$out/context"
+cp "target/$target/release/carillon" "$out/context/"
+buildah() {
+    command buildah --root "$out/storage" --runroot "$out/run" --storage-driver vfs "$@"
+}
+clean() {
+    buildah rmi --all --force >/dev/null 2>&1 || true
+    rm -rf "$out/storage" "$out/run" "$out/context"
+}
+trap clean EXIT
+trap 'exit 1' HUP INT TERM
+
+label=org.opencontainers.image
+buildah build --quiet --isolation chroot --platform "linux/$arch" --timestamp "$created" \
+    --label "$label.title=Carillon" \
+    --label "$label.description=Announces the addresses of Kubernetes Services to the network" \
+    --label "$label.source=https://github.com/carillon-lb/carillon" \
+    --label "$label.licenses=Apache-2.0" \
+    --label "$label.version=$version" \
+    --label "$label.revision=$revision" \
+    --file manifests/image/Containerfile --tag "$image" "$out/context" >/dev/null
+archive=$out/carillon-$arch.tar
+rm -f "$archive"
+buildah push --quiet "$image" "oci-archive:$archive:$image"
+echo "image: $image, program $(stat -c %s "target/$target/release/carillon") bytes, in $archive"
