@@ -197,8 +197,12 @@ impl Driver {
 
     fn command(&mut self, command: Option<Command>) {
         match command {
-            // Nobody may be waiting any more.
-            Some(Command::Status(sender)) => drop(sender.send(self.session.status(now()))),
+            Some(Command::Status(sender)) => {
+                // Whoever asks after a wish is to see how far that one has come.
+                self.take_wish();
+                // Nobody may be waiting any more.
+                let _ = sender.send(self.session.status(now()));
+            }
             Some(Command::Stop(notification)) => self.tell(Input::Stop(notification)),
             None => {
                 let reason = crate::packet::Reason::AdministrativeShutdown;

@@ -107,6 +107,8 @@ pub struct NeighborStatus {
     pub facts: Vec<(String, String)>,
     /// What went wrong last, if anything did.
     pub last_error: Option<String>,
+    /// Whether it has been told everything that is wished; never while it cannot be reached.
+    pub in_sync: bool,
     /// What is announced to it now.
     pub announced: Vec<Route>,
 }

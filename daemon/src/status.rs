@@ -125,6 +125,8 @@ pub(crate) struct Neighbor {
     pub(crate) facts: Vec<(String, String)>,
     /// What went wrong last.
     pub(crate) last_error: Option<String>,
+    /// Whether it has been told everything that is to be announced.
+    pub(crate) in_sync: bool,
     /// How many prefixes are announced to it.
     pub(crate) sent_prefixes: usize,
     /// The prefixes.
@@ -154,6 +156,7 @@ impl Neighbor {
             since_seconds: status.since.as_secs_f64(),
             facts: status.facts,
             last_error: status.last_error,
+            in_sync: status.in_sync,
             sent_prefixes: status.announced.len(),
             announced: status.announced.into_iter().map(announced).collect(),
         }

@@ -156,6 +156,7 @@ async fn a_router_that_reads_late_gets_it_all() {
     let mut connection = router.establish().await;
     assert!(matches!(router.news().await, News::Up(_)));
     router.wish(1, heavy(20_000));
+    assert!(!router.task.status().await.unwrap().in_sync);
     while router.task.status().await.unwrap().announced.is_empty() {
         tokio::task::yield_now().await;
     }
@@ -168,6 +169,7 @@ async fn a_router_that_reads_late_gets_it_all() {
     }
     assert!(most < 20_000, "the older wish was given up");
     router.applied(3).await;
+    assert!(router.task.status().await.unwrap().in_sync);
 }
 
 #[tokio::test]

@@ -8,11 +8,12 @@ use carillon_core::backend::{NeighborStatus, Route};
 
 use super::{Agreement, Session};
 use crate::export::Attributes;
+use crate::fsm::State;
 use crate::packet::PathAttributes;
 
 impl Session {
     /// A picture of the present.
-    pub(crate) fn status(&self, now: Instant) -> NeighborStatus {
+    pub(crate) fn status(&mut self, now: Instant) -> NeighborStatus {
         let announced = self.announced();
         let mut facts = self.configured();
         if let Some(agreement) = &self.agreement {
@@ -28,6 +29,7 @@ impl Session {
                 .map(|(label, fact)| (label.to_owned(), fact))
                 .collect(),
             last_error: self.what_went_wrong(),
+            in_sync: self.state == State::Established && self.is_settled(),
             announced,
         }
     }

@@ -30,7 +30,7 @@ fn over_ipv6() -> Pair {
     pair
 }
 
-fn fact(pair: &Pair, label: &str) -> String {
+fn fact(pair: &mut Pair, label: &str) -> String {
     let facts = pair.session.status(pair.now).facts;
     let found = facts.into_iter().find(|(found, _)| found == label);
     found.map(|(_, fact)| fact).unwrap_or_default()
@@ -97,8 +97,8 @@ fn each_session_announces_the_routes_of_its_family() {
     let mut v4 = Pair::established(ebgp());
     v4.input(Input::Routes(both()));
     assert_eq!(v4.table, ["198.51.100.1/32".parse().unwrap()].into());
-    assert_eq!(fact(&v4, "address families"), "IPv4 unicast");
-    assert_eq!(fact(&v4, "prefixes sent"), "1");
+    assert_eq!(fact(&mut v4, "address families"), "IPv4 unicast");
+    assert_eq!(fact(&mut v4, "prefixes sent"), "1");
 
     let mut v6 = over_ipv6();
     v6.say(|out| open().encode(out));
@@ -135,7 +135,7 @@ fn attributes_fit_the_kind_of_peer() {
 #[test]
 fn status_says_what_was_agreed() {
     let mut pair = Pair::open_sent(ebgp());
-    assert_eq!(fact(&pair, "remote router ID"), "", "not known yet");
+    assert_eq!(fact(&mut pair, "remote router ID"), "", "not known yet");
     pair.say(|out| {
         Open {
             hold_time: 30,
@@ -159,7 +159,7 @@ fn status_says_what_was_agreed() {
         ("hold time", "30 s"),
         ("keepalive interval", "10 s"),
     ] {
-        assert_eq!(fact(&pair, label), expected, "{label}");
+        assert_eq!(fact(&mut pair, label), expected, "{label}");
     }
 }
 

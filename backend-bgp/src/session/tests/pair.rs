@@ -266,7 +266,7 @@ impl Pair {
             .count()
     }
 
-    pub(super) fn last_error(&self) -> String {
+    pub(super) fn last_error(&mut self) -> String {
         let status = self.session.status(self.now);
         status.last_error.unwrap_or_default()
     }

@@ -82,6 +82,7 @@ fn what_is_known_of_a_peer_fits_the_screen() {
                 .map(|n| (format!("fact {n}"), "value".into()))
                 .collect(),
             last_error: Some("word ".repeat(40)),
+            in_sync: true,
             sent_prefixes: 2,
             announced: vec![route("198.51.100.1/32"), route("198.51.100.100/32")],
         }],
