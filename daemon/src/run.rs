@@ -30,7 +30,7 @@ const BUSY: Duration = Duration::from_millis(5);
 /// Runs until a signal ends it. Why it cannot, it logs: another daemon is here, or something that a
 /// daemon cannot do without is missing.
 pub(crate) fn run(args: &RunArgs) -> ExitCode {
-    logging::init(&args.log);
+    let _log = logging::init(&args.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
