@@ -3,20 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
 use carillon_core::config::origin::Origin;
-use carillon_core::config::{Config, legacy};
+use carillon_core::config::{Config, Pool, legacy};
 use carillon_core::controller::{self, Controller};
-use carillon_core::yaml::{self, Content};
+use carillon_core::endpoint::Endpoint;
+use carillon_core::policy::WithdrawReason;
+use carillon_core::service::{Ingress, Service, ServiceKey};
 
 use crate::backends;
 use crate::cli::CheckArgs;
 use crate::files::{self, Catalog, Contents};
-use crate::objects::{ConfigText, Object, ObjectKey};
+use crate::journal;
+use crate::objects::{self, ConfigText, Object, ObjectKey};
 use crate::source::Change;
 
 #[cfg(test)]
@@ -53,6 +57,8 @@ struct Report {
     objects: BTreeMap<ObjectKey, Arc<Object>>,
     config: Option<Arc<Config>>,
     config_key: Option<ObjectKey>,
+    /// The addresses that a daemon of these directories has given.
+    journal: BTreeMap<ServiceKey, Vec<IpAddr>>,
 }
 
 fn check(paths: &[impl AsRef<Path>], config: ObjectKey, stdin: &mut dyn Read) -> Report {
@@ -66,7 +72,7 @@ fn check(paths: &[impl AsRef<Path>], config: ObjectKey, stdin: &mut dyn Read) ->
         for (label, contents) in report.open(path.as_ref(), stdin) {
             report.files += 1;
             match contents {
-                Contents::Text(text) if is_bare_config(&text) => {
+                Contents::Text(text) if objects::is_configuration(&text) => {
                     let origin = Origin::whole(&label);
                     report.take_config(&ConfigText { text, origin });
                 }
@@ -91,19 +97,6 @@ fn check(paths: &[impl AsRef<Path>], config: ObjectKey, stdin: &mut dyn Read) ->
     report
 }
 
-/// Whether a text is MetalLB's configuration itself, outside of a ConfigMap.
-fn is_bare_config(text: &str) -> bool {
-    let Ok(Some(root)) = yaml::parse(text) else {
-        return false;
-    };
-    let Content::Mapping(entries) = &root.content else {
-        return false;
-    };
-    let has = |names: &[&str]| entries.iter().any(|entry| names.contains(&&*entry.key));
-    !has(&["kind", "apiVersion"])
-        && has(&["peers", "address-pools", "bgp-communities", "bfd-profiles"])
-}
-
 impl Report {
     /// The files that a path leads to.
     fn open(&mut self, path: &Path, stdin: &mut dyn Read) -> Vec<(Arc<str>, Contents)> {
@@ -118,6 +111,8 @@ impl Report {
         if !path.is_dir() {
             return vec![(files::label(path), contents(path))];
         }
+        self.journal
+            .extend(journal::recorded(&path.join(journal::NAME)));
         let names = files::list(path).unwrap_or_else(|error| {
             self.errors.push(error);
             BTreeSet::default()
@@ -145,9 +140,7 @@ impl Report {
         let of_kind =
             |is: fn(&Object) -> bool| self.objects.values().filter(|object| is(object)).count();
         let services = of_kind(|object| matches!(object, Object::Service(_)));
-        let balanced = of_kind(
-            |object| matches!(object, Object::Service(service) if service.is_load_balancer),
-        );
+        let balanced = self.services().filter(|s| s.is_load_balancer).count();
         let slices = of_kind(|object| matches!(object, Object::EndpointSlice(_)));
         let nodes = of_kind(|object| matches!(object, Object::Node(_)));
         lines.push(format!(
@@ -156,28 +149,73 @@ impl Report {
             count(slices, "endpoint slice"),
             count(nodes, "node")
         ));
-        lines.extend(self.without_address());
+        if let Some(config) = &self.config {
+            lines.extend(self.in_use(config));
+            lines.extend(self.not_announced(config));
+        }
         lines.join("\n") + "\n"
     }
 
-    /// The services that would get no address, and why.
-    fn without_address(&self) -> Vec<String> {
-        let Some(config) = &self.config else {
-            return Vec::new();
-        };
+    fn services(&self) -> impl Iterator<Item = &Service> {
+        self.objects.values().filter_map(|object| match &**object {
+            Object::Service(service) => Some(service),
+            Object::EndpointSlice(_) | Object::Node(_) | Object::Config(_) => None,
+        })
+    }
+
+    /// The addresses in use that a running daemon would miss in this configuration.
+    fn in_use(&self, config: &Config) -> Vec<String> {
+        let services = self.services().filter(|service| service.is_load_balancer);
+        let missing = services.filter_map(|service| {
+            let addresses = self.journal.get(&service.key)?;
+            let contains = |pool: &Pool, ip| pool.blocks.iter().any(|block| block.contains(ip));
+            let has = |pool: &Arc<Pool>| addresses.iter().all(|ip| contains(pool, ip));
+            (!config.pools.values().any(has)).then(|| {
+                let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                let (key, addresses) = (&service.key, addresses.join(" and "));
+                format!(
+                    "note: service {key} has {addresses}, for which there is no pool: a daemon that \
+                     runs will wait with this configuration until the service is deleted or moved"
+                )
+            })
+        });
+        missing.collect()
+    }
+
+    /// The services that no node would announce, or that would lack an address, and why.
+    fn not_announced(&self, config: &Arc<Config>) -> Vec<String> {
         let mut controller = Controller::new(None);
         controller.handle(controller::Input::Config(config.clone()));
-        for object in self.objects.values() {
-            if let Object::Service(service) = &**object {
-                controller.handle(controller::Input::Service(service.clone()));
+        for service in self.services() {
+            let mut service = service.clone();
+            if let Some(addresses) = self.journal.get(&service.key) {
+                service.published = addresses.iter().copied().map(Ingress::Address).collect();
             }
+            controller.handle(controller::Input::Service(service));
         }
         controller.handle(controller::Input::Synced);
         while controller.poll_change().is_some() {}
-        let services = controller.services();
-        services
-            .filter_map(|(key, status)| Some(format!("note: service {key}: {}", status.shortfall?)))
-            .collect()
+        let served: BTreeSet<&ServiceKey> = self.objects.values().filter_map(served).collect();
+        let without_endpoint =
+            |key| (!served.contains(key)).then(|| WithdrawReason::NoEndpoints.to_string());
+        let notes = controller.services().filter_map(|(key, status)| {
+            let why = status.shortfall.or_else(|| without_endpoint(key))?;
+            Some(format!("note: service {key}: {why}"))
+        });
+        notes.collect()
+    }
+}
+
+/// The service that these endpoints make worth announcing.
+fn served(object: &Arc<Object>) -> Option<&ServiceKey> {
+    match &**object {
+        Object::EndpointSlice(Some(slice)) => {
+            let can_serve = slice.endpoints.iter().any(Endpoint::can_serve);
+            can_serve.then_some(&slice.service)
+        }
+        Object::EndpointSlice(None) | Object::Service(_) | Object::Node(_) | Object::Config(_) => {
+            None
+        }
     }
 }
 
@@ -200,7 +238,17 @@ fn describe(config: &Config) -> Vec<String> {
             peer.address, peer.peer_asn, peer.my_asn
         )
     });
-    pools.chain(peers).collect()
+    let none = |is_empty: bool, what: &str| is_empty.then(|| what.to_owned());
+    let no_pools = none(
+        config.pools.is_empty(),
+        "no pools: no service gets an address",
+    );
+    let no_peers = none(
+        config.peers.is_empty(),
+        "no peers: nobody is told of any address",
+    );
+    let lines = pools.chain(no_pools).chain(peers).chain(no_peers);
+    lines.collect()
 }
 
 /// `1 file`, `2 files`.

@@ -15,6 +15,7 @@ use std::time::Instant;
 use carillon_core::backend::{Backend, BackendEvent, BoxFuture, Caps};
 use carillon_core::controller;
 use carillon_core::node::Node;
+use carillon_core::policy::WithdrawReason;
 use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, error, info};
@@ -146,16 +147,24 @@ impl Driver {
         if let Some(error) = &self.problems.unreachable
             && before.unreachable.as_ref() != Some(error)
         {
-            error!("{error}; what was read before stays in force");
+            let effect = if self.synced {
+                "; what was read before stays in force"
+            } else {
+                ""
+            };
+            error!("{error}{effect}");
         }
         if before.unreachable.is_some() && self.problems.unreachable.is_none() {
             info!("{} can be read again", self.config.source());
         }
-        let known: BTreeSet<String> = before.objects.iter().map(ToString::to_string).collect();
-        for problem in self.problems.objects.iter().map(ToString::to_string) {
-            if !known.contains(&problem) {
-                error!("{problem}");
-            }
+        let (known, now) = (before.texts(), self.problems.texts());
+        for problem in now.difference(&known) {
+            error!("{problem}");
+        }
+        let wrong: BTreeSet<&str> = self.problems.objects.iter().map(|p| &*p.file).collect();
+        let mended: BTreeSet<&str> = before.objects.iter().map(|p| &*p.file).collect();
+        for file in mended.difference(&wrong) {
+            info!(file, "nothing is wrong any more");
         }
     }
 
@@ -196,6 +205,8 @@ impl Driver {
                 let ips = join(&grant.vips);
                 info!(%service, %ips, pool = %grant.pool, "service has IP, announcing");
             }
+            // Most services of a cluster are of another type.
+            Some(Err(WithdrawReason::NotLoadBalancer)) => debug!(%service, "not for us"),
             Some(Err(reason)) => {
                 info!(%service, reason = reason.token(), "not announcing service: {reason}");
             }

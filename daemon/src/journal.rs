@@ -27,6 +27,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 mod tests;
 
+/// The journal's name in the directory of the objects, where no other is given.
+pub(crate) const NAME: &str = ".carillon-allocations.jsonl";
 /// How many lines more than twice the entries make a compaction worth while.
 const SLACK: usize = 1000;
 
@@ -354,6 +356,15 @@ impl Journal {
         self.problem = Some(unusable(&self.path, error));
         BTreeSet::new()
     }
+}
+
+/// The addresses by service in a journal that may be in use; whatever cannot be read is left out.
+pub(crate) fn recorded(path: &Path) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let lines = bytes.split(|byte| *byte == b'\n').map(parse);
+    let mut recorded: BTreeMap<_, _> = lines.filter_map(|line| line.ok().flatten()).collect();
+    recorded.retain(|_, addresses: &mut Vec<IpAddr>| !addresses.is_empty());
+    recorded
 }
 
 fn identity(metadata: &fs::Metadata) -> (u64, u64) {

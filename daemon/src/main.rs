@@ -6,6 +6,7 @@
 //!                     └─ status ─▶ socket ─▶ `carillon status`
 //! ```
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -35,6 +36,11 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
     };
     result.unwrap_or_else(|error| {
+        // Whoever reads the output has seen enough, as `head` does.
+        let cause = error.downcast_ref::<io::Error>();
+        if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("carillon: {error:#}");
         ExitCode::FAILURE
     })

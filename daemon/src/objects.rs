@@ -9,6 +9,7 @@ use carillon_core::config::origin::Origin;
 use carillon_core::endpoint::EndpointSlice;
 use carillon_core::node::Node;
 use carillon_core::service::{Service, ServiceKey};
+use carillon_core::yaml::{self, Content};
 
 mod document;
 mod endpoint_slice;
@@ -45,6 +46,22 @@ impl Kind {
             }
             _ => None,
         }
+    }
+
+    /// The `apiVersion` and `kind` that were meant by what is none of these, but nearly so. The
+    /// kinds of other API groups are not meant, even those with the same name.
+    fn meant(api_version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+        let (group, _) = api_version.rsplit_once('/').unwrap_or_default();
+        let known = [
+            ("v1", "ConfigMap"),
+            ("v1", "Node"),
+            ("v1", "Service"),
+            ("discovery.k8s.io/v1", "EndpointSlice"),
+        ];
+        let mut known = known.into_iter();
+        let meant = known.find(|(_, right)| kind.eq_ignore_ascii_case(right))?;
+        let is_near = matches!(group, "" | "core" | "discovery.k8s.io");
+        (is_near && Self::of(api_version, kind).is_none()).then_some(meant)
     }
 }
 
@@ -87,6 +104,19 @@ pub(crate) enum Object {
     Node(Node),
     /// The configuration in a ConfigMap.
     Config(ConfigText),
+}
+
+/// Whether a text is MetalLB's configuration itself, outside of a ConfigMap.
+pub(crate) fn is_configuration(text: &str) -> bool {
+    let Ok(Some(root)) = yaml::parse(text) else {
+        return false;
+    };
+    let Content::Mapping(entries) = &root.content else {
+        return false;
+    };
+    let has = |names: &[&str]| entries.iter().any(|entry| names.contains(&&*entry.key));
+    !has(&["kind", "apiVersion"])
+        && has(&["peers", "address-pools", "bgp-communities", "bfd-profiles"])
 }
 
 /// A configuration as it is written, and where.

@@ -15,15 +15,13 @@ use tracing::{error, info, warn};
 use crate::cli::RunArgs;
 use crate::driver::{Driver, JournalAllocation, Parts, Snapshot, tell};
 use crate::files;
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::source::{Batch, Description};
 use crate::{backends, logging, socket};
 
 #[cfg(test)]
 mod tests;
 
-/// The journal's name in the directory of the objects.
-const JOURNAL: &str = ".carillon-allocations.jsonl";
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
 
@@ -51,7 +49,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let journal = args
         .state
         .clone()
-        .unwrap_or_else(|| args.files.join(JOURNAL));
+        .unwrap_or_else(|| args.files.join(journal::NAME));
     let mut batches = files::spawn(files::Options {
         dir: args.files.clone(),
         config: args.config.key(),
@@ -153,11 +151,17 @@ impl End {
         })
     }
 
+    /// Waits for the end. A hangup is none: it comes when a terminal goes away, and from those who
+    /// are used to daemons that must be told to read their files again.
     async fn wait(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "carillon was terminated",
-            _ = self.interrupt.recv() => "carillon was interrupted",
-            _ = self.hangup.recv() => "carillon's terminal was closed",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "carillon was terminated",
+                _ = self.interrupt.recv() => return "carillon was interrupted",
+                _ = self.hangup.recv() => {
+                    info!("SIGHUP is passed over: changed files are read as they change");
+                }
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a source of objects tells the driver, whichever source it is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,6 +62,13 @@ pub(crate) struct Problems {
     pub(crate) unreachable: Option<String>,
     /// What is wrong in its objects, by place.
     pub(crate) objects: Vec<Problem>,
+}
+
+impl Problems {
+    /// What is wrong in the objects, as users are told of it.
+    pub(crate) fn texts(&self) -> BTreeSet<String> {
+        self.objects.iter().map(ToString::to_string).collect()
+    }
 }
 
 /// Something that is not understood or contradicts something else.

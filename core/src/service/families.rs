@@ -38,8 +38,12 @@ pub enum FamiliesError {
     NoClusterIp,
     /// A cluster IP is not an address, for example `None` of a headless service.
     #[error(
-        "cluster IP {0:?} is not an IP address (a headless service cannot have a load balancer \
-         address)"
+        "cluster IP {0:?} is not an IP address{headless}",
+        headless = if .0 == "None" {
+            " (a headless service cannot have a load balancer address)"
+        } else {
+            ""
+        }
     )]
     InvalidClusterIp(String),
     /// More cluster IPs than there are families, or two of one family.

@@ -66,6 +66,8 @@ ok: 3 files
 pool my-ip-space: bgp, 198.51.100.0/24
 peer 192.168.7.10: AS 64512, ours 64512
 2 services, 2 of type LoadBalancer; 0 endpoint slices; 0 nodes
+note: service default/demo: no endpoint is ready (in files: an EndpointSlice with the label \
+kubernetes.io/service-name)
 note: service default/greedy: ";
     assert!(summary.starts_with(expected), "{summary}");
     let nothing = check_stdin("");
@@ -73,6 +75,58 @@ note: service default/greedy: ";
         nothing.summary(),
         "ok: 1 file\nno ConfigMap metallb-system/config: no pools, no peers\n\
          0 services, 0 of type LoadBalancer; 0 endpoint slices; 0 nodes\n"
+    );
+}
+
+#[test]
+#[cfg(feature = "bgp")]
+fn a_service_that_nobody_would_announce_is_noted() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
+                   spec: {type: LoadBalancer}\n---\n";
+    let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+                 metadata: {name: demo-1, labels: {kubernetes.io/service-name: demo}}\n\
+                 endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}}]\n";
+    let summary = |text: &str| check_files(&[("c.yaml", SEED), ("d.yaml", text)]).summary();
+    let noted = summary(service);
+    assert!(
+        noted.contains("note: service default/demo: no endpoint is ready"),
+        "{noted}"
+    );
+    let ill = summary(&(service.to_owned() + &slice.replace("true", "false")));
+    assert!(
+        ill.contains("note: service default/demo: no endpoint is ready"),
+        "{ill}"
+    );
+    let fine = summary(&(service.to_owned() + slice));
+    assert!(!fine.contains("note"), "{fine}");
+}
+
+#[test]
+#[cfg(feature = "bgp")]
+fn a_configuration_that_a_running_daemon_would_wait_with_is_noted() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
+                   spec: {type: LoadBalancer}\n";
+    let line = r#"{"service":"default/demo","addresses":["203.0.113.7"]}"#;
+    let files = [("c.yaml", SEED), ("d.yaml", service), (journal::NAME, line)];
+    let summary = check_files(&files).summary();
+    let expected = "note: service default/demo has 203.0.113.7, for which there is no pool";
+    assert!(summary.contains(expected), "{summary}");
+    let line = line.replace("203.0.113", "198.51.100");
+    let files = [
+        ("c.yaml", SEED),
+        ("d.yaml", service),
+        (journal::NAME, &line),
+    ];
+    let summary = check_files(&files).summary();
+    assert!(!summary.contains("there is no pool"), "{summary}");
+}
+
+#[test]
+fn an_empty_configuration_says_what_that_means() {
+    let summary = check_stdin("address-pools: []\n").summary();
+    assert!(
+        summary.contains("no pools: ") && summary.contains("no peers: "),
+        "{summary}"
     );
 }
 

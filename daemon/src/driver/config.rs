@@ -27,6 +27,8 @@ pub(super) struct ConfigState {
     pub(super) accepted: Option<Instant>,
     /// What there is to say about a missing ConfigMap.
     pub(super) missing: Option<String>,
+    /// The version in force was not the newest one when last looked at.
+    outdated: bool,
 }
 
 impl ConfigState {
@@ -41,6 +43,7 @@ impl ConfigState {
             in_force: None,
             accepted: None,
             missing: None,
+            outdated: false,
         }
     }
 
@@ -65,8 +68,12 @@ impl ConfigState {
             }
             Err(errors) => {
                 self.errors = errors.iter().map(ToString::to_string).collect();
+                let effect = match self.in_force {
+                    Some(_) => "the last good one stays in force",
+                    None => "none is in force",
+                };
                 for error in &self.errors {
-                    error!("configuration refused: {error}");
+                    error!("configuration refused, {effect}: {error}");
                 }
                 None
             }
@@ -78,6 +85,11 @@ impl ConfigState {
         self.file = None;
         self.errors.clear();
         self.miss("has been deleted from");
+    }
+
+    /// Whether the version in force is the newest one.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        self.file.is_some() && self.errors.is_empty() && self.waiting.is_none()
     }
 
     /// Everything has been read.
@@ -110,11 +122,13 @@ impl ConfigState {
             self.waiting = waiting;
         }
         let now = controller.config()?;
-        if self
-            .in_force
-            .as_ref()
-            .is_some_and(|before| Arc::ptr_eq(before, now))
-        {
+        let was_outdated = self.outdated;
+        self.outdated = !self.is_up_to_date();
+        let before = self.in_force.as_ref();
+        if before.is_some_and(|before| Arc::ptr_eq(before, now)) {
+            if was_outdated && !self.outdated {
+                info!("the configuration in force is the newest one again");
+            }
             return None;
         }
         let file = self.file.as_deref().unwrap_or_default();

@@ -97,9 +97,7 @@ impl Driver {
             object: self.config.key().to_string(),
             file: self.config.file.clone(),
             accepted_seconds_ago: age.map(|age| age.as_secs_f64()),
-            up_to_date: self.config.file.is_some()
-                && self.config.errors.is_empty()
-                && self.config.waiting.is_none(),
+            up_to_date: self.config.is_up_to_date(),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Catalog {
     definers: HashMap<ObjectKey, SortedVec<Arc<str>>>,
     problems: BTreeMap<Arc<str>, Vec<Problem>>,
     duplicates: BTreeSet<ObjectKey>,
+    /// ConfigMaps with a configuration that are not the one.
+    strays: BTreeMap<Arc<str>, Vec<(ObjectKey, Position)>>,
     /// The answer of [`Self::problems`] may be another than last time.
     problems_changed: bool,
 }
@@ -52,6 +54,7 @@ impl Catalog {
             definers: HashMap::new(),
             problems: BTreeMap::new(),
             duplicates: BTreeSet::new(),
+            strays: BTreeMap::new(),
             problems_changed: false,
         }
     }
@@ -60,18 +63,21 @@ impl Catalog {
     pub(crate) fn set(&mut self, file: &Arc<str>, contents: Contents, changes: &mut Vec<Change>) {
         let before = self.files.remove(file).unwrap_or_default();
         let mut reading = Reading::new(file, &before);
+        let mut strays = Vec::new();
         match contents {
             Contents::Text(text) => {
-                for parsed in objects::parse(reading.file, &text)
-                    .into_iter()
-                    .filter(|parsed| self.is_wanted(parsed))
-                {
-                    reading.take(parsed);
+                for parsed in objects::parse(reading.file, &text) {
+                    if self.is_wanted(&parsed) {
+                        reading.take(parsed);
+                    } else {
+                        strays.extend(stray(parsed));
+                    }
                 }
             }
             Contents::Unreadable(error) => reading.refuse_all(error),
         }
         let (after, problems) = reading.finish();
+        self.set_strays(file, strays);
         self.set_problems(file, problems);
         self.replace(file, &before, after, changes);
     }
@@ -79,6 +85,7 @@ impl Catalog {
     /// Takes in that a file is gone.
     pub(crate) fn remove(&mut self, file: &Arc<str>, changes: &mut Vec<Change>) {
         let before = self.files.remove(file).unwrap_or_default();
+        self.set_strays(file, Vec::new());
         self.set_problems(file, Vec::new());
         self.replace(file, &before, BTreeMap::new(), changes);
     }
@@ -89,7 +96,8 @@ impl Catalog {
     }
 
     fn set_problems(&mut self, file: &Arc<str>, problems: Vec<Problem>) {
-        self.problems_changed |= !problems.is_empty() || !self.duplicates.is_empty();
+        self.problems_changed |=
+            !problems.is_empty() || !self.duplicates.is_empty() || !self.strays.is_empty();
         if problems.is_empty() {
             self.problems_changed |= self.problems.remove(file).is_some();
         } else {
@@ -97,15 +105,40 @@ impl Catalog {
         }
     }
 
+    fn set_strays(&mut self, file: &Arc<str>, strays: Vec<(ObjectKey, Position)>) {
+        if strays.is_empty() {
+            self.problems_changed |= self.strays.remove(file).is_some();
+        } else {
+            self.strays.insert(file.clone(), strays);
+        }
+    }
+
     /// Everything that is wrong now, in the order of the files.
     pub(crate) fn problems(&self) -> Vec<Problem> {
+        let problems = self.problems.values().flatten().cloned();
         let duplicates = self.duplicates.iter().filter_map(|key| self.duplicate(key));
-        self.problems
-            .values()
-            .flatten()
-            .cloned()
-            .chain(duplicates)
-            .collect()
+        let is_missing = !self.definers.contains_key(&self.config);
+        let strays = self.strays.iter().filter(|_| is_missing);
+        let strays = strays.flat_map(|(file, found)| found.iter().map(move |stray| (file, stray)));
+        let strays = strays.map(|(file, (key, at))| self.mistaken(file, key, *at));
+        problems.chain(duplicates).chain(strays).collect()
+    }
+
+    /// A ConfigMap that is probably meant as the configuration.
+    fn mistaken(&self, file: &Arc<str>, key: &ObjectKey, at: Position) -> Problem {
+        Problem {
+            file: file.to_string(),
+            at: Some(at),
+            object: Some(key.clone()),
+            message: format!(
+                "is passed over, since the configuration is in {}: rename it, or give \
+                 --config-namespace {} --config-name {}",
+                self.config,
+                key.name.namespace(),
+                key.name.name()
+            ),
+            keeps_last: false,
+        }
     }
 
     fn is_wanted(&self, parsed: &Parsed) -> bool {
@@ -199,6 +232,16 @@ impl Catalog {
             ),
             keeps_last: false,
         })
+    }
+}
+
+/// The key and place of a ConfigMap that holds a configuration.
+fn stray(parsed: Parsed) -> Option<(ObjectKey, Position)> {
+    match (parsed.key, parsed.object) {
+        (Some(key), Ok(Object::Config(config))) if objects::is_configuration(&config.text) => {
+            Some((key, parsed.at))
+        }
+        _ => None,
     }
 }
 

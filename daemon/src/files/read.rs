@@ -28,8 +28,16 @@ pub(crate) enum ReadError {
     )]
     NotText(usize),
     /// The system refuses.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {0}{remedy}", remedy = remedy(.0))]
     Io(#[from] io::Error),
+}
+
+/// What to do about a file or directory that cannot be read, where that can be told.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => ": give the user that runs carillon the right to read it",
+        _ => "",
+    }
 }
 
 /// Whether a file of this name is read: `.yaml`, `.yml` or `.json`, and not hidden.
@@ -45,11 +53,8 @@ pub(crate) fn list(dir: &Path) -> Result<BTreeSet<Arc<str>>, String> {
     let cannot = |error: io::Error| {
         let remedy = match error.kind() {
             ErrorKind::NotFound => ": create it, or name another one",
-            ErrorKind::PermissionDenied => {
-                ": give the user that runs carillon the right to read it"
-            }
             ErrorKind::NotADirectory => ": name the directory in which the files are",
-            _ => "",
+            _ => remedy(&error),
         };
         format!(
             "the directory {} cannot be read: {error}{remedy}",

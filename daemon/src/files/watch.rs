@@ -135,10 +135,11 @@ impl Watch {
         if wd != self.on_dir {
             return;
         }
-        if has(Flags::IN_DELETE_SELF | Flags::IN_MOVE_SELF | Flags::IN_IGNORED) {
-            note(Notice::Lost);
-        }
-        let Some(name) = event.name.as_ref().and_then(|name| name.to_str()) else {
+        // Without a name it is about the directory itself: it went away, or its rights changed.
+        let Some(name) = &event.name else {
+            return note(Notice::Lost);
+        };
+        let Some(name) = name.to_str() else {
             return;
         };
         let name = name.to_owned();

@@ -6,7 +6,7 @@ use carillon_core::yaml::{self, Content, Limits, Position};
 use serde::Deserialize;
 
 use super::endpoint_slice::EndpointSliceObject;
-use super::metadata::Metadata;
+use super::metadata::Name;
 use super::names::Names;
 use super::node::NodeObject;
 use super::service::ServiceObject;
@@ -99,7 +99,7 @@ struct Header {
 
 #[derive(Deserialize)]
 struct Named {
-    metadata: Metadata,
+    metadata: Name,
 }
 
 /// One document being read.
@@ -140,32 +140,38 @@ impl Reader<'_> {
         let Some(kind) = Kind::of(api_version, kind) else {
             return;
         };
-        match (key_of(value, kind), self.convert(value, kind)) {
-            (Ok(mut key), Ok(mut object)) => {
+        let mut key = match key_of(value, kind) {
+            Ok(key) => key,
+            Err(error) => return self.refuse_fields(None, value, vec![error]),
+        };
+        match self.convert(value, kind, &key.name) {
+            Ok(mut object) => {
                 self.names.share(&mut key, &mut object);
                 let at = self.in_file(value.0.position);
                 let (key, object) = (Some(key), Ok(object));
                 self.found.push(Parsed { key, at, object });
             }
-            (key, Err(errors)) => self.refuse_fields(key.ok(), value, errors),
-            (Err(error), Ok(_)) => self.refuse_fields(None, value, vec![error]),
+            Err(errors) => self.refuse_fields(Some(key), value, errors),
         }
     }
 
-    fn convert(&self, value: Value<'_>, kind: Kind) -> Result<Object, Vec<FieldError>> {
+    fn convert(
+        &self,
+        value: Value<'_>,
+        kind: Kind,
+        key: &ServiceKey,
+    ) -> Result<Object, Vec<FieldError>> {
         let one = |error| vec![error];
         match kind {
             Kind::Service => {
                 let service = ServiceObject::deserialize(value).map_err(one)?;
-                service.convert().map(Object::Service)
+                service.convert(key).map(Object::Service)
             }
             Kind::EndpointSlice => EndpointSliceObject::deserialize(value)
-                .and_then(EndpointSliceObject::convert)
-                .map(Object::EndpointSlice)
+                .map(|slice| Object::EndpointSlice(slice.convert(key)))
                 .map_err(one),
             Kind::Node => NodeObject::deserialize(value)
-                .and_then(NodeObject::convert)
-                .map(Object::Node)
+                .map(|node| Object::Node(node.convert(key.name())))
                 .map_err(one),
             Kind::ConfigMap => self.config(value).map(Object::Config).map_err(one),
         }
@@ -237,6 +243,12 @@ fn check_header(api_version: &str, kind: &str) -> Result<(), String> {
     if api_version.is_empty() {
         return Err(format!(
             "{kind}: the field `apiVersion` is missing, for example `apiVersion: v1`"
+        ));
+    }
+    if let Some((right_version, right_kind)) = Kind::meant(api_version, kind) {
+        return Err(format!(
+            "Kubernetes has no {kind} in {api_version}; write `apiVersion: {right_version}` and \
+             `kind: {right_kind}`"
         ));
     }
     if api_version.starts_with("metallb.io/") {

@@ -5,7 +5,6 @@ use carillon_core::service::ServiceKey;
 use serde::Deserialize;
 
 use super::metadata::Metadata;
-use super::tree::FieldError;
 
 /// The label that names the Service of a slice.
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
@@ -36,24 +35,18 @@ struct Conditions {
 
 impl EndpointSliceObject {
     /// The slice in the core's words; `None` when it belongs to no Service.
-    ///
-    /// # Errors
-    /// The metadata cannot be right.
-    pub(super) fn convert(self) -> Result<Option<EndpointSlice>, FieldError> {
-        let key = self.metadata.key()?;
-        let Some(service) = self.metadata.labels.get(SERVICE_LABEL) else {
-            return Ok(None);
-        };
+    pub(super) fn convert(self, key: &ServiceKey) -> Option<EndpointSlice> {
+        let service = self.metadata.labels.get(SERVICE_LABEL)?;
         let service = ServiceKey::new(key.namespace(), service);
         let endpoints = self.endpoints.into_iter().map(EndpointObject::convert);
         let mut endpoints: Vec<Endpoint> = endpoints.collect();
         // They may have been collected in the room of the larger objects.
         endpoints.shrink_to_fit();
-        Ok(Some(EndpointSlice {
-            key,
+        Some(EndpointSlice {
+            key: key.clone(),
             service,
             endpoints,
-        }))
+        })
     }
 }
 

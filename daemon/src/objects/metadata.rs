@@ -7,20 +7,25 @@ use serde::Deserialize;
 
 use super::tree::{FieldError, Path};
 
-/// `metadata`.
+/// The part of `metadata` that tells one object from all others. It is read apart from the rest:
+/// what is wrong in that is then wrong in an object that is known.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Metadata {
+pub(crate) struct Name {
     name: Option<String>,
     namespace: Option<String>,
+}
+
+/// The rest of `metadata`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Metadata {
     /// `metadata.labels`.
-    #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
     /// `metadata.annotations`.
-    #[serde(default)]
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-impl Metadata {
+impl Name {
     /// The namespace (`default` if none is given) and the name.
     ///
     /// # Errors

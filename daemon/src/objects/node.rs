@@ -4,7 +4,6 @@ use carillon_core::node::Node;
 use serde::Deserialize;
 
 use super::metadata::Metadata;
-use super::tree::FieldError;
 
 /// A Node as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,18 +27,14 @@ struct Condition {
 
 impl NodeObject {
     /// The node in the core's words.
-    ///
-    /// # Errors
-    /// The metadata cannot be right.
-    pub(super) fn convert(self) -> Result<Node, FieldError> {
-        let name = self.metadata.key()?.name().into();
+    pub(super) fn convert(self, name: &str) -> Node {
         let unavailable = |condition: &Condition| {
             condition.r#type == "NetworkUnavailable" && condition.status == "True"
         };
-        Ok(Node {
-            name,
+        Node {
+            name: name.into(),
             labels: self.metadata.labels,
             network_unavailable: self.status.conditions.iter().any(unavailable),
-        })
+        }
     }
 }

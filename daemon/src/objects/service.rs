@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use carillon_core::address::Family;
 use carillon_core::service::{
     Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
-    ServiceFacts, TrafficPolicy,
+    ServiceFacts, ServiceKey, TrafficPolicy,
 };
 use serde::Deserialize;
 
@@ -74,9 +74,8 @@ impl ServiceObject {
     ///
     /// # Errors
     /// Every field that the API server would have refused, each with its path.
-    pub(super) fn convert(self) -> Result<Service, Vec<FieldError>> {
+    pub(super) fn convert(self, key: &ServiceKey) -> Result<Service, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let key = collect(&mut errors, self.metadata.key());
         let spec = &self.spec;
         let is_load_balancer = collect(&mut errors, spec.is_load_balancer());
         let policy = collect(&mut errors, spec.family_policy());
@@ -87,13 +86,13 @@ impl ServiceObject {
         let requested = annotations.requested(spec.load_balancer_ip.as_deref());
         let address_pool = annotations.address_pool();
         let sharing_key = annotations.sharing_key();
-        let Some(key) = key.filter(|_| errors.is_empty()) else {
+        if !errors.is_empty() {
             return Err(errors);
-        };
+        }
         let asked = requested.as_deref().unwrap_or_default();
         let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
         let facts = ServiceFacts {
-            key,
+            key: key.clone(),
             is_load_balancer: is_load_balancer.unwrap_or_default(),
             load_balancer_class: self.spec.load_balancer_class,
             families,

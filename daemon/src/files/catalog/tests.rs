@@ -144,3 +144,33 @@ fn only_one_config_map_is_of_interest() {
     assert_eq!(set(&mut catalog, "y.yaml", &map("metallb-system")).len(), 1);
     assert!(problems(&catalog).is_empty());
 }
+
+#[test]
+fn a_configuration_under_another_name_is_told_while_the_right_one_is_missing() {
+    let config = |name: &str, text: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: metallb-system, name: \
+             {name}}}\ndata:\n  config: |\n    {text}\n"
+        )
+    };
+    let mut catalog = catalog();
+    set(&mut catalog, "other.yaml", &config("app", "colour: blue"));
+    assert_eq!(problems(&catalog), [""; 0]);
+    set(&mut catalog, "mine.yaml", &config("konfig", "peers: []"));
+    assert!(catalog.take_problems_changed());
+    let problem = problems(&catalog).concat();
+    assert!(
+        problem.starts_with("mine.yaml:1:1: ConfigMap metallb-system/konfig: is passed over")
+            && problem.contains("ConfigMap metallb-system/config: rename it")
+            && problem.contains("--config-name konfig"),
+        "{problem}"
+    );
+    set(&mut catalog, "right.yaml", &config("config", "peers: []"));
+    assert!(catalog.take_problems_changed());
+    assert_eq!(problems(&catalog), [""; 0]);
+    remove(&mut catalog, "right.yaml");
+    assert_eq!(problems(&catalog).len(), 1);
+    remove(&mut catalog, "mine.yaml");
+    assert!(catalog.take_problems_changed());
+    assert_eq!(problems(&catalog), [""; 0]);
+}

@@ -104,6 +104,41 @@ fn what_is_no_object_of_ours_but_might_be_meant_so_is_told() {
 }
 
 #[test]
+fn kinds_that_are_nearly_right_are_told() {
+    for (api_version, kind, right) in [
+        ("v1", "service", "kind: Service"),
+        ("v1", "Configmap", "kind: ConfigMap"),
+        ("v2", "Service", "apiVersion: v1"),
+        ("core/v1", "Node", "apiVersion: v1"),
+        ("v1", "EndpointSlice", "apiVersion: discovery.k8s.io/v1"),
+        (
+            "discovery.k8s.io/v1",
+            "Endpointslice",
+            "kind: EndpointSlice",
+        ),
+    ] {
+        let found = names(&format!("apiVersion: {api_version}\nkind: {kind}\n"));
+        assert!(
+            found.concat().contains(right),
+            "{api_version} {kind}: {found:?}"
+        );
+    }
+    let others = "apiVersion: v1\nkind: Endpoints\n---\napiVersion: apps/v1\nkind: Service\n";
+    assert_eq!(names(others), [""; 0]);
+}
+
+#[test]
+fn what_is_wrong_in_the_metadata_is_wrong_in_an_object_that_is_known() {
+    let found = names("apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {x: 1}}\n");
+    assert!(
+        found
+            .concat()
+            .starts_with("Service default/a 3:33: metadata.labels.x: integer"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn the_embedded_configuration_knows_its_place() {
     let text = "---\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\n\
                 data:\n  config: |\n    peers: []\n    address-pools: 7\n";
