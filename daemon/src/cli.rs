@@ -1,5 +1,6 @@
 //! The command line. Every flag can also be given as an environment variable `CARILLON_…`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -83,6 +84,12 @@ pub(crate) struct RunArgs {
     /// Serve the Services of this spec.loadBalancerClass [default: those without a class].
     #[arg(long, value_name = "CLASS", env = "CARILLON_LB_CLASS")]
     pub(crate) lb_class: Option<String>,
+
+    /// Answer HTTP here: /healthz, /readyz [default: not at all].
+    ///
+    /// For programs that watch over this daemon. An answer other than 200 says what is amiss.
+    #[arg(long, value_name = "ADDR:PORT", env = "CARILLON_HTTP_BIND")]
+    pub(crate) http_bind: Option<SocketAddr>,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

@@ -26,12 +26,14 @@ use crate::source::{Batch, Change, Description, Problems};
 
 mod allocation;
 mod config;
+mod request;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use allocation::{Allocation, JournalAllocation};
 use config::ConfigState;
+pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
 
 /// What a driver is made of.

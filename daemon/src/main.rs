@@ -16,6 +16,7 @@ mod check;
 mod cli;
 mod driver;
 mod files;
+mod http;
 mod journal;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use crate::cli::RunArgs;
-use crate::driver::{Driver, JournalAllocation, Parts, Snapshot, tell};
+use crate::cli::{RunArgs, VERSION};
+use crate::driver::{Client, Driver, JournalAllocation, Parts, Request, tell};
 use crate::files;
 use crate::journal::{self, Journal};
 use crate::source::{Batch, Description};
-use crate::{backends, logging, socket};
+use crate::{backends, http, logging, socket};
 
 #[cfg(test)]
 mod tests;
@@ -44,7 +44,11 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
 async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let node = node_name(args)?;
     let _only_one = only_one(&node)?;
-    let (mut requests, _socket) = socket::serve(&args.socket.path)?;
+    let (client, mut requests) = Client::new();
+    let _socket = socket::serve(&args.socket.path, client.clone())?;
+    if let Some(bind) = args.http_bind {
+        http::serve(bind, client).await?;
+    }
     let mut end = End::new()?;
     let journal = args
         .state
@@ -72,8 +76,9 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         backends: backends::all(),
     });
     let files = args.files.display();
-    info!(node, %files, version = env!("CARGO_PKG_VERSION"), "carillon is running");
+    info!(node, %files, version = VERSION, "carillon is running");
     let reason = drive(&mut driver, &mut batches, &mut requests, &mut end).await;
+    drop(requests);
     stop(driver, reason, &mut end).await
 }
 
@@ -81,7 +86,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
 async fn drive(
     driver: &mut Driver,
     batches: &mut mpsc::Receiver<Batch>,
-    requests: &mut mpsc::Receiver<oneshot::Sender<Snapshot>>,
+    requests: &mut mpsc::Receiver<Request>,
     end: &mut End,
 ) -> &'static str {
     let mut again = None;
@@ -103,9 +108,8 @@ async fn drive(
                 tell(backend, &event);
                 continue;
             }
-            Some(answer) = requests.recv() => {
-                // Who asked may have gone away.
-                let _ = answer.send(driver.snapshot());
+            Some(request) = requests.recv() => {
+                driver.answer(request);
                 continue;
             }
             () = sleep_until(due) => {}

@@ -12,10 +12,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::Semaphore;
 use tracing::debug;
 
-use crate::driver::Snapshot;
+use crate::driver::Client;
 
 #[cfg(test)]
 mod tests;
@@ -24,9 +24,6 @@ mod tests;
 const CLIENTS: usize = 8;
 /// How long a client may take to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a client asks the driver for.
-pub(crate) type Request = oneshot::Sender<Snapshot>;
 
 /// Removes the socket's file when the daemon ends.
 #[derive(Debug)]
@@ -39,16 +36,15 @@ impl Drop for SocketFile {
     }
 }
 
-/// Answers on the socket. What clients ask for comes out of the receiver.
+/// Answers on the socket with what the driver says.
 ///
 /// # Errors
 /// Another daemon answers there, or the socket cannot be made.
-pub(crate) fn serve(path: &Path) -> Result<(mpsc::Receiver<Request>, SocketFile)> {
+pub(crate) fn serve(path: &Path, driver: Client) -> Result<SocketFile> {
     let listener = bind(path)?;
     let file = SocketFile(path.to_owned());
-    let (sender, receiver) = mpsc::channel(CLIENTS);
-    tokio::spawn(accept(listener, sender));
-    Ok((receiver, file))
+    tokio::spawn(accept(listener, driver));
+    Ok(file)
 }
 
 fn bind(path: &Path) -> Result<UnixListener> {
@@ -85,14 +81,14 @@ fn make_way(path: &Path) -> Result<()> {
     }
 }
 
-async fn accept(listener: UnixListener, sender: mpsc::Sender<Request>) {
+async fn accept(listener: UnixListener, driver: Client) {
     let places = Arc::new(Semaphore::new(CLIENTS));
     while let Ok(place) = places.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((client, _)) => {
-                let sender = sender.clone();
+                let driver = driver.clone();
                 tokio::spawn(async move {
-                    let answered = tokio::time::timeout(PATIENCE, answer(client, &sender)).await;
+                    let answered = tokio::time::timeout(PATIENCE, answer(client, &driver)).await;
                     debug!(?answered, "status asked for");
                     drop(place);
                 });
@@ -103,10 +99,8 @@ async fn accept(listener: UnixListener, sender: mpsc::Sender<Request>) {
     }
 }
 
-async fn answer(mut client: UnixStream, sender: &mpsc::Sender<Request>) -> Result<()> {
-    let (request, snapshot) = oneshot::channel();
-    sender.send(request).await?;
-    let status = snapshot.await?.complete().await;
+async fn answer(mut client: UnixStream, driver: &Client) -> Result<()> {
+    let status = driver.status().await?;
     let mut json = serde_json::to_vec_pretty(&status)?;
     json.push(b'\n');
     client.write_all(&json).await?;

@@ -8,6 +8,7 @@ use carillon_core::controller::ServiceStatus;
 use carillon_core::service::ServiceKey;
 
 use super::Driver;
+use crate::cli::VERSION;
 use crate::status::{Configuration, Neighbor, Pool, Problems, Service, Status, Usage};
 
 /// How long a backend may take to answer.
@@ -49,7 +50,7 @@ impl Driver {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let services = self.allocation.services();
         let status = Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: VERSION.to_owned(),
             node: self.speaker.node().name.to_string(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             problems: self.problems(),
@@ -69,7 +70,7 @@ impl Driver {
         }
     }
 
-    fn problems(&self) -> Problems {
+    pub(super) fn problems(&self) -> Problems {
         let mut configuration = self.config.errors.clone();
         configuration.extend(self.config.waiting.clone());
         configuration.extend(self.config.missing.clone());

@@ -276,7 +276,9 @@ fn a_broken_configuration_changes_nothing_and_says_why() {
         assert_eq!(problems.len(), 1, "{text}: {problems:?}");
         assert!(problems[0].starts_with("c.yaml:"), "{problems:?}");
         assert!(status.services[0].announced && status.pools.len() == 1);
+        assert_eq!(daemon.driver.lacks(), problems);
         daemon.write("c.yaml", &usual());
+        assert!(daemon.driver.lacks().is_empty());
     }
     daemon.delete("c.yaml");
     let status = daemon.status();
@@ -296,7 +298,10 @@ fn a_broken_configuration_changes_nothing_and_says_why() {
 #[test]
 fn a_missing_configuration_is_told_once_all_is_read() {
     let dir = Dir::new();
-    let daemon = Daemon::started(&dir.journal(), &[("w.yaml", &web())]);
+    let mut daemon = Daemon::new(&dir.journal());
+    let unread = "not everything in dir has been read yet";
+    assert_eq!(daemon.driver.lacks(), [unread]);
+    daemon.start(&[("w.yaml", &web())]);
     let status = daemon.status();
     assert!(
         status.problems.configuration[0].contains("ConfigMap metallb-system/config is not in dir"),
@@ -305,6 +310,7 @@ fn a_missing_configuration_is_told_once_all_is_read() {
     );
     let why = status.services[0].why.as_ref().unwrap();
     assert!(why.contains("no configuration"), "{why}");
+    assert_eq!(daemon.driver.lacks(), status.problems.configuration);
 }
 
 #[test]

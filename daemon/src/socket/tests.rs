@@ -1,6 +1,7 @@
 use std::os::unix::net::UnixListener as StdListener;
 
 use super::*;
+use crate::driver::Request;
 use crate::status::{Service, Status};
 
 #[test]
@@ -22,18 +23,17 @@ fn only_a_dead_socket_is_removed_to_make_way() {
 
 /// A daemon's side: answers everybody with the status of a node of this name, and so many services.
 fn answering(path: &Path, node: &str, services: usize) -> SocketFile {
-    let (mut requests, file) = serve(path).unwrap();
     let status = Status {
         node: node.to_owned(),
         services: vec![Service::default(); services],
         ..Status::default()
     };
-    tokio::spawn(async move {
-        while let Some(request) = requests.recv().await {
-            let _ = request.send(status.clone().into());
+    let driver = Client::of(move |request| {
+        if let Request::Status(sender) = request {
+            let _ = sender.send(status.clone().into());
         }
     });
-    file
+    serve(path, driver).unwrap()
 }
 
 async fn ask(path: &Path) -> Result<String> {
@@ -48,7 +48,7 @@ async fn a_live_daemon_keeps_its_socket_and_a_dead_one_does_not() {
     let path = dir.path().join("new/carillon.sock");
     let file = answering(&path, "one", 0);
     assert_eq!(ask(&path).await.unwrap(), "one");
-    let refused = serve(&path).unwrap_err().to_string();
+    let refused = serve(&path, Client::new().0).unwrap_err().to_string();
     assert!(refused.contains("another carillon answers on"), "{refused}");
     assert_eq!(ask(&path).await.unwrap(), "one");
     drop(file);
@@ -77,7 +77,8 @@ async fn clients_that_do_not_read_do_not_hold_up_others() {
 async fn a_daemon_that_ends_tells_its_clients_so() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("carillon.sock");
-    let (requests, _file) = serve(&path).unwrap();
+    let (client, requests) = Client::new();
+    let _file = serve(&path, client).unwrap();
     drop(requests);
     let error = ask(&path).await.unwrap_err().to_string();
     assert!(error.contains("ended without an answer"), "{error}");

@@ -1,0 +1,111 @@
+//! What other tasks ask the driver.
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Driver, Snapshot};
+use crate::status::Status;
+
+/// How many questions may wait; who has another one waits too.
+const WAITING: usize = 8;
+
+/// A question.
+pub(crate) enum Request {
+    /// What is known now.
+    Status(oneshot::Sender<Snapshot>),
+    /// Why this daemon cannot do its work yet; see [`Driver::lacks`].
+    Lacks(oneshot::Sender<Vec<String>>),
+}
+
+/// A way to ask the driver.
+#[derive(Clone)]
+pub(crate) struct Client(mpsc::Sender<Request>);
+
+/// The driver answers no more.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("carillon is being stopped")]
+pub(crate) struct Stopping;
+
+impl Client {
+    /// A client, and where its questions come out.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Request>) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// What is known now.
+    ///
+    /// # Errors
+    /// The driver answers no more.
+    pub(crate) async fn status(&self) -> Result<Status, Stopping> {
+        Ok(self.ask(Request::Status).await?.complete().await)
+    }
+
+    /// Why this daemon cannot do its work yet, in whole sentences; nothing if it can.
+    ///
+    /// # Errors
+    /// The driver answers no more.
+    pub(crate) async fn lacks(&self) -> Result<Vec<String>, Stopping> {
+        self.ask(Request::Lacks).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Stopping> {
+        let (sender, receiver) = oneshot::channel();
+        let sent = self.0.send(request(sender)).await;
+        sent.map_err(|_| Stopping)?;
+        receiver.await.map_err(|_| Stopping)
+    }
+}
+
+impl Driver {
+    /// Answers a question. Who asked may have gone away.
+    pub(crate) fn answer(&self, request: Request) {
+        match request {
+            Request::Status(sender) => drop(sender.send(self.snapshot())),
+            Request::Lacks(sender) => drop(sender.send(self.lacks())),
+        }
+    }
+
+    /// Why this daemon cannot do its work yet: something has not been read, or the newest
+    /// configuration is not in force.
+    pub(super) fn lacks(&self) -> Vec<String> {
+        if !self.synced {
+            let source = self.config.source();
+            let because = self.problems.unreachable.as_ref();
+            let because = because.map_or_else(String::new, |error| format!(": {error}"));
+            return vec![format!(
+                "not everything in {source} has been read yet{because}"
+            )];
+        }
+        let mut lacks = self.problems().configuration;
+        let misread = self.problems.objects.iter().filter(|problem| {
+            let file = Some(&problem.file);
+            let object = problem.object.as_ref();
+            object.map_or(file == self.config.file.as_ref(), |key| {
+                key == self.config.key()
+            })
+        });
+        lacks.extend(misread.map(ToString::to_string));
+        if lacks.is_empty() && self.config.in_force.is_none() {
+            lacks.push("no configuration is in force yet".to_owned());
+        }
+        lacks
+    }
+}
+
+#[cfg(test)]
+impl Client {
+    /// A client whose questions this function answers.
+    pub(crate) fn of(mut driver: impl FnMut(Request) + Send + 'static) -> Self {
+        let (client, mut requests) = Self::new();
+        tokio::spawn(async move {
+            while let Some(request) = requests.recv().await {
+                driver(request);
+            }
+        });
+        client
+    }
+}
