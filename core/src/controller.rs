@@ -34,12 +34,14 @@ mod reserved;
 mod review;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use entry::Entry;
 pub use in_use::ConfigInUse;
 use plan::{Shortfall, plan};
 pub use report::{Event, ServiceStatus, Severity, StatusChange};
 use review::Kept;
+use waiting::Waiting;
 
 /// What the controller takes in.
 #[derive(Clone, Debug)]
@@ -83,7 +85,7 @@ pub struct Controller {
     /// Services to grant something to, those that ask for an address by name first.
     grants: BTreeSet<(Reverse<bool>, ServiceKey)>,
     /// Services that have not all they want.
-    waiting: BTreeSet<ServiceKey>,
+    waiting: Waiting,
     /// Something was released that those who wait may want.
     released: bool,
 }
@@ -156,7 +158,7 @@ impl Controller {
     fn forget(&mut self, key: &ServiceKey) {
         let was_reserved = self.reserved.remove(key).is_some();
         if self.services.remove(key).is_some() || was_reserved {
-            self.waiting.remove(key);
+            self.end_wait(key);
             self.release(key);
             self.reconsider();
         }
@@ -210,7 +212,8 @@ impl Controller {
             } else if !self.leads {
                 return None;
             } else if std::mem::take(&mut self.released) {
-                for key in self.waiting.clone() {
+                let first: Vec<_> = self.waiting.first().cloned().collect();
+                for key in first {
                     self.queue_grant(key);
                 }
             } else if let Some((_, key)) = self.grants.pop_first() {
@@ -235,7 +238,7 @@ impl Controller {
             return;
         };
         if !self.serves(service) {
-            self.waiting.remove(key);
+            self.end_wait(key);
             self.release(key);
             return;
         }
@@ -268,20 +271,29 @@ impl Controller {
         self.grants.insert((Reverse(by_name), key));
     }
 
+    fn end_wait(&mut self, key: &ServiceKey) {
+        if let Some(next) = self.waiting.remove(key) {
+            self.queue_grant(next);
+        }
+    }
+
     /// Gives the service what it lacks, if that is free, and returns what has changed.
     fn grant(&mut self, key: &ServiceKey) -> Option<StatusChange> {
         let service = &self.services.get(key)?.service;
         if !self.serves(service) {
-            self.waiting.remove(key);
+            self.end_wait(key);
             return None;
         }
         let held = self.held(key);
         let plan = plan(&self.allocator, service, held.clone());
         let tenant = Tenant::of(service);
-        if plan.shortfall.is_some() && service.is_load_balancer {
-            self.waiting.insert(key.clone());
+        let next = if plan.shortfall.is_some() && service.is_load_balancer {
+            self.waiting.insert(service, &plan.addresses)
         } else {
-            self.waiting.remove(key);
+            self.waiting.remove(key)
+        };
+        if let Some(next) = next {
+            self.queue_grant(next);
         }
         if plan.addresses.is_empty() {
             self.release(key);
@@ -356,41 +368,8 @@ impl Controller {
         self.refused.as_ref()
     }
 
-    /// What the service has, or why it has not what it wants. `None`: it is not known as a load
-    /// balancer service.
-    pub fn explain(&self, key: &ServiceKey) -> Option<ServiceStatus> {
-        let entry = self.services.get(key)?;
-        Some(ServiceStatus {
-            addresses: self.held(key),
-            pool: (self.allocator.get(key)).map(|held| Arc::clone(&held.pool)),
-            shortfall: self.shortfall(&entry.service),
-        })
-    }
-
     fn serves(&self, service: &Service) -> bool {
         service.is_of_class(self.load_balancer_class.as_deref())
-    }
-
-    fn shortfall(&self, service: &Service) -> Option<String> {
-        if !self.serves(service) {
-            let class = service.load_balancer_class.as_deref();
-            return Some(report::other_class(
-                class,
-                self.load_balancer_class.as_deref(),
-            ));
-        }
-        if self.in_force.is_none() {
-            return Some("no configuration is in force yet".to_owned());
-        }
-        let shortfall = plan(&self.allocator, service, self.held(&service.key)).shortfall;
-        shortfall.map(|shortfall| shortfall.to_string())
-    }
-
-    /// All services of type LoadBalancer, by key.
-    pub fn services(&self) -> impl Iterator<Item = (&ServiceKey, ServiceStatus)> {
-        (self.services.iter())
-            .filter(|(_, entry)| entry.service.is_load_balancer)
-            .filter_map(|(key, _)| Some((key, self.explain(key)?)))
     }
 
     /// How full the pools of the configuration in force are, by name.

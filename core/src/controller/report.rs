@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::plan::Shortfall;
+use super::Controller;
+use super::plan::{Shortfall, plan};
 use crate::allocator::{Refusal, quoted};
-use crate::service::{FamiliesError, ServiceKey};
+use crate::service::{FamiliesError, Service, ServiceKey};
 
 /// A service's new status, to be written as a whole, and the events about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,8 +133,40 @@ impl Shortfall {
     }
 }
 
+impl Controller {
+    /// What the service has, or why it has not what it wants. `None`: it is not known as a load
+    /// balancer service.
+    pub fn explain(&self, key: &ServiceKey) -> Option<ServiceStatus> {
+        let entry = self.services.get(key)?;
+        Some(ServiceStatus {
+            addresses: self.held(key),
+            pool: (self.allocator.get(key)).map(|held| Arc::clone(&held.pool)),
+            shortfall: self.shortfall(&entry.service),
+        })
+    }
+
+    fn shortfall(&self, service: &Service) -> Option<String> {
+        if !self.serves(service) {
+            let class = service.load_balancer_class.as_deref();
+            return Some(other_class(class, self.load_balancer_class.as_deref()));
+        }
+        if self.in_force.is_none() {
+            return Some("no configuration is in force yet".to_owned());
+        }
+        let shortfall = plan(&self.allocator, service, self.held(&service.key)).shortfall;
+        shortfall.map(|shortfall| shortfall.to_string())
+    }
+
+    /// All services of type LoadBalancer, by key.
+    pub fn services(&self) -> impl Iterator<Item = (&ServiceKey, ServiceStatus)> {
+        (self.services.iter())
+            .filter(|(_, entry)| entry.service.is_load_balancer)
+            .filter_map(|(key, _)| Some((key, self.explain(key)?)))
+    }
+}
+
 /// Why a service of another class has no address from us.
-pub(super) fn other_class(theirs: Option<&str>, ours: Option<&str>) -> String {
+fn other_class(theirs: Option<&str>, ours: Option<&str>) -> String {
     let class = |class: Option<&str>| match class {
         None | Some("") => "no loadBalancerClass".to_owned(),
         Some(class) => format!("loadBalancerClass {class:?}"),

@@ -17,7 +17,7 @@ pub enum FamilyPolicy {
 }
 
 /// The addresses that a Service should get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Families {
     /// One address of this family.
     One(Family),

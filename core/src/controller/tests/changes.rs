@@ -238,3 +238,31 @@ fn other_classes_are_explained_and_their_addresses_forgotten() {
     assert_eq!(cluster.controller.pools()[0].ipv4.assigned, 1);
     assert_eq!(cluster.controller.services().count(), 2);
 }
+
+#[test]
+fn those_who_wait_for_the_same_are_served_in_turn() {
+    let services = ["a", "b", "w1", "w2", "w3"].map(service).to_vec();
+    let (mut cluster, _) = Cluster::start(&small(), services);
+    cluster.delete("a");
+    cluster.delete("b");
+    cluster.settle();
+    assert_eq!(cluster.addresses("w1"), ips(&["192.0.2.0"]));
+    assert_eq!(cluster.addresses("w2"), ips(&["192.0.2.1"]));
+
+    // Whose turn it is may be gone when it comes.
+    cluster.put(service("w4"));
+    cluster.settle();
+    cluster.delete("w1");
+    cluster.delete("w3");
+    cluster.settle();
+    assert_eq!(cluster.addresses("w4"), ips(&["192.0.2.0"]));
+
+    // Or it may want something else from then on.
+    cluster.put(service("w5"));
+    cluster.put(service("w6"));
+    cluster.settle();
+    cluster.delete("w4");
+    cluster.edit("w5", |w5| w5.requested = Ok(ips(&["203.0.113.1"])));
+    cluster.settle();
+    assert_eq!(cluster.addresses("w6"), ips(&["192.0.2.0"]));
+}
