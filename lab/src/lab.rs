@@ -1,5 +1,6 @@
 //! A lab: namespaces, processes and files that live and end together.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -149,6 +150,22 @@ impl Lab {
         }
         text
     }
+
+    /// Copies every log, those of pods too, to where they outlive the lab; returns the directory.
+    pub fn save_logs(&self) -> Result<PathBuf> {
+        let saved = env::temp_dir().join("carillon-lab-logs").join(self.id());
+        copy_logs(self.dir(), &saved)?;
+        Ok(saved)
+    }
+
+    /// Shows and saves the logs of something that failed.
+    fn report(&self) {
+        eprint!("{}", self.logs());
+        match self.save_logs() {
+            Ok(saved) => eprintln!("--- all logs are in {}", saved.display()),
+            Err(error) => eprintln!("--- the logs could not be saved: {error:#}"),
+        }
+    }
 }
 
 impl Inner {
@@ -168,19 +185,20 @@ impl Drop for Inner {
     }
 }
 
-/// Runs a test in a new lab. An error of `body` panics, and the panic shows the logs of the lab.
+/// Runs a test in a new lab. An error of `body` panics, and the panic shows the ends of the lab's
+/// logs and where they are saved.
 pub fn test(body: impl FnOnce(&Lab) -> Result<()>) {
-    struct LogsOnPanic(Lab);
-    impl Drop for LogsOnPanic {
+    struct ReportOnPanic(Lab);
+    impl Drop for ReportOnPanic {
         fn drop(&mut self) {
             if std::thread::panicking() {
-                eprint!("{}", self.0.logs());
+                self.0.report();
             }
         }
     }
     let outcome = Lab::new().and_then(|lab| {
-        let logs = LogsOnPanic(lab);
-        body(&logs.0).inspect_err(|_| eprint!("{}", logs.0.logs()))
+        let lab = ReportOnPanic(lab);
+        body(&lab.0).inspect_err(|_| lab.0.report())
     });
     if let Err(error) = outcome {
         #[expect(clippy::panic, reason = "this is how a test fails")]
@@ -237,5 +255,20 @@ fn remove(id: &str, dir: &Path) -> Result<()> {
         .status()
         .context("cannot start sh")?;
     ensure!(!dir.exists(), "cannot remove the lab {}", dir.display());
+    Ok(())
+}
+
+fn copy_logs(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let (kind, path) = (entry.file_type()?, entry.path());
+        let target = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy_logs(&path, &target)?;
+        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "log") {
+            fs::create_dir_all(to)?;
+            fs::copy(&path, &target)?;
+        }
+    }
     Ok(())
 }

@@ -24,6 +24,7 @@
 
 pub mod bench;
 pub mod kubernetes;
+pub mod seed;
 pub mod wait;
 pub mod web;
 

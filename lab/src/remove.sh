@@ -7,4 +7,10 @@ for ns in $(ip netns list | sed -n "s/^\($1-[^ ]*\).*/\1/p"); do
     done
     ip netns delete "$ns"
 done
+# The control groups of a cluster's pods. The processes in them may take a moment to end.
+for try in $(seq 100); do
+    groups=$(find /sys/fs/cgroup -depth -type d -path "*/$1-*")
+    [ -n "$groups" ] || break
+    rmdir $groups || sleep 0.05
+done
 rm -rf "$2"

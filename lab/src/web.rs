@@ -1,24 +1,24 @@
-//! A web server that says which address answered.
+//! A web server that says who answered.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-/// Answers every request (HTTP/1.0) with `Hello!` and the listener's address, one after the other,
-/// for ever.
+/// Answers every request (HTTP/1.0) with `Hello!`, `name` and the address that it was sent to, one
+/// after the other, for ever.
 ///
 /// In a lab: `let listener = pod.enter(|| TcpListener::bind("10.254.0.66:80"))??;` and then this on
 /// a thread.
-pub fn serve(listener: &TcpListener) -> io::Result<()> {
-    let body = format!("Hello!<br>{}\n", listener.local_addr()?.ip());
+pub fn serve(listener: &TcpListener, name: &str) -> io::Result<()> {
     for client in listener.incoming() {
         // A client that goes away or says nothing is its own problem.
-        let _ = client.and_then(|client| answer(client, &body));
+        let _ = client.and_then(|client| answer(client, name));
     }
     Ok(())
 }
 
-fn answer(mut client: TcpStream, body: &str) -> io::Result<()> {
+fn answer(mut client: TcpStream, name: &str) -> io::Result<()> {
+    let body = format!("Hello!<br>{name}<br>{}\n", client.local_addr()?.ip());
     client.set_read_timeout(Some(Duration::from_secs(1)))?;
     let mut request = [0; 4096];
     let mut length = 0;

@@ -85,9 +85,9 @@ fn a_web_server_answers_in_its_namespace() {
     test(|lab| {
         let (a, b) = pair(lab)?;
         let listener = b.enter(|| TcpListener::bind("192.0.2.2:80"))??;
-        std::thread::spawn(move || web::serve(&listener));
+        std::thread::spawn(move || web::serve(&listener, "b"));
         let page = a.run("curl", ["-sS", "--max-time", "5", "http://192.0.2.2"])?;
-        assert_eq!(page, "Hello!<br>192.0.2.2\n");
+        assert_eq!(page, "Hello!<br>b<br>192.0.2.2\n");
         Ok(())
     });
 }

@@ -1,24 +1,28 @@
 //! The API server, and etcd behind it.
 
+use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::host::Host;
+use crate::kubernetes::etcd::{self, Etcd};
 use crate::kubernetes::{Access, Request, programs, request};
 use crate::process::{Process, output};
 use crate::wait;
 
 const PORT: u16 = 6443;
-const ETCD: &str = "http://127.0.0.1:2379";
 const ADMIN_TOKEN: &str = "admin";
+const CERTIFICATES: &str = "certificates";
+const SERVICE_ACCOUNTS_KEY: &str = "service-accounts.key";
 /// It takes three seconds on an idle machine.
 const READY: Duration = Duration::from_secs(60);
 
@@ -30,41 +34,53 @@ pub struct ApiServer {
     host: Host,
     dir: PathBuf,
     programs: PathBuf,
-    dual_stack: bool,
     address: IpAddr,
     admin: PathBuf,
-    _etcd: Process,
+    /// The arguments of kube-apiserver.
+    arguments: Vec<OsString>,
+    etcd: Etcd,
     process: Process,
 }
 
 impl ApiServer {
     /// Starts etcd and the API server, and waits until it is ready.
     pub fn start(host: &Host) -> Result<Self> {
-        Self::launch(host, false)
+        Self::launch(host, false, &[])
     }
 
     /// The same with service addresses of both families.
     pub fn start_dual_stack(host: &Host) -> Result<Self> {
-        Self::launch(host, true)
+        Self::launch(host, true, &[])
     }
 
-    fn launch(host: &Host, dual_stack: bool) -> Result<Self> {
+    /// Starts that of a cluster with controllers and with nodes, who say who they are with
+    /// [`node_token`].
+    pub(crate) fn start_cluster(host: &Host, nodes: &[&str]) -> Result<Self> {
+        Self::launch(host, false, nodes)
+    }
+
+    fn launch(host: &Host, dual_stack: bool, nodes: &[&str]) -> Result<Self> {
         let programs = programs::directory(&["kube-apiserver", "kubectl"])?;
         let dir = host.file("kubernetes");
         fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        write_credentials(&dir)?;
+        write_credentials(&dir, nodes)?;
         let address = first_address(host)?;
-        let etcd = start_etcd(host, &programs, &dir)?;
-        let process = start_api_server(host, &programs, &dir, address, dual_stack)?;
+        let mut arguments = arguments(&dir, address, dual_stack);
+        if nodes.is_empty() {
+            // It would refuse pods whose service account a controller has yet to make.
+            arguments.push("--disable-admission-plugins=ServiceAccount".into());
+        }
+        let etcd = Etcd::start(host, &programs, &dir.join("etcd"))?;
+        let process = spawn(host, &programs, &arguments)?;
         let admin = dir.join("admin.kubeconfig");
         let mut server = Self {
             host: host.clone(),
             dir,
             programs,
-            dual_stack,
             address,
             admin,
-            _etcd: etcd,
+            arguments,
+            etcd,
             process,
         };
         server.access().write(&server.admin)?;
@@ -97,9 +113,14 @@ impl ApiServer {
         };
         Access {
             server: format!("https://{address}:{PORT}"),
-            authority: self.dir.join("certificates/apiserver.crt"),
+            authority: self.dir.join(CERTIFICATES).join("apiserver.crt"),
             token: ADMIN_TOKEN.to_owned(),
         }
+    }
+
+    /// The key that it signs the tokens of service accounts with.
+    pub(crate) fn service_accounts_key(&self) -> PathBuf {
+        self.dir.join(SERVICE_ACCOUNTS_KEY)
     }
 
     /// An administrator's kubeconfig file.
@@ -133,7 +154,7 @@ impl ApiServer {
         output(self.kubectl_command(kubeconfig).args(arguments))
     }
 
-    fn kubectl_command(&self, kubeconfig: &Path) -> std::process::Command {
+    fn kubectl_command(&self, kubeconfig: &Path) -> Command {
         let mut command = self.host.command(self.programs.join("kubectl"));
         command.arg("--kubeconfig").arg(kubeconfig);
         command.arg("--cache-dir").arg(self.dir.join("kubectl"));
@@ -194,13 +215,7 @@ impl ApiServer {
             self.process.exit_status()?.is_some(),
             "stop the API server before starting it again"
         );
-        self.process = start_api_server(
-            &self.host,
-            &self.programs,
-            &self.dir,
-            self.address,
-            self.dual_stack,
-        )?;
+        self.process = spawn(&self.host, &self.programs, &self.arguments)?;
         self.await_ready()
     }
 
@@ -218,23 +233,8 @@ impl ApiServer {
     /// resource version is told that this one has expired (410).
     pub fn compact(&mut self) -> Result<()> {
         self.stop()?;
-        // Base64 of "lab": a key that no object has, so that no client has the latest revision.
-        let put = self.etcd("kv/put", &json!({"key": "bGFi", "value": "bGFi"}))?;
-        let revision = put.pointer("/header/revision");
-        let revision = revision.with_context(|| format!("etcd tells no revision: {put}"))?;
-        self.etcd(
-            "kv/compaction",
-            &json!({"revision": revision, "physical": true}),
-        )?;
+        self.etcd.compact()?;
         self.start_again()
-    }
-
-    fn etcd(&self, call: &str, body: &Value) -> Result<Value> {
-        let (url, body) = (format!("{ETCD}/v3/{call}"), body.to_string());
-        let answer = self
-            .host
-            .run("curl", ["-sS", "--fail-with-body", "--data", &body, &url])?;
-        serde_json::from_str(&answer).with_context(|| format!("etcd {call}: {answer}"))
     }
 }
 
@@ -251,9 +251,18 @@ fn first_address(host: &Host) -> Result<IpAddr> {
     Ok(address.parse()?)
 }
 
+/// The bearer token of a node's kubelet.
+pub(crate) fn node_token(node: &str) -> String {
+    format!("node-{node}")
+}
+
 /// Writes the tokens that the API server knows, and the key that it signs service accounts' with.
-fn write_credentials(dir: &Path) -> Result<()> {
-    let tokens = format!("{ADMIN_TOKEN},admin,admin,system:masters\n");
+fn write_credentials(dir: &Path, nodes: &[&str]) -> Result<()> {
+    let mut tokens = format!("{ADMIN_TOKEN},admin,admin,system:masters\n");
+    for node in nodes {
+        let token = node_token(node);
+        let _ = writeln!(tokens, "{token},system:node:{node},{token},system:nodes");
+    }
     fs::write(dir.join("tokens.csv"), tokens)?;
     let mut openssl = crate::process::command("openssl");
     openssl.args([
@@ -264,71 +273,49 @@ fn write_credentials(dir: &Path) -> Result<()> {
         "-noout",
         "-out",
     ]);
-    output(openssl.arg(dir.join("service-accounts.key")))?;
+    output(openssl.arg(dir.join(SERVICE_ACCOUNTS_KEY)))?;
     Ok(())
 }
 
-fn start_etcd(host: &Host, programs: &Path, dir: &Path) -> Result<Process> {
-    let own = programs.join("etcd");
-    let mut command = host.command(if own.is_file() { own } else { "etcd".into() });
-    command.arg("--data-dir").arg(dir.join("etcd"));
-    command.args([
-        "--listen-client-urls",
-        ETCD,
-        "--advertise-client-urls",
-        ETCD,
-    ]);
-    // A power failure is not among what the lab outlives.
-    command.args([
-        "--unsafe-no-fsync",
-        "--logger",
-        "zap",
-        "--log-level",
-        "warn",
-    ]);
-    let mut process = host.spawn("etcd", &mut command)?;
-    wait::until("etcd to be ready", READY, || {
-        process.ensure_running()?;
-        let health = host.run(
-            "curl",
-            ["-sS", "--max-time", "1", &format!("{ETCD}/health")],
-        )?;
-        if !health.contains("true") {
-            bail!("{health}");
-        }
-        Ok(())
-    })?;
-    Ok(process)
-}
-
-fn start_api_server(
-    host: &Host,
-    programs: &Path,
-    dir: &Path,
-    address: IpAddr,
-    dual_stack: bool,
-) -> Result<Process> {
-    let key = dir.join("service-accounts.key");
+fn arguments(dir: &Path, address: IpAddr, dual_stack: bool) -> Vec<OsString> {
     let (any, services) = match (dual_stack, address) {
         (true, _) => ("::", "10.96.0.0/16,fd00:96::/112"),
         (false, IpAddr::V4(_)) => ("0.0.0.0", "10.96.0.0/16"),
         (false, IpAddr::V6(_)) => ("::", "fd00:96::/112"),
     };
+    let (port, address) = (PORT.to_string(), address.to_string());
+    let plain = [
+        ("--etcd-servers", etcd::URL),
+        ("--secure-port", &port),
+        ("--bind-address", any),
+        ("--advertise-address", &address),
+        ("--service-cluster-ip-range", services),
+        ("--service-account-issuer", "https://kubernetes.default.svc"),
+        ("--authorization-mode", "Node,RBAC"),
+        // Names of nodes do not resolve.
+        ("--kubelet-preferred-address-types", "InternalIP"),
+    ];
+    let files = [
+        ("--cert-dir", CERTIFICATES),
+        ("--token-auth-file", "tokens.csv"),
+        ("--service-account-key-file", SERVICE_ACCOUNTS_KEY),
+        ("--service-account-signing-key-file", SERVICE_ACCOUNTS_KEY),
+    ];
+    let mut arguments = vec!["--allow-privileged".into()];
+    arguments.extend(
+        plain
+            .iter()
+            .flat_map(|(name, value)| [name.into(), value.into()]),
+    );
+    arguments.extend(
+        files
+            .iter()
+            .flat_map(|(name, file)| [name.into(), dir.join(file).into()]),
+    );
+    arguments
+}
+
+fn spawn(host: &Host, programs: &Path, arguments: &[OsString]) -> Result<Process> {
     let mut command = host.command(programs.join("kube-apiserver"));
-    command.args(["--etcd-servers", ETCD, "--secure-port", &PORT.to_string()]);
-    command.args([
-        "--bind-address",
-        any,
-        "--service-cluster-ip-range",
-        services,
-    ]);
-    command.args(["--advertise-address", &address.to_string()]);
-    command.args(["--authorization-mode", "Node,RBAC", "--allow-privileged"]);
-    command.args(["--service-account-issuer", "https://kubernetes.default.svc"]);
-    command.args(["--disable-admission-plugins", "ServiceAccount"]);
-    command.arg("--service-account-key-file").arg(&key);
-    command.arg("--service-account-signing-key-file").arg(&key);
-    command.arg("--token-auth-file").arg(dir.join("tokens.csv"));
-    command.arg("--cert-dir").arg(dir.join("certificates"));
-    host.spawn("kube-apiserver", &mut command)
+    host.spawn("kube-apiserver", command.args(arguments))
 }

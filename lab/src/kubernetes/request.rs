@@ -94,7 +94,7 @@ pub(crate) fn send(host: &Host, access: &Access, request: &Request) -> Result<Va
 
 /// Sends many requests, in no order; fails when one is refused.
 pub(crate) fn send_all(host: &Host, access: &Access, requests: &[Request]) -> Result<()> {
-    let mut config = format!("parallel\nparallel-immediate\nparallel-max = {PARALLEL}\n");
+    let mut config = format!("parallel\nparallel-max = {PARALLEL}\n");
     for (n, request) in requests.iter().enumerate() {
         config.push_str(if n == 0 { "" } else { "next\n" });
         request.config(access, &mut config);

@@ -1,3 +1,4 @@
 //! A real Kubernetes in the laboratory, and what runs on it.
 
 mod api_server;
+mod cluster;

@@ -191,6 +191,6 @@ fn pod(lab: &Lab, node: &Host, plan: &Plan) -> Result<Process> {
     let mut server = pod.command(std::env::current_exe()?);
     pod.spawn(
         "web",
-        server.args(["web", &format!("{}:80", plan.pod_address)]),
+        server.args(["web", &format!("{}:80", plan.pod_address), plan.pod]),
     )
 }

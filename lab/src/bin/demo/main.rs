@@ -39,13 +39,15 @@ enum Role {
     Web {
         /// Address and port
         address: SocketAddr,
+        /// The pod's name
+        pod: String,
     },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
-        Some(Role::Web { address }) => serve(address),
+        Some(Role::Web { address, pod }) => serve(address, &pod),
         None if arguments.clean => clean(),
         None => play(arguments.keep),
     };
@@ -58,8 +60,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(address: SocketAddr) -> Result<()> {
-    web::serve(&TcpListener::bind(address)?)?;
+fn serve(address: SocketAddr, pod: &str) -> Result<()> {
+    web::serve(&TcpListener::bind(address)?, pod)?;
     Ok(())
 }
 
