@@ -1,6 +1,6 @@
 # The tasks of this project; `make` alone lists them.
 
-.PHONY: help setup demo demo-clean test bench image lint clean root
+.PHONY: help setup demo demo-clean test bench manifests image lint clean root
 
 help: ## List these tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
@@ -25,6 +25,9 @@ test: root setup ## Run all tests; without root: cargo test --workspace --exclud
 bench: root setup ## Run the benchmarks, or the one that NAME=… names
 	cargo build --release --package carillon
 	cargo run --release --package carillon-lab --bin bench -- $(NAME)
+
+manifests: ## Write the manifests that are made from manifests/base
+	@sh manifests/generate.sh
 
 image: ## Build the container image: target/image/carillon-ARCH.tar; ARCH=arm64 IMAGE=name:tag
 	@sh manifests/image/build.sh

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
-fn start(lab: &Lab) -> Result<ApiServer> {
+pub(crate) fn start(lab: &Lab) -> Result<ApiServer> {
     let host = lab.host("api")?;
     lab.switch("lan")?.plug(&host, "eth0", &["192.0.2.1/24"])?;
     ApiServer::start(&host)

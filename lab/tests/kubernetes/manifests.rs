@@ -1,0 +1,124 @@
+//! What is installed, as an API server sees it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use carillon_lab::kubernetes::ApiServer;
+use carillon_lab::test;
+
+use crate::api_server::start;
+
+const NAMESPACE: &str = "metallb-system";
+
+fn manifest(name: &str) -> PathBuf {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
+    lab.join("../manifests").join(name)
+}
+
+fn create(api: &ApiServer, name: &str) -> Result<String> {
+    let file = manifest(name);
+    let file = file.to_string_lossy();
+    api.kubectl(&["create", "--validate=strict", "--filename", &file])
+}
+
+#[test]
+fn they_are_valid_and_install_in_each_of_the_ways_that_are_documented() {
+    test(|lab| {
+        let api = start(lab)?;
+        let parts = [
+            create(&api, "namespace.yaml")?,
+            create(&api, "carillon.yaml")?,
+        ]
+        .concat();
+        ensure!(parts.contains("daemonset.apps/speaker created"), "{parts}");
+        let all = manifest("install.yaml");
+        let base = manifest("base");
+        for source in [
+            ["--filename", &*all.to_string_lossy()],
+            ["-k", &*base.to_string_lossy()],
+        ] {
+            let diff = api.kubectl(&[&["diff"], &source[..]].concat())?;
+            ensure!(diff.is_empty(), "{source:?} differs:\n{diff}");
+        }
+        Ok(())
+    });
+}
+
+/// A verb and what it is for, with the namespace after an `@`.
+const MAY: &[&str] = &[
+    "list services",
+    "watch services",
+    "list nodes",
+    "watch nodes",
+    "list endpointslices.discovery.k8s.io",
+    "watch endpointslices.discovery.k8s.io",
+    "patch services/status@default",
+    "create events.events.k8s.io@default",
+    "patch events.events.k8s.io@default",
+    "list configmaps/config@metallb-system",
+    "watch configmaps/config@metallb-system",
+    "create leases.coordination.k8s.io@metallb-system",
+    "get leases.coordination.k8s.io/carillon@metallb-system",
+    "update leases.coordination.k8s.io/carillon@metallb-system",
+];
+
+const MAY_NOT: &[&str] = &[
+    "get secrets@metallb-system",
+    "list secrets",
+    "list pods@metallb-system",
+    "list namespaces",
+    "list configmaps",
+    "list configmaps@metallb-system",
+    "get configmaps/config@default",
+    "update configmaps/config@metallb-system",
+    "update services@default",
+    "patch services@default",
+    "delete services@default",
+    "patch nodes",
+    "patch nodes/status",
+    "update leases.coordination.k8s.io/other@metallb-system",
+    "delete leases.coordination.k8s.io/carillon@metallb-system",
+    "create leases.coordination.k8s.io@kube-system",
+    "create pods@metallb-system",
+    "impersonate users",
+];
+
+/// Whether the holder of this kubeconfig file may do that.
+fn may(api: &ApiServer, kubeconfig: &Path, what: &str) -> bool {
+    let (what, namespace) = what.split_once('@').unwrap_or((what, ""));
+    let (verb, resource) = what.split_once(' ').unwrap_or((what, ""));
+    let mut arguments = vec!["auth", "can-i", verb];
+    match resource.split_once('/') {
+        Some((kind, "status")) => arguments.extend([kind, "--subresource=status"]),
+        _ => arguments.push(resource),
+    }
+    match namespace {
+        "" => arguments.push("--all-namespaces"),
+        name => arguments.extend(["--namespace", name]),
+    }
+    let answer = api.kubectl_as(kubeconfig, &arguments);
+    // It says no with an exit code as well.
+    answer.is_ok_and(|answer| answer.trim() == "yes")
+}
+
+#[test]
+fn the_service_account_may_do_what_the_daemon_does_and_no_more() {
+    test(|lab| {
+        let api = start(lab)?;
+        create(&api, "install.yaml")?;
+        let speaker = api.kubeconfig_for(NAMESPACE, "speaker")?;
+        for what in MAY {
+            ensure!(may(&api, &speaker, what), "the daemon may not {what}");
+        }
+        for what in MAY_NOT {
+            ensure!(!may(&api, &speaker, what), "the daemon may {what}");
+            let admin = may(&api, api.kubeconfig(), what);
+            ensure!(admin, "{what} is nothing that anybody can do");
+        }
+        // A list of one name is what the daemon asks for.
+        let one = ["--field-selector", "metadata.name=config"];
+        let list = [&["get", "configmaps", "--namespace", NAMESPACE], &one[..]].concat();
+        api.kubectl_as(&speaker, &list)?;
+        Ok(())
+    });
+}

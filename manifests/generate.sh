@@ -1,0 +1,24 @@
+#!/bin/sh
+# Writes the manifests that are applied as they are, from the parts in base/.
+set -eu
+cd "$(dirname "$0")"
+
+# Joins parts into one file: join FILE PART...
+join() {
+    file=$1
+    shift
+    {
+        echo "# Made from base/ by \`make manifests\`."
+        separator=
+        for part; do
+            printf '%s' "$separator"
+            cat "base/$part.yaml"
+            separator='---
+'
+        done
+    } >"$file.yaml"
+}
+
+join namespace namespace
+join carillon serviceaccount rbac daemonset
+join install namespace serviceaccount rbac daemonset
