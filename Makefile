@@ -23,6 +23,8 @@ test: root setup ## Run all tests; without root: cargo test --workspace --exclud
 	echo '*** lab/tests/kubernetes did NOT run: install Go (https://go.dev/dl) and repeat ***'; fi
 
 bench: root setup ## Run the benchmarks, or the one that NAME=… names
+	@case '$(NAME)' in ''|*kubernetes*) sh lab/kubernetes/build.sh && sh lab/kubernetes/metallb/build.sh || \
+	echo '*** without Go, the benchmarks on Kubernetes do NOT run, or without MetalLB ***';; esac
 	cargo build --release --package carillon
 	cargo run --release --package carillon-lab --bin bench -- $(NAME)
 

@@ -1,4 +1,4 @@
-//! The benchmarks: Carillon beside FRR and BIRD, on one machine, in one run.
+//! The benchmarks: Carillon beside FRR, BIRD and MetalLB, on one machine, in one run.
 //!
 //! Each prints a table and writes `NAME.json` (a list of [`record::Record`]) and `NAME.svg`. What
 //! they measure and how is described in `docs/benchmarks.md`.
@@ -18,6 +18,7 @@ pub mod allocation;
 pub mod chart;
 pub mod entrant;
 pub mod full_table;
+pub mod kubernetes;
 pub mod memory;
 pub mod peer;
 pub mod record;
@@ -36,6 +37,10 @@ pub enum Benchmark {
     Memory,
     /// The time to allocate 10 000 addresses, and the last of them.
     Allocation,
+    /// From a Service in the Kubernetes API to the UPDATE at the router.
+    KubernetesServiceToUpdate,
+    /// 10 000 Services that wait in the Kubernetes API: time, API writes, CPU and memory.
+    KubernetesScale,
 }
 
 /// How to run the benchmarks.
@@ -54,6 +59,8 @@ impl Benchmark {
             Self::FullTable => full_table::run(options),
             Self::Memory => memory::run(options),
             Self::Allocation => allocation::run(options),
+            Self::KubernetesServiceToUpdate => kubernetes::service_to_update::run(options),
+            Self::KubernetesScale => kubernetes::scale::run(options),
         }?;
         println!("## {}\n\n{}", report.name, report.to_markdown());
         report.write(&options.directory)

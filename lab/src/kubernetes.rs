@@ -6,14 +6,16 @@
 mod access;
 mod api_server;
 mod cluster;
+mod connection;
 mod etcd;
 mod image;
 mod node;
-mod programs;
+pub(crate) mod programs;
 mod request;
 
 pub use access::Access;
 pub use api_server::ApiServer;
 pub use cluster::Cluster;
+pub use connection::Connection;
 pub use node::Node;
 pub use request::Request;

@@ -80,7 +80,7 @@ fn weights(runs: usize) -> Result<(Samples, Samples)> {
 }
 
 /// A line of `/proc/PID/smaps_rollup`, in MB of 1 000 000 bytes.
-fn memory(pid: u32, line: &str) -> Result<f64> {
+pub(super) fn memory(pid: u32, line: &str) -> Result<f64> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let value = text

@@ -7,7 +7,7 @@ use anyhow::Result;
 use carillon_lab::bench::{Benchmark, Options};
 use clap::{Parser, ValueEnum};
 
-/// Measures Carillon beside FRR and BIRD in network namespaces of this machine. Needs root.
+/// Measures Carillon beside FRR, BIRD and MetalLB in network namespaces of this machine. Needs root.
 #[derive(Parser)]
 struct Arguments {
     /// The benchmarks to run; all when none is named.

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::host::Host;
 use crate::kubernetes::etcd::{self, Etcd};
-use crate::kubernetes::{Access, Request, programs, request};
+use crate::kubernetes::{Access, Connection, Request, programs, request};
 use crate::process::{Process, output};
 use crate::wait;
 
@@ -202,6 +202,16 @@ impl ApiServer {
     /// one is refused.
     pub fn send_all(&self, requests: &[Request]) -> Result<()> {
         request::send_all(&self.host, &self.access(), requests)
+    }
+
+    /// Connects as an administrator, from the API server's own host.
+    pub fn connect(&self) -> Result<Connection> {
+        Connection::open(&self.host, &self.access())
+    }
+
+    /// The process id of the API server.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Kills the API server; etcd, and with it every object, stays.

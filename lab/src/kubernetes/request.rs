@@ -64,6 +64,22 @@ impl Request {
         }
     }
 
+    /// The request as HTTP/1.1 has it.
+    pub(crate) fn message(&self, token: &str) -> String {
+        let Self {
+            method,
+            path,
+            content,
+            body,
+        } = self;
+        let body = body.as_ref().map_or(String::new(), Value::to_string);
+        let length = body.len();
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: kubernetes\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: {content}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+    }
+
     /// The request as curl's configuration file has it.
     fn config(&self, access: &Access, config: &mut String) {
         let _ = writeln!(config, "request = {}", self.method);

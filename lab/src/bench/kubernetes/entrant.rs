@@ -1,0 +1,192 @@
+//! A cluster of an API server and one node, and the router that the node announces to.
+
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::super::entrant::PATIENCE;
+use super::super::peer::Peer;
+use super::{metallb, objects};
+use crate::kubernetes::{ApiServer, Connection, Request};
+use crate::{Host, Lab, Process, binary};
+
+const API: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const NODE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const RECEIVER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+const NODE_TO_RECEIVER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 2);
+/// The Service that comes and goes.
+const EXTRA: &str = "extra";
+
+/// What announces the Services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum System {
+    /// `carillon run --kubernetes`.
+    Carillon,
+    /// MetalLB's controller and speaker, with BGP of its own.
+    MetalLb,
+}
+
+impl System {
+    /// Those that can be run here.
+    pub(super) fn available() -> Result<Vec<Self>> {
+        let mut systems = vec![Self::Carillon];
+        systems.extend(metallb::directory()?.map(|_| Self::MetalLb));
+        Ok(systems)
+    }
+
+    /// The name in tables.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Carillon => "Carillon",
+            Self::MetalLb => "MetalLB",
+        }
+    }
+}
+
+/// An API server, a node whose `system` may be started, and the receiver of its routes.
+pub(super) struct Entrant {
+    pub(super) system: System,
+    /// The system's programs, if started; the one that announces is the last.
+    pub(super) programs: Vec<(&'static str, Process)>,
+    pub(super) peer: Peer,
+    connection: Connection,
+    pub(super) api: ApiServer,
+    node: Host,
+}
+
+/// How long it took from before a request was sent.
+pub(super) struct Change {
+    /// Until the API server's answer to the request.
+    pub(super) answer: Duration,
+    /// Until the UPDATE at the receiver.
+    pub(super) update: Duration,
+}
+
+impl Entrant {
+    /// All of it with the configuration for `system` and without Services.
+    pub(super) fn new(system: System) -> Result<Self> {
+        let lab = Lab::new()?;
+        let (host, node, receiver) = (lab.host("api")?, lab.host("node")?, lab.host("receiver")?);
+        node.cable("eth0", &host, "eth0")?;
+        node.cable("eth1", &receiver, "eth0")?;
+        host.address("eth0", &[&format!("{API}/24")])?;
+        node.address("eth0", &[&format!("{NODE}/24")])?;
+        node.address("eth1", &[&format!("{NODE_TO_RECEIVER}/24")])?;
+        receiver.address("eth0", &[&format!("{RECEIVER}/24")])?;
+        let listen = || Peer::listen((RECEIVER, 179).into(), objects::RECEIVER_ASN, RECEIVER);
+        let peer = receiver.enter(listen)??;
+        let api = ApiServer::start(&host)?;
+        api.send_all(&objects::foundation())?;
+        match system {
+            System::Carillon => api.send_all(&[objects::config_map(RECEIVER)])?,
+            System::MetalLb => {
+                let directory = metallb::directory()?.context("MetalLB is not built")?;
+                metallb::define_resources(&api, &directory)?;
+                api.send_all(&objects::metallb(RECEIVER))?;
+            }
+        }
+        Ok(Self {
+            system,
+            programs: Vec::new(),
+            peer,
+            connection: api.connect()?,
+            api,
+            node,
+        })
+    }
+
+    /// Creates so many Services, each after its EndpointSlice.
+    pub(super) fn add_services(&self, count: usize) -> Result<()> {
+        let names: Vec<String> = (0..count).map(|n| format!("service-{n}")).collect();
+        for create in [objects::create_endpoint_slice, objects::create_service] {
+            let requests: Vec<Request> = names.iter().map(|name| create(name)).collect();
+            self.api.send_all(&requests)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the system and returns the moment before the program that announces was started.
+    pub(super) fn start(&mut self) -> Result<Instant> {
+        self.peer.drain();
+        let mut started = Instant::now();
+        for (name, mut command) in self.commands()? {
+            started = Instant::now();
+            let process = self.node.spawn(name, &mut command)?;
+            self.programs.push((name, process));
+        }
+        Ok(started)
+    }
+
+    fn commands(&self) -> Result<Vec<(&'static str, Command)>> {
+        let (node, kubeconfig) = (&self.node, self.api.kubeconfig());
+        match self.system {
+            System::Carillon => {
+                let mut command = node.command(binary()?);
+                command.args(["run", "--kubernetes", "--kubeconfig"]);
+                command.arg(kubeconfig).args(["--node-name", objects::NODE]);
+                command.arg("--socket").arg(node.file("carillon.sock"));
+                Ok(vec![("carillon", command)])
+            }
+            System::MetalLb => {
+                let directory = metallb::directory()?.context("MetalLB is not built")?;
+                Ok(metallb::commands(node, kubeconfig, &directory).into())
+            }
+        }
+    }
+
+    /// Ends the system as an operator would (SIGTERM).
+    pub(super) fn stop(&mut self) -> Result<()> {
+        for (_, mut process) in self.programs.drain(..) {
+            process.terminate()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the receiver has so many routes and returns when the last of them came.
+    pub(super) fn receive(&self, routes: usize) -> Result<Instant> {
+        let mut last = self.peer.established(PATIENCE)?;
+        let mut received = HashSet::with_capacity(routes);
+        while received.len() < routes {
+            let (at, update) = self
+                .peer
+                .update(PATIENCE)
+                .with_context(|| format!("{} of {routes} routes received", received.len()))?;
+            last = at;
+            ensure!(update.withdrawn.is_empty(), "a withdrawal after the start");
+            received.extend(update.announced);
+        }
+        Ok(last)
+    }
+
+    /// Puts the EndpointSlice of the Service that comes and goes.
+    pub(super) fn prepare_change(&mut self) -> Result<()> {
+        let request = objects::create_endpoint_slice(EXTRA);
+        self.connection.send(&request).map(drop)
+    }
+
+    /// Creates or deletes one Service, and waits for the UPDATE.
+    pub(super) fn change(&mut self, announce: bool) -> Result<Change> {
+        let request = if announce {
+            objects::create_service(EXTRA)
+        } else {
+            objects::delete_service(EXTRA)
+        };
+        self.peer.drain();
+        let before = Instant::now();
+        self.connection.send(&request)?;
+        let answer = before.elapsed();
+        let (at, update) = self.peer.update(PATIENCE)?;
+        let expected = if announce { (1, 0) } else { (0, 1) };
+        let got = (update.announced.len(), update.withdrawn.len());
+        ensure!(
+            got == expected,
+            "{}: an UPDATE with {got:?} routes",
+            self.system.name()
+        );
+        let update = at - before;
+        Ok(Change { answer, update })
+    }
+}
