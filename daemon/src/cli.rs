@@ -1,7 +1,7 @@
 //! The command line. Every flag can also be given as an environment variable `CARILLON_…`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,11 +36,11 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Announce the services in a directory of YAML files, and follow its changes.
+    /// Announce the services of a cluster, or of a directory of YAML files, and follow changes.
     ///
-    /// The directory holds Kubernetes objects: Services, EndpointSlices, Nodes, and the ConfigMap
-    /// with the pools and peers. Other kinds are passed over. What cannot be understood is logged,
-    /// and the last good version stays in force.
+    /// Both hold Kubernetes objects: Services, EndpointSlices, Nodes, and the ConfigMap with the
+    /// pools and peers. Other kinds are passed over. What cannot be understood is logged, and the
+    /// last good version stays in force; that is so as well while the API server is away.
     ///
     /// SIGTERM and SIGINT withdraw everything, tell the peers why, and end the daemon; a second one
     /// ends it at once.
@@ -63,12 +63,13 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
         carillon run --files /etc/carillon\n  \
-        carillon run --files ./manifests --node-name node-a --socket ./a.sock --log-level debug\n\
+        carillon run --files ./manifests --node-name node-a --socket ./a.sock --log-level debug\n  \
+        carillon run --kubernetes                      In a pod on the host's network\n  \
+        carillon run --kubeconfig ~/.kube/config --node-name node-a\n\
         \nEvery flag can also be set as an environment variable: CARILLON_FILES=/etc/carillon")]
 pub(crate) struct RunArgs {
-    /// The directory with the objects: all *.yaml, *.yml and *.json in it.
-    #[arg(long, value_name = "DIR", env = "CARILLON_FILES")]
-    pub(crate) files: PathBuf,
+    #[command(flatten)]
+    source: SourceArgs,
 
     /// The name of this node in EndpointSlices and Nodes [default: the host name].
     #[arg(long, value_name = "NAME", env = "CARILLON_NODE_NAME")]
@@ -78,7 +79,12 @@ pub(crate) struct RunArgs {
     /// [default: .carillon-allocations.jsonl in the directory of --files].
     ///
     /// Addresses then survive restarts. Daemons that share this file agree about addresses.
-    #[arg(long, value_name = "FILE", env = "CARILLON_STATE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CARILLON_STATE",
+        conflicts_with_all = ["kubernetes", "kubeconfig"]
+    )]
     pub(crate) state: Option<PathBuf>,
 
     /// Serve the Services of this spec.loadBalancerClass [default: those without a class].
@@ -99,6 +105,61 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+impl RunArgs {
+    /// Where the objects are.
+    pub(crate) fn source(&self) -> Source<'_> {
+        let source = &self.source;
+        match &source.files {
+            Some(files) => Source::Files(files),
+            None => Source::Cluster(source.kubeconfig.as_deref(), source.context.as_deref()),
+        }
+    }
+}
+
+/// Where the objects are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source<'a> {
+    /// In this directory.
+    Files(&'a Path),
+    /// In a cluster: that of a kubeconfig and of a context in it, or the one of this pod.
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        expect(dead_code, reason = "this binary refuses clusters, whichever they are")
+    )]
+    Cluster(Option<&'a Path>, Option<&'a str>),
+}
+
+/// Where the objects are: exactly one of these.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+struct SourceArgs {
+    /// The directory with the objects: all *.yaml, *.yml and *.json in it.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "CARILLON_FILES",
+        conflicts_with_all = ["kubernetes", "kubeconfig"]
+    )]
+    files: Option<PathBuf>,
+
+    /// Follow the cluster in which this runs as a pod, or that of $KUBECONFIG.
+    #[arg(long, env = "CARILLON_KUBERNETES", value_parser = FalseyValueParser::new())]
+    kubernetes: bool,
+
+    /// Follow the cluster of this kubeconfig file.
+    #[arg(long, value_name = "FILE", env = "CARILLON_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+
+    /// The context of the kubeconfig to use [default: its current one].
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "CARILLON_CONTEXT",
+        conflicts_with = "files"
+    )]
+    context: Option<String>,
 }
 
 /// The flags of `carillon status`.

@@ -31,6 +31,8 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "kubernetes")]
+pub(crate) use allocation::StatusAllocation;
 pub(crate) use allocation::{Allocation, JournalAllocation};
 use config::ConfigState;
 pub(crate) use request::{Client, Request};

@@ -1,17 +1,51 @@
 //! The API server of a cluster as source and record.
+//!
+//! ```text
+//!  API server ─list, watch─▶ Watch (one per kind) ─Event─▶ Mirror ─Batch─▶ driver
+//! ```
+//!
+//! Followed are all Services and their EndpointSlices, this node's Node, and the ConfigMap with the
+//! configuration. Namespaces and Secrets are not read: nothing in the ConfigMap refers to them.
+//!
+//! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
+//! and the server is asked again until it answers.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use carillon_core::service::ServiceKey;
+use k8s_openapi::jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::objects::ObjectKey;
+use crate::source::Batch;
+
+mod api;
+mod client;
+mod failure;
+mod mirror;
+mod pause;
+mod watch;
+
+pub(crate) use client::{Access, Cluster, connect};
+use mirror::Mirror;
+pub(crate) use watch::Relist;
+use watch::{Told, Watch};
+
+/// How many batches may wait for the driver; then the watches wait too, and changes collect at the
+/// API server.
+const QUEUE: usize = 64;
+/// How many events become one batch at most.
+const EVENTS: usize = 1024;
 
 /// What an API server has to say beside its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "the watches that tell it follow")]
 pub(crate) enum ApiChange {
-    /// How a Service is stored now; comes before the Service itself.
+    /// How a Service is stored now; comes with the Service itself.
     Stored(ServiceKey, Stored),
     /// It is for this daemon to allocate from here on, or no longer. Before it may, all Services as
     /// they are since it holds the Lease have been told.
+    #[expect(dead_code, reason = "for the task that holds the Lease")]
     Lead(bool),
 }
 
@@ -26,4 +60,88 @@ pub(crate) struct Stored {
     pub(crate) pool: Option<Box<str>>,
     /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
     pub(crate) ip_modes: Vec<(IpAddr, Box<str>)>,
+}
+
+/// What is followed in a cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The ConfigMap that holds the configuration.
+    pub(crate) config: ObjectKey,
+    /// The node whose Node is followed.
+    pub(crate) node: String,
+}
+
+/// A cluster that is being followed.
+pub(crate) struct Source {
+    /// What is found there; its end ends the source.
+    pub(crate) batches: mpsc::Receiver<Batch>,
+    #[expect(dead_code, reason = "for the task that holds the Lease")]
+    /// For whoever else has something to tell the driver, in order with what is found.
+    pub(crate) sender: mpsc::Sender<Batch>,
+    #[expect(dead_code, reason = "for the task that holds the Lease")]
+    /// Asks for a list of all Services that is not older than the request. The answer comes when
+    /// that list is in `batches`; it takes as long as the API server is away.
+    pub(crate) relist_services: mpsc::Sender<Relist>,
+}
+
+/// Starts to follow a cluster, for which it needs a tokio runtime.
+pub(crate) fn spawn(cluster: &Cluster, options: &Options) -> Source {
+    let (sender, batches) = mpsc::channel(QUEUE);
+    let (relist_services, requests) = mpsc::channel(QUEUE);
+    let (told, events) = mpsc::channel(QUEUE);
+    let cluster = Arc::new(cluster.clone());
+    let config = &options.config.name;
+    let resources = [
+        api::Resource::services(),
+        api::Resource::endpoint_slices(),
+        api::Resource::node(&options.node),
+        api::Resource::config_map(config.namespace(), config.name()),
+    ];
+    let mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
+    let mut requests = Some(requests);
+    for resource in resources {
+        let mut watch = Watch::new(cluster.clone(), resource, told.clone());
+        // The first is that of the Services.
+        if let Some(requests) = requests.take() {
+            watch = watch.on_request(requests);
+        }
+        tokio::spawn(watch.run());
+    }
+    tokio::spawn(pass_on(mirror, events, sender.clone()));
+    Source {
+        batches,
+        sender,
+        relist_services,
+    }
+}
+
+/// Makes batches of all that the watches tell, until nobody listens.
+async fn pass_on(
+    mut mirror: Mirror,
+    mut events: mpsc::Receiver<Told>,
+    batches: mpsc::Sender<Batch>,
+) {
+    let mut told = Vec::new();
+    while events.recv_many(&mut told, EVENTS).await > 0 {
+        let mut batch = Batch::default();
+        let mut waiting = Vec::new();
+        let now = now();
+        for told in told.drain(..) {
+            mirror.take(told.kind, told.event, &now, &mut batch);
+            waiting.extend(told.waiting);
+        }
+        mirror.finish(&mut batch);
+        if !batch.is_empty() && batches.send(batch).await.is_err() {
+            return;
+        }
+        for waiting in waiting {
+            // Who asked may have gone away.
+            let _ = waiting.send(());
+        }
+    }
+}
+
+/// The time of day, for people.
+fn now() -> String {
+    Timestamp::now().strftime("%H:%M:%S UTC").to_string()
 }

@@ -13,6 +13,8 @@ use carillon_core::yaml::{self, Content};
 
 mod document;
 mod endpoint_slice;
+#[cfg(feature = "kubernetes")]
+mod json;
 mod metadata;
 mod names;
 mod node;
@@ -20,6 +22,10 @@ mod service;
 mod tree;
 
 pub(crate) use document::{Parsed, parse};
+#[cfg(feature = "kubernetes")]
+pub(crate) use json::{ApiObject, Unreadable, read, read_key, read_version};
+#[cfg(feature = "kubernetes")]
+pub(crate) use names::Names;
 
 /// The kinds that Carillon reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +68,15 @@ impl Kind {
         let meant = known.find(|(_, right)| kind.eq_ignore_ascii_case(right))?;
         let is_near = matches!(group, "" | "core" | "discovery.k8s.io");
         (is_near && Self::of(api_version, kind).is_none()).then_some(meant)
+    }
+
+    /// The key of an object of this kind. A Node is in no namespace, whatever is written.
+    fn key(self, name: ServiceKey) -> ObjectKey {
+        let name = match self {
+            Self::Node => ServiceKey::new("", name.name()),
+            Self::ConfigMap | Self::EndpointSlice | Self::Service => name,
+        };
+        ObjectKey { kind: self, name }
     }
 }
 

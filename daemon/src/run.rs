@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,11 +14,15 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::cli::{RunArgs, VERSION};
-use crate::driver::{Client, Driver, JournalAllocation, Parts, Request, tell};
+#[cfg(feature = "kubernetes")]
+use crate::driver::StatusAllocation;
+use crate::driver::{Allocation, Client, Driver, JournalAllocation, Parts, Request, tell};
 use crate::files;
 use crate::journal::{self, Journal};
+#[cfg(feature = "kubernetes")]
+use crate::kubernetes;
 use crate::source::{Batch, Description};
-use crate::{backends, http, logging, socket};
+use crate::{backends, cli, http, logging, socket};
 
 #[cfg(test)]
 mod tests;
@@ -50,36 +55,95 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         http::serve(bind, client).await?;
     }
     let mut end = End::new()?;
-    let journal = args
-        .state
-        .clone()
-        .unwrap_or_else(|| args.files.join(journal::NAME));
-    let mut batches = files::spawn(files::Options {
-        dir: args.files.clone(),
+    let mut source = match args.source() {
+        cli::Source::Files(dir) => from_files(args, dir)?,
+        #[cfg(feature = "kubernetes")]
+        cli::Source::Cluster(kubeconfig, context) => {
+            from_cluster(args, &node, kubeconfig, context).await?
+        }
+        #[cfg(not(feature = "kubernetes"))]
+        cli::Source::Cluster(..) => bail!(
+            "this carillon cannot follow a cluster: build it with the feature `kubernetes`, or \
+             give --files"
+        ),
+    };
+    info!(
+        node,
+        source = source.location,
+        version = VERSION,
+        "carillon is running"
+    );
+    let mut driver = Driver::new(Parts {
+        started: Instant::now(),
+        node,
+        class: args.lb_class.clone(),
+        config: args.config.key(),
+        source: source.description,
+        allocation: source.allocation,
+        backends: backends::all(),
+    });
+    let reason = drive(&mut driver, &mut source.batches, &mut requests, &mut end).await;
+    drop(requests);
+    stop(driver, reason, &mut end).await
+}
+
+/// Where the objects come from, and where addresses are recorded.
+struct Source {
+    /// For people: the directory or the server.
+    location: String,
+    description: Description,
+    allocation: Box<dyn Allocation>,
+    batches: mpsc::Receiver<Batch>,
+}
+
+fn from_files(args: &RunArgs, dir: &Path) -> Result<Source> {
+    let journal = args.state.clone();
+    let journal = journal.unwrap_or_else(|| dir.join(journal::NAME));
+    let batches = files::spawn(files::Options {
+        dir: dir.to_owned(),
         config: args.config.key(),
         journal: journal.clone(),
     })
     .context("cannot start to read files")?;
-    let mut driver = Driver::new(Parts {
-        started: Instant::now(),
-        node: node.clone(),
-        class: args.lb_class.clone(),
-        config: args.config.key(),
-        source: Description {
-            name: args.files.display().to_string(),
+    let journal = Journal::new(journal);
+    let location = dir.display().to_string();
+    Ok(Source {
+        description: Description {
+            name: location.clone(),
             how_to_configure: "write it into a *.yaml file there".to_owned(),
         },
-        allocation: Box::new(JournalAllocation::new(
-            args.lb_class.clone(),
-            Journal::new(journal),
-        )),
-        backends: backends::all(),
-    });
-    let files = args.files.display();
-    info!(node, %files, version = VERSION, "carillon is running");
-    let reason = drive(&mut driver, &mut batches, &mut requests, &mut end).await;
-    drop(requests);
-    stop(driver, reason, &mut end).await
+        location,
+        allocation: Box::new(JournalAllocation::new(args.lb_class.clone(), journal)),
+        batches,
+    })
+}
+
+#[cfg(feature = "kubernetes")]
+async fn from_cluster(
+    args: &RunArgs,
+    node: &str,
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+) -> Result<Source> {
+    let cluster = kubernetes::connect(&kubernetes::Access {
+        kubeconfig: kubeconfig.map(Path::to_owned),
+        context: context.map(str::to_owned),
+    })
+    .await?;
+    let options = kubernetes::Options {
+        config: args.config.key(),
+        node: node.to_owned(),
+    };
+    let source = kubernetes::spawn(&cluster, &options);
+    Ok(Source {
+        location: cluster.server,
+        description: Description {
+            name: "the cluster".to_owned(),
+            how_to_configure: "create it".to_owned(),
+        },
+        allocation: Box::new(StatusAllocation::new(args.lb_class.clone())),
+        batches: source.batches,
+    })
 }
 
 /// Moves everything on until a signal comes; returns what the neighbours are told.
@@ -96,8 +160,8 @@ async fn drive(
             reason = end.wait() => return reason,
             batch = batches.recv() => {
                 let Some(batch) = batch else {
-                    error!("the reader of the files has died");
-                    return "carillon cannot follow its files any more";
+                    error!("the reader of the objects has died");
+                    return "carillon cannot follow its objects any more";
                 };
                 driver.take(batch, Instant::now());
                 while let Ok(batch) = batches.try_recv() {

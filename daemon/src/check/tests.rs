@@ -42,7 +42,6 @@ fn check_files(contents: &[(&str, &str)]) -> Report {
     report
 }
 
-#[cfg(feature = "bgp")]
 fn check_stdin(text: &str) -> Report {
     check(&["-"], config_key(), &mut text.as_bytes())
 }

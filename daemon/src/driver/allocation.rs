@@ -12,8 +12,12 @@ use crate::kubernetes::ApiChange;
 use crate::source::Problems;
 
 mod journal;
+#[cfg(feature = "kubernetes")]
+mod status;
 
 pub(crate) use journal::JournalAllocation;
+#[cfg(feature = "kubernetes")]
+pub(crate) use status::StatusAllocation;
 
 /// The controller, and the record of what it has given. All inputs take effect with
 /// [`Self::decide`].

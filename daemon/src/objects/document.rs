@@ -6,7 +6,7 @@ use carillon_core::yaml::{self, Content, Limits, Position};
 use serde::Deserialize;
 
 use super::endpoint_slice::EndpointSliceObject;
-use super::metadata::Name;
+use super::metadata::Identity;
 use super::names::Names;
 use super::node::NodeObject;
 use super::service::ServiceObject;
@@ -97,9 +97,10 @@ struct Header {
     kind: Option<String>,
 }
 
+/// An object of which only the name is of interest.
 #[derive(Deserialize)]
-struct Named {
-    metadata: Name,
+pub(super) struct Named {
+    pub(super) metadata: Identity,
 }
 
 /// One document being read.
@@ -223,11 +224,7 @@ impl Reader<'_> {
 
 fn key_of(value: Value<'_>, kind: Kind) -> Result<ObjectKey, FieldError> {
     let name = Named::deserialize(value)?.metadata.key()?;
-    let name = match kind {
-        Kind::Node => ServiceKey::new("", name.name()),
-        Kind::ConfigMap | Kind::EndpointSlice | Kind::Service => name,
-    };
-    Ok(ObjectKey { kind, name })
+    Ok(kind.key(name))
 }
 
 /// A kind that Carillon would use, but cannot, is an error and not one of the many kinds to pass

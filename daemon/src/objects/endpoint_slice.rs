@@ -13,8 +13,9 @@ const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct EndpointSliceObject {
     metadata: Metadata,
+    /// The API server writes null where there are none.
     #[serde(default)]
-    endpoints: Vec<EndpointObject>,
+    endpoints: Option<Vec<EndpointObject>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -38,7 +39,11 @@ impl EndpointSliceObject {
     pub(super) fn convert(self, key: &ServiceKey) -> Option<EndpointSlice> {
         let service = self.metadata.labels.get(SERVICE_LABEL)?;
         let service = ServiceKey::new(key.namespace(), service);
-        let endpoints = self.endpoints.into_iter().map(EndpointObject::convert);
+        let endpoints = self
+            .endpoints
+            .into_iter()
+            .flatten()
+            .map(EndpointObject::convert);
         let mut endpoints: Vec<Endpoint> = endpoints.collect();
         // They may have been collected in the room of the larger objects.
         endpoints.shrink_to_fit();

@@ -10,9 +10,14 @@ use super::tree::{FieldError, Path};
 /// The part of `metadata` that tells one object from all others. It is read apart from the rest:
 /// what is wrong in that is then wrong in an object that is known.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Name {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Identity {
     name: Option<String>,
     namespace: Option<String>,
+    #[cfg(feature = "kubernetes")]
+    uid: Option<Box<str>>,
+    #[cfg(feature = "kubernetes")]
+    resource_version: Option<Box<str>>,
 }
 
 /// The rest of `metadata`.
@@ -25,7 +30,7 @@ pub(crate) struct Metadata {
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-impl Name {
+impl Identity {
     /// The namespace (`default` if none is given) and the name.
     ///
     /// # Errors
@@ -39,6 +44,18 @@ impl Name {
                 .map_err(|wrong| FieldError::new(Path::fields(&["metadata", field]), wrong))?;
         }
         Ok(ServiceKey::new(namespace, name))
+    }
+
+    /// `metadata.uid`.
+    #[cfg(feature = "kubernetes")]
+    pub(super) fn uid(&self) -> Option<&str> {
+        self.uid.as_deref()
+    }
+
+    /// `metadata.resourceVersion`.
+    #[cfg(feature = "kubernetes")]
+    pub(super) fn version(&self) -> Option<&str> {
+        self.resource_version.as_deref()
     }
 }
 

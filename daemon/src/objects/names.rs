@@ -9,16 +9,16 @@ use carillon_core::service::ServiceKey;
 
 use super::{Object, ObjectKey};
 
-/// The names of one file, each of which is kept once.
+/// The names of one source, each of which is kept once.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     keys: HashSet<ServiceKey>,
     nodes: HashSet<Arc<str>>,
 }
 
 impl Names {
     /// Makes all names in the object and its key those that are known already.
-    pub(super) fn share(&mut self, key: &mut ObjectKey, object: &mut Object) {
+    pub(crate) fn share(&mut self, key: &mut ObjectKey, object: &mut Object) {
         unify(&mut self.keys, &mut key.name);
         match object {
             Object::Service(service) => unify(&mut self.keys, &mut service.key),
@@ -31,6 +31,18 @@ impl Names {
             }
             Object::EndpointSlice(None) | Object::Node(_) | Object::Config(_) => {}
         }
+    }
+
+    /// Makes the name in a key one that is known already.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn share_key(&mut self, key: &mut ObjectKey) {
+        unify(&mut self.keys, &mut key.name);
+    }
+
+    /// How many names these are.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len() + self.nodes.len()
     }
 }
 

@@ -16,6 +16,19 @@ use super::tree::{FieldError, Path};
 #[cfg(test)]
 mod tests;
 
+/// The annotation that names the pool of a Service's addresses.
+#[cfg(feature = "kubernetes")]
+pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
+
+/// What is published about a Service's addresses.
+#[cfg(feature = "kubernetes")]
+pub(super) struct Published {
+    /// The annotation [`ALLOCATED_FROM`].
+    pub(super) pool: Option<Box<str>>,
+    /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
+    pub(super) ip_modes: Vec<(IpAddr, Box<str>)>,
+}
+
 /// A Service as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ServiceObject {
@@ -67,6 +80,26 @@ struct LoadBalancerStatus {
 struct IngressObject {
     ip: Option<String>,
     hostname: Option<String>,
+    #[cfg(feature = "kubernetes")]
+    #[serde(rename = "ipMode")]
+    ip_mode: Option<String>,
+}
+
+#[cfg(feature = "kubernetes")]
+impl ServiceObject {
+    /// What its metadata and status say about its addresses, beside the addresses.
+    pub(super) fn published(&self) -> Published {
+        let ip_mode = |entry: &IngressObject| {
+            let address = entry.ip.as_deref()?.parse().ok()?;
+            Some((address, entry.ip_mode.as_deref()?.into()))
+        };
+        let ingress = self.status.load_balancer.ingress.iter();
+        let pool = self.metadata.annotations.get(ALLOCATED_FROM);
+        Published {
+            pool: pool.map(|pool| pool.as_str().into()),
+            ip_modes: ingress.filter_map(ip_mode).collect(),
+        }
+    }
 }
 
 impl ServiceObject {

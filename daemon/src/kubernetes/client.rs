@@ -1,0 +1,190 @@
+//! The way to the API server: where it is, who we are, and how bytes get there.
+//!
+//! The connections are our own, and not those that the library would make: they notice a server
+//! whose host is gone, honour the proxy variables in a pod too, and leave it to the caller when to
+//! try again and what to log.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use hyper::Uri;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::Config;
+use kube::client::{Body, ClientBuilder, ConfigExt};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tower::{BoxError, ServiceExt as _};
+
+/// How long it may take to connect; a host that is back is then found soon.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a connection may be silent before the kernel asks whether the host is still there.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long the host may leave bytes or that question without an answer.
+const UNANSWERED: Duration = Duration::from_secs(30);
+
+/// Which API server to use, and as whom.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Access {
+    /// A kubeconfig file; without it those of `KUBECONFIG`, or else the service account of the pod.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context in it; without it the current one.
+    pub(crate) context: Option<String>,
+}
+
+/// A cluster to talk to. Nothing has been sent to it yet.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    /// The client. No call of it ends by itself: put each under a timeout.
+    pub(crate) client: kube::Client,
+    /// The API server, `https://192.0.2.1:6443`.
+    pub(crate) server: String,
+    #[expect(dead_code, reason = "for the task that holds the Lease")]
+    /// The namespace of the service account, or of the context.
+    pub(crate) namespace: String,
+}
+
+/// Finds the way to a cluster, without going it.
+///
+/// # Errors
+/// The kubeconfig or the service account's files cannot be used. To try again does not help: an
+/// administrator has to mend them.
+pub(crate) async fn connect(access: &Access) -> Result<Cluster> {
+    let (config, own_proxy) = configuration(access).await?;
+    let proxy = own_proxy.or_else(|| proxy_of_environment(&config.cluster_url));
+    let server = config.cluster_url.to_string();
+    let namespace = config.default_namespace.trim().to_owned();
+    let client = build(&config, proxy).context("cannot make a client for the API server")?;
+    Ok(Cluster {
+        client,
+        server: server.trim_end_matches('/').to_owned(),
+        namespace,
+    })
+}
+
+/// The configuration, and the proxy of the kubeconfig.
+async fn configuration(access: &Access) -> Result<(Config, Option<Intercept>)> {
+    let (kubeconfig, origin) = match (&access.kubeconfig, std::env::var("KUBECONFIG")) {
+        (Some(file), _) => {
+            let origin = file.display().to_string();
+            (Kubeconfig::read_from(file), origin)
+        }
+        (None, Ok(files)) if !files.is_empty() => {
+            let kubeconfig = Kubeconfig::from_env().map(Option::unwrap_or_default);
+            (kubeconfig, files)
+        }
+        (None, _) => return Ok((service_account()?, None)),
+    };
+    let failed = || format!("cannot use the kubeconfig {origin}");
+    let kubeconfig = kubeconfig.with_context(failed)?;
+    let proxy = proxy_of_kubeconfig(&kubeconfig, access).with_context(failed)?;
+    let options = KubeConfigOptions {
+        context: access.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options);
+    Ok((config.await.with_context(failed)?, proxy))
+}
+
+fn service_account() -> Result<Config> {
+    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
+        bail!(
+            "this is no pod of a cluster (KUBERNETES_SERVICE_HOST is not set): give \
+             --kubeconfig FILE"
+        );
+    }
+    Config::incluster().context("cannot use the pod's service account")
+}
+
+/// What the kubeconfig itself says; the library would mix it with the environment.
+fn proxy_of_kubeconfig(kubeconfig: &Kubeconfig, access: &Access) -> Result<Option<Intercept>> {
+    let context = access.context.as_ref();
+    let context = context.or(kubeconfig.current_context.as_ref());
+    let mut contexts = kubeconfig.contexts.iter();
+    let context = contexts.find(|named| Some(&named.name) == context);
+    let cluster = context.and_then(|named| Some(&named.context.as_ref()?.cluster));
+    let mut clusters = kubeconfig.clusters.iter();
+    let cluster = clusters.find(|named| Some(&named.name) == cluster);
+    let proxy = cluster.and_then(|named| named.cluster.as_ref()?.proxy_url.as_deref());
+    let Some(proxy) = proxy.filter(|proxy| !proxy.is_empty()) else {
+        return Ok(None);
+    };
+    let any = Uri::from_static("https://kubernetes");
+    let intercept = Matcher::builder().all(proxy).build().intercept(&any);
+    let wrong = || format!("proxy-url: {proxy:?} is no address of a proxy, http://HOST:PORT");
+    intercept.with_context(wrong).map(Some)
+}
+
+/// What `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say about a server.
+fn proxy_of_environment(server: &Uri) -> Option<Intercept> {
+    Matcher::from_env().intercept(server)
+}
+
+fn build(config: &Config, proxy: Option<Intercept>) -> Result<kube::Client> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE / 3));
+    connector.set_keepalive_retries(Some(3));
+    connector.set_tcp_user_timeout(Some(UNANSWERED));
+    let Some(proxy) = proxy else {
+        return over(
+            config,
+            config.rustls_https_connector_with_connector(connector)?,
+        );
+    };
+    let scheme = proxy.uri().scheme_str().unwrap_or("http").to_owned();
+    match scheme.as_str() {
+        "http" => {
+            let tunnel = tunnel(&proxy, connector);
+            over(
+                config,
+                config.rustls_https_connector_with_connector(tunnel)?,
+            )
+        }
+        "https" => {
+            let tunnel = tunnel(
+                &proxy,
+                config.rustls_https_connector_with_connector(connector)?,
+            );
+            over(
+                config,
+                config.rustls_https_connector_with_connector(tunnel)?,
+            )
+        }
+        _ => bail!(
+            "the proxy {scheme}://… is of a kind that is not supported: write http:// or https://"
+        ),
+    }
+}
+
+fn tunnel<C>(proxy: &Intercept, connector: C) -> Tunnel<C> {
+    let tunnel = Tunnel::new(proxy.uri().clone(), connector);
+    match proxy.basic_auth() {
+        Some(authorization) => tunnel.with_auth(authorization.clone()),
+        None => tunnel,
+    }
+}
+
+/// A client over these connections.
+fn over<C>(config: &Config, connector: C) -> Result<kube::Client>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let http = HttpClient::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .build::<_, Body>(connector)
+        .map_err(BoxError::from);
+    let builder = ClientBuilder::new(http, config.default_namespace.trim())
+        .with_layer(&config.extra_headers_layer()?);
+    let base = config.base_uri_layer();
+    Ok(match config.auth_layer()? {
+        Some(authorize) => builder.with_layer(&authorize).with_layer(&base).build(),
+        None => builder.with_layer(&base).build(),
+    })
+}

@@ -1,0 +1,275 @@
+//! What the watches have told, and what of it is news.
+//!
+//! ```text
+//!  Listing ──▶ Objects … ──▶ Listed ──▶ Objects | Deleted … ──┐
+//!     ▲                        └ whatever it lacks is gone    │
+//!     └───────────── the watch has expired, or a list is asked for
+//! ```
+//!
+//! Pure bookkeeping. Only names and versions are kept. Nothing is gone because it could not be
+//! read: neither when the API server is away, nor when an object is not understood.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use carillon_core::service::ServiceKey;
+
+use super::ApiChange;
+use super::failure::Class;
+use crate::objects::{ApiObject, Kind, Names, ObjectKey, Unreadable};
+use crate::source::{Batch, Change, Problem, Problems};
+
+#[cfg(test)]
+mod tests;
+
+/// How many names may be known beside those of objects: of nodes, and of services of slices.
+const SPARE_NAMES: usize = 10_000;
+
+/// What a watch has to tell.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A list begins.
+    Listing,
+    /// Objects as they are now, of a list or because they changed.
+    Objects(Vec<Result<ApiObject, Unreadable>>),
+    /// The list is complete.
+    Listed,
+    /// An object is gone.
+    Deleted(ObjectKey),
+    /// Asking has failed, and why.
+    Failed(Class, String),
+    /// Asking works.
+    Works,
+}
+
+/// See the module's documentation.
+pub(super) struct Mirror {
+    kinds: BTreeMap<Kind, State>,
+    names: Names,
+    /// What was told first of each class of failures that lasts, and since when.
+    failures: BTreeMap<Class, String>,
+    told: Arc<Problems>,
+    synced: bool,
+    changed: bool,
+}
+
+/// What is known of the objects of one kind.
+#[derive(Default)]
+struct State {
+    objects: HashMap<ServiceKey, Known>,
+    /// What is wrong with the newest versions of some.
+    refused: BTreeMap<ServiceKey, Vec<String>>,
+    /// What is wrong with those that cannot be told apart.
+    nameless: Vec<String>,
+    /// Which list this is, or was the last.
+    list: u32,
+    /// A list has been complete.
+    listed: bool,
+    failure: Option<Class>,
+}
+
+/// What is known of an object.
+#[derive(Default)]
+struct Known {
+    /// The last list that it was in, or during which it changed.
+    list: u32,
+    /// The version that was told last, as a hash of its name.
+    told: Option<u64>,
+    /// That is the newest one.
+    is_newest: bool,
+}
+
+impl Mirror {
+    /// A mirror of these kinds, of which nothing is known yet.
+    pub(super) fn new(kinds: impl IntoIterator<Item = Kind>) -> Self {
+        let kinds = kinds.into_iter().map(|kind| (kind, State::default()));
+        Self {
+            kinds: kinds.collect(),
+            names: Names::default(),
+            failures: BTreeMap::new(),
+            told: Arc::default(),
+            synced: false,
+            changed: false,
+        }
+    }
+
+    /// Takes in what the watch of a kind tells; `now` is for people.
+    pub(super) fn take(&mut self, kind: Kind, event: Event, now: &str, batch: &mut Batch) {
+        let Some(state) = self.kinds.get_mut(&kind) else {
+            return;
+        };
+        match event {
+            Event::Listing => {
+                state.list = state.list.wrapping_add(1);
+                self.changed |= !state.nameless.is_empty();
+                state.nameless.clear();
+            }
+            Event::Objects(objects) => {
+                for object in objects {
+                    self.changed |= match object {
+                        Ok(object) => state.set(object, &mut self.names, batch),
+                        Err(unreadable) => state.refuse(unreadable, &mut self.names),
+                    };
+                }
+            }
+            Event::Listed => {
+                self.changed |= state.end_list(kind, batch);
+                self.tidy();
+            }
+            Event::Deleted(key) => self.changed |= state.remove(&key, batch),
+            Event::Failed(class, text) => {
+                state.failure = Some(class);
+                let since = || format!("{text} (since {now})");
+                self.failures.entry(class).or_insert_with(since);
+                self.changed = true;
+            }
+            Event::Works => {
+                self.changed |= state.failure.take().is_some();
+            }
+        }
+    }
+
+    /// Adds to a batch what follows from all of it.
+    pub(super) fn finish(&mut self, batch: &mut Batch) {
+        if !self.synced && self.kinds.values().all(|state| state.listed) {
+            self.synced = true;
+            batch.synced = true;
+        }
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let lasting = |class: &Class| {
+            let mut states = self.kinds.values();
+            states.any(|state| state.failure == Some(*class))
+        };
+        self.failures.retain(|class, _| lasting(class));
+        let problems = Problems {
+            unreachable: self.unreachable(),
+            objects: self.problems(),
+        };
+        if problems != *self.told {
+            self.told = Arc::new(problems);
+            batch.problems = Some(self.told.clone());
+        }
+    }
+
+    fn unreachable(&self) -> Option<String> {
+        let texts: Vec<&str> = self.failures.values().map(String::as_str).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (kind, state) in &self.kinds {
+            for (name, errors) in &state.refused {
+                let known = state.objects.get(name);
+                let keeps_last = known.is_some_and(|known| known.told.is_some());
+                let (kind, name) = (*kind, name.clone());
+                let key = ObjectKey { kind, name };
+                problems.extend(tell(Some(&key), errors, keeps_last));
+            }
+            problems.extend(tell(None, &state.nameless, true));
+        }
+        problems
+    }
+
+    /// Forgets names, of which there are more than objects: those of objects that are gone. That
+    /// costs no more than the memory for a second copy of some.
+    fn tidy(&mut self) {
+        let states = self.kinds.values();
+        let objects: usize = states.map(|state| state.objects.len()).sum();
+        if self.names.len() > 2 * objects + SPARE_NAMES {
+            self.names = Names::default();
+        }
+    }
+}
+
+fn tell<'a>(
+    key: Option<&'a ObjectKey>,
+    errors: &'a [String],
+    keeps_last: bool,
+) -> impl Iterator<Item = Problem> + 'a {
+    errors.iter().map(move |error| Problem {
+        file: "cluster".to_owned(),
+        at: None,
+        object: key.cloned(),
+        message: error.clone(),
+        keeps_last,
+    })
+}
+
+impl State {
+    /// Takes in an object. Returns whether something is no longer wrong.
+    fn set(&mut self, mut new: ApiObject, names: &mut Names, batch: &mut Batch) -> bool {
+        names.share(&mut new.key, &mut new.object);
+        let name = &new.key.name;
+        let known = self.objects.entry(name.clone()).or_default();
+        let version = hash(&new.version);
+        let is_news = !known.is_newest || known.told != Some(version);
+        *known = Known {
+            list: self.list,
+            told: Some(version),
+            is_newest: true,
+        };
+        let mended = self.refused.remove(name).is_some();
+        if is_news {
+            let stored = new.stored.map(|stored| (name.clone(), stored));
+            let stored = stored.map(|(name, stored)| ApiChange::Stored(name, stored));
+            batch.api.extend(stored);
+            let object = Arc::new(new.object);
+            batch.changes.push(Change::Set(new.key, object));
+        }
+        mended
+    }
+
+    /// Takes in that an object is not understood. Returns whether that is news.
+    fn refuse(&mut self, unreadable: Unreadable, names: &mut Names) -> bool {
+        let Some(mut key) = unreadable.key else {
+            self.nameless.extend(unreadable.errors);
+            return true;
+        };
+        names.share_key(&mut key);
+        let known = self.objects.entry(key.name.clone()).or_default();
+        (known.list, known.is_newest) = (self.list, false);
+        let before = self.refused.insert(key.name, unreadable.errors.clone());
+        before.as_ref() != Some(&unreadable.errors)
+    }
+
+    /// Whatever the list lacked is gone. Returns whether that concerns a problem.
+    fn end_list(&mut self, kind: Kind, batch: &mut Batch) -> bool {
+        self.listed = true;
+        // What had no name may be any of them.
+        if !self.nameless.is_empty() {
+            return false;
+        }
+        let list = self.list;
+        let gone = self.objects.extract_if(|_, known| known.list != list);
+        let mut mended = false;
+        for (name, known) in gone {
+            mended |= self.refused.remove(&name).is_some();
+            if known.told.is_some() {
+                batch
+                    .changes
+                    .push(Change::Removed(ObjectKey { kind, name }));
+            }
+        }
+        mended
+    }
+
+    /// Takes in that an object is gone. Returns whether that concerns a problem.
+    fn remove(&mut self, key: &ObjectKey, batch: &mut Batch) -> bool {
+        let known = self.objects.remove(&key.name);
+        if known.is_some_and(|known| known.told.is_some()) {
+            batch.changes.push(Change::Removed(key.clone()));
+        }
+        self.refused.remove(&key.name).is_some()
+    }
+}
+
+/// Versions are compared for being the same only.
+fn hash(version: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    version.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,285 @@
+//! One kind of objects, followed for ever.
+//!
+//! ```text
+//!              ┌───────────── 410 Gone, nonsense, or a list is asked for ─────────────┐
+//!              ▼                                                                      │
+//!  start ─▶ Listing ──all pages──▶ Following(version) ──the watch ends──▶ Following(version)
+//!            │   ▲                      │      ▲
+//!          failure, pause             failure, pause
+//! ```
+//!
+//! A watch that ends is how watches end, and no failure; that the next one cannot be had, is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+
+use super::api::{self, Items, Page, Resource, WatchEvent};
+use super::client::Cluster;
+use super::failure::Failure;
+use super::mirror::Event;
+use super::pause::Pause;
+use crate::objects::{self, ApiObject, Kind, Unreadable};
+
+/// How long the API server may let a watch last, in seconds.
+const LASTS: std::ops::Range<u64> = 240..360;
+/// How long a watch may be silent. The API server sends a bookmark about every minute.
+const SILENCE: Duration = Duration::from_secs(120);
+/// A watch that ends sooner without a word ends for a reason that another try will not mend.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// What someone asks for who needs all Services as they are from now on; answered when they have
+/// been told to the driver.
+pub(crate) type Relist = oneshot::Sender<()>;
+
+/// What a watch tells, and who waits for that.
+pub(super) struct Told {
+    /// The kind that it follows.
+    pub(super) kind: Kind,
+    /// The events, in order.
+    pub(super) event: Event,
+    /// Those who are to know when it has been passed on.
+    pub(super) waiting: Vec<Relist>,
+}
+
+/// See the module's documentation.
+pub(super) struct Watch {
+    cluster: Arc<Cluster>,
+    resource: Resource,
+    told: mpsc::Sender<Told>,
+    /// Requests for a list.
+    requests: Option<mpsc::Receiver<Relist>>,
+    /// Requests that no list has answered yet.
+    asked: Vec<Relist>,
+    /// The version up to which everything has been told; `None` to list.
+    version: Option<String>,
+    pause: Pause,
+    fails: bool,
+}
+
+/// Why a list or a watch is over.
+enum End {
+    /// Nobody listens any more.
+    Closed,
+    /// It could not be had.
+    Failed(Failure),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Watch {
+    /// A watch that has not begun.
+    pub(super) fn new(cluster: Arc<Cluster>, resource: Resource, told: mpsc::Sender<Told>) -> Self {
+        Self {
+            cluster,
+            resource,
+            told,
+            requests: None,
+            asked: Vec::new(),
+            version: None,
+            pause: Pause::default(),
+            fails: false,
+        }
+    }
+
+    /// Lists all anew whenever it is asked to.
+    pub(super) fn on_request(mut self, requests: mpsc::Receiver<Relist>) -> Self {
+        self.requests = Some(requests);
+        self
+    }
+
+    /// Follows until nobody listens.
+    pub(super) async fn run(mut self) {
+        loop {
+            while let Some(Ok(request)) = self.requests.as_mut().map(mpsc::Receiver::try_recv) {
+                self.asked.push(request);
+            }
+            let version = self.version.clone().filter(|_| self.asked.is_empty());
+            let done = match version {
+                None => self.list().await,
+                Some(version) => self.follow(version).await,
+            };
+            match done {
+                Ok(()) => {}
+                Err(End::Closed) => return,
+                Err(End::Failed(failure)) => {
+                    if self.fail(&failure).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn fail(&mut self, failure: &Failure) -> Result<(), End> {
+        debug!(resource = %self.resource, ?failure, "asking the API server failed");
+        if failure.is_expired() {
+            self.version = None;
+        } else {
+            let class = failure.class(&self.resource);
+            let text = failure.text(&self.cluster.server, &self.resource);
+            self.fails = true;
+            self.tell(Event::Failed(class, text)).await?;
+        }
+        let least = Duration::from_secs(failure.retry_after().into());
+        self.wait(least).await;
+        Ok(())
+    }
+
+    async fn wait(&mut self, least: Duration) {
+        let random = rand::rng().random();
+        sleep(self.pause.next(least, random)).await;
+    }
+
+    /// Tells all objects as they are now.
+    async fn list(&mut self) -> Result<(), End> {
+        self.tell(Event::Listing).await?;
+        self.asked.retain(|request| !request.is_closed());
+        // Who asks from here on asks for a later list.
+        let answers = self.asked.len();
+        let mut next = None;
+        let version = loop {
+            let page = api::list(&self.cluster, &self.resource, next.as_deref()).await?;
+            let (objects, more, version) = read_page(self.resource.kind, &page)?;
+            drop(page);
+            self.works().await?;
+            self.tell(Event::Objects(objects)).await?;
+            match more {
+                Some(more) => next = Some(more),
+                None => break version,
+            }
+        };
+        self.version = Some(version);
+        let waiting = self.asked.drain(..answers).collect();
+        self.send(Event::Listed, waiting).await
+    }
+
+    /// Tells all that changes after a version, until the watch ends or a list is asked for.
+    async fn follow(&mut self, version: String) -> Result<(), End> {
+        let seconds = rand::rng().random_range(LASTS);
+        let begun = Instant::now();
+        let mut lines = api::watch(&self.cluster, &self.resource, &version, seconds).await?;
+        self.works().await?;
+        loop {
+            let line = tokio::select! {
+                line = timeout(SILENCE, lines.next()) => line,
+                request = next_request(&mut self.requests) => {
+                    self.asked.push(request);
+                    return Ok(());
+                }
+                () = self.told.closed() => return Err(End::Closed),
+            };
+            match line {
+                Ok(Ok(Some(line))) => self.take(&line).await?,
+                Ok(Err(failure @ Failure::Garbage(_))) => return Err(failure.into()),
+                Ok(Ok(None) | Err(_)) | Err(_) => break,
+            }
+        }
+        if begun.elapsed() < SHORT {
+            self.wait(Duration::ZERO).await;
+        }
+        Ok(())
+    }
+
+    /// Takes in one line of a watch.
+    async fn take(&mut self, line: &[u8]) -> Result<(), End> {
+        match read_event(self.resource.kind, line) {
+            Ok((event, version)) => {
+                if let Some(event) = event {
+                    self.tell(event).await?;
+                }
+                self.version = Some(version);
+                self.pause.reset();
+                Ok(())
+            }
+            Err(failure) => {
+                // Whatever it was about: a list tells.
+                self.version = None;
+                Err(failure.into())
+            }
+        }
+    }
+
+    async fn works(&mut self) -> Result<(), End> {
+        if !std::mem::take(&mut self.fails) {
+            return Ok(());
+        }
+        self.tell(Event::Works).await
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), End> {
+        self.send(event, Vec::new()).await
+    }
+
+    async fn send(&self, event: Event, waiting: Vec<Relist>) -> Result<(), End> {
+        let kind = self.resource.kind;
+        let told = Told {
+            kind,
+            event,
+            waiting,
+        };
+        self.told.send(told).await.map_err(|_| End::Closed)
+    }
+}
+
+async fn next_request(requests: &mut Option<mpsc::Receiver<Relist>>) -> Relist {
+    if let Some(receiver) = requests {
+        if let Some(request) = receiver.recv().await {
+            return request;
+        }
+        *requests = None;
+    }
+    std::future::pending().await
+}
+
+/// The objects of a page, how to ask for the next one, and the version of the list.
+fn read_page(
+    kind: Kind,
+    page: &Page,
+) -> Result<(Vec<Result<ApiObject, Unreadable>>, Option<String>, String), Failure> {
+    let Items { metadata, items } = page.items()?;
+    let items = items.unwrap_or_default();
+    let objects = items
+        .iter()
+        .map(|item| objects::read(kind, item.get()))
+        .collect();
+    let more = metadata.r#continue.filter(|more| !more.is_empty());
+    let version = metadata.resource_version.into_owned();
+    Ok((objects, more.map(Into::into), version))
+}
+
+/// What a line of a watch says, and the version after it. Bookmarks have only the version.
+fn read_event(kind: Kind, line: &[u8]) -> Result<(Option<Event>, String), Failure> {
+    let garbage = |error: serde_json::Error| Failure::Garbage(error.to_string());
+    let WatchEvent { r#type, object } = serde_json::from_slice(line).map_err(garbage)?;
+    if r#type == "ERROR" {
+        let status = serde_json::from_str(object.get()).map_err(garbage)?;
+        return Err(Failure::Refused(status));
+    }
+    let version = objects::read_version(object.get()).filter(|version| !version.is_empty());
+    let Some(version) = version else {
+        return Err(Failure::Garbage("an event without a version".to_owned()));
+    };
+    let event = match &*r#type {
+        "BOOKMARK" => None,
+        "DELETED" => match objects::read_key(kind, object.get()) {
+            Some(key) => Some(Event::Deleted(key)),
+            None => {
+                return Err(Failure::Garbage(
+                    "the end of an object without a name".into(),
+                ));
+            }
+        },
+        "ADDED" | "MODIFIED" => Some(Event::Objects(vec![objects::read(kind, object.get())])),
+        other => return Err(Failure::Garbage(format!("an event of type {other:?}"))),
+    };
+    Ok((event, version.into()))
+}
