@@ -148,17 +148,17 @@ impl Driver {
     fn take_problems(&mut self, problems: Arc<Problems>) {
         self.allocation.set_unknown(&problems);
         let before = std::mem::replace(&mut self.problems, problems);
-        if let Some(error) = &self.problems.unreachable
-            && before.unreachable.as_ref() != Some(error)
-        {
-            let effect = if self.synced {
-                "; what was read before stays in force"
-            } else {
-                ""
-            };
-            error!("{error}{effect}");
+        let effect = if self.synced {
+            "; what was read before stays in force"
+        } else {
+            ""
+        };
+        for error in &self.problems.unreachable {
+            if !before.unreachable.contains(error) {
+                error!("{error}{effect}");
+            }
         }
-        if before.unreachable.is_some() && self.problems.unreachable.is_none() {
+        if !before.unreachable.is_empty() && self.problems.unreachable.is_empty() {
             info!("{} can be read again", self.config.source());
         }
         let (known, now) = (before.texts(), self.problems.texts());

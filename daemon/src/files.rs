@@ -131,8 +131,8 @@ impl Source {
         let mut unreachable = self.told.unreachable.clone();
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
             batch.journal |= self.journal_changed();
-            unreachable = self.scan(scan, &mut batch).err();
-            if unreachable.is_some() {
+            unreachable = Vec::from_iter(self.scan(scan, &mut batch).err());
+            if !unreachable.is_empty() {
                 self.agenda.retry(Instant::now());
             }
         }

@@ -58,8 +58,8 @@ pub(crate) struct Description {
 /// Everything that is wrong in a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Problems {
-    /// Why the source itself cannot be read or watched.
-    pub(crate) unreachable: Option<String>,
+    /// Why the source itself, or a part of it, cannot be read or watched.
+    pub(crate) unreachable: Vec<String>,
     /// What is wrong in its objects, by place.
     pub(crate) objects: Vec<Problem>,
 }
@@ -74,7 +74,7 @@ impl Problems {
 /// Something that is not understood or contradicts something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// The file, or what else the object was read from.
+    /// The file, or what else the object was read from; the object itself, if it comes alone.
     pub(crate) file: String,
     /// The place in it, if that is known and it is not about the whole file.
     pub(crate) at: Option<Position>,
@@ -92,7 +92,8 @@ impl fmt::Display for Problem {
         if let Some(Position { line, column }) = self.at {
             write!(f, ":{line}:{column}")?;
         }
-        if let Some(object) = &self.object {
+        let object = self.object.as_ref().map(ToString::to_string);
+        if let Some(object) = object.filter(|object| *object != self.file) {
             write!(f, ": {object}")?;
         }
         write!(f, ": {}", self.message)?;

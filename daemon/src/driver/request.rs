@@ -74,11 +74,9 @@ impl Driver {
     pub(super) fn lacks(&self) -> Vec<String> {
         if !self.synced {
             let source = self.config.source();
-            let because = self.problems.unreachable.as_ref();
-            let because = because.map_or_else(String::new, |error| format!(": {error}"));
-            return vec![format!(
-                "not everything in {source} has been read yet{because}"
-            )];
+            let mut lacks = vec![format!("not everything in {source} has been read yet")];
+            lacks.extend(self.problems.unreachable.iter().cloned());
+            return lacks;
         }
         let mut lacks = self.problems().configuration;
         let misread = self.problems.objects.iter().filter(|problem| {

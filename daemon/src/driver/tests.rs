@@ -92,7 +92,7 @@ impl Daemon {
 
     fn settle(&mut self) {
         self.batch.problems = Some(Arc::new(Problems {
-            unreachable: None,
+            unreachable: Vec::new(),
             objects: self.catalog.problems(),
         }));
         self.driver.take(std::mem::take(&mut self.batch), self.now);

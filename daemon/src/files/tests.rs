@@ -203,7 +203,7 @@ fn a_missing_directory_is_told_and_waited_for() {
     let dir = parent.path().join("files");
     let mut receiver = spawn(options(&dir)).unwrap();
     let batch = receiver.blocking_recv().unwrap();
-    let error = batch.problems.unwrap().unreachable.clone().unwrap();
+    let error = batch.problems.unwrap().unreachable.join("");
     assert!(error.contains("create it"), "{error}");
     assert!(!batch.synced);
 
@@ -213,7 +213,7 @@ fn a_missing_directory_is_told_and_waited_for() {
     fs::rename(&ready, &dir).unwrap();
     let batch = receiver.blocking_recv().unwrap();
     assert!(batch.synced);
-    assert_eq!(batch.problems.unwrap().unreachable, None);
+    assert!(batch.problems.unwrap().unreachable.is_empty());
     assert_eq!(
         batch.changes.into_iter().map(shown).collect::<Vec<_>>(),
         ["a"]
@@ -223,7 +223,7 @@ fn a_missing_directory_is_told_and_waited_for() {
     // off.
     fs::rename(&dir, &ready).unwrap();
     let batch = receiver.blocking_recv().unwrap();
-    assert!(batch.changes.is_empty() && batch.problems.unwrap().unreachable.is_some());
+    assert!(batch.changes.is_empty() && !batch.problems.unwrap().unreachable.is_empty());
     fs::remove_file(ready.join("a.yaml")).unwrap();
     fs::rename(&ready, &dir).unwrap();
     let batch = receiver.blocking_recv().unwrap();

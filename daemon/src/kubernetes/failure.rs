@@ -1,6 +1,7 @@
 //! Why the API server could not be asked, in words that say who has to act.
 
 use std::error::Error;
+use std::time::Duration;
 
 use kube::core::Status;
 
@@ -40,6 +41,19 @@ pub(super) enum Class {
     Server,
     /// The answers are not understood.
     Garbage,
+}
+
+impl Class {
+    /// How long it must last to be worth telling. An API server that starts refuses, for a moment,
+    /// what it will allow.
+    pub(super) fn grace(self) -> Duration {
+        match self {
+            Self::Connection | Self::Certificate => Duration::ZERO,
+            Self::Credentials | Self::Forbidden(_) | Self::Server | Self::Garbage => {
+                Duration::from_secs(3)
+            }
+        }
+    }
 }
 
 impl Failure {
@@ -134,10 +148,12 @@ fn refusal(status: &Status, server: &str, resource: &Resource) -> String {
 /// The server's own words name user, verb and resource:
 /// `services is forbidden: User "system:serviceaccount:a:b" cannot list resource "services" …`.
 fn forbidden(said: &str, resource: &Resource) -> String {
-    let user = between(said, "User \"", "\"").unwrap_or("this user");
-    let user = match user.strip_prefix("system:serviceaccount:") {
-        Some(_) => format!("the service account {user}"),
-        None => format!("the user {user}"),
+    let user = match between(said, "User \"", "\"") {
+        Some(user) if user.starts_with("system:serviceaccount:") => {
+            format!("the service account {user}")
+        }
+        Some(user) => format!("the user {user}"),
+        None => "this user".to_owned(),
     };
     let verb = between(said, "cannot ", " ").unwrap_or("read");
     let (role, within) = match &resource.namespace {
@@ -146,7 +162,7 @@ fn forbidden(said: &str, resource: &Resource) -> String {
     };
     format!(
         "{user} may not {verb} {resource}{within}: give its {role} a rule with apiGroups \
-         [{:?}], resources [{:?}] and verbs [\"get\", \"list\", \"watch\"]",
+         [{:?}], resources [{:?}] and verbs [\"list\", \"watch\"], as manifests/install.yaml has it",
         resource.group, resource.name
     )
 }

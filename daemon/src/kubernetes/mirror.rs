@@ -145,18 +145,13 @@ impl Mirror {
         };
         self.failures.retain(|class, _| lasting(class));
         let problems = Problems {
-            unreachable: self.unreachable(),
+            unreachable: self.failures.values().cloned().collect(),
             objects: self.problems(),
         };
         if problems != *self.told {
             self.told = Arc::new(problems);
             batch.problems = Some(self.told.clone());
         }
-    }
-
-    fn unreachable(&self) -> Option<String> {
-        let texts: Vec<&str> = self.failures.values().map(String::as_str).collect();
-        (!texts.is_empty()).then(|| texts.join("; "))
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -167,9 +162,10 @@ impl Mirror {
                 let keeps_last = known.is_some_and(|known| known.told.is_some());
                 let (kind, name) = (*kind, name.clone());
                 let key = ObjectKey { kind, name };
-                problems.extend(tell(Some(&key), errors, keeps_last));
+                problems.extend(tell(&key.to_string(), Some(&key), errors, keeps_last));
             }
-            problems.extend(tell(None, &state.nameless, true));
+            let nameless = format!("a {kind:?} of the cluster");
+            problems.extend(tell(&nameless, None, &state.nameless, true));
         }
         problems
     }
@@ -186,12 +182,13 @@ impl Mirror {
 }
 
 fn tell<'a>(
+    file: &'a str,
     key: Option<&'a ObjectKey>,
     errors: &'a [String],
     keeps_last: bool,
 ) -> impl Iterator<Item = Problem> + 'a {
     errors.iter().map(move |error| Problem {
-        file: "cluster".to_owned(),
+        file: file.to_owned(),
         at: None,
         object: key.cloned(),
         message: error.clone(),

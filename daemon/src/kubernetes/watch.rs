@@ -20,7 +20,7 @@ use tracing::debug;
 
 use super::api::{self, Items, Page, Resource, WatchEvent};
 use super::client::Cluster;
-use super::failure::Failure;
+use super::failure::{Class, Failure};
 use super::mirror::Event;
 use super::pause::Pause;
 use crate::objects::{self, ApiObject, Kind, Unreadable};
@@ -58,7 +58,8 @@ pub(super) struct Watch {
     /// The version up to which everything has been told; `None` to list.
     version: Option<String>,
     pause: Pause,
-    fails: bool,
+    /// How asking fails, and since when.
+    fails: Option<(Class, Instant)>,
 }
 
 /// Why a list or a watch is over.
@@ -86,7 +87,7 @@ impl Watch {
             asked: Vec::new(),
             version: None,
             pause: Pause::default(),
-            fails: false,
+            fails: None,
         }
     }
 
@@ -125,9 +126,12 @@ impl Watch {
             self.version = None;
         } else {
             let class = failure.class(&self.resource);
-            let text = failure.text(&self.cluster.server, &self.resource);
-            self.fails = true;
-            self.tell(Event::Failed(class, text)).await?;
+            let before = self.fails.filter(|(before, _)| *before == class);
+            let (_, since) = *self.fails.insert(before.unwrap_or((class, Instant::now())));
+            if since.elapsed() >= class.grace() {
+                let text = failure.text(&self.cluster.server, &self.resource);
+                self.tell(Event::Failed(class, text)).await?;
+            }
         }
         let least = Duration::from_secs(failure.retry_after().into());
         self.wait(least).await;
@@ -185,6 +189,8 @@ impl Watch {
         }
         if begun.elapsed() < SHORT {
             self.wait(Duration::ZERO).await;
+        } else {
+            self.pause.reset();
         }
         Ok(())
     }
@@ -209,10 +215,10 @@ impl Watch {
     }
 
     async fn works(&mut self) -> Result<(), End> {
-        if !std::mem::take(&mut self.fails) {
-            return Ok(());
+        match self.fails.take() {
+            Some(_) => self.tell(Event::Works).await,
+            None => Ok(()),
         }
-        self.tell(Event::Works).await
     }
 
     async fn tell(&self, event: Event) -> Result<(), End> {

@@ -3,3 +3,5 @@
 mod api_server;
 mod cluster;
 mod manifests;
+mod site;
+mod source;

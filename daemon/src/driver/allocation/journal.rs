@@ -113,7 +113,8 @@ impl Allocation for JournalAllocation {
         let mut objects = problems.objects.iter();
         self.unknown = Unknown {
             services: keys.map(|key| key.name.clone()).collect(),
-            any: problems.unreachable.is_some() || objects.any(|problem| problem.object.is_none()),
+            any: !problems.unreachable.is_empty()
+                || objects.any(|problem| problem.object.is_none()),
         };
     }
 

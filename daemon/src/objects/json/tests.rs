@@ -1,1 +1,166 @@
+use carillon_core::service::{Ingress, ServiceKey};
 
+use super::*;
+
+fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
+    let name = ServiceKey::new(namespace, name);
+    ObjectKey { kind, name }
+}
+
+const SERVICE: &str = r#"{
+    "metadata": {
+        "name": "web", "namespace": "shop", "uid": "u-1", "resourceVersion": "41",
+        "creationTimestamp": "2026-11-24T03:04:05Z",
+        "annotations": {"metallb.io/ip-allocated-from-pool": "gold", "a": "{\"b\":\"\u00e9\"}"},
+        "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:ports": {}}}}]
+    },
+    "spec": {
+        "type": "LoadBalancer", "clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7"],
+        "ports": [{"port": 80, "protocol": "TCP", "targetPort": "http", "nodePort": 30080}],
+        "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None"
+    },
+    "status": {"loadBalancer": {"ingress": [
+        {"ip": "198.51.100.7", "ipMode": "VIP"}, {"ip": "2001:db8::7"}, {"hostname": "a.example"}
+    ]}}
+}"#;
+
+#[test]
+fn a_service_is_read_with_how_it_is_stored() {
+    let read = read(Kind::Service, SERVICE).unwrap();
+    assert_eq!(read.key, key(Kind::Service, "shop", "web"));
+    let Object::Service(service) = &read.object else {
+        panic!("{:?}", read.object);
+    };
+    assert!(service.is_load_balancer);
+    assert_eq!(service.published.len(), 3);
+    let first = Ingress::Address("198.51.100.7".parse().unwrap());
+    assert_eq!(service.published.first(), Some(&first));
+    assert_eq!(&*read.version, "41");
+    let stored = Stored {
+        uid: "u-1".into(),
+        resource_version: "41".into(),
+        pool: Some("gold".into()),
+        ip_modes: vec![("198.51.100.7".parse().unwrap(), "VIP".into())],
+    };
+    assert_eq!(read.stored, Some(stored));
+}
+
+#[test]
+fn null_is_nothing_as_kubernetes_has_it() {
+    let slice = r#"{
+        "metadata": {"name": "web-1", "namespace": "shop", "resourceVersion": "7",
+            "labels": {"kubernetes.io/service-name": "web"}, "annotations": null},
+        "addressType": "IPv4", "endpoints": null, "ports": null
+    }"#;
+    let read = read(Kind::EndpointSlice, slice).unwrap();
+    let Object::EndpointSlice(Some(slice)) = &read.object else {
+        panic!("{:?}", read.object);
+    };
+    assert_eq!(slice.service, ServiceKey::new("shop", "web"));
+    assert!(slice.endpoints.is_empty());
+    assert_eq!(read.stored, None);
+}
+
+#[test]
+fn a_node_is_in_no_namespace() {
+    let node = r#"{"metadata": {"name": "alpha", "labels": {"rack": "1"}},
+        "status": {"conditions": [{"type": "NetworkUnavailable", "status": "True"}]}}"#;
+    let read = read(Kind::Node, node).unwrap();
+    assert_eq!(read.key, key(Kind::Node, "", "alpha"));
+    let Object::Node(node) = &read.object else {
+        panic!("{:?}", read.object);
+    };
+    assert!(node.network_unavailable && node.labels["rack"] == "1");
+}
+
+#[test]
+fn the_configuration_says_where_it_is_written() {
+    let config = r#"{"metadata": {"name": "config", "namespace": "metallb-system"},
+        "data": {"config": "peers: []\n", "other": "x"}}"#;
+    let read = read(Kind::ConfigMap, config).unwrap();
+    let Object::Config(config) = &read.object else {
+        panic!("{:?}", read.object);
+    };
+    assert_eq!(config.text, "peers: []\n");
+    assert_eq!(config.origin.file(), "ConfigMap metallb-system/config");
+}
+
+/// Something that is wrong, the name that is known nevertheless, and what is told.
+const WRONG: &[(Kind, &str, Option<&str>, &str)] = &[
+    (
+        Kind::Service,
+        r#"{"metadata": {"name": "a", "namespace": "b"}, "spec": {"type": "Balanced"}}"#,
+        Some("Service b/a"),
+        "spec.type: \"Balanced\" is not known",
+    ),
+    (
+        Kind::Service,
+        r#"{"metadata": {"name": "a", "namespace": "b"}, "spec": {"ports": [{"port": "http"}]}}"#,
+        Some("Service b/a"),
+        "spec.ports[0].port: ",
+    ),
+    (
+        Kind::Service,
+        r#"{"metadata": {"name": "a", "namespace": "b"}, "spec": {"ports": [{"port": 70000}]}}"#,
+        Some("Service b/a"),
+        "spec.ports[0].port: 70000 is not a port number",
+    ),
+    (
+        Kind::EndpointSlice,
+        r#"{"metadata": {"name": "a", "namespace": "b"}, "endpoints": {"addresses": []}}"#,
+        Some("EndpointSlice b/a"),
+        "endpoints: ",
+    ),
+    (
+        Kind::ConfigMap,
+        r#"{"metadata": {"name": "a", "namespace": "b"}, "data": {"conf": ""}}"#,
+        Some("ConfigMap b/a"),
+        "data: has no key `config`",
+    ),
+    (
+        Kind::ConfigMap,
+        r#"{"metadata": {"name": "a", "namespace": "b"}, "data": {"config": {}}}"#,
+        Some("ConfigMap b/a"),
+        "data.config: ",
+    ),
+    (
+        Kind::Service,
+        r#"{"metadata": {"name": ""}}"#,
+        None,
+        "metadata.name: is missing",
+    ),
+    (
+        Kind::Service,
+        r#"{"metadata": {"name": 7}}"#,
+        None,
+        "invalid type",
+    ),
+    (Kind::Service, r#"{"spec": {}}"#, None, "metadata"),
+    (Kind::Service, "null", None, "null"),
+    (Kind::Node, "[]", None, "invalid"),
+    (Kind::Node, "", None, "EOF"),
+];
+
+#[test]
+fn what_is_wrong_is_told_with_its_path_and_the_object() {
+    for (kind, json, name, message) in WRONG {
+        let unreadable = read(*kind, json).unwrap_err();
+        let key = unreadable.key.map(|key| key.to_string());
+        assert_eq!(key.as_deref(), *name, "{json}");
+        let errors = unreadable.errors.join("\n");
+        assert!(errors.contains(message), "{json}: {errors}");
+    }
+}
+
+#[test]
+fn name_and_version_are_known_of_what_is_wrong_otherwise() {
+    let json = r#"{"metadata": {"name": "a", "namespace": "b", "resourceVersion": "9"},
+        "spec": 5}"#;
+    assert_eq!(
+        read_key(Kind::Service, json),
+        Some(key(Kind::Service, "b", "a"))
+    );
+    assert_eq!(read_version(json).as_deref(), Some("9"));
+    assert_eq!(read_version("{}"), None);
+    assert_eq!(read_key(Kind::Service, "{}"), None);
+}

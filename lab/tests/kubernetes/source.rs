@@ -1,0 +1,169 @@
+//! What a daemon makes of a cluster, and of an API server that is away, forgetful, or refuses.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use carillon_lab::kubernetes::Access;
+use carillon_lab::{Family, Host, binary, test};
+use serde_json::json;
+
+use crate::site::{Site, await_status};
+
+const WEB: (&str, &[u8]) = ("198.51.100.7/32", &[11]);
+const API: (&str, &[u8]) = ("198.51.100.8/32", &[11]);
+
+#[test]
+fn what_is_published_is_announced_and_withdrawn() {
+    test(|lab| {
+        let site = Site::new(lab, &[11, 12])?;
+        site.configure()?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        let alpha = site.node("alpha", 11)?;
+        site.await_table(&[("198.51.100.7/32", &[11])])?;
+        let _beta = site.node("beta", 12)?;
+        site.await_table(&[("198.51.100.7/32", &[11, 12])])?;
+        site.serve("api", "198.51.100.8", &["alpha", "beta"])?;
+        let both: &[u8] = &[11, 12];
+        site.await_table(&[("198.51.100.7/32", both), ("198.51.100.8/32", both)])?;
+        site.delete("web")?;
+        site.await_table(&[("198.51.100.8/32", both)])?;
+        let status = alpha.status()?;
+        let problems = status.pointer("/problems/files");
+        ensure!(problems == Some(&json!([])), "{status}");
+        Ok(())
+    });
+}
+
+/// How often each session of the router went down.
+fn drops(site: &Site) -> Result<BTreeMap<IpAddr, u32>> {
+    let neighbors = site.router.neighbors(Family::V4)?.into_iter();
+    Ok(neighbors
+        .map(|(address, neighbor)| (address, neighbor.connections_dropped))
+        .collect())
+}
+
+#[test]
+fn nothing_is_withdrawn_while_the_api_server_is_away() {
+    test(|lab| {
+        let mut site = Site::new(lab, &[11])?;
+        site.configure()?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        let alpha = site.node("alpha", 11)?;
+        site.await_table(&[WEB])?;
+        let before = drops(&site)?;
+
+        site.api.stop()?;
+        await_status(&alpha, &["cannot be reached", "onnection refused"])?;
+        site.await_table(&[WEB])?;
+        site.api.start_again()?;
+        site.serve("api", "198.51.100.8", &["alpha"])?;
+        site.await_table(&[WEB, API])?;
+
+        // What changed meanwhile cannot be told any more: all has to be listed.
+        site.api.compact()?;
+        site.delete("web")?;
+        site.await_table(&[API])?;
+
+        site.api.freeze()?;
+        site.await_table(&[API])?;
+        site.api.thaw()?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        site.await_table(&[WEB, API])?;
+        ensure!(before == drops(&site)?, "a session ended");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_missing_rule_is_named_and_followed_once_it_is_there() {
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        site.configure()?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        let role = ["clusterrole", "metallb-system:speaker"];
+        let rules = r#"[{"op": "remove", "path": "/rules/1"}]"#;
+        let slices = site
+            .api
+            .kubectl(&["get", role[0], role[1], "-o", "jsonpath={.rules[1]}"])?;
+        ensure!(slices.contains("endpointslices"), "{slices}");
+        site.api
+            .kubectl(&["patch", role[0], role[1], "--type=json", "-p", rules])?;
+        let alpha = site.node("alpha", 11)?;
+        let rule = "may not list endpointslices: give its ClusterRole a rule with apiGroups";
+        await_status(&alpha, &["metallb-system:speaker", rule])?;
+        site.await_table(&[])?;
+        let rules = format!(r#"[{{"op": "add", "path": "/rules/-", "value": {slices}}}]"#);
+        site.api
+            .kubectl(&["patch", role[0], role[1], "--type=json", "-p", &rules])?;
+        site.await_table(&[WEB])
+    });
+}
+
+#[test]
+fn an_api_server_that_does_not_know_us_or_is_another_is_told() {
+    test(|lab| {
+        let site = Site::new(lab, &[11, 12])?;
+        site.configure()?;
+        let access = |change: &dyn Fn(&mut Access)| -> Result<PathBuf> {
+            let mut access = site.api.access();
+            change(&mut access);
+            site.api.kubeconfig_with("changed", &access)
+        };
+        let stranger = access(&|access| access.token = "expired".to_owned())?;
+        let alpha = site.node_as("alpha", 11, &stranger)?;
+        await_status(&alpha, &["401 Unauthorized", "expired"])?;
+
+        let foreign = site.api.host().file("foreign.crt");
+        certificate(site.api.host(), &foreign)?;
+        let mistrustful = access(&|access| access.authority.clone_from(&foreign))?;
+        let beta = site.node_as("beta", 12, &mistrustful)?;
+        await_status(&beta, &["cannot prove it", "certificate authority"])?;
+        Ok(())
+    });
+}
+
+/// Makes a certificate that has nothing to do with anybody.
+fn certificate(host: &Host, file: &Path) -> Result<()> {
+    let file = file.to_str().context("a path of text")?;
+    let key = format!("{file}.key");
+    let arguments = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=foreign -addext \
+                     basicConstraints=critical,CA:TRUE";
+    let arguments = arguments
+        .split_whitespace()
+        .chain(["-out", file, "-keyout", &key]);
+    host.run("openssl", arguments).map(drop)
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used_ends_the_daemon_at_once() {
+    test(|lab| {
+        let host = lab.host("alpha")?;
+        let file = host.file("wrong.kubeconfig");
+        let cases = [
+            ("{", ""),
+            ("{apiVersion: v1, kind: Config, contexts: []}", "context"),
+            (
+                "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: \
+                 {cluster: b, user: c}}]}",
+                "cluster",
+            ),
+        ];
+        for (text, word) in cases {
+            std::fs::write(&file, text)?;
+            let mut run = host.command(binary()?);
+            run.args(["run", "--node-name", "alpha", "--kubeconfig"])
+                .arg(&file);
+            let output = run.arg("--socket").arg(host.file("a.sock")).output()?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.code() == Some(1), "{text}: {}", output.status);
+            let file = file.display().to_string();
+            ensure!(
+                said.contains(&file) && said.contains(word),
+                "{text}: {said}"
+            );
+        }
+        Ok(())
+    });
+}
