@@ -97,7 +97,7 @@ impl Driver {
         }
         #[cfg(feature = "kubernetes")]
         for change in batch.api {
-            self.allocation.take(change);
+            self.allocation.take(change, now);
         }
         if let Some(problems) = batch.problems {
             self.take_problems(problems);

@@ -38,6 +38,16 @@ const QUEUE: usize = 64;
 /// How many events become one batch at most.
 const EVENTS: usize = 1024;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "those who need it follow"))]
+pub(crate) mod jitter;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the task that drives it follows")
+)]
+mod lease;
+#[expect(dead_code, reason = "the task that writes follows")]
+pub(crate) mod publish;
+
 /// What an API server has to say beside its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ApiChange {
@@ -47,6 +57,10 @@ pub(crate) enum ApiChange {
     /// they are since it holds the Lease have been told.
     #[expect(dead_code, reason = "for the task that holds the Lease")]
     Lead(bool),
+    /// Who holds the Lease now, if anybody.
+    Holder(Option<String>),
+    /// What became of a write.
+    Answered(publish::Answer),
 }
 
 /// How a Service is stored: what the writers of its status need to know.

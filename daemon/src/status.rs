@@ -26,6 +26,9 @@ pub(crate) struct Status {
     pub(crate) problems: Problems,
     /// The configuration.
     pub(crate) configuration: Configuration,
+    /// The controller role, where daemons take turns in it.
+    #[serde(default)]
+    pub(crate) controller: Option<Controller>,
     /// The pools of the configuration in force, by name.
     pub(crate) pools: Vec<Pool>,
     /// The services of type LoadBalancer, by name.
@@ -65,6 +68,17 @@ pub(crate) struct Configuration {
     pub(crate) accepted_seconds_ago: Option<f64>,
     /// The version in force is the newest one.
     pub(crate) up_to_date: bool,
+}
+
+/// The controller role: the one daemon of a cluster that gives addresses.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Controller {
+    /// Who holds the Lease, if anybody.
+    pub(crate) holder: Option<String>,
+    /// It is this daemon's turn.
+    pub(crate) leads: bool,
+    /// How many services wait for their status to be written by this daemon.
+    pub(crate) unwritten: usize,
 }
 
 /// A pool and how full it is.

@@ -10,14 +10,15 @@ use crate::journal::Busy;
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes::ApiChange;
 use crate::source::Problems;
+use crate::status;
 
 mod journal;
 #[cfg(feature = "kubernetes")]
-mod status;
+mod service_status;
 
 pub(crate) use journal::JournalAllocation;
 #[cfg(feature = "kubernetes")]
-pub(crate) use status::StatusAllocation;
+pub(crate) use service_status::{Outbox, StatusAllocation};
 
 /// The controller, and the record of what it has given. All inputs take effect with
 /// [`Self::decide`].
@@ -42,7 +43,7 @@ pub(crate) trait Allocation: Send {
 
     /// Takes in what an API server has to say beside its objects.
     #[cfg(feature = "kubernetes")]
-    fn take(&mut self, change: ApiChange);
+    fn take(&mut self, change: ApiChange, now: Instant);
 
     /// Decides who has which addresses, records it, and tells the speaker of all services that
     /// changed.
@@ -59,4 +60,9 @@ pub(crate) trait Allocation: Send {
 
     /// Why addresses may be lost with a restart, or services wait.
     fn problem(&self) -> Option<&str>;
+
+    /// The part of this daemon in the controller role, if daemons take turns.
+    fn role(&self) -> Option<status::Controller> {
+        None
+    }
 }

@@ -55,6 +55,7 @@ impl Driver {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             problems: self.problems(),
             configuration: self.configuration(),
+            controller: self.allocation.role(),
             pools: self.pools(),
             services: services
                 .into_iter()

@@ -124,7 +124,7 @@ impl Allocation for JournalAllocation {
     }
 
     #[cfg(feature = "kubernetes")]
-    fn take(&mut self, change: ApiChange) {
+    fn take(&mut self, change: ApiChange, _: Instant) {
         debug!(?change, "there is no API server to say this");
     }
 

@@ -1,0 +1,344 @@
+//! The record of a cluster: the status of the Services themselves.
+//!
+//! ```text
+//!  watch ──▶ Controller ──StatusChange──▶ Publisher ──Write──▶ API server
+//!    ▲   └─▶ Speaker                                               │
+//!    └──────────────────── what is stored ◀────────────────────────┘
+//! ```
+//!
+//! Every daemon knows what is published and announces that. Only the one that holds the Lease gives
+//! and writes; it compares what every Service is to publish with what it does, so that what it has
+//! not done, or somebody undid, is done whatever happened in between.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use carillon_core::config::Config;
+use carillon_core::controller::{Controller, Event, Input, ServiceStatus, Severity};
+use carillon_core::service::{Ingress, Service, ServiceKey};
+use carillon_core::speaker::{self, Speaker};
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use super::Allocation;
+use crate::journal::Busy;
+use crate::kubernetes::jitter::Jitter;
+use crate::kubernetes::publish::{Answer, Notice, Outcome, Write};
+use crate::kubernetes::{ApiChange, Stored};
+use crate::source::Problems;
+use crate::status;
+
+mod publisher;
+
+use publisher::{Difference, Next, Publisher, Wish};
+
+/// Where what the controller role says goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbox {
+    /// Each is answered with [`ApiChange::Answered`].
+    pub(crate) writes: mpsc::UnboundedSender<Write>,
+    /// Those that do not fit in are lost.
+    pub(crate) notices: mpsc::Sender<Notice>,
+}
+
+/// See the module's documentation.
+pub(crate) struct StatusAllocation {
+    controller: Controller,
+    class: Option<String>,
+    services: BTreeMap<ServiceKey, Service>,
+    stored: HashMap<ServiceKey, Stored>,
+    /// Services to hand to controller and speaker, as they are then.
+    changed: BTreeSet<ServiceKey>,
+    leads: bool,
+    holder: Option<String>,
+    /// Every Service has to be looked at: it was not for us to write before.
+    is_new: bool,
+    /// The configuration by which all Services were looked at.
+    config: Option<Arc<Config>>,
+    publisher: Publisher,
+    /// What to tell of Services when their status is written.
+    events: HashMap<ServiceKey, Vec<Event>>,
+    outbox: Outbox,
+    problem: Option<String>,
+}
+
+impl Allocation for StatusAllocation {
+    fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
+    fn controller_mut(&mut self) -> &mut Controller {
+        &mut self.controller
+    }
+
+    fn set(&mut self, service: &Service) {
+        self.changed.insert(service.key.clone());
+        self.services.insert(service.key.clone(), service.clone());
+    }
+
+    fn remove(&mut self, key: &ServiceKey) -> bool {
+        self.stored.remove(key);
+        let is_known = self.services.remove(key).is_some();
+        if is_known {
+            self.changed.remove(key);
+            self.events.remove(key);
+            self.publisher.forget(key);
+            self.controller.handle(Input::ServiceDeleted(key.clone()));
+        }
+        is_known
+    }
+
+    fn set_unknown(&mut self, _: &Problems) {
+        // What is published and cannot be read is not known to be in use; nor is it by its speaker.
+    }
+
+    fn synced(&mut self, _: Instant) {
+        self.controller.handle(Input::Synced);
+    }
+
+    fn take(&mut self, change: ApiChange, now: Instant) {
+        match change {
+            ApiChange::Stored(key, stored) => {
+                self.publisher.touch(&key);
+                self.stored.insert(key, stored);
+            }
+            ApiChange::Lead(leads) => self.lead(leads),
+            ApiChange::Holder(holder) => self.holder = holder,
+            ApiChange::Answered(answer) => self.answered(answer, now),
+        }
+    }
+
+    fn decide(&mut self, speaker: &mut Speaker, now: Instant) -> Result<(), Busy> {
+        for key in std::mem::take(&mut self.changed) {
+            if let Some(service) = self.services.get(&key) {
+                self.controller.handle(Input::Service(service.clone()));
+                speaker.handle(speaker::Input::Service(service.clone()));
+                self.publisher.touch(&key);
+            }
+        }
+        while let Some(change) = self.controller.poll_change() {
+            self.publisher.touch(&change.service);
+            let events = self.events.entry(change.service).or_default();
+            events.extend(change.events);
+        }
+        self.look_at_all();
+        self.publish(now);
+        self.tell_problem();
+        Ok(())
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.publisher.due().filter(|_| self.leads)
+    }
+
+    fn services(&self) -> Vec<(&ServiceKey, ServiceStatus)> {
+        self.controller.services().collect()
+    }
+
+    fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    fn role(&self) -> Option<status::Controller> {
+        Some(status::Controller {
+            holder: self.holder.clone(),
+            leads: self.leads,
+            unwritten: if self.leads {
+                self.publisher.pending()
+            } else {
+                0
+            },
+        })
+    }
+}
+
+impl StatusAllocation {
+    /// The allocation for the Services of this class, which follows until it is told to lead.
+    pub(crate) fn new(class: Option<String>, jitter: Jitter, outbox: Outbox) -> Self {
+        let mut controller = Controller::new(class.clone());
+        controller.handle(Input::Lead(false));
+        Self {
+            controller,
+            class,
+            services: BTreeMap::new(),
+            stored: HashMap::new(),
+            changed: BTreeSet::new(),
+            leads: false,
+            holder: None,
+            is_new: false,
+            config: None,
+            publisher: Publisher::new(jitter),
+            events: HashMap::new(),
+            outbox,
+            problem: None,
+        }
+    }
+
+    fn lead(&mut self, leads: bool) {
+        if leads {
+            info!("this node gives addresses to services from now on");
+        } else if self.leads {
+            info!("this node gives no addresses to services any more");
+        }
+        self.leads = leads;
+        self.is_new = leads;
+        self.events.clear();
+        self.publisher.stop();
+        self.controller.handle(Input::Lead(leads));
+    }
+
+    fn answered(&mut self, answer: Answer, now: Instant) {
+        let service = &answer.service;
+        match &answer.outcome {
+            Outcome::Written => self.tell(&answer.service.clone()),
+            Outcome::Conflict | Outcome::Gone | Outcome::Withheld => {
+                debug!(%service, outcome = ?answer.outcome, "status not written");
+            }
+            Outcome::Failed(error) => debug!(%service, error, "status not written"),
+            Outcome::Refused(error) => warn!(%service, error, "status refused"),
+        }
+        self.publisher.answered(answer, now);
+    }
+
+    /// Looks at every Service when what all may publish has changed.
+    fn look_at_all(&mut self) {
+        let config = self.controller.config();
+        let is_same = match (config, &self.config) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !is_same || std::mem::take(&mut self.is_new) {
+            self.config = config.cloned();
+            for key in self.services.keys() {
+                self.publisher.touch(key);
+            }
+        }
+    }
+
+    /// Has everything written that differs.
+    fn publish(&mut self, now: Instant) {
+        if !self.leads || self.config.is_none() {
+            return self.publisher.stop();
+        }
+        loop {
+            let (controller, services) = (&self.controller, &self.services);
+            let (stored, class) = (&self.stored, self.class.as_deref());
+            let next = self.publisher.next(now, |key| {
+                let service = services.get(key)?;
+                difference(controller, service, stored.get(key)?, class)
+            });
+            match next {
+                Some(Next::Write(service, version, wish)) => self.write(service, version, wish),
+                Some(Next::UpToDate(service)) => self.tell(&service),
+                Some(Next::Contested(service)) => self.tell_contest(&service),
+                None => return,
+            }
+        }
+    }
+
+    fn write(&mut self, service: ServiceKey, version: Box<str>, wish: Wish) {
+        let modes = self.stored.get(&service).map(|stored| &stored.ip_modes);
+        let mode = |address: &IpAddr| {
+            let mut modes = modes.into_iter().flatten();
+            let mode = modes.find(|(of, _)| of == address);
+            mode.map(|(_, mode)| mode.clone())
+        };
+        let addresses = wish.addresses.iter();
+        let write = Write {
+            addresses: addresses.map(|address| (*address, mode(address))).collect(),
+            service,
+            version,
+            pool: wish.pool,
+        };
+        // Without its reader the daemon is about to end.
+        let _ = self.outbox.writes.send(write);
+    }
+
+    /// Tells people what has happened to a Service.
+    fn tell(&mut self, service: &ServiceKey) {
+        for event in self.events.remove(service).unwrap_or_default() {
+            self.notify(service, event);
+        }
+    }
+
+    fn notify(&self, service: &ServiceKey, event: Event) {
+        match event.severity {
+            Severity::Normal => info!(%service, reason = event.reason, "{}", event.message),
+            Severity::Warning => warn!(%service, reason = event.reason, "{}", event.message),
+        }
+        if let Some(stored) = self.stored.get(service) {
+            let notice = Notice {
+                service: service.clone(),
+                uid: stored.uid.clone(),
+                version: stored.resource_version.clone(),
+                event,
+            };
+            if self.outbox.notices.try_send(notice).is_err() {
+                debug!(%service, "too many Events at once: one is lost");
+            }
+        }
+    }
+
+    fn tell_contest(&self, service: &ServiceKey) {
+        let message = "another controller keeps replacing the status of this service: let one of \
+                       the two serve a loadBalancerClass of its own, or remove it; until then it \
+                       is corrected less and less often";
+        self.notify(
+            service,
+            Event {
+                severity: Severity::Warning,
+                reason: "StatusContested",
+                message: message.to_owned(),
+            },
+        );
+    }
+
+    fn tell_problem(&mut self) {
+        let contested: Vec<_> = self.publisher.contested().collect();
+        let failures: Vec<_> = self.publisher.failures().collect();
+        self.problem = match (failures.as_slice(), contested.as_slice()) {
+            ([], []) => None,
+            ([], [service, others @ ..]) => Some(format!(
+                "another controller keeps replacing the status of {service}{}: let one of the two \
+                 serve a loadBalancerClass of its own, or remove it",
+                and_more(others.len())
+            )),
+            ([(service, error), others @ ..], _) => Some(format!(
+                "cannot write the status of {service}{}: {error}",
+                and_more(others.len())
+            )),
+        };
+    }
+}
+
+fn and_more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " and of one other service".to_owned(),
+        n => format!(" and of {n} other services"),
+    }
+}
+
+/// What a Service is to publish, if it does not, and the version in which it does not.
+fn difference(
+    controller: &Controller,
+    service: &Service,
+    stored: &Stored,
+    class: Option<&str>,
+) -> Option<Difference> {
+    if !service.is_of_class(class) {
+        return None;
+    }
+    let status = controller.explain(&service.key);
+    let wish = status.map_or_else(Wish::default, |status| Wish {
+        addresses: status.addresses,
+        pool: status.pool,
+    });
+    let entries = wish.addresses.iter().copied().map(Ingress::Address);
+    let is_stored = entries.eq(service.published.iter().cloned())
+        && stored.pool.as_deref() == wish.pool.as_deref();
+    (!is_stored).then(|| (stored.resource_version.clone(), wish))
+}

@@ -1,0 +1,339 @@
+//! Which status to write next: at most one write of a Service is under way, the newest wish wins,
+//! and what is stored already is not written.
+//!
+//! ```text
+//!            differs                 written, conflict, gone
+//!  (idle) ───────────▶ Writing(v) ──────────────────────────▶ Settling(v)
+//!    ▲                    │                                       │
+//!    │                    └─ refused, failed ─▶ Waiting           │ a version other than v,
+//!    └──────────── not withheld ◀─────────────────┴───────────────┘ or PATIENCE
+//! ```
+//!
+//! A write names the version v that it was decided on, so one that is late or doubled does no harm.
+//! Nothing is decided on v again until the watch brings what became of it.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carillon_core::service::ServiceKey;
+
+use crate::kubernetes::jitter::Jitter;
+use crate::kubernetes::publish::{Answer, Outcome};
+
+#[cfg(test)]
+mod tests;
+
+/// How many writes are under way at a time: enough to keep an API server of two cores busy.
+const WINDOW: usize = 16;
+/// How long the watch may take to bring what was written.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How soon to try again what failed, at first and at last.
+const FAILED: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How soon to try again what was refused, at first and at last.
+const REFUSED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
+/// How soon to repeat what another writer has replaced, once that has become a habit.
+const CONTESTED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
+/// How often another writer may replace the same status before it is a habit.
+const HABIT: u32 = 3;
+/// For how long a replaced status counts towards a habit.
+const MEMORY: Duration = Duration::from_secs(60);
+
+/// What a Service is to publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) pool: Option<Arc<str>>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Write this.
+    Write(ServiceKey, Box<str>, Wish),
+    /// What is stored is what is wished.
+    UpToDate(ServiceKey),
+    /// Another writer keeps replacing what was written; from now on it is repeated less and less
+    /// often.
+    Contested(ServiceKey),
+}
+
+/// What a Service is to publish although it does not, and its version.
+pub(super) type Difference = (Box<str>, Wish);
+
+#[derive(Debug)]
+enum Step {
+    Idle,
+    Writing(Box<str>, Wish),
+    Settling(Box<str>, Instant),
+    Waiting(Instant),
+}
+
+/// What has been written about a Service lately.
+#[derive(Debug)]
+struct Last {
+    wish: Wish,
+    at: Instant,
+    /// How often in a row.
+    times: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    step: Step,
+    /// Writes in a row that came to nothing.
+    failures: u32,
+    /// Why the last one was refused or failed.
+    error: Option<String>,
+    last: Option<Last>,
+}
+
+/// See the module's documentation. It remembers only what is not idle.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    jitter: Jitter,
+    entries: HashMap<ServiceKey, Entry>,
+    /// Services to look at, in the order in which they changed.
+    queue: VecDeque<ServiceKey>,
+    queued: HashSet<ServiceKey>,
+    timers: BTreeSet<(Instant, ServiceKey)>,
+    under_way: usize,
+}
+
+impl Publisher {
+    /// A publisher that has nothing to do.
+    pub(super) fn new(jitter: Jitter) -> Self {
+        Self {
+            jitter,
+            entries: HashMap::new(),
+            queue: VecDeque::new(),
+            queued: HashSet::new(),
+            timers: BTreeSet::new(),
+            under_way: 0,
+        }
+    }
+
+    /// A Service may have to publish something else than it does.
+    pub(super) fn touch(&mut self, service: &ServiceKey) {
+        if self.queued.insert(service.clone()) {
+            self.queue.push_back(service.clone());
+        }
+    }
+
+    /// A Service is gone.
+    pub(super) fn forget(&mut self, service: &ServiceKey) {
+        self.entries.remove(service);
+    }
+
+    /// It is not for us to write any more. What is under way cannot be called back.
+    pub(super) fn stop(&mut self) {
+        self.queue.clear();
+        self.queued.clear();
+        self.timers.clear();
+        self.entries
+            .retain(|_, entry| matches!(entry.step, Step::Writing(_, _)));
+    }
+
+    /// How many Services wait for their status to be written.
+    pub(super) fn pending(&self) -> usize {
+        let entries = self.entries.values();
+        let waiting = entries.filter(|entry| match entry.step {
+            Step::Writing(_, _) | Step::Waiting(_) => true,
+            Step::Idle | Step::Settling(_, _) => false,
+        });
+        waiting.count() + self.queue.len()
+    }
+
+    /// The Services whose last write was refused or failed, and why.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&ServiceKey, &str)> {
+        let entries = self.entries.iter();
+        entries.filter_map(|(service, entry)| Some((service, entry.error.as_deref()?)))
+    }
+
+    /// The Services whose status another writer keeps replacing.
+    pub(super) fn contested(&self) -> impl Iterator<Item = &ServiceKey> {
+        let entries = self.entries.iter();
+        entries.filter_map(|(service, entry)| entry.is_contested().then_some(service))
+    }
+
+    /// When [`Self::next`] has something to do even if nothing comes in.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The next thing to do. `difference` compares what a Service publishes with what it is to
+    /// publish; each write is answered with [`Self::answered`].
+    pub(super) fn next(
+        &mut self,
+        now: Instant,
+        difference: impl Fn(&ServiceKey) -> Option<Difference>,
+    ) -> Option<Next> {
+        while let Some((at, _)) = self.timers.first()
+            && *at <= now
+            && let Some((_, service)) = self.timers.pop_first()
+        {
+            self.touch(&service);
+        }
+        while self.under_way < WINDOW {
+            let service = self.queue.pop_front()?;
+            self.queued.remove(&service);
+            let next = self.look_at(service, now, &difference);
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+
+    fn look_at(
+        &mut self,
+        service: ServiceKey,
+        now: Instant,
+        difference: &impl Fn(&ServiceKey) -> Option<Difference>,
+    ) -> Option<Next> {
+        let difference = difference(&service);
+        let version = difference.as_ref().map(|(version, _)| version);
+        let entry = self.entries.entry(service.clone()).or_insert(Entry {
+            step: Step::Idle,
+            failures: 0,
+            error: None,
+            last: None,
+        });
+        let is_bound = match &entry.step {
+            Step::Idle => false,
+            Step::Writing(_, _) => true,
+            Step::Settling(settling, until) => Some(settling) == version && now < *until,
+            Step::Waiting(until) => version.is_some() && now < *until,
+        };
+        if is_bound {
+            return None;
+        }
+        entry.step = Step::Idle;
+        let Some((version, wish)) = difference else {
+            (entry.failures, entry.error) = (0, None);
+            self.tidy(&service, now);
+            return Some(Next::UpToDate(service));
+        };
+        if let Some(until) = entry.hold_off(&wish, now) {
+            entry.step = Step::Waiting(until);
+            let is_news = entry.last.as_ref().is_some_and(|last| last.times == HABIT);
+            self.timers.insert((until, service.clone()));
+            return is_news.then_some(Next::Contested(service));
+        }
+        entry.step = Step::Writing(version.clone(), wish.clone());
+        self.under_way += 1;
+        Some(Next::Write(service, version, wish))
+    }
+
+    /// Takes in what became of a write.
+    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+        self.under_way = self.under_way.saturating_sub(1);
+        let Answer {
+            service,
+            version,
+            outcome,
+        } = answer;
+        let Some(entry) = self.entries.get_mut(&service) else {
+            return;
+        };
+        let wish = match std::mem::replace(&mut entry.step, Step::Idle) {
+            Step::Writing(writing, wish) if writing == version => wish,
+            // It is about one that had the same name.
+            other
+            @ (Step::Idle | Step::Writing(_, _) | Step::Settling(_, _) | Step::Waiting(_)) => {
+                entry.step = other;
+                return;
+            }
+        };
+        let until = match &outcome {
+            Outcome::Written | Outcome::Conflict | Outcome::Gone => now + PATIENCE,
+            Outcome::Refused(_) => now + delay(REFUSED, entry.failures, &mut self.jitter),
+            Outcome::Failed(_) => now + delay(FAILED, entry.failures, &mut self.jitter),
+            Outcome::Withheld => now,
+        };
+        entry.step = match outcome {
+            Outcome::Written => {
+                (entry.failures, entry.error) = (0, None);
+                entry.remember(wish, now);
+                Step::Settling(version, until)
+            }
+            Outcome::Conflict | Outcome::Gone => Step::Settling(version, until),
+            Outcome::Refused(error) | Outcome::Failed(error) => {
+                entry.failures = entry.failures.saturating_add(1);
+                entry.error = Some(error);
+                Step::Waiting(until)
+            }
+            Outcome::Withheld => {
+                self.entries.remove(&service);
+                return;
+            }
+        };
+        self.timers.insert((until, service.clone()));
+        self.touch(&service);
+    }
+
+    /// Forgets an idle entry unless what it remembers may be needed.
+    fn tidy(&mut self, service: &ServiceKey, now: Instant) {
+        let last = self
+            .entries
+            .get(service)
+            .and_then(|entry| entry.last.as_ref());
+        match last.map(Last::forgotten_at).filter(|at| now < *at) {
+            Some(at) => {
+                self.timers.insert((at, service.clone()));
+            }
+            None => {
+                self.entries.remove(service);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn is_contested(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.times > HABIT)
+            || matches!((&self.step, &self.last), (Step::Waiting(_), Some(last)) if last.times == HABIT)
+    }
+
+    /// Until when not to repeat what another writer has replaced.
+    fn hold_off(&self, wish: &Wish, now: Instant) -> Option<Instant> {
+        let last = self.last.as_ref().filter(|last| last.wish == *wish)?;
+        Some(last.at + last.hold_off()).filter(|until| now < *until)
+    }
+
+    fn remember(&mut self, wish: Wish, now: Instant) {
+        let repeats = (self.last.as_ref())
+            .filter(|last| last.wish == wish && now < last.forgotten_at())
+            .map_or(0, |last| last.times);
+        self.last = Some(Last {
+            wish,
+            at: now,
+            times: repeats.saturating_add(1),
+        });
+    }
+}
+
+impl Last {
+    fn hold_off(&self) -> Duration {
+        match self.times.checked_sub(HABIT) {
+            Some(more) => doubled(CONTESTED, more),
+            None => Duration::ZERO,
+        }
+    }
+
+    fn forgotten_at(&self) -> Instant {
+        self.at + self.hold_off() + MEMORY
+    }
+}
+
+/// The first duration doubled that many times, up to the last.
+fn doubled((first, last): (Duration, Duration), times: u32) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(last)
+}
+
+/// Between half of that and all of it.
+fn delay(range: (Duration, Duration), failures: u32, jitter: &mut Jitter) -> Duration {
+    let half = doubled(range, failures) / 2;
+    half + jitter.below(half)
+}

@@ -1,0 +1,381 @@
+//! The Lease: which daemon of the cluster gives addresses and writes them down.
+//!
+//! ```text
+//!            ┌───────── renewed in time ─────────┐
+//!            ▼                                   │
+//!  Following ── free for us: written ──▶ Holding ┘
+//!      ▲                                 │    │
+//!      └── another's record, or DEADLINE ┘    └─ release ─▶ Leaving ── written ──▶ Released
+//!          since the last renewal
+//! ```
+//!
+//! No clock is compared with another: a record that has not changed for its duration by *our* clock,
+//! since *we* first saw it, is free. Its writer stopped earlier, because it counts from the moment it
+//! sent the record. The replacement names the version that it replaces, so of all who try one wins.
+//!
+//! A record is ours if it says exactly what we wrote. What merely has our name is somebody else's.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::jitter::Jitter;
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use record::is_newer;
+pub(super) use record::{Record, Stored};
+
+/// How long a record stands unless it is renewed, as others count.
+pub(super) const DURATION: Duration = Duration::from_secs(15);
+/// How long we hold the Lease after we sent the last successful renewal. The rest of [`DURATION`] is
+/// for clocks that run at different rates and for requests that are slow to take effect.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+/// How often to renew.
+const RENEW: Duration = Duration::from_secs(5);
+/// How soon to try again after a failure.
+const RETRY: Duration = Duration::from_secs(2);
+/// Within which time all who see a free Lease try to take it: the first one to succeed spares the
+/// others the attempt.
+const SPREAD: Duration = Duration::from_millis(300);
+/// The longest duration of another's record that we honour: nobody can lock all daemons out.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How many unanswered writes to remember.
+const DOUBTS: usize = 8;
+
+/// What to ask of the API server. Each is answered with [`Lease::answered`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Read the Lease, from etcd.
+    Read,
+    /// Replace this version by this record, or create it if there is no version.
+    Write(Option<String>, Record),
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is stored like this now, or is not there.
+    Is(Option<Stored>),
+    /// The Lease has another version, exists already or does not exist: nothing was written.
+    Conflict,
+    /// Nobody knows; it may even take effect later.
+    Failed,
+}
+
+#[derive(Debug)]
+enum State {
+    Following,
+    /// We hold it; the record in force was sent then.
+    Holding(Instant),
+    /// We are giving it back.
+    Leaving,
+    /// We gave it back, or did not have it, and do not want it any more.
+    Released,
+}
+
+/// The newest that is known of the Lease.
+#[derive(Debug)]
+struct Known {
+    stored: Option<Stored>,
+    /// From when on it is for anybody to take.
+    free_at: Instant,
+}
+
+/// A record that we have sent.
+#[derive(Debug)]
+struct Sent {
+    record: Record,
+    at: Instant,
+}
+
+#[derive(Debug)]
+enum Flight {
+    Read,
+    Write(Sent),
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Lease {
+    me: String,
+    jitter: Jitter,
+    state: State,
+    known: Option<Known>,
+    /// The record in force is this one of ours.
+    ours: Option<Record>,
+    flight: Option<Flight>,
+    /// Writes whose answer was lost.
+    doubts: Vec<Sent>,
+    /// What is known may be wrong: read it before anything is written.
+    must_read: bool,
+    /// When to send the next request.
+    next: Option<Instant>,
+}
+
+impl Lease {
+    /// A daemon that follows and knows nothing. `me` must be its own at every start.
+    pub(super) fn new(me: String, jitter: Jitter) -> Self {
+        Self {
+            me,
+            jitter,
+            state: State::Following,
+            known: None,
+            ours: None,
+            flight: None,
+            doubts: Vec::new(),
+            must_read: false,
+            next: None,
+        }
+    }
+
+    /// Until when we may write, if we may.
+    pub(super) fn holds_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Holding(sent) => Some(sent + DEADLINE),
+            State::Following | State::Leaving | State::Released => None,
+        }
+    }
+
+    /// Whose it is, as far as is known.
+    pub(super) fn holder(&self) -> Option<&str> {
+        let stored = self.known.as_ref()?.stored.as_ref()?;
+        Some(stored.record.holder.as_str()).filter(|holder| !holder.is_empty())
+    }
+
+    /// Nothing is left to be done after [`Self::release`].
+    pub(super) fn is_released(&self) -> bool {
+        matches!(self.state, State::Released)
+    }
+
+    /// Takes in what the watch says, which may be late.
+    pub(super) fn seen(&mut self, stored: Option<Stored>, now: Instant) {
+        match (&stored, self.version()) {
+            (Some(stored), Some(known)) if !is_newer(&stored.version, known) => {}
+            (None, Some(_)) => {
+                self.must_read = true;
+                self.next = Some(now);
+            }
+            (Some(_) | None, _) => self.observe(stored, now),
+        }
+    }
+
+    /// Takes in what became of the request.
+    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+        let flight = self.flight.take();
+        match (flight, answer) {
+            (Some(Flight::Read), Answer::Is(stored)) => {
+                self.must_read = false;
+                if self.knows(stored.as_ref()) {
+                    self.next = Some(now + RETRY + self.jitter.below(SPREAD));
+                } else {
+                    self.observe(stored, now);
+                }
+            }
+            (Some(Flight::Write(sent)), Answer::Is(Some(stored))) => {
+                let is_late =
+                    (self.version()).is_some_and(|known| is_newer(known, &stored.version));
+                if !is_late {
+                    self.learn(Some(stored), now);
+                    self.written(sent, now);
+                }
+            }
+            (Some(Flight::Write(_)), Answer::Is(None) | Answer::Conflict) => {
+                self.must_read = true;
+                self.next = Some(now);
+            }
+            (Some(Flight::Write(sent)), Answer::Failed) => {
+                self.doubts.push(sent);
+                if self.doubts.len() > DOUBTS {
+                    self.doubts.remove(0);
+                }
+                // Who leaves must know whether there is anything to give back.
+                self.must_read |= self.ours.is_none() && matches!(self.state, State::Leaving);
+                self.next = Some(now + RETRY + self.jitter.below(SPREAD));
+            }
+            (Some(Flight::Read), Answer::Conflict | Answer::Failed) => {
+                self.next = Some(now + RETRY + self.jitter.below(SPREAD));
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// The next request to send; one at a time. `wall` is for people to read.
+    pub(super) fn poll(&mut self, now: Instant, wall: Timestamp) -> Option<Request> {
+        if let State::Holding(sent) = self.state
+            && now >= sent + DEADLINE
+        {
+            self.state = State::Following;
+        }
+        if self.flight.is_some() || self.next.is_none_or(|next| now < next) {
+            return None;
+        }
+        self.next = None;
+        if self.must_read {
+            self.flight = Some(Flight::Read);
+            return Some(Request::Read);
+        }
+        let record = match self.state {
+            State::Following => self.record(None, wall),
+            State::Holding(_) => self.record(self.ours.as_ref(), wall),
+            State::Leaving if self.ours.is_some() => self.empty_record(wall),
+            State::Leaving | State::Released => {
+                self.state = State::Released;
+                return None;
+            }
+        };
+        let version = self.version().map(str::to_owned);
+        let sent = record.clone();
+        self.flight = Some(Flight::Write(Sent {
+            record: sent,
+            at: now,
+        }));
+        Some(Request::Write(version, record))
+    }
+
+    /// When [`Self::poll`] has something to do even if nothing comes in.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let next = self.next.filter(|_| self.flight.is_none());
+        [next, self.holds_until()].into_iter().flatten().min()
+    }
+
+    /// Gives it back, or gives up wanting it.
+    pub(super) fn release(&mut self, now: Instant) {
+        let may_be_ours = self.ours.is_some() || matches!(self.flight, Some(Flight::Write(_)));
+        self.state = if may_be_ours {
+            State::Leaving
+        } else {
+            State::Released
+        };
+        self.next = Some(now);
+    }
+
+    /// Takes in what is truly newer.
+    fn observe(&mut self, stored: Option<Stored>, now: Instant) {
+        if self.knows(stored.as_ref()) {
+            return;
+        }
+        let record = stored.as_ref().map(|stored| &stored.record);
+        let sent = record.and_then(|record| self.find_sent(record));
+        let is_ours = record.is_some() && record == self.ours.as_ref();
+        self.learn(stored, now);
+        match sent {
+            Some(sent) => self.written(sent, now),
+            None if is_ours => self.plan(now),
+            None => self.lose(now),
+        }
+    }
+
+    /// The unanswered write of ours that this is.
+    fn find_sent(&mut self, record: &Record) -> Option<Sent> {
+        if let Some(at) = self.doubts.iter().position(|sent| sent.record == *record) {
+            return Some(self.doubts.swap_remove(at));
+        }
+        match &self.flight {
+            Some(Flight::Write(sent)) if sent.record == *record => Some(Sent {
+                record: record.clone(),
+                at: sent.at,
+            }),
+            Some(Flight::Write(_) | Flight::Read) | None => None,
+        }
+    }
+
+    /// A record of ours is in force.
+    fn written(&mut self, sent: Sent, now: Instant) {
+        self.doubts.clear();
+        let is_given_back = sent.record.holder.is_empty();
+        self.ours = Some(sent.record).filter(|_| !is_given_back);
+        self.state = match self.state {
+            State::Leaving | State::Released if is_given_back => State::Released,
+            State::Leaving | State::Released => State::Leaving,
+            State::Following | State::Holding(_) if now < sent.at + DEADLINE => {
+                State::Holding(sent.at)
+            }
+            State::Following | State::Holding(_) => State::Following,
+        };
+        self.plan(now);
+    }
+
+    /// The record in force is not ours.
+    fn lose(&mut self, now: Instant) {
+        self.ours = None;
+        self.doubts.clear();
+        self.state = match self.state {
+            State::Following | State::Holding(_) => State::Following,
+            State::Leaving | State::Released => State::Released,
+        };
+        self.plan(now);
+    }
+
+    fn learn(&mut self, stored: Option<Stored>, now: Instant) {
+        let free_at = match (&stored, self.holder()) {
+            (Some(Stored { record, .. }), _) if !record.holder.is_empty() => {
+                now + record.duration.clamp(DURATION, LONGEST)
+            }
+            // Somebody deleted it; its holder may not know yet.
+            (None, Some(_)) => now + DURATION,
+            (Some(_) | None, _) => now,
+        };
+        self.known = Some(Known { stored, free_at });
+    }
+
+    fn knows(&self, stored: Option<&Stored>) -> bool {
+        (self.known.as_ref()).is_some_and(|known| known.stored.as_ref() == stored)
+    }
+
+    /// Decides when to act next.
+    fn plan(&mut self, now: Instant) {
+        if self.must_read {
+            return;
+        }
+        self.next = match self.state {
+            State::Holding(sent) => Some(sent + RENEW),
+            State::Leaving => Some(now),
+            State::Following if self.ours.is_some() => Some(now),
+            State::Following => {
+                let free = self.known.as_ref().map(|known| known.free_at);
+                free.map(|at| at + self.jitter.below(SPREAD))
+            }
+            State::Released => None,
+        };
+    }
+
+    fn version(&self) -> Option<&str> {
+        let stored = self.known.as_ref()?.stored.as_ref()?;
+        Some(&stored.version)
+    }
+
+    /// The record to write: that we take the Lease, or renew this one.
+    fn record(&self, renewed: Option<&Record>, wall: Timestamp) -> Record {
+        let transitions = self.transitions();
+        Record {
+            holder: self.me.clone(),
+            duration: DURATION,
+            acquired: renewed.map_or(Some(wall), |record| record.acquired),
+            renewed: Some(wall),
+            transitions: renewed.map_or(transitions, |record| record.transitions),
+        }
+    }
+
+    fn empty_record(&self, wall: Timestamp) -> Record {
+        Record {
+            holder: String::new(),
+            // As client-go does: who honours the duration whoever holds it need not wait long.
+            duration: Duration::from_secs(1),
+            acquired: None,
+            renewed: Some(wall),
+            transitions: self.transitions(),
+        }
+    }
+
+    /// How often it went from one to another, counting the next time.
+    fn transitions(&self) -> i32 {
+        let stored = self.known.as_ref().and_then(|known| known.stored.as_ref());
+        stored.map_or(0, |stored| {
+            let changes = stored.record.holder != self.me && !stored.record.holder.is_empty();
+            stored.record.transitions.saturating_add(changes.into())
+        })
+    }
+}

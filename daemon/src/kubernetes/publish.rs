@@ -1,0 +1,84 @@
+//! What the controller role has the API server write: the status of Services, and Events.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use carillon_core::controller::Event;
+use carillon_core::service::ServiceKey;
+use serde_json::{Value, json};
+
+/// The annotation that names the pool of a Service's addresses (behaviour reference 3.1).
+pub(crate) const POOL: &str = "metallb.io/ip-allocated-from-pool";
+
+/// A write of a Service's status, as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Write {
+    /// The Service.
+    pub(crate) service: ServiceKey,
+    /// The version on which this was decided: if it is not the newest, nothing is written.
+    pub(crate) version: Box<str>,
+    /// `status.loadBalancer.ingress`: each `ip`, and its `ipMode` if that is to stay.
+    pub(crate) addresses: Vec<(IpAddr, Option<Box<str>>)>,
+    /// The annotation [`POOL`]; `None` to remove it.
+    pub(crate) pool: Option<Arc<str>>,
+}
+
+impl Write {
+    /// The patch (RFC 7396) of `services/status`.
+    pub(crate) fn patch(&self) -> Value {
+        let entry = |(ip, mode): &(IpAddr, Option<Box<str>>)| match mode {
+            Some(mode) => json!({"ip": ip, "ipMode": mode}),
+            None => json!({"ip": ip}),
+        };
+        let ingress: Vec<Value> = self.addresses.iter().map(entry).collect();
+        let ingress = Some(ingress).filter(|ingress| !ingress.is_empty());
+        json!({
+            "metadata": {
+                "resourceVersion": self.version,
+                "annotations": {POOL: self.pool},
+            },
+            "status": {"loadBalancer": {"ingress": ingress}},
+        })
+    }
+}
+
+/// What became of a [`Write`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The Service.
+    pub(crate) service: ServiceKey,
+    /// The version that the write named.
+    pub(crate) version: Box<str>,
+    /// What became of it.
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of a [`Write`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is stored.
+    Written,
+    /// There is a newer version: nothing was written.
+    Conflict,
+    /// There is no such Service any more.
+    Gone,
+    /// The API server does not want it, and why: trying again soon does not help.
+    Refused(String),
+    /// Nobody knows, and why; it may even take effect later.
+    Failed(String),
+    /// It was not sent: the Lease is not ours any more.
+    Withheld,
+}
+
+/// An Event to be written about a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// The Service.
+    pub(crate) service: ServiceKey,
+    /// Its `metadata.uid`.
+    pub(crate) uid: Box<str>,
+    /// The version of it that the Event is about.
+    pub(crate) version: Box<str>,
+    /// What happened.
+    pub(crate) event: Event,
+}
