@@ -44,7 +44,7 @@ pub(crate) enum Command {
     ///
     /// SIGTERM and SIGINT withdraw everything, tell the peers why, and end the daemon; a second one
     /// ends it at once.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show what a running daemon announces to whom, and what it does not and why.
     ///
     /// Problems come first: files that are not understood, a configuration that is refused. Exits
@@ -90,6 +90,10 @@ pub(crate) struct RunArgs {
     /// Serve the Services of this spec.loadBalancerClass [default: those without a class].
     #[arg(long, value_name = "CLASS", env = "CARILLON_LB_CLASS")]
     pub(crate) lb_class: Option<String>,
+
+    /// This daemon's name in the Lease and in Events [default: the node's name].
+    #[arg(long, value_name = "NAME", env = "CARILLON_POD_NAME")]
+    pub(crate) pod_name: Option<String>,
 
     /// Answer HTTP here: /healthz, /readyz [default: not at all].
     ///

@@ -21,32 +21,28 @@ use crate::objects::ObjectKey;
 use crate::source::Batch;
 
 mod api;
+mod call;
 mod client;
 mod failure;
+pub(crate) mod jitter;
+mod lease;
 mod mirror;
 mod pause;
+pub(crate) mod publish;
+mod role;
 mod watch;
+mod writer;
 
 pub(crate) use client::{Access, Cluster, connect};
 use mirror::Mirror;
-pub(crate) use watch::Relist;
-use watch::{Told, Watch};
+pub(crate) use role::Role;
+use watch::{Relist, Told, Watch};
 
 /// How many batches may wait for the driver; then the watches wait too, and changes collect at the
 /// API server.
 const QUEUE: usize = 64;
 /// How many events become one batch at most.
 const EVENTS: usize = 1024;
-
-#[cfg_attr(not(test), expect(dead_code, reason = "those who need it follow"))]
-pub(crate) mod jitter;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the task that drives it follows")
-)]
-mod lease;
-#[expect(dead_code, reason = "the task that writes follows")]
-pub(crate) mod publish;
 
 /// What an API server has to say beside its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +51,11 @@ pub(crate) enum ApiChange {
     Stored(ServiceKey, Stored),
     /// It is for this daemon to allocate from here on, or no longer. Before it may, all Services as
     /// they are since it holds the Lease have been told.
-    #[expect(dead_code, reason = "for the task that holds the Lease")]
     Lead(bool),
     /// Who holds the Lease now, if anybody.
     Holder(Option<String>),
+    /// Why this daemon cannot take its turn, if it cannot.
+    LeaseTrouble(Option<String>),
     /// What became of a write.
     Answered(publish::Answer),
 }
@@ -89,13 +86,25 @@ pub(crate) struct Options {
 pub(crate) struct Source {
     /// What is found there; its end ends the source.
     pub(crate) batches: mpsc::Receiver<Batch>,
-    #[expect(dead_code, reason = "for the task that holds the Lease")]
     /// For whoever else has something to tell the driver, in order with what is found.
-    pub(crate) sender: mpsc::Sender<Batch>,
-    #[expect(dead_code, reason = "for the task that holds the Lease")]
+    sender: mpsc::Sender<Batch>,
     /// Asks for a list of all Services that is not older than the request. The answer comes when
     /// that list is in `batches`; it takes as long as the API server is away.
-    pub(crate) relist_services: mpsc::Sender<Relist>,
+    relist_services: mpsc::Sender<Relist>,
+}
+
+impl Source {
+    /// Takes part in the controller role of this cluster, under a name for people. The Lease is in
+    /// this namespace.
+    pub(crate) fn take_part(&self, cluster: &Cluster, namespace: &str, name: &str) -> Role {
+        role::take_part(role::Parts {
+            cluster: cluster.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            batches: self.sender.clone(),
+            relist: self.relist_services.clone(),
+        })
+    }
 }
 
 /// Starts to follow a cluster, for which it needs a tokio runtime.

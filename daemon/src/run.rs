@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use carillon_core::backend::BoxFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -29,6 +30,9 @@ mod tests;
 
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
+
+/// How long it may take to let others do what this daemon did for all.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// Runs until a signal ends it. Why it cannot, it logs: another daemon is here, or something that a
 /// daemon cannot do without is missing.
@@ -84,7 +88,8 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     });
     let reason = drive(&mut driver, &mut source.batches, &mut requests, &mut end).await;
     drop(requests);
-    stop(driver, reason, &mut end).await
+    drop(source.batches);
+    stop(driver, reason, source.leave, &mut end).await
 }
 
 /// Where the objects come from, and where addresses are recorded.
@@ -94,6 +99,8 @@ struct Source {
     description: Description,
     allocation: Box<dyn Allocation>,
     batches: mpsc::Receiver<Batch>,
+    /// Lets others do what this daemon did for all.
+    leave: BoxFuture<()>,
 }
 
 fn from_files(args: &RunArgs, dir: &Path) -> Result<Source> {
@@ -115,6 +122,7 @@ fn from_files(args: &RunArgs, dir: &Path) -> Result<Source> {
         location,
         allocation: Box::new(JournalAllocation::new(args.lb_class.clone(), journal)),
         batches,
+        leave: Box::pin(std::future::ready(())),
     })
 }
 
@@ -135,14 +143,18 @@ async fn from_cluster(
         node: node.to_owned(),
     };
     let source = kubernetes::spawn(&cluster, &options);
+    let name = args.pod_name.as_deref().unwrap_or(node);
+    let namespace = options.config.name.namespace();
+    let role = source.take_part(&cluster, namespace, name);
     Ok(Source {
         location: cluster.server,
         description: Description {
             name: "the cluster".to_owned(),
             how_to_configure: "create it".to_owned(),
         },
-        allocation: Box::new(StatusAllocation::new(args.lb_class.clone())),
+        allocation: Box::new(StatusAllocation::new(args.lb_class.clone(), role.outbox)),
         batches: source.batches,
+        leave: Box::pin(role.leave.leave()),
     })
 }
 
@@ -184,15 +196,24 @@ async fn drive(
 }
 
 /// Withdraws everything and tells the neighbours why; a second signal does not wait for it.
-async fn stop(driver: Driver, reason: &'static str, end: &mut End) -> Result<ExitCode> {
+async fn stop(
+    driver: Driver,
+    reason: &'static str,
+    leave: BoxFuture<()>,
+    end: &mut End,
+) -> Result<ExitCode> {
     info!(reason, "stopping: withdrawing everything");
-    let all = async {
+    let backends = async {
         for backend in driver.shutdown(reason) {
             backend.await;
         }
     };
+    let all = async {
+        // The API server may be away.
+        tokio::join!(tokio::time::timeout(LEAVE, leave), backends)
+    };
     tokio::select! {
-        () = all => {
+        _ = all => {
             info!("stopped");
             Ok(ExitCode::SUCCESS)
         }

@@ -18,7 +18,7 @@ mod service_status;
 
 pub(crate) use journal::JournalAllocation;
 #[cfg(feature = "kubernetes")]
-pub(crate) use service_status::{Outbox, StatusAllocation};
+pub(crate) use service_status::StatusAllocation;
 
 /// The controller, and the record of what it has given. All inputs take effect with
 /// [`Self::decide`].

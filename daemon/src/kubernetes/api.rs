@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use hyper::http::request::Builder;
 use hyper::{Request, Response, header};
 use kube::client::Body;
 use kube::core::Status;
@@ -181,7 +182,7 @@ pub(super) async fn list(
         uri.push_str(&encode(next));
     }
     let page = async {
-        let mut response = send(cluster, &uri).await?;
+        let mut response = get(cluster, &uri).await?;
         let page = read(response.body_mut(), PAGE_BYTES).await?;
         page.map(Page).ok_or_else(|| too_long("list"))
     };
@@ -203,7 +204,12 @@ pub(super) async fn watch(
         encode(version),
         resource.selector
     );
-    let response = timeout(PATIENCE, send(cluster, &uri)).await;
+    lines(cluster, &uri).await
+}
+
+/// Asks for what comes in lines, one by one.
+pub(super) async fn lines(cluster: &Cluster, uri: &str) -> Result<Lines, Failure> {
+    let response = timeout(PATIENCE, get(cluster, uri)).await;
     let response = response.unwrap_or_else(|_| Err(silent()))?;
     Ok(Lines {
         body: response.into_body(),
@@ -212,22 +218,29 @@ pub(super) async fn watch(
     })
 }
 
-fn silent() -> Failure {
+pub(super) fn silent() -> Failure {
     Failure::Connection("no answer in time".to_owned())
 }
 
-fn too_long(what: &str) -> Failure {
+pub(super) fn too_long(what: &str) -> Failure {
     Failure::Garbage(format!("the {what} does not end"))
 }
 
-async fn send(cluster: &Cluster, uri: &str) -> Result<Response<Body>, Failure> {
-    let request = Request::get(uri)
+async fn get(cluster: &Cluster, uri: &str) -> Result<Response<Body>, Failure> {
+    send(cluster, Request::get(uri), Body::empty()).await
+}
+
+/// Sends a request. An answer that is none, or a refusal, is a failure.
+pub(super) async fn send(
+    cluster: &Cluster,
+    request: Builder,
+    body: Body,
+) -> Result<Response<Body>, Failure> {
+    let agent = concat!("carillon/", env!("CARGO_PKG_VERSION"));
+    let request = request
         .header(header::ACCEPT, "application/json")
-        .header(
-            header::USER_AGENT,
-            concat!("carillon/", env!("CARGO_PKG_VERSION")),
-        )
-        .body(Body::empty())
+        .header(header::USER_AGENT, agent)
+        .body(body)
         .map_err(|error| Failure::Garbage(error.to_string()))?;
     let response = cluster.client.send(request).await;
     let mut response = response.map_err(|error| Failure::of(&error))?;
@@ -248,7 +261,7 @@ async fn send(cluster: &Cluster, uri: &str) -> Result<Response<Body>, Failure> {
 }
 
 /// The whole body; `None` if it is longer than that.
-async fn read(body: &mut Body, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
+pub(super) async fn read(body: &mut Body, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Failure::of(&error))?;

@@ -81,6 +81,17 @@ impl Failure {
         }
     }
 
+    /// The HTTP status of a refusal.
+    pub(super) fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(status) => Some(status.code),
+            Self::Connection(_)
+            | Self::Certificate(_)
+            | Self::Credentials(_)
+            | Self::Garbage(_) => None,
+        }
+    }
+
     /// How many seconds the server asks us to wait.
     pub(super) fn retry_after(&self) -> u32 {
         match self {

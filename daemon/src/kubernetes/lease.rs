@@ -21,6 +21,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::jitter::Jitter;
 
+pub(super) mod io;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -109,15 +110,17 @@ pub(super) struct Lease {
     flight: Option<Flight>,
     /// Writes whose answer was lost.
     doubts: Vec<Sent>,
-    /// What is known may be wrong: read it before anything is written.
+    /// Nothing is known, or what is known may be wrong: read it before anything is written.
     must_read: bool,
+    /// The last write was refused for what is known.
+    was_refused: bool,
     /// When to send the next request.
     next: Option<Instant>,
 }
 
 impl Lease {
     /// A daemon that follows and knows nothing. `me` must be its own at every start.
-    pub(super) fn new(me: String, jitter: Jitter) -> Self {
+    pub(super) fn new(me: String, jitter: Jitter, now: Instant) -> Self {
         Self {
             me,
             jitter,
@@ -126,8 +129,9 @@ impl Lease {
             ours: None,
             flight: None,
             doubts: Vec::new(),
-            must_read: false,
-            next: None,
+            must_read: true,
+            was_refused: false,
+            next: Some(now),
         }
     }
 
@@ -168,10 +172,12 @@ impl Lease {
         match (flight, answer) {
             (Some(Flight::Read), Answer::Is(stored)) => {
                 self.must_read = false;
-                if self.knows(stored.as_ref()) {
+                if !self.knows(stored.as_ref()) {
+                    self.observe(stored, now);
+                } else if self.was_refused {
                     self.next = Some(now + RETRY + self.jitter.below(SPREAD));
                 } else {
-                    self.observe(stored, now);
+                    self.plan(now);
                 }
             }
             (Some(Flight::Write(sent)), Answer::Is(Some(stored))) => {
@@ -184,6 +190,7 @@ impl Lease {
             }
             (Some(Flight::Write(_)), Answer::Is(None) | Answer::Conflict) => {
                 self.must_read = true;
+                self.was_refused = true;
                 self.next = Some(now);
             }
             (Some(Flight::Write(sent)), Answer::Failed) => {
@@ -319,6 +326,7 @@ impl Lease {
             (Some(_) | None, _) => now,
         };
         self.known = Some(Known { stored, free_at });
+        self.was_refused = false;
     }
 
     fn knows(&self, stored: Option<&Stored>) -> bool {

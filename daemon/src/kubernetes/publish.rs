@@ -6,9 +6,22 @@ use std::sync::Arc;
 use carillon_core::controller::Event;
 use carillon_core::service::ServiceKey;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 /// The annotation that names the pool of a Service's addresses (behaviour reference 3.1).
 pub(crate) const POOL: &str = "metallb.io/ip-allocated-from-pool";
+
+/// How many statuses are written at a time: enough to keep an API server of two cores busy.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// Where what the controller role says goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbox {
+    /// Each is answered with [`super::ApiChange::Answered`].
+    pub(crate) writes: mpsc::UnboundedSender<Write>,
+    /// Those that do not fit in are lost.
+    pub(crate) notices: mpsc::Sender<Notice>,
+}
 
 /// A write of a Service's status, as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,12 +54,12 @@ const MAY: &[&str] = &[
     "watch endpointslices.discovery.k8s.io",
     "patch services/status@default",
     "create events.events.k8s.io@default",
-    "patch events.events.k8s.io@default",
     "list configmaps/config@metallb-system",
     "watch configmaps/config@metallb-system",
     "create leases.coordination.k8s.io@metallb-system",
     "get leases.coordination.k8s.io/carillon@metallb-system",
     "update leases.coordination.k8s.io/carillon@metallb-system",
+    "watch leases.coordination.k8s.io/carillon@metallb-system",
 ];
 
 const MAY_NOT: &[&str] = &[

@@ -19,13 +19,13 @@ use carillon_core::config::Config;
 use carillon_core::controller::{Controller, Event, Input, ServiceStatus, Severity};
 use carillon_core::service::{Ingress, Service, ServiceKey};
 use carillon_core::speaker::{self, Speaker};
-use tokio::sync::mpsc;
+use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
 use super::Allocation;
 use crate::journal::Busy;
 use crate::kubernetes::jitter::Jitter;
-use crate::kubernetes::publish::{Answer, Notice, Outcome, Write};
+use crate::kubernetes::publish::{Answer, Notice, Outbox, Outcome, Write};
 use crate::kubernetes::{ApiChange, Stored};
 use crate::source::Problems;
 use crate::status;
@@ -33,15 +33,6 @@ use crate::status;
 mod publisher;
 
 use publisher::{Difference, Next, Publisher, Wish};
-
-/// Where what the controller role says goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Outbox {
-    /// Each is answered with [`ApiChange::Answered`].
-    pub(crate) writes: mpsc::UnboundedSender<Write>,
-    /// Those that do not fit in are lost.
-    pub(crate) notices: mpsc::Sender<Notice>,
-}
 
 /// See the module's documentation.
 pub(crate) struct StatusAllocation {
@@ -53,6 +44,8 @@ pub(crate) struct StatusAllocation {
     changed: BTreeSet<ServiceKey>,
     leads: bool,
     holder: Option<String>,
+    /// Why this daemon cannot take its turn.
+    trouble: Option<String>,
     /// Every Service has to be looked at: it was not for us to write before.
     is_new: bool,
     /// The configuration by which all Services were looked at.
@@ -106,6 +99,7 @@ impl Allocation for StatusAllocation {
             }
             ApiChange::Lead(leads) => self.lead(leads),
             ApiChange::Holder(holder) => self.holder = holder,
+            ApiChange::LeaseTrouble(trouble) => self.trouble = trouble,
             ApiChange::Answered(answer) => self.answered(answer, now),
         }
     }
@@ -156,7 +150,7 @@ impl Allocation for StatusAllocation {
 
 impl StatusAllocation {
     /// The allocation for the Services of this class, which follows until it is told to lead.
-    pub(crate) fn new(class: Option<String>, jitter: Jitter, outbox: Outbox) -> Self {
+    pub(crate) fn new(class: Option<String>, outbox: Outbox) -> Self {
         let mut controller = Controller::new(class.clone());
         controller.handle(Input::Lead(false));
         Self {
@@ -167,9 +161,10 @@ impl StatusAllocation {
             changed: BTreeSet::new(),
             leads: false,
             holder: None,
+            trouble: None,
             is_new: false,
             config: None,
-            publisher: Publisher::new(jitter),
+            publisher: Publisher::new(Jitter::new(rand::rng().random())),
             events: HashMap::new(),
             outbox,
             problem: None,
@@ -300,7 +295,7 @@ impl StatusAllocation {
         let contested: Vec<_> = self.publisher.contested().collect();
         let failures: Vec<_> = self.publisher.failures().collect();
         self.problem = match (failures.as_slice(), contested.as_slice()) {
-            ([], []) => None,
+            ([], []) => self.trouble.clone(),
             ([], [service, others @ ..]) => Some(format!(
                 "another controller keeps replacing the status of {service}{}: let one of the two \
                  serve a loadBalancerClass of its own, or remove it",

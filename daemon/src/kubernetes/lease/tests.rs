@@ -4,8 +4,12 @@ mod model;
 
 const ME: &str = "me_1";
 
-fn lease() -> Lease {
-    Lease::new(ME.to_owned(), Jitter::new(1))
+/// A machine that has read this.
+fn knowing(stored: Option<Stored>, now: Instant) -> Lease {
+    let mut lease = Lease::new(ME.to_owned(), Jitter::new(1), now);
+    assert_eq!(lease.poll(now, wall(9)), Some(Request::Read));
+    lease.answered(Answer::Is(stored), now);
+    lease
 }
 
 fn wall(micros: i64) -> Timestamp {
@@ -49,8 +53,7 @@ fn next_write(lease: &mut Lease, now: &mut Instant) -> (Option<String>, Record) 
 
 /// A machine that holds the Lease since `now`, with version 1.
 fn holding(now: &mut Instant) -> (Lease, Record) {
-    let mut lease = lease();
-    lease.seen(None, *now);
+    let mut lease = knowing(None, *now);
     let (version, record) = next_write(&mut lease, now);
     assert_eq!(version, None);
     assert_eq!(lease.holds_until(), None);
@@ -61,18 +64,28 @@ fn holding(now: &mut Instant) -> (Lease, Record) {
 }
 
 #[test]
-fn nothing_is_asked_before_anything_is_seen() {
-    let mut lease = lease();
-    assert_eq!(lease.poll(Instant::now(), wall(9)), None);
-    assert_eq!(lease.due(), None);
+fn nothing_is_written_before_it_was_read() {
+    let mut now = Instant::now();
+    let mut lease = Lease::new(ME.to_owned(), Jitter::new(1), now);
+    for _ in 0..3 {
+        assert_eq!(next(&mut lease, &mut now), Request::Read);
+        // What the watch says is not enough.
+        lease.seen(Some(stored("1", &of(""))), now);
+        assert_eq!(lease.due(), None);
+        lease.answered(Answer::Failed, now);
+    }
+    assert_eq!(next(&mut lease, &mut now), Request::Read);
+    lease.answered(Answer::Is(Some(stored("1", &of("")))), now);
+    let read = now;
+    next_write(&mut lease, &mut now);
+    assert!(now <= read + SPREAD);
 }
 
 #[test]
 fn what_is_absent_or_given_back_is_taken_at_once() {
     let start = Instant::now();
     for seen in [None, Some(stored("7", &of("")))] {
-        let (mut lease, mut now) = (lease(), start);
-        lease.seen(seen.clone(), now);
+        let (mut lease, mut now) = (knowing(seen.clone(), start), start);
         let (version, record) = next_write(&mut lease, &mut now);
         assert!(now <= start + SPREAD);
         assert_eq!(version, seen.map(|seen| seen.version));
@@ -84,8 +97,8 @@ fn what_is_absent_or_given_back_is_taken_at_once() {
 #[test]
 fn another_holders_record_is_replaced_when_it_has_not_changed_for_its_duration() {
     let start = Instant::now();
-    let (mut lease, mut now) = (lease(), start);
-    lease.seen(Some(stored("7", &of("other"))), now);
+    let other = Some(stored("7", &of("other")));
+    let (mut lease, mut now) = (knowing(other, start), start);
     now += DURATION.mul_f32(0.9);
     assert_eq!(lease.poll(now, wall(9)), None);
     lease.seen(Some(stored("8", &of("other"))), now);
@@ -105,10 +118,9 @@ fn a_long_duration_is_honoured_up_to_a_limit() {
         (40, Duration::from_secs(40)),
         (9999, LONGEST),
     ] {
-        let (mut lease, mut now) = (lease(), start);
         let mut record = of("other");
         record.duration = Duration::from_secs(seconds);
-        lease.seen(Some(stored("7", &record)), now);
+        let (mut lease, mut now) = (knowing(Some(stored("7", &record)), start), start);
         next_write(&mut lease, &mut now);
         assert!(now >= start + expected && now <= start + expected + SPREAD);
     }
@@ -214,8 +226,7 @@ fn a_deleted_lease_is_read_and_its_time_kept() {
 #[test]
 fn an_unexplained_refusal_is_not_repeated_in_haste() {
     let start = Instant::now();
-    let (mut lease, mut now) = (lease(), start);
-    lease.seen(None, now);
+    let (mut lease, mut now) = (knowing(None, start), start);
     for _ in 0..3 {
         next_write(&mut lease, &mut now);
         lease.answered(Answer::Conflict, now);
@@ -247,8 +258,7 @@ fn a_holder_gives_it_back() {
 #[test]
 fn one_who_leaves_while_its_attempt_is_under_way_gives_it_back_too() {
     let mut now = Instant::now();
-    let mut lease = lease();
-    lease.seen(None, now);
+    let mut lease = knowing(None, now);
     let (_, record) = next_write(&mut lease, &mut now);
     lease.release(now);
     lease.answered(Answer::Is(Some(stored("1", &record))), now);
@@ -262,8 +272,7 @@ fn one_who_leaves_while_its_attempt_is_under_way_gives_it_back_too() {
 #[test]
 fn one_who_follows_leaves_without_a_word() {
     let now = Instant::now();
-    let mut lease = lease();
-    lease.seen(Some(stored("1", &of("other"))), now);
+    let mut lease = knowing(Some(stored("1", &of("other"))), now);
     lease.release(now);
     assert!(lease.is_released());
     assert_eq!(lease.poll(now + LONGEST, wall(9)), None);
@@ -272,8 +281,7 @@ fn one_who_follows_leaves_without_a_word() {
 #[test]
 fn one_who_leaves_does_not_give_back_what_another_holds() {
     let mut now = Instant::now();
-    let mut lease = lease();
-    lease.seen(Some(stored("7", &of("other"))), now);
+    let mut lease = knowing(Some(stored("7", &of("other"))), now);
     next_write(&mut lease, &mut now);
     let renewed = stored("8", &of("other"));
     lease.seen(Some(renewed.clone()), now);

@@ -20,13 +20,11 @@ use std::time::{Duration, Instant};
 use carillon_core::service::ServiceKey;
 
 use crate::kubernetes::jitter::Jitter;
-use crate::kubernetes::publish::{Answer, Outcome};
+use crate::kubernetes::publish::{AT_ONCE, Answer, Outcome};
 
 #[cfg(test)]
 mod tests;
 
-/// How many writes are under way at a time: enough to keep an API server of two cores busy.
-const WINDOW: usize = 16;
 /// How long the watch may take to bring what was written.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon to try again what failed, at first and at last.
@@ -175,7 +173,7 @@ impl Publisher {
         {
             self.touch(&service);
         }
-        while self.under_way < WINDOW {
+        while self.under_way < AT_ONCE {
             let service = self.queue.pop_front()?;
             self.queued.remove(&service);
             let next = self.look_at(service, now, &difference);

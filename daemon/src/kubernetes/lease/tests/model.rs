@@ -86,15 +86,21 @@ impl World {
 
     fn start(&mut self) -> Daemon {
         let number = self.number();
-        let delay = self.now + 1 + self.below(300);
-        Daemon {
-            lease: Lease::new(format!("daemon_{number}"), Jitter::new(number)),
+        let seen = self
+            .stored
+            .clone()
+            .map(|stored| (self.now + 300, Some(stored)));
+        let mut daemon = Daemon {
+            lease: Lease::new(String::new(), Jitter::new(number), Instant::now()),
             epoch: Instant::now(),
             rate: 950 + self.below(100),
             waiting: None,
             leaves: false,
-            watch: VecDeque::from([(delay, self.stored.clone())]),
-        }
+            watch: seen.into_iter().collect(),
+        };
+        let now = daemon.clock(self.now);
+        daemon.lease = Lease::new(format!("daemon_{number}"), Jitter::new(number), now);
+        daemon
     }
 
     fn delay(&mut self) -> u64 {

@@ -249,19 +249,19 @@ fn after_a_stop_nothing_is_written_and_late_answers_do_no_harm() {
 fn only_so_many_are_under_way() {
     let mut publisher = Publisher::new(Jitter::new(1));
     let now = Instant::now();
-    let keys: Vec<_> = (0..WINDOW + 2)
+    let keys: Vec<_> = (0..AT_ONCE + 2)
         .map(|n| ServiceKey::new("default", &n.to_string()))
         .collect();
     for key in &keys {
         publisher.touch(key);
     }
     let difference = |_: &ServiceKey| Some(("1".into(), wish("192.0.2.1")));
-    for key in &keys[..WINDOW] {
+    for key in &keys[..AT_ONCE] {
         let next = publisher.next(now, difference);
         assert!(matches!(next, Some(Next::Write(next, _, _)) if next == *key));
     }
     assert_eq!(publisher.next(now, difference), None);
-    assert_eq!(publisher.pending(), WINDOW + 2);
+    assert_eq!(publisher.pending(), AT_ONCE + 2);
     publisher.answered(
         Answer {
             service: keys[1].clone(),

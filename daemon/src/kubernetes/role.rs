@@ -1,0 +1,264 @@
+//! The controller role: the task that takes part in the Lease, and those that write.
+//!
+//! ```text
+//!  Lease ──holds until──▶ fence ──▶ Writer ◀──Write, Notice── StatusAllocation
+//!    └──taken──▶ all Services are listed anew ──▶ Lead(true) ──────▲
+//! ```
+
+use std::time::Instant;
+
+use rand::RngExt as _;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+use tracing::{info, warn};
+
+use super::ApiChange;
+use super::client::Cluster;
+use super::failure::{Failure, excerpt};
+use super::jitter::Jitter;
+use super::lease::io::{NAME, Place, wall};
+use super::lease::{Answer, Lease, Stored};
+use super::publish::Outbox;
+use super::watch::Relist;
+use super::writer::{EVENTS, Writer};
+use crate::source::Batch;
+
+/// What the role works with.
+pub(crate) struct Parts {
+    /// The cluster.
+    pub(crate) cluster: Cluster,
+    /// The namespace of the Lease.
+    pub(crate) namespace: String,
+    /// The name of this daemon, for people.
+    pub(crate) name: String,
+    /// The way to the driver.
+    pub(crate) batches: mpsc::Sender<Batch>,
+    /// Asks for all Services as they are.
+    pub(crate) relist: mpsc::Sender<Relist>,
+}
+
+/// A daemon that takes part.
+pub(crate) struct Role {
+    /// For what to write.
+    pub(crate) outbox: Outbox,
+    /// Gives back the Lease, if it is ours.
+    pub(crate) leave: Leave,
+}
+
+/// The way out.
+pub(crate) struct Leave {
+    leave: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Leave {
+    /// Ends the part of this daemon: nothing more is written, and another may take the Lease at
+    /// once. That takes as long as the API server takes to answer.
+    pub(crate) async fn leave(self) {
+        // A task that has ended has nothing to give back.
+        let _ = self.leave.send(());
+        let _ = self.task.await;
+    }
+}
+
+/// Takes part in the role from now on, for which it needs a tokio runtime.
+pub(crate) fn take_part(parts: Parts) -> Role {
+    let (writes, to_write) = mpsc::unbounded_channel();
+    let (notices, to_tell) = mpsc::channel(EVENTS);
+    let (fence, holds_until) = watch::channel(None);
+    let (under_way, _) = watch::channel(0);
+    let writer = Writer {
+        cluster: parts.cluster.clone(),
+        me: parts.name.clone(),
+        fence: holds_until,
+        batches: parts.batches.clone(),
+        under_way: under_way.clone(),
+    };
+    tokio::spawn(writer.run(to_write, to_tell));
+    let place = Place {
+        cluster: parts.cluster,
+        namespace: parts.namespace,
+    };
+    let (told, seen) = mpsc::channel(16);
+    tokio::spawn(place.clone().watch(told));
+    let me = format!("{}_{:016x}", parts.name, rand::rng().random::<u64>());
+    let jitter = Jitter::new(rand::rng().random());
+    let task = Task {
+        lease: Lease::new(me, jitter, Instant::now()),
+        place,
+        turn: Turn::Others,
+        fence,
+        under_way,
+        batches: parts.batches,
+        relist: parts.relist,
+        holder: None,
+        trouble: None,
+    };
+    let (leave, left) = oneshot::channel();
+    let task = tokio::spawn(task.run(seen, left));
+    Role {
+        outbox: Outbox { writes, notices },
+        leave: Leave { leave, task },
+    }
+}
+
+/// Whose turn it is, as the driver knows it.
+enum Turn {
+    Others,
+    /// Ours, as soon as all Services have been told as they are now.
+    Begins(oneshot::Receiver<()>),
+    Ours,
+}
+
+struct Task {
+    lease: Lease,
+    place: Place,
+    turn: Turn,
+    fence: watch::Sender<Option<Instant>>,
+    under_way: watch::Sender<usize>,
+    batches: mpsc::Sender<Batch>,
+    relist: mpsc::Sender<Relist>,
+    /// What the driver knows.
+    holder: Option<String>,
+    trouble: Option<String>,
+}
+
+impl Task {
+    async fn run(mut self, mut seen: mpsc::Receiver<Option<Stored>>, left: oneshot::Receiver<()>) {
+        let (answers, mut answered) = mpsc::channel(1);
+        let mut left = Some(left);
+        while !self.lease.is_released() {
+            if let Some(request) = self.lease.poll(Instant::now(), wall()) {
+                let (place, answers) = (self.place.clone(), answers.clone());
+                tokio::spawn(async move {
+                    let answer = place.ask(request).await;
+                    // Nobody waits for it any more.
+                    let _ = answers.send(answer).await;
+                });
+            }
+            self.tell().await;
+            tokio::select! {
+                Some(stored) = seen.recv() => self.lease.seen(stored, Instant::now()),
+                Some((answer, failure)) = answered.recv() => self.answered(answer, failure).await,
+                () = self.turn.begins() => self.begin().await,
+                () = until(self.lease.due()) => {}
+                () = asked_to_leave(&mut left) => self.leave().await,
+            }
+        }
+    }
+
+    async fn answered(&mut self, answer: Answer, failure: Option<Failure>) {
+        self.lease.answered(answer, Instant::now());
+        let trouble = failure.map(|failure| {
+            let namespace = &self.place.namespace;
+            format!(
+                "cannot use the Lease {namespace}/{NAME}, by which daemons take turns in giving \
+                 addresses to services: {}",
+                describe(&failure)
+            )
+        });
+        if self.trouble != trouble {
+            if let Some(trouble) = &trouble {
+                warn!("{trouble}");
+            } else {
+                info!("the Lease can be used again");
+            }
+            self.trouble.clone_from(&trouble);
+            self.send(ApiChange::LeaseTrouble(trouble)).await;
+        }
+    }
+
+    /// Tells writers and driver what is new.
+    async fn tell(&mut self) {
+        let until = self.lease.holds_until();
+        self.fence.send_if_modified(|before| {
+            let is_news = *before != until;
+            *before = until;
+            is_news
+        });
+        match (&self.turn, until) {
+            (Turn::Others, Some(_)) => {
+                let (answer, begins) = oneshot::channel();
+                // Without a source the daemon is about to end.
+                let _ = self.relist.send(answer).await;
+                self.turn = Turn::Begins(begins);
+            }
+            (Turn::Begins(_), None) => self.turn = Turn::Others,
+            (Turn::Ours, None) => {
+                self.turn = Turn::Others;
+                self.send(ApiChange::Lead(false)).await;
+            }
+            (Turn::Others, None) | (Turn::Begins(_) | Turn::Ours, Some(_)) => {}
+        }
+        let holder = self.lease.holder();
+        if holder != self.holder.as_deref() {
+            self.holder = holder.map(str::to_owned);
+            let holder = self.holder.clone();
+            self.send(ApiChange::Holder(holder)).await;
+        }
+    }
+
+    async fn begin(&mut self) {
+        self.turn = Turn::Ours;
+        self.send(ApiChange::Lead(true)).await;
+    }
+
+    /// Stops writing, waits for what is being written, and gives the Lease back.
+    async fn leave(&mut self) {
+        self.fence.send_replace(None);
+        let mut under_way = self.under_way.subscribe();
+        // Without a writer nothing is being written.
+        let _ = under_way.wait_for(|under_way| *under_way == 0).await;
+        self.lease.release(Instant::now());
+    }
+
+    async fn send(&self, change: ApiChange) {
+        let batch = Batch {
+            api: vec![change],
+            ..Batch::default()
+        };
+        // Without its reader the daemon is about to end.
+        let _ = self.batches.send(batch).await;
+    }
+}
+
+impl Turn {
+    /// Waits until all Services have been told.
+    async fn begins(&mut self) {
+        if let Self::Begins(answer) = self
+            && answer.await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn asked_to_leave(left: &mut Option<oneshot::Receiver<()>>) {
+    match left {
+        Some(receiver) => {
+            // A daemon that forgets to ask has ended.
+            let _ = receiver.await;
+            *left = None;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn describe(failure: &Failure) -> String {
+    match failure {
+        Failure::Refused(status) => excerpt(&status.message),
+        Failure::Connection(error)
+        | Failure::Certificate(error)
+        | Failure::Credentials(error)
+        | Failure::Garbage(error) => error.clone(),
+    }
+}

@@ -1,0 +1,225 @@
+//! Has the API server write statuses and Events.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::time::{Duration, Instant};
+
+use carillon_core::controller::Severity;
+use hyper::Method;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use serde::de::IgnoredAny;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::ApiChange;
+use super::call::{self, Content};
+use super::client::Cluster;
+use super::failure::{Failure, excerpt};
+use super::publish::{AT_ONCE, Answer, Notice, Outcome, Write};
+use crate::source::Batch;
+
+#[cfg(test)]
+mod tests;
+
+/// How long a write may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many Events are written at a time.
+const EVENTS_AT_ONCE: usize = 4;
+/// How many Events may wait; more are lost.
+pub(super) const EVENTS: usize = 16 * 1024;
+/// How long the text of an Event may be (`note`).
+const NOTE: usize = 1024;
+/// Who says what Events say.
+const CONTROLLER: &str = "carillon";
+
+/// Until when the Lease allows to write, if it is ours.
+pub(super) type Fence = watch::Receiver<Option<Instant>>;
+
+/// Where and as whom to write.
+#[derive(Clone)]
+pub(super) struct Writer {
+    /// The cluster.
+    pub(super) cluster: Cluster,
+    /// Who we are.
+    pub(super) me: String,
+    /// Until when we may.
+    pub(super) fence: Fence,
+    /// Where the answers go.
+    pub(super) batches: mpsc::Sender<Batch>,
+    /// How many statuses are being written.
+    pub(super) under_way: watch::Sender<usize>,
+}
+
+/// What has been done.
+enum Done {
+    Status,
+    Event(Result<(), String>),
+}
+
+impl Writer {
+    /// Writes until there is nobody to give anything. Addresses come first.
+    pub(super) async fn run(
+        self,
+        mut writes: mpsc::UnboundedReceiver<Write>,
+        mut notices: mpsc::Receiver<Notice>,
+    ) {
+        let mut tasks = JoinSet::new();
+        let (mut statuses, mut events) = (0, 0);
+        let mut has_warned = false;
+        loop {
+            let is_calm = statuses < AT_ONCE / 2 && events < EVENTS_AT_ONCE;
+            tokio::select! {
+                biased;
+                Some(write) = writes.recv() => {
+                    statuses += 1;
+                    tasks.spawn(self.clone().write_status(write));
+                }
+                Some(done) = tasks.join_next() => match done {
+                    Ok(Done::Status) => statuses -= 1,
+                    Ok(Done::Event(result)) => {
+                        events -= 1;
+                        if let Err(error) = result && !std::mem::replace(&mut has_warned, true) {
+                            warn!(error, "Events cannot be written");
+                        }
+                    }
+                    Err(error) => warn!(%error, "a write has died"),
+                },
+                Some(notice) = notices.recv(), if is_calm => {
+                    events += 1;
+                    tasks.spawn(self.clone().write_event(notice));
+                }
+                else => return,
+            }
+            self.under_way.send_replace(statuses);
+        }
+    }
+
+    async fn write_status(self, write: Write) -> Done {
+        let outcome = self.send_status(&write).await;
+        let answer = Answer {
+            service: write.service,
+            version: write.version,
+            outcome,
+        };
+        let batch = Batch {
+            api: vec![ApiChange::Answered(answer)],
+            ..Batch::default()
+        };
+        // Without its reader the daemon is about to end.
+        let _ = self.batches.send(batch).await;
+        Done::Status
+    }
+
+    async fn send_status(&self, write: &Write) -> Outcome {
+        let until = *self.fence.borrow();
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let Some(left) = left.filter(|left| !left.is_zero()) else {
+            return Outcome::Withheld;
+        };
+        let service = &write.service;
+        let path = format!(
+            "/api/v1/namespaces/{}/services/{}/status",
+            service.namespace(),
+            service.name()
+        );
+        let to = (Method::PATCH, path.as_str(), Content::MergePatch);
+        let patience = PATIENCE.min(left);
+        let written = call::write(&self.cluster, to, &write.patch(), patience).await;
+        match written {
+            Ok(IgnoredAny) => Outcome::Written,
+            Err(failure) => outcome(&failure),
+        }
+    }
+
+    /// Whatever goes wrong, the Event is lost; what somebody should mend is returned.
+    async fn write_event(self, notice: Notice) -> Done {
+        let namespace = notice.service.namespace();
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+        let to = (Method::POST, path.as_str(), Content::Object);
+        let event = event(&notice, &self.me, Timestamp::now());
+        let written = call::write(&self.cluster, to, &event, PATIENCE).await;
+        Done::Event(match written.map(|IgnoredAny| ()) {
+            Ok(()) => Ok(()),
+            Err(failure) => match outcome(&failure) {
+                Outcome::Refused(error) => Err(error),
+                // A conflict: it has been told already.
+                other => {
+                    debug!(service = %notice.service, ?other, "an Event is lost");
+                    Ok(())
+                }
+            },
+        })
+    }
+}
+
+/// What became of a write that was not answered with the object.
+fn outcome(failure: &Failure) -> Outcome {
+    match failure {
+        Failure::Refused(status) => {
+            let said = excerpt(&status.message);
+            match status.code {
+                409 => Outcome::Conflict,
+                404 => Outcome::Gone,
+                401 | 408 | 429 => Outcome::Failed(said),
+                400..500 => Outcome::Refused(said),
+                _ => Outcome::Failed(said),
+            }
+        }
+        Failure::Connection(error)
+        | Failure::Certificate(error)
+        | Failure::Credentials(error)
+        | Failure::Garbage(error) => Outcome::Failed(error.clone()),
+    }
+}
+
+/// The Event. Its name follows from what it says and from the version of the Service that it is
+/// about: what has been told, by whomever, is refused as existing and not told twice.
+fn event(notice: &Notice, me: &str, now: Timestamp) -> Event {
+    let Notice {
+        service,
+        uid,
+        version,
+        event,
+    } = notice;
+    let mut hasher = DefaultHasher::new();
+    (uid, version, event.reason, &event.message).hash(&mut hasher);
+    let severity = match event.severity {
+        Severity::Normal => "Normal",
+        Severity::Warning => "Warning",
+    };
+    Event {
+        metadata: ObjectMeta {
+            namespace: Some(service.namespace().to_owned()),
+            name: Some(format!("{}.{:016x}", service.name(), hasher.finish())),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(now)),
+        regarding: Some(ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Service".to_owned()),
+            namespace: Some(service.namespace().to_owned()),
+            name: Some(service.name().to_owned()),
+            uid: Some(uid.to_string()),
+            resource_version: Some(version.to_string()),
+            ..ObjectReference::default()
+        }),
+        type_: Some(severity.to_owned()),
+        reason: Some(event.reason.to_owned()),
+        action: Some("Allocate".to_owned()),
+        note: Some(cut(&event.message)),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(me.to_owned()),
+        ..Event::default()
+    }
+}
+
+/// The beginning of a text, as much as fits.
+fn cut(text: &str) -> String {
+    let mut ends = (0..=NOTE.min(text.len())).rev();
+    let start = ends.find_map(|end| text.get(..end));
+    start.unwrap_or_default().to_owned()
+}
