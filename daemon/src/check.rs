@@ -1,5 +1,5 @@
-//! `carillon check`: are these files right? Reads them as `carillon run` would, and announces
-//! nothing.
+//! `carillon check`: are these files, or the objects of a cluster, right? Reads them as
+//! `carillon run` would, and announces nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
@@ -23,41 +23,43 @@ use crate::journal;
 use crate::objects::{self, ConfigText, Object, ObjectKey};
 use crate::source::Change;
 
+mod cluster;
 #[cfg(test)]
 mod tests;
 
-/// Checks files, tells every error, and on success what was understood.
+/// Checks files or a cluster, tells every error, and on success what was understood.
 ///
 /// # Errors
-/// The standard output is closed.
+/// The standard output is closed, or there is no way to the cluster.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let report = check(&args.paths, args.config.key(), &mut io::stdin());
+    let report = if args.from_cluster {
+        cluster::check(args)?
+    } else {
+        check(&args.paths, args.config.key(), &mut io::stdin())
+    };
     for error in &report.errors {
         writeln!(io::stderr(), "{error}")?;
     }
     if !report.errors.is_empty() {
-        let (errors, files) = (report.errors.len(), report.files);
-        writeln!(
-            io::stderr(),
-            "{} in {}",
-            count(errors, "error"),
-            count(files, "file")
-        )?;
+        let errors = count(report.errors.len(), "error");
+        writeln!(io::stderr(), "{errors} in {}", report.place())?;
         return Ok(ExitCode::FAILURE);
     }
     write!(io::stdout(), "{}", report.summary())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is in the files.
+/// What is in the files, or in the cluster.
 #[derive(Debug, Default)]
 struct Report {
     files: usize,
+    /// The API server, if this is about a cluster.
+    server: Option<String>,
     errors: Vec<String>,
     objects: BTreeMap<ObjectKey, Arc<Object>>,
     config: Option<Arc<Config>>,
     config_key: Option<ObjectKey>,
-    /// The addresses that a daemon of these directories has given.
+    /// The addresses that have been given already.
     journal: BTreeMap<ServiceKey, Vec<IpAddr>>,
 }
 
@@ -83,21 +85,33 @@ fn check(paths: &[impl AsRef<Path>], config: ObjectKey, stdin: &mut dyn Read) ->
     report
         .errors
         .extend(catalog.problems().iter().map(ToString::to_string));
-    for change in changes {
-        match change {
-            Change::Set(key, object) => drop(report.objects.insert(key, object)),
-            Change::Removed(key) => drop(report.objects.remove(&key)),
-        }
-    }
-    for object in report.objects.values().cloned().collect::<Vec<_>>() {
-        if let Object::Config(text) = &*object {
-            report.take_config(text);
-        }
-    }
+    report.take(changes);
     report
 }
 
 impl Report {
+    /// Where all of it was read.
+    fn place(&self) -> String {
+        match &self.server {
+            Some(server) => format!("the cluster of {server}"),
+            None => count(self.files, "file"),
+        }
+    }
+
+    fn take(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Set(key, object) => drop(self.objects.insert(key, object)),
+                Change::Removed(key) => drop(self.objects.remove(&key)),
+            }
+        }
+        for object in self.objects.values().cloned().collect::<Vec<_>>() {
+            if let Object::Config(text) = &*object {
+                self.take_config(text);
+            }
+        }
+    }
+
     /// The files that a path leads to.
     fn open(&mut self, path: &Path, stdin: &mut dyn Read) -> Vec<(Arc<str>, Contents)> {
         if path == Path::new("-") {
@@ -131,7 +145,7 @@ impl Report {
     }
 
     fn summary(&self) -> String {
-        let mut lines = vec![format!("ok: {}", count(self.files, "file"))];
+        let mut lines = vec![format!("ok: {}", self.place())];
         match (&self.config, &self.config_key) {
             (Some(config), _) => lines.extend(describe(config)),
             (None, Some(key)) => lines.push(format!("no {key}: no pools, no peers")),

@@ -50,12 +50,12 @@ pub(crate) enum Command {
     /// Problems come first: files that are not understood, a configuration that is refused. Exits
     /// with 1 if no daemon answers.
     Status(StatusArgs),
-    /// Say whether files are right, without announcing anything.
+    /// Say whether files or the objects of a cluster are right, without announcing anything.
     ///
     /// Takes what `carillon run` would read: files and directories with Services, EndpointSlices,
-    /// Nodes and the ConfigMap. A bare MetalLB configuration, as below `data.config` of the
-    /// ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there is
-    /// any.
+    /// Nodes and the ConfigMap, or a cluster. A bare MetalLB configuration, as below `data.config`
+    /// of the ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there
+    /// is any.
     Check(CheckArgs),
 }
 
@@ -190,11 +190,30 @@ pub(crate) struct StatusArgs {
 #[command(after_help = "Examples:\n  \
         carillon check /etc/carillon\n  \
         carillon check config.yaml web.yaml\n  \
-        kubectl get cm -n metallb-system config -o yaml | carillon check -")]
+        kubectl get cm -n metallb-system config -o yaml | carillon check -\n  \
+        carillon check --from-cluster --kubeconfig ~/.kube/config")]
 pub(crate) struct CheckArgs {
     /// Files and directories; `-` is the standard input.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(
+        required_unless_present = "from_cluster",
+        conflicts_with = "from_cluster",
+        value_name = "PATH"
+    )]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Check the cluster in which this runs as a pod, or that of --kubeconfig or $KUBECONFIG.
+    ///
+    /// Also says which of the rights that a daemon needs are missing.
+    #[arg(long, env = "CARILLON_FROM_CLUSTER", value_parser = FalseyValueParser::new())]
+    pub(crate) from_cluster: bool,
+
+    /// The kubeconfig file of the cluster.
+    #[arg(long, value_name = "FILE", env = "CARILLON_KUBECONFIG")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// The context of the kubeconfig to use [default: its current one].
+    #[arg(long, value_name = "NAME", env = "CARILLON_CONTEXT")]
+    pub(crate) context: Option<String>,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

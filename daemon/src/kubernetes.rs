@@ -30,12 +30,14 @@ mod mirror;
 mod pause;
 pub(crate) mod publish;
 mod role;
+mod snapshot;
 mod watch;
 mod writer;
 
 pub(crate) use client::{Access, Cluster, connect};
 use mirror::Mirror;
 pub(crate) use role::Role;
+pub(crate) use snapshot::read;
 use watch::{Relist, Told, Watch};
 
 /// How many batches may wait for the driver; then the watches wait too, and changes collect at the

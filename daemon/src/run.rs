@@ -2,8 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -25,8 +23,9 @@ use crate::kubernetes;
 use crate::source::{Batch, Description};
 use crate::{backends, cli, http, logging, socket};
 
-#[cfg(test)]
-mod tests;
+mod claim;
+
+use claim::{await_claim, claim};
 
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
@@ -52,13 +51,19 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
 
 async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let node = node_name(args)?;
-    let _only_one = only_one(&node)?;
+    let mut end = End::new()?;
+    let _claim = match args.source() {
+        cli::Source::Files(_) => claim(&node)?,
+        cli::Source::Cluster(..) => tokio::select! {
+            claim = await_claim(&node, &args.socket.path) => claim?,
+            _ = end.wait() => return Ok(ExitCode::SUCCESS),
+        },
+    };
     let (client, mut requests) = Client::new();
     let _socket = socket::serve(&args.socket.path, client.clone())?;
     if let Some(bind) = args.http_bind {
         http::serve(bind, client).await?;
     }
-    let mut end = End::new()?;
     let mut source = match args.source() {
         cli::Source::Files(dir) => from_files(args, dir)?,
         #[cfg(feature = "kubernetes")]
@@ -266,20 +271,6 @@ fn node_name(args: &RunArgs) -> Result<String> {
         bail!("the name of this node is empty; give --node-name");
     }
     Ok(name.to_owned())
-}
-
-/// Makes sure that no other daemon of this host speaks for the same node: two would tear down each
-/// other's sessions. The kernel frees the name when the process ends, however it ends.
-fn only_one(node: &str) -> Result<UnixListener> {
-    let address = SocketAddr::from_abstract_name(format!("carillon/{node}"))
-        .with_context(|| format!("the node name {node:?} is too long"))?;
-    UnixListener::bind_addr(&address).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "another carillon is running on this host as node {node:?}: stop it, or give this one \
-             another --node-name"
-        ),
-        _ => anyhow::Error::new(error).context(format!("cannot claim the node name {node:?}")),
-    })
 }
 
 async fn sleep_until(due: Option<Instant>) {

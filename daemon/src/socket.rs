@@ -47,9 +47,14 @@ pub(crate) fn serve(path: &Path, driver: Client) -> Result<SocketFile> {
     Ok(file)
 }
 
+/// Whether a daemon answers on this socket.
+pub(crate) fn is_answered(path: &Path) -> bool {
+    StdStream::connect(path).is_ok()
+}
+
 fn bind(path: &Path) -> Result<UnixListener> {
     let shown = path.display();
-    if StdStream::connect(path).is_ok() {
+    if is_answered(path) {
         bail!("another carillon answers on {shown}: stop it, or give this one another --socket");
     }
     if let Some(parent) = path

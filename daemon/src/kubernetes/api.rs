@@ -59,6 +59,11 @@ impl Resource {
         Self::of(Kind::EndpointSlice, group, "endpointslices", selector)
     }
 
+    /// All Nodes.
+    pub(super) fn nodes() -> Self {
+        Self::of(Kind::Node, "", "nodes", String::new())
+    }
+
     /// One Node.
     pub(super) fn node(name: &str) -> Self {
         Self::of(Kind::Node, "", "nodes", by_name(name))

@@ -247,7 +247,7 @@ async fn next_request(requests: &mut Option<mpsc::Receiver<Relist>>) -> Relist {
 }
 
 /// The objects of a page, how to ask for the next one, and the version of the list.
-fn read_page(
+pub(super) fn read_page(
     kind: Kind,
     page: &Page,
 ) -> Result<(Vec<Result<ApiObject, Unreadable>>, Option<String>, String), Failure> {

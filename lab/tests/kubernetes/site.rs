@@ -88,9 +88,14 @@ impl Site {
 
     /// The same with another kubeconfig.
     pub(crate) fn node_as(&self, name: &str, number: u8, kubeconfig: &Path) -> Result<Carillon> {
+        self.node_on(&self.host(name, number)?, name, kubeconfig)
+    }
+
+    /// The same on a host that is there already.
+    pub(crate) fn node_on(&self, host: &Host, name: &str, kubeconfig: &Path) -> Result<Carillon> {
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}});
         self.api.send(&Request::create("/api/v1/nodes", node))?;
-        Carillon::start_kubernetes(&self.host(name, number)?, name, kubeconfig)
+        Carillon::start_kubernetes(host, name, kubeconfig)
     }
 
     /// Creates the usual configuration: a session with the router, and 198.51.100.0/24.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use carillon_lab::kubernetes::Access;
-use carillon_lab::{Family, Host, binary, test};
+use carillon_lab::{Family, Host, binary, test, wait};
 use serde_json::json;
 
-use crate::site::{Site, await_status};
+use crate::site::{SOON, Site, await_status};
 
 const WEB: (&str, &[u8]) = ("198.51.100.7/32", &[11]);
 const API: (&str, &[u8]) = ("198.51.100.8/32", &[11]);
@@ -98,6 +98,83 @@ fn a_missing_rule_is_named_and_followed_once_it_is_there() {
         site.api
             .kubectl(&["patch", role[0], role[1], "--type=json", "-p", &rules])?;
         site.await_table(&[WEB])
+    });
+}
+
+/// What `carillon check --from-cluster` says, and whether all is right.
+fn check(host: &Host, kubeconfig: &Path) -> Result<(String, bool)> {
+    let mut check = host.command(binary()?);
+    check
+        .args(["check", "--from-cluster", "--kubeconfig"])
+        .arg(kubeconfig);
+    let output = check.output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((
+        String::from_utf8_lossy(&said).into_owned(),
+        output.status.success(),
+    ))
+}
+
+#[test]
+fn a_cluster_can_be_checked() {
+    test(|lab| {
+        let site = Site::new(lab, &[])?;
+        let host = site.host("alpha", 11)?;
+        let speaker = site.speaker()?;
+        let (said, right) = check(&host, &speaker)?;
+        let missing = "no ConfigMap metallb-system/config: no pools, no peers";
+        ensure!(right && said.contains(missing), "{said}");
+        site.configure()?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        site.serve("stray", "203.0.113.7", &["alpha"])?;
+        let (said, right) = check(&host, &speaker)?;
+        for text in [
+            "ok: the cluster of https://192.0.2.10:6443",
+            "pool pool: bgp, 198.51.100.0/24",
+            "3 services, 2 of type LoadBalancer",
+            "service default/stray has 203.0.113.7, for which there is no pool",
+        ] {
+            ensure!(right && said.contains(text), "no {text:?} in:\n{said}");
+        }
+        site.api
+            .kubectl(&["delete", "clusterrolebinding", "metallb-system:speaker"])?;
+        wait::until("the rights to be gone", SOON, || {
+            let (said, right) = check(&host, &speaker)?;
+            let rule = "metallb-system:speaker may not list services: give its ClusterRole";
+            ensure!(!right && said.contains(rule), "{said}");
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn a_second_daemon_of_a_node_waits_for_the_end_of_the_first() {
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        site.configure()?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        let host = site.host("alpha", 11)?;
+        let mut first = site.node_on(&host, "alpha", &site.speaker()?)?;
+        site.await_table(&[WEB])?;
+        let mut second = host.command(binary()?);
+        second
+            .args(["run", "--node-name", "alpha", "--socket"])
+            .arg(first.socket());
+        second.arg("--kubeconfig").arg(site.speaker()?);
+        let mut second = host.spawn("second", &mut second)?;
+        wait::until("the second to wait", SOON, || {
+            second.ensure_running()?;
+            ensure!(second.log()?.contains("waiting until it has ended"));
+            Ok(())
+        })?;
+        first.process.kill()?;
+        wait::until("the second to run", SOON, || {
+            ensure!(first.status()?.pointer("/services/0/announced") == Some(&json!(true)));
+            Ok(())
+        })?;
+        site.await_table(&[WEB])?;
+        second.terminate()?;
+        site.await_table(&[])
     });
 }
 

@@ -1,0 +1,59 @@
+//! The objects of a cluster, checked.
+
+use anyhow::Result;
+
+use super::Report;
+use crate::cli::CheckArgs;
+
+/// Reads all that a daemon would follow.
+///
+/// # Errors
+/// This is no pod and there is no kubeconfig, or it cannot be used.
+#[cfg(feature = "kubernetes")]
+pub(super) fn check(args: &CheckArgs) -> Result<Report> {
+    use anyhow::Context as _;
+    use carillon_core::service::Ingress;
+
+    use crate::kubernetes::{self, Access};
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    let access = Access {
+        kubeconfig: args.kubeconfig.clone(),
+        context: args.context.clone(),
+    };
+    let (server, batch) = runtime.block_on(async {
+        let cluster = kubernetes::connect(&access).await?;
+        let batch = kubernetes::read(&cluster, &args.config.key()).await;
+        anyhow::Ok((cluster.server, batch))
+    })?;
+    let mut report = Report {
+        server: Some(server),
+        config_key: Some(args.config.key()),
+        ..Report::default()
+    };
+    if let Some(problems) = batch.problems {
+        report.errors.extend(problems.unreachable.iter().cloned());
+        report.errors.extend(problems.texts());
+    }
+    report.take(batch.changes);
+    let services = report.services();
+    let given = services.map(|service| {
+        let published = service.published.iter();
+        let addresses = published.filter_map(|ingress| match ingress {
+            Ingress::Address(address) => Some(*address),
+            Ingress::Other(_) => None,
+        });
+        (service.key.clone(), addresses.collect())
+    });
+    report.journal = given.collect();
+    Ok(report)
+}
+
+/// Refuses.
+#[cfg(not(feature = "kubernetes"))]
+pub(super) fn check(_: &CheckArgs) -> Result<Report> {
+    anyhow::bail!("this carillon cannot read a cluster: build it with the feature `kubernetes`")
+}
