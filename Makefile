@@ -1,9 +1,9 @@
 # The tasks of this project; `make` alone lists them.
 
-.PHONY: help setup demo demo-clean test bench manifests image lint clean root
+.PHONY: help setup demo demo-clean demo-kubernetes demo-kubernetes-clean test bench manifests image lint clean root
 
 help: ## List these tasks
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
 
 setup: ## Install the lab's tools that are missing (Debian packages)
 	@sh lab/setup.sh
@@ -14,6 +14,13 @@ demo: root setup ## Two nodes, a router, a service: show its route come and go; 
 
 demo-clean: root ## Remove the lab that KEEP=1 left standing
 	cargo run --quiet --package carillon-lab --bin demo -- --clean
+
+demo-kubernetes: root setup image ## The same on a real Kubernetes, which needs Go once; KEEP=1 as above
+	@sh lab/kubernetes/build.sh
+	cargo run --package carillon-lab --bin demo -- --kubernetes $(if $(KEEP),--keep)
+
+demo-kubernetes-clean: root ## Remove the cluster that KEEP=1 left standing
+	cargo run --quiet --package carillon-lab --bin demo -- --kubernetes --clean
 
 test: root setup ## Run all tests; without root: cargo test --workspace --exclude carillon-lab
 	cargo build --package carillon

@@ -1,5 +1,12 @@
 //! The walk-through that Carillon grew from: its addresses and its files, letter for letter.
 
+use anyhow::Result;
+
+use crate::frr::Frr;
+use crate::host::Host;
+use crate::lab::Lab;
+use crate::switch::Switch;
+
 /// The router's address.
 pub const ROUTER: &str = "192.168.7.10";
 
@@ -47,4 +54,23 @@ pub struct Node {
     pub pod: &'static str,
     /// The network of its pods.
     pub pods: &'static str,
+}
+
+/// Starts the router on a switch. FRR has no configuration yet: see [`ROUTER_CONFIG`].
+pub fn start_router(lab: &Lab, lan: &Switch) -> Result<(Host, Frr)> {
+    let router = lab.host("bgp-router")?;
+    lan.plug(&router, "enp1s0", &[&format!("{ROUTER}/24")])?;
+    router.forward()?;
+    // Balance by connection, not by pair of addresses: so that one client sees both nodes.
+    router.sysctl("net.ipv4.fib_multipath_hash_policy", "1")?;
+    let frr = Frr::start(&router, "")?;
+    Ok((router, frr))
+}
+
+/// Gives a host with the address `own` the routes to the pods of every other node.
+pub fn route_to_pods(host: &Host, own: &str) -> Result<()> {
+    for node in NODES.iter().filter(|node| node.address != own) {
+        host.ip(&format!("route add {} via {}", node.pods, node.address))?;
+    }
+    Ok(())
 }

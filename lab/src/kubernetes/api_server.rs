@@ -154,6 +154,13 @@ impl ApiServer {
         output(self.kubectl_command(kubeconfig).args(arguments))
     }
 
+    /// A command line for a person: kubectl as an administrator, up to its own arguments.
+    pub fn kubectl_line(&self) -> String {
+        let (namespace, kubectl) = (self.host.namespace(), self.programs.join("kubectl"));
+        let (kubectl, config) = (kubectl.display(), self.admin.display());
+        format!("ip netns exec {namespace} {kubectl} --kubeconfig {config}")
+    }
+
     fn kubectl_command(&self, kubeconfig: &Path) -> Command {
         let mut command = self.host.command(self.programs.join("kubectl"));
         command.arg("--kubeconfig").arg(kubeconfig);

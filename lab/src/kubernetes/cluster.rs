@@ -41,10 +41,10 @@ impl Cluster {
     pub fn start(lab: &Lab) -> Result<Self> {
         let names = seed::NODES.map(|node| node.name);
         let lan = lab.switch("lan")?;
-        let (router, frr) = start_router(lab, &lan)?;
+        let (router, frr) = seed::start_router(lab, &lan)?;
         let control_plane = lab.host("control-plane")?;
         lan.plug(&control_plane, "enp1s0", &[&format!("{ADDRESS}/24")])?;
-        route_to_pods(&control_plane, ADDRESS)?;
+        seed::route_to_pods(&control_plane, ADDRESS)?;
         let api = ApiServer::start_cluster(&control_plane, &names)?;
         let controllers = start_controllers(&api)?;
         let images = [image::PAUSE.archive()?, image::WEB.archive()?];
@@ -113,24 +113,6 @@ fn ready(node: &Value) -> Option<&str> {
         .find(|condition| is(condition, "type", "Ready"))?;
     is(&ready, "status", "True").then_some(())?;
     node.pointer("/metadata/name")?.as_str()
-}
-
-fn start_router(lab: &Lab, lan: &Switch) -> Result<(Host, Frr)> {
-    let router = lab.host("bgp-router")?;
-    lan.plug(&router, "enp1s0", &[&format!("{}/24", seed::ROUTER)])?;
-    router.forward()?;
-    // Balance by connection, not by pair of addresses: so that one client sees both nodes.
-    router.sysctl("net.ipv4.fib_multipath_hash_policy", "1")?;
-    let frr = Frr::start(&router, "")?;
-    Ok((router, frr))
-}
-
-/// Gives a host with an address the routes to the pods of all nodes but itself.
-pub(crate) fn route_to_pods(host: &Host, address: &str) -> Result<()> {
-    for node in seed::NODES.iter().filter(|node| node.address != address) {
-        host.ip(&format!("route add {} via {}", node.pods, node.address))?;
-    }
-    Ok(())
 }
 
 fn start_controllers(api: &ApiServer) -> Result<Vec<Process>> {

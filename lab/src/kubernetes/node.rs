@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use crate::host::Host;
 use crate::kubernetes::api_server::node_token;
-use crate::kubernetes::cluster::route_to_pods;
 use crate::kubernetes::{ApiServer, image, programs};
 use crate::lab::{Lab, NETNS};
 use crate::process::{Process, command, output};
@@ -49,7 +48,7 @@ impl Node {
         let cable = lan.plug(&host, "enp1s0", &[&format!("{}/24", plan.address)])?;
         host.forward()?;
         host.ip(&format!("route add default via {}", seed::ROUTER))?;
-        route_to_pods(&host, plan.address)?;
+        seed::route_to_pods(&host, plan.address)?;
         let dir = host.file("node");
         let programs = programs::directory(&["kubelet", "kube-proxy"])?;
         let mut node = Self {

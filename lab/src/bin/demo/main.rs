@@ -1,6 +1,8 @@
 //! The demo: the walk-through of `lab/seed` with a real router, in network namespaces.
 
 mod cluster;
+mod kubernetes;
+mod looks;
 mod page;
 mod walk;
 
@@ -11,17 +13,27 @@ use anyhow::{Context, Result};
 use carillon_lab::{Lab, web};
 use clap::{Parser, Subcommand};
 
-/// The name of the lab that stays.
+/// The names of the labs that stay.
 const KEPT: &str = "demo";
+const KEPT_KUBERNETES: &str = "kubernetes";
 
 const INTRODUCTION: &str = "
 A service address, announced by BGP from two nodes to a real router (FRR), in network namespaces
 of this machine. The files are in lab/seed; every step checks what it shows.
 ";
 
+const INTRODUCTION_KUBERNETES: &str = "
+A service address of a real Kubernetes with two nodes, announced by BGP to a real router (FRR), in
+namespaces of this machine. The files are in manifests and lab/seed; every step checks what it
+shows.
+";
+
 /// Plays the walk-through: two nodes, a router, a service that comes and goes.
 #[derive(Parser)]
 struct Arguments {
+    /// Play it on a real Kubernetes
+    #[arg(long)]
+    kubernetes: bool,
     /// Leave the lab standing, and tell how to look around
     #[arg(long)]
     keep: bool,
@@ -48,7 +60,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
         Some(Role::Web { address, pod }) => serve(address, &pod),
-        None if arguments.clean => clean(),
+        None if arguments.clean => clean(arguments.kubernetes),
+        None if arguments.kubernetes => play_kubernetes(arguments.keep),
         None => play(arguments.keep),
     };
     match outcome {
@@ -65,8 +78,8 @@ fn serve(address: SocketAddr, pod: &str) -> Result<()> {
     Ok(())
 }
 
-fn clean() -> Result<()> {
-    let found = Lab::remove(KEPT)?;
+fn clean(kubernetes: bool) -> Result<()> {
+    let found = Lab::remove(if kubernetes { KEPT_KUBERNETES } else { KEPT })?;
     println!(
         "{}",
         if found {
@@ -78,21 +91,47 @@ fn clean() -> Result<()> {
     Ok(())
 }
 
+/// A lab that stays, if `keep`, under the name `kept`; `clean` removes it.
+fn lab(keep: bool, kept: &str, clean: &str) -> Result<Lab> {
+    if !keep {
+        return Lab::new();
+    }
+    let advice = || format!("no new lab (`make {clean}` removes that of an earlier run)");
+    Lab::named(kept).with_context(advice)
+}
+
+/// Shows and saves the logs of a lab where something failed.
+fn failed(lab: &Lab) {
+    eprintln!("\nThe ends of the lab's logs:\n{}", lab.logs().trim_end());
+    if let Ok(saved) = lab.save_logs() {
+        eprintln!("All logs are in {}", saved.display());
+    }
+}
+
 fn play(keep: bool) -> Result<()> {
     println!("{INTRODUCTION}");
-    let lab = if keep {
-        Lab::named(KEPT).context("no new lab (`make demo-clean` removes that of an earlier run)")?
-    } else {
-        Lab::new()?
-    };
-    let cluster = walk::walk(&lab)
-        .inspect_err(|_| eprintln!("\nThe ends of the lab's logs:\n{}", lab.logs().trim_end()))?;
+    let lab = lab(keep, KEPT, "demo-clean")?;
+    let cluster = walk::walk(&lab).inspect_err(|_| failed(&lab))?;
     if keep {
         cluster.create_service()?;
         lab.keep();
         page::look_around(&cluster)?;
     } else {
         println!("Done; the lab is removed. `make demo KEEP=1` leaves it standing.");
+    }
+    Ok(())
+}
+
+fn play_kubernetes(keep: bool) -> Result<()> {
+    println!("{INTRODUCTION_KUBERNETES}");
+    let lab = lab(keep, KEPT_KUBERNETES, "demo-kubernetes-clean")?;
+    let cluster = kubernetes::walk(&lab).inspect_err(|_| failed(&lab))?;
+    if keep {
+        kubernetes::create(&cluster)?;
+        lab.keep();
+        kubernetes::look_around(&cluster);
+    } else {
+        println!("Done; the lab is removed. `make demo-kubernetes KEEP=1` leaves it standing.");
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! What the reader of the demo sees.
 
 use anyhow::Result;
+use carillon_lab::seed;
 
-use crate::cluster::{Cluster, VIP};
+use crate::cluster::Cluster;
 
 /// A headline.
 pub(crate) fn step(title: &str) {
@@ -30,6 +31,13 @@ pub(crate) fn drawing() {
     println!("                            +-- worker-0 192.168.7.16 --- pod test-1 10.254.1.230\n");
 }
 
+/// The network of the cluster.
+pub(crate) fn drawing_kubernetes() {
+    println!("  bgp-router 192.168.7.10 --+-- control-plane 192.168.7.2");
+    println!("                            +-- master-0 192.168.7.13 --- pods 10.254.0.0/24");
+    println!("                            +-- worker-0 192.168.7.16 --- pods 10.254.1.0/24\n");
+}
+
 /// How to use a lab that was left standing.
 pub(crate) fn look_around(cluster: &Cluster) -> Result<()> {
     let carillon = carillon_lab::binary()?;
@@ -39,7 +47,7 @@ pub(crate) fn look_around(cluster: &Cluster) -> Result<()> {
     let service = service.display();
     step("The lab stands, with the service created again. Look around:");
     println!("ip netns exec {router} vtysh {vtysh}");
-    println!("ip netns exec {router} curl {VIP}");
+    println!("ip netns exec {router} curl {}", seed::VIP);
     println!("ip netns exec {router} ip route");
     for daemon in &cluster.daemons {
         println!(
