@@ -134,6 +134,8 @@ fn start_controllers(api: &ApiServer) -> Result<Vec<Process>> {
         .arg("--root-ca-file")
         .arg(api.access().authority);
     let host = api.host();
+    // It makes this directory, and would do so below /usr.
+    controllers.arg("--flex-volume-plugin-dir").arg(host.file("volume-plugins"));
     Ok(vec![
         host.spawn(manager, &mut controllers)?,
         host.spawn(scheduler, &mut command(scheduler))?,
