@@ -135,7 +135,9 @@ fn start_controllers(api: &ApiServer) -> Result<Vec<Process>> {
         .arg(api.access().authority);
     let host = api.host();
     // It makes this directory, and would do so below /usr.
-    controllers.arg("--flex-volume-plugin-dir").arg(host.file("volume-plugins"));
+    controllers
+        .arg("--flex-volume-plugin-dir")
+        .arg(host.file("volume-plugins"));
     Ok(vec![
         host.spawn(manager, &mut controllers)?,
         host.spawn(scheduler, &mut command(scheduler))?,

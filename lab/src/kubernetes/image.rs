@@ -66,8 +66,14 @@ impl Image {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.source);
         output(rustc.arg(source))?;
 
+        // buildah makes this directory, and would do so in /etc.
+        let config = directory.join("containers.conf");
+        let network = directory.join("network");
+        let network = format!("network_config_dir = \"{}\"", network.display());
+        fs::write(&config, format!("[network]\n{network}\n"))?;
         let buildah = || {
             let mut buildah = command("buildah");
+            buildah.env("CONTAINERS_CONF", &config);
             buildah.args(["--storage-driver", "vfs", "--root"]);
             buildah.arg(directory.join("storage")).arg("--runroot");
             buildah.arg(directory.join("run"));
