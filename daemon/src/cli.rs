@@ -1,6 +1,6 @@
 //! The command line. Every flag can also be given as an environment variable `CARILLON_…`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::builder::FalseyValueParser;
@@ -13,6 +13,9 @@ mod tests;
 
 /// The version and the revision of the source, as in `0.1.0 (0123456789ab)`.
 pub(crate) const VERSION: &str = env!("CARILLON_VERSION");
+
+/// Where a pod answers HTTP, next to the ports of MetalLB.
+const HTTP_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7479);
 
 /// Announces service addresses to the network, so that clients outside reach them.
 ///
@@ -95,11 +98,12 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", env = "CARILLON_POD_NAME")]
     pub(crate) pod_name: Option<String>,
 
-    /// Answer HTTP here: /healthz, /readyz [default: not at all].
+    /// Answer HTTP here: /healthz, /readyz [default: 127.0.0.1:7479 with --kubernetes, or else
+    /// nowhere].
     ///
     /// For programs that watch over this daemon. An answer other than 200 says what is amiss.
     #[arg(long, value_name = "ADDR:PORT", env = "CARILLON_HTTP_BIND")]
-    pub(crate) http_bind: Option<SocketAddr>,
+    http_bind: Option<SocketAddr>,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -112,6 +116,12 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Where to answer HTTP.
+    pub(crate) fn http_bind(&self) -> Option<SocketAddr> {
+        let in_pod = self.source.kubernetes.then_some(HTTP_BIND);
+        self.http_bind.or(in_pod)
+    }
+
     /// Where the objects are.
     pub(crate) fn source(&self) -> Source<'_> {
         let source = &self.source;

@@ -61,7 +61,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     };
     let (client, mut requests) = Client::new();
     let _socket = socket::serve(&args.socket.path, client.clone())?;
-    if let Some(bind) = args.http_bind {
+    if let Some(bind) = args.http_bind() {
         http::serve(bind, client).await?;
     }
     let mut source = match args.source() {

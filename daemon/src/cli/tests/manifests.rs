@@ -1,0 +1,151 @@
+//! The manifests for Kubernetes fit this program, and each other.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn read(name: &str) -> String {
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
+    fs::read_to_string(manifests.join(name)).unwrap()
+}
+
+/// The parts that kustomize puts together.
+fn parts() -> Vec<String> {
+    let text = read("base/kustomization.yaml");
+    let kustomization: Value = serde_saphyr::from_str(&text).unwrap();
+    let parts = kustomization["resources"].as_array().unwrap().iter();
+    parts
+        .map(|part| read(&format!("base/{}", part.as_str().unwrap())))
+        .collect()
+}
+
+/// All objects, by kind.
+fn objects() -> BTreeMap<String, Value> {
+    let install = read("install.yaml");
+    let objects = install.split("\n---\n").map(|text| {
+        let object: Value = serde_saphyr::from_str(text).unwrap();
+        (object["kind"].as_str().unwrap().to_owned(), object)
+    });
+    objects.collect()
+}
+
+fn pod() -> Value {
+    objects()["DaemonSet"]["spec"]["template"]["spec"].clone()
+}
+
+fn container() -> Value {
+    let mut pod = pod();
+    let containers = pod["containers"].as_array_mut().unwrap();
+    assert_eq!(containers.len(), 1);
+    containers.remove(0)
+}
+
+#[test]
+fn the_files_to_apply_are_made_from_the_parts() {
+    let parts = parts();
+    for (file, parts) in [
+        ("namespace.yaml", &parts[..1]),
+        ("carillon.yaml", &parts[1..]),
+        ("install.yaml", &parts[..]),
+    ] {
+        let made = "# Made from base/ by `make manifests`.\n".to_owned() + &parts.join("---\n");
+        assert!(read(file) == made, "{file}: run `make manifests`");
+    }
+}
+
+#[test]
+fn the_container_is_this_program_with_what_it_knows() {
+    let container = container();
+    let image = format!("localhost/carillon:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(container["image"], image.as_str());
+    let arguments = container["args"].as_array().unwrap().iter();
+    let arguments = arguments.map(|argument| argument.as_str().unwrap());
+    let parsed = Cli::try_parse_from(["carillon"].into_iter().chain(arguments)).unwrap();
+    let Command::Run(run) = parsed.command else {
+        panic!("{parsed:?}");
+    };
+    assert_eq!(run.http_bind(), Some(HTTP_BIND));
+    let command = Cli::command();
+    let run = command.find_subcommand("run").unwrap();
+    let known: Vec<_> = run
+        .get_arguments()
+        .filter_map(|a| a.get_env()?.to_str())
+        .collect();
+    for variable in container["env"].as_array().unwrap() {
+        let name = variable["name"].as_str().unwrap();
+        assert!(known.contains(&name), "{name} is none of {known:?}");
+    }
+}
+
+#[test]
+fn the_probes_ask_where_the_daemon_answers() {
+    let container = container();
+    for (probe, path) in [
+        ("startupProbe", "/healthz"),
+        ("livenessProbe", "/healthz"),
+        ("readinessProbe", "/readyz"),
+    ] {
+        let (host, port) = (HTTP_BIND.ip().to_string(), HTTP_BIND.port());
+        let get = json!({"host": host, "port": port, "path": path});
+        assert_eq!(container[probe]["httpGet"], get);
+    }
+}
+
+#[test]
+fn the_pod_has_no_privilege_and_one_place_to_write_to() {
+    let (pod, container) = (pod(), container());
+    let pod_context = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+    assert_eq!(pod["securityContext"], pod_context);
+    let context = json!({
+        "allowPrivilegeEscalation": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": {"drop": ["ALL"]},
+    });
+    assert_eq!(container["securityContext"], context);
+    let parsed = Cli::try_parse_from(["carillon", "status"]).unwrap();
+    let Command::Status(status) = parsed.command else {
+        panic!("{parsed:?}");
+    };
+    let place = status.socket.path.parent().unwrap().to_str();
+    assert_eq!(container["volumeMounts"][0]["mountPath"].as_str(), place);
+    assert_eq!(
+        container["volumeMounts"][0]["name"],
+        pod["volumes"][0]["name"]
+    );
+}
+
+#[test]
+fn the_names_lead_to_each_other() {
+    let objects = objects();
+    let of = |kind: &str| &objects[kind];
+    let namespace = &of("Namespace")["metadata"]["name"];
+    let account = &of("ServiceAccount")["metadata"]["name"];
+    assert_eq!(&pod()["serviceAccountName"], account);
+    let subject = json!([{"kind": "ServiceAccount", "namespace": namespace, "name": account}]);
+    for role in ["ClusterRole", "Role"] {
+        let binding = of(&format!("{role}Binding"));
+        assert_eq!(binding["subjects"], subject);
+        assert_eq!(binding["roleRef"]["kind"], role);
+        assert_eq!(binding["roleRef"]["name"], of(role)["metadata"]["name"]);
+    }
+    for kind in ["ServiceAccount", "Role", "RoleBinding", "DaemonSet"] {
+        assert_eq!(&of(kind)["metadata"]["namespace"], namespace, "{kind}");
+    }
+    let daemon_set = &of("DaemonSet")["spec"];
+    let labels = &daemon_set["template"]["metadata"]["labels"];
+    for (label, value) in daemon_set["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&labels[label], value);
+    }
+    let parsed = Cli::try_parse_from(["carillon", "check", "-"]).unwrap();
+    let Command::Check(check) = parsed.command else {
+        panic!("{parsed:?}");
+    };
+    let config = &of("Role")["rules"][0];
+    assert_eq!(config["resources"], json!(["configmaps"]));
+    assert_eq!(config["resourceNames"], json!([check.config.config_name]));
+    assert_eq!(namespace.as_str(), Some(&*check.config.config_namespace));
+}
