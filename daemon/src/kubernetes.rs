@@ -31,6 +31,8 @@ mod pause;
 pub(crate) mod publish;
 mod role;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod writer;
 

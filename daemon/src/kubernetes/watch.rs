@@ -183,7 +183,7 @@ impl Watch {
             };
             match line {
                 Ok(Ok(Some(line))) => self.take(&line).await?,
-                Ok(Err(failure @ Failure::Garbage(_))) => return Err(failure.into()),
+                Ok(Err(failure @ Failure::Garbage(_))) => return Err(self.lose(failure)),
                 Ok(Ok(None) | Err(_)) | Err(_) => break,
             }
         }
@@ -206,12 +206,14 @@ impl Watch {
                 self.pause.reset();
                 Ok(())
             }
-            Err(failure) => {
-                // Whatever it was about: a list tells.
-                self.version = None;
-                Err(failure.into())
-            }
+            Err(failure) => Err(self.lose(failure)),
         }
+    }
+
+    /// Something was told that is not understood: a list tells what it was about.
+    fn lose(&mut self, failure: Failure) -> End {
+        self.version = None;
+        End::Failed(failure)
     }
 
     async fn works(&mut self) -> Result<(), End> {

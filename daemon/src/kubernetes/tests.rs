@@ -1,0 +1,324 @@
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::*;
+use crate::objects::Kind;
+use crate::source::Change;
+
+mod server;
+
+use server::{End, Reply, Request, Server, event, list, refusal, service, status, wrong_service};
+
+/// For whatever should happen at once: longer than a few pauses.
+const SOON: Duration = Duration::from_secs(30);
+
+fn options() -> Options {
+    Options {
+        config: ObjectKey::config_map("metallb-system", "config"),
+        node: "alpha".to_owned(),
+    }
+}
+
+/// What a source has told so far.
+struct Told {
+    source: Source,
+    /// The names of the changed (`+`) and removed (`-`) Services, in order.
+    changes: Vec<String>,
+    problems: Vec<String>,
+    synced: bool,
+}
+
+impl Told {
+    fn follow(server: &Server) -> Self {
+        Self {
+            source: spawn(&server.cluster, &options()),
+            changes: Vec::new(),
+            problems: Vec::new(),
+            synced: false,
+        }
+    }
+
+    fn take(&mut self, batch: Batch) {
+        self.synced |= batch.synced;
+        for change in batch.changes {
+            let (sign, key) = match change {
+                Change::Set(key, _) => ('+', key),
+                Change::Removed(key) => ('-', key),
+            };
+            if key.kind == Kind::Service {
+                self.changes.push(format!("{sign}{}", key.name.name()));
+            }
+        }
+        if let Some(problems) = batch.problems {
+            self.problems = problems.unreachable.clone();
+            self.problems.extend(problems.texts());
+        }
+    }
+
+    /// Waits until what has been told is as it should be.
+    async fn until(&mut self, what: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !what(self) {
+            assert!(
+                begun.elapsed() < SOON,
+                "{:?} {:?}",
+                self.changes,
+                self.problems
+            );
+            let next = timeout(SOON, self.source.batches.recv()).await;
+            self.take(
+                next.expect("something to be told")
+                    .expect("a source that lives"),
+            );
+        }
+    }
+
+    /// Waits until a problem says this.
+    async fn until_problem(&mut self, text: &str) {
+        self.until(|told| told.problems.iter().any(|problem| problem.contains(text)))
+            .await;
+    }
+}
+
+/// Whether this is a list of Services, or the changes after one.
+fn is_list(request: &Request) -> bool {
+    request.is_services() && request.watches().is_none()
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_told_and_all_else_goes_on() {
+    let server = Server::start(|request| match request.watches() {
+        _ if !request.is_services() => None,
+        None => Some(list(2, &[service("a", 1), wrong_service("b", 2)])),
+        Some("2") => Some(Reply::Watch(
+            vec![
+                event("MODIFIED", &wrong_service("a", 3)),
+                event("BOOKMARK", &json!({"metadata": {"resourceVersion": "4"}})),
+                event("ADDED", &service("c", 5)),
+            ],
+            End::Open,
+        )),
+        Some(_) => None,
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.synced && told.changes == ["+a", "+c"])
+        .await;
+    told.until(|told| told.problems.len() == 2).await;
+    let what = "spec.type: \"Balanced\" is not known; write LoadBalancer (or ClusterIP, NodePort, \
+                ExternalName)";
+    let kept = format!("Service default/a: {what} (the last good version stays in force)");
+    assert_eq!(told.problems, [kept, format!("Service default/b: {what}")]);
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_where_it_ended_or_was_cut() {
+    let server = Server::start(|request| match request.watches() {
+        _ if !request.is_services() => None,
+        None => Some(list(2, &[service("a", 1)])),
+        Some("2") => Some(Reply::Watch(
+            vec![event("ADDED", &service("b", 3))],
+            End::Cut,
+        )),
+        Some("3") => Some(Reply::Watch(
+            vec![event("DELETED", &service("a", 4))],
+            End::Whole,
+        )),
+        Some("4") => Some(Reply::Watch(
+            vec![event("ADDED", &service("c", 5))],
+            End::Open,
+        )),
+        Some(_) => None,
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.changes == ["+a", "+b", "-a", "+c"])
+        .await;
+    assert_eq!(told.problems, [""; 0]);
+    let requests = server.services();
+    let versions: Vec<_> = requests.iter().map(Request::watches).collect();
+    assert_eq!(versions, [None, Some("2"), Some("3"), Some("4")]);
+}
+
+#[tokio::test]
+async fn what_has_expired_or_is_nonsense_is_listed_anew() {
+    let watches = [
+        vec![event(
+            "ERROR",
+            &status(410, "too old resource version: 1 (9)"),
+        )],
+        vec!["nonsense".to_owned()],
+        vec![event("UPDATED", &service("a", 9))],
+        vec![event(
+            "DELETED",
+            &json!({"metadata": {"resourceVersion": "9"}}),
+        )],
+        vec![event("ADDED", &json!({"metadata": {"name": "a"}}))],
+        vec!["x".repeat(9 << 20)],
+        vec![event("ADDED", &service("z", 99))],
+    ];
+    let mut lists = 0;
+    let mut left = watches.clone().into_iter();
+    let server = Server::start(move |request| match request.watches() {
+        _ if !request.is_services() => None,
+        None => {
+            lists += 1;
+            Some(list(lists, &[service(&format!("s{lists}"), lists)]))
+        }
+        Some(_) => left.next().map(|lines| Reply::Watch(lines, End::Open)),
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.changes.last().is_some_and(|last| last == "+z"))
+        .await;
+    let mut expected = vec!["+s1".to_owned()];
+    for n in 2..=watches.len() {
+        expected.extend([format!("+s{n}"), format!("-s{}", n - 1)]);
+    }
+    expected.push("+z".to_owned());
+    assert_eq!(told.changes, expected);
+}
+
+/// Answers to a list that are none, and what is told.
+fn bad_answers() -> Vec<(Reply, &'static str)> {
+    let forbidden = "services is forbidden: User \"jane\" cannot list resource \"services\"";
+    let body = |text: &str| Reply::Body(200, text.to_owned());
+    let bytes = |text: &str| Reply::Bytes(text.to_owned());
+    let nonsense = "does not answer like an API server";
+    vec![
+        (refusal(401, "Unauthorized"), "(401 Unauthorized)"),
+        (
+            refusal(403, forbidden),
+            "the user jane may not list services",
+        ),
+        (
+            refusal(500, "etcd is slow"),
+            "is in trouble (500): etcd is slow",
+        ),
+        (
+            Reply::Body(404, "page not found".to_owned()),
+            "(404 Not Found)",
+        ),
+        (
+            Reply::Body(502, "<html>\n<b>Bad".to_owned()),
+            "(502): <html> <b>Bad",
+        ),
+        (Reply::Body(503, String::new()), "is in trouble (503)"),
+        (body("<html>hello</html>"), nonsense),
+        (body("{}"), nonsense),
+        (body("[]"), nonsense),
+        (body(r#"{"metadata": {}, "items": []}"#), nonsense),
+        (
+            body(r#"{"metadata": {"resourceVersion": "1"}, "items": {}}"#),
+            nonsense,
+        ),
+        (bytes("SSH-2.0-OpenSSH_9.2\r\n"), "cannot be reached"),
+        (bytes(""), "cannot be reached"),
+        (
+            bytes("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"items\": ["),
+            "reached",
+        ),
+        (
+            bytes("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{"),
+            "reached",
+        ),
+        (Reply::Endless("[[[["), "the list does not end"),
+    ]
+}
+
+#[tokio::test]
+async fn a_server_that_answers_badly_is_told_and_asked_until_it_answers_well() {
+    let mut cases = JoinSet::new();
+    for (reply, text) in bad_answers() {
+        cases.spawn(async move {
+            let (healed, heals) = std::sync::mpsc::channel::<()>();
+            let mut is_well = false;
+            let server = Server::start(move |request| {
+                is_well |= heals.try_recv().is_ok();
+                match is_list(request) {
+                    true if is_well => Some(list(2, &[service("a", 1)])),
+                    true => Some(reply.clone()),
+                    false => None,
+                }
+            })
+            .await;
+            let mut told = Told::follow(&server);
+            told.until_problem(text).await;
+            assert!(!told.synced && told.changes.is_empty());
+            healed.send(()).unwrap();
+            told.until(|told| told.synced && told.problems.is_empty())
+                .await;
+            assert_eq!(told.changes, ["+a"]);
+        });
+    }
+    while let Some(case) = cases.join_next().await {
+        case.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_is_told() {
+    let server = Server::start(|request| is_list(request).then_some(Reply::Silence)).await;
+    let mut told = Told::follow(&server);
+    while told.problems.is_empty() {
+        let batch = told.source.batches.recv().await;
+        told.take(batch.expect("a source that lives"));
+    }
+    let problem = told.problems.concat();
+    assert!(
+        problem.contains("cannot be reached: no answer in time"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_is_asked_for_is_told_before_it_is_answered() {
+    let server = Server::start(|request| match request.number {
+        _ if !request.is_services() => None,
+        0 => Some(list(2, &[service("a", 1)])),
+        // Asked for: it must be tried until there is one.
+        2 => Some(refusal(500, "not now")),
+        3 => Some(list(4, &[service("b", 3)])),
+        _ => None,
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.synced).await;
+    let (request, answer) = oneshot::channel();
+    told.source.relist_services.send(request).await.unwrap();
+    timeout(SOON, answer).await.unwrap().unwrap();
+    while let Ok(batch) = told.source.batches.try_recv() {
+        told.take(batch);
+    }
+    assert_eq!(told.changes, ["+a", "+b", "-a"]);
+}
+
+#[tokio::test]
+async fn pages_make_one_list() {
+    let server = Server::start(|request| {
+        if !is_list(request) {
+            return None;
+        }
+        let page = |next: &str, items: &[serde_json::Value]| {
+            let metadata = json!({"resourceVersion": "7", "continue": next});
+            let page = json!({"metadata": metadata, "items": items});
+            Some(Reply::Body(200, page.to_string()))
+        };
+        match request.query.split_once("&continue=").map(|(_, next)| next) {
+            None => page("1/+?&", &[service("a", 1)]),
+            Some("1%2F%2B%3F%26") => page("2", &[service("b", 2)]),
+            Some(_) => page("", &[service("c", 3)]),
+        }
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.changes == ["+a", "+b", "+c"] && told.synced)
+        .await;
+    let read = read(&server.cluster, &options().config).await;
+    assert_eq!(read.changes.len(), 3);
+    assert!(read.problems.is_none());
+}
