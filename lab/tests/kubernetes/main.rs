@@ -2,6 +2,7 @@
 
 mod api_server;
 mod cluster;
+mod controller;
 mod manifests;
 mod site;
 mod source;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(crate) const SOON: Duration = Duration::from_secs(45);
 
 const SERVICES: &str = "/api/v1/namespaces/default/services";
-const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+pub(crate) const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/metallb-system/configmaps";
 const CONFIG: &str = "\
 peers:
@@ -165,7 +165,7 @@ pub(crate) fn service(name: &str, address: &str) -> Value {
 }
 
 /// The EndpointSlice of a Service, with a ready endpoint on each of these nodes.
-fn endpoint_slice(service: &str, nodes: &[&str]) -> Value {
+pub(crate) fn endpoint_slice(service: &str, nodes: &[&str]) -> Value {
     let endpoint = |(n, node): (usize, &&str)| {
         json!({
             "addresses": [format!("10.0.0.{n}")], "nodeName": node,

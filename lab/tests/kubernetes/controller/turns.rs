@@ -1,0 +1,93 @@
+//! Whose turn it is to give addresses.
+
+use super::*;
+
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/metallb-system/leases/carillon";
+
+/// A site with two daemons, of which the first leads.
+fn two(lab: &Lab) -> Result<(Site, [Carillon; 2])> {
+    let site = Site::new(lab, &[11, 12])?;
+    site.configure()?;
+    let first = site.node("node-1", 11)?;
+    await_status(&first, &["\"leads\":true"])?;
+    let second = site.node("node-2", 12)?;
+    await_status(&second, &["\"holder\":\"node-1_", "\"leads\":false"])?;
+    Ok((site, [first, second]))
+}
+
+/// How long it takes until a daemon leads and has given an address to a new Service.
+fn await_lead(site: &Site, node: &Carillon, service: &str, address: &str) -> Result<Duration> {
+    let start = Instant::now();
+    create(&site.api, super::service(service))?;
+    await_published(&site.api, service, &[address], Some("pool"))?;
+    let took = start.elapsed();
+    await_status(node, &["\"leads\":true"])?;
+    Ok(took)
+}
+
+#[test]
+fn one_that_ends_hands_over_at_once() {
+    test(|lab| {
+        let (site, [mut first, second]) = two(lab)?;
+        site.serve("web", "198.51.100.0", &["node-1", "node-2"])?;
+        site.await_table(&[("198.51.100.0/32", &[11, 12])])?;
+        first.process.terminate()?;
+        let took = await_lead(&site, &second, "next", "198.51.100.1")?;
+        ensure!(took < Duration::from_secs(5), "it took {took:?}");
+        site.await_table(&[("198.51.100.0/32", &[12])])
+    });
+}
+
+#[test]
+fn one_that_is_killed_is_replaced_when_its_time_is_over() {
+    test(|lab| {
+        let (site, [mut first, second]) = two(lab)?;
+        first.process.kill()?;
+        let took = await_lead(&site, &second, "next", "198.51.100.0")?;
+        ensure!(took < Duration::from_secs(20), "it took {took:?}");
+        first.restart()?;
+        await_status(&first, &["\"holder\":\"node-2_", "\"leads\":false"])?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_stolen_lease_is_honoured_and_taken_back_when_its_time_is_over() {
+    test(|lab| {
+        let (site, [first, second]) = two(lab)?;
+        let theft = json!({"spec": {"holderIdentity": "somebody"}});
+        site.api.send(&Request::patch(LEASE, theft))?;
+        let stolen = Instant::now();
+        for node in [&first, &second] {
+            await_status(node, &["\"holder\":\"somebody\"", "\"leads\":false"])?;
+        }
+        ensure!(stolen.elapsed() < Duration::from_secs(10), "noticed late");
+        create(&site.api, service("web"))?;
+        await_published(&site.api, "web", &["198.51.100.0"], Some("pool"))?;
+        ensure!(stolen.elapsed() > Duration::from_secs(14), "not honoured");
+        // Gone without a trace: that is honoured too.
+        site.api.send(&Request::delete(LEASE))?;
+        create(&site.api, service("next"))?;
+        await_published(&site.api, "next", &["198.51.100.1"], Some("pool"))?;
+        Ok(())
+    });
+}
+
+#[test]
+fn while_the_api_server_is_away_nobody_leads_and_everything_is_announced() {
+    test(|lab| {
+        let (mut site, nodes) = two(lab)?;
+        site.serve("web", "198.51.100.0", &["node-1", "node-2"])?;
+        let table: &[(&str, &[u8])] = &[("198.51.100.0/32", &[11, 12])];
+        site.await_table(table)?;
+        site.api.stop()?;
+        for node in &nodes {
+            await_status(node, &["\"leads\":false"])?;
+        }
+        site.await_table(table)?;
+        site.api.start_again()?;
+        create(&site.api, service("next"))?;
+        await_published(&site.api, "next", &["198.51.100.1"], Some("pool"))?;
+        site.await_table(table)
+    });
+}
