@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -104,6 +105,8 @@ struct Probes {
     since: OnceLock<Instant>,
     /// All neighbours had been told everything, or time was up.
     announced: OnceLock<()>,
+    /// What was answered last, for the log: kubelets tell nobody what the body says.
+    was_ready: AtomicBool,
 }
 
 impl Probes {
@@ -112,6 +115,7 @@ impl Probes {
             driver,
             since: OnceLock::new(),
             announced: OnceLock::new(),
+            was_ready: AtomicBool::new(false),
         }
     }
 
@@ -121,7 +125,11 @@ impl Probes {
     ) -> Result<Response<String>, Infallible> {
         let (code, mut body) = match request.uri().path() {
             "/healthz" => verdict(self.alive().await),
-            "/readyz" => verdict(self.ready().await),
+            "/readyz" => {
+                let ready = self.ready().await;
+                self.log(&ready);
+                verdict(ready)
+            }
             _ => (
                 StatusCode::NOT_FOUND,
                 "there are /healthz and /readyz".to_owned(),
@@ -154,6 +162,15 @@ impl Probes {
             }
         })
         .await
+    }
+
+    fn log(&self, ready: &Result<(), String>) {
+        let was_ready = self.was_ready.swap(ready.is_ok(), Ordering::Relaxed);
+        match ready {
+            Ok(()) if !was_ready => info!("ready"),
+            Err(amiss) if was_ready => warn!("not ready any more: {amiss}"),
+            Ok(()) | Err(_) => {}
+        }
     }
 
     async fn lacks(&self) -> Result<Vec<String>, String> {
