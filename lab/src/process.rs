@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::iter;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -31,18 +32,26 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 /// that shows the command and what it complained about.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let result = command.stdin(Stdio::null()).output();
-    let result = result.with_context(|| format!("cannot start {command:?}"))?;
+    let result = result.with_context(|| format!("cannot start {}", line(command)))?;
     let text = String::from_utf8_lossy(&result.stdout).into_owned();
     if !result.status.success() {
         let complaint = String::from_utf8_lossy(&result.stderr);
         bail!(
-            "{command:?} ended with {}: {}{}",
+            "{} ended with {}: {}{}",
+            line(command),
             result.status,
             text,
             complaint.trim_end()
         );
     }
     Ok(text)
+}
+
+/// The command as one types it.
+pub(crate) fn line(command: &Command) -> String {
+    let words = iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+    words.join(" ")
 }
 
 /// A process in the background, in a process group of its own; killed with its group when dropped.
@@ -64,7 +73,7 @@ impl Process {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("cannot start {command:?}"))?;
+            .with_context(|| format!("cannot start {}", line(command)))?;
         Ok(Self {
             lab: host.lab().clone(),
             name,

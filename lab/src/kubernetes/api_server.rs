@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::kubernetes::etcd::{self, Etcd};
 use crate::kubernetes::{Access, Connection, Request, programs, request};
-use crate::process::{Process, output};
+use crate::process::{Process, line, output};
 use crate::wait;
 
 const PORT: u16 = 6443;
@@ -180,7 +180,7 @@ impl ApiServer {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
-            .with_context(|| format!("cannot start {command:?}"))?;
+            .with_context(|| format!("cannot start {}", line(&command)))?;
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input.as_bytes())?;
         }

@@ -86,6 +86,13 @@ impl Cluster {
             .try_for_each(|node| node.import_image(archive))
     }
 
+    /// Gives an image that every node has another name, for a pod that is to get a new one.
+    pub fn tag_image(&self, name: &str, tag: &str) -> Result<()> {
+        self.nodes
+            .iter()
+            .try_for_each(|node| node.tag_image(name, tag))
+    }
+
     /// Waits until nodes are ready and every namespace has what pods need.
     fn await_ready(&self, names: &[&str]) -> Result<()> {
         wait::until("the nodes to be ready", READY, || {

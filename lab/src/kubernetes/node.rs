@@ -92,10 +92,8 @@ impl Node {
     /// Gives the node the image in an OCI archive, under the name that it has there.
     pub fn import_image(&self, archive: &Path) -> Result<()> {
         let file = File::open(archive).with_context(|| format!("no {}", archive.display()))?;
-        let mut ctr = self.command("ctr")?;
-        ctr.arg("--address").arg(self.socket());
-        ctr.args(["--namespace", "k8s.io", "images", "import", "-"]);
-        let result = ctr.stdin(file).output()?;
+        let mut ctr = self.ctr()?;
+        let result = ctr.args(["images", "import", "-"]).stdin(file).output()?;
         let complaint = String::from_utf8_lossy(&result.stderr);
         ensure!(
             result.status.success(),
@@ -104,6 +102,20 @@ impl Node {
             archive.display()
         );
         Ok(())
+    }
+
+    /// Gives an image that the node has another name.
+    pub(crate) fn tag_image(&self, name: &str, tag: &str) -> Result<()> {
+        output(self.ctr()?.args(["images", "tag", name, tag]))?;
+        Ok(())
+    }
+
+    /// containerd's own client.
+    fn ctr(&self) -> Result<Command> {
+        let mut ctr = self.command("ctr")?;
+        ctr.arg("--address").arg(self.socket());
+        ctr.args(["--namespace", "k8s.io"]);
+        Ok(ctr)
     }
 
     /// Switches it off, as by cutting its power: nobody gets a farewell, and nothing of what ran is
@@ -162,8 +174,7 @@ impl Node {
         let mut process = self.host.spawn("containerd", &mut containerd)?;
         wait::until("containerd to be ready", SOON, || {
             process.ensure_running()?;
-            let mut ctr = self.command("ctr")?;
-            output(ctr.arg("--address").arg(self.socket()).arg("version"))
+            output(self.ctr()?.arg("version"))
         })?;
         self.processes.push(process);
         Ok(())

@@ -20,6 +20,8 @@ fn a_cluster_runs_pods_survives_a_power_failure_and_leaves_nothing() -> Result<(
         cluster
             .api
             .kubectl_stdin(&["create", "--filename", "-"], seed::DEMO)?;
+        cluster.tag_image("localhost/pause:1", "localhost/pause:2")?;
+        cluster.kubectl(&["run", "pause", "--image=localhost/pause:2"])?;
         await_pods(&cluster)?;
         pods_answer_behind_the_service(&cluster)?;
         pods_come_back_after_a_power_failure(&mut cluster)?;

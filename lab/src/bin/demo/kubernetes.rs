@@ -50,8 +50,8 @@ pub(crate) fn walk(lab: &Lab) -> Result<Cluster> {
     router(&cluster).routes()?;
 
     page::step("Requests go to both nodes, and from there to both pods");
-    router(&cluster).requests(&pod_addresses(&cluster)?)?;
     proxy_rules(&cluster)?;
+    router(&cluster).requests(&pod_addresses(&cluster)?)?;
 
     page::step("The service is deleted");
     kubectl(&cluster, "delete -f lab/seed/demo.yaml")?;
@@ -168,17 +168,19 @@ fn pod_addresses(cluster: &Cluster) -> Result<Vec<String>> {
     Ok(addresses.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Shows what kube-proxy made of the service on a node.
+/// Waits until kube-proxy passes on the service on every node, and shows its rule on one.
 fn proxy_rules(cluster: &Cluster) -> Result<()> {
-    let node = cluster.nodes().last().context("no node")?;
-    let rules = node.host().run("nft", ["list", "ruleset"])?;
-    let rules: Vec<_> = rules
-        .lines()
-        .filter(|line| line.contains(seed::VIP))
-        .collect();
-    ensure!(!rules.is_empty(), "kube-proxy has no rule for the service");
-    let prompt = format!("[root@{} ~]#", node.name());
-    let command = format!("nft list ruleset | grep {}", seed::VIP);
-    page::command(&prompt, &command, &rules.join("\n"));
+    for node in cluster.nodes() {
+        let what = format!("kube-proxy on {} to know {}", node.name(), seed::VIP);
+        let rule = wait::until(what, SOON, || {
+            let rules = node.host().run("nft", ["list", "ruleset"])?;
+            let mut lines = rules.lines();
+            let line = lines.find(|line| line.contains(seed::VIP));
+            line.map(str::to_owned).context("it has no rule")
+        })?;
+        let prompt = format!("[root@{} ~]#", node.name());
+        let command = format!("nft list ruleset | grep {}", seed::VIP);
+        page::command(&prompt, &command, rule.trim());
+    }
     Ok(())
 }
