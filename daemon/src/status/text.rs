@@ -25,6 +25,7 @@ pub(super) fn render(status: &Status, all: bool) -> String {
     );
     problems(&mut out, status);
     configuration(&mut out, status);
+    controller(&mut out, status);
     pools(&mut out, &status.pools);
     services(&mut out, status, all);
     neighbors(&mut out, &status.neighbors, all);
@@ -59,6 +60,22 @@ fn configuration(out: &mut String, status: &Status) {
         (None, _) => "none is in force".to_owned(),
     };
     line(out, &format!("  {} {file}: {state}", configuration.object));
+}
+
+fn controller(out: &mut String, status: &Status) {
+    let Some(controller) = &status.controller else {
+        return;
+    };
+    heading(out, "Controller");
+    let text = match (&controller.holder, controller.leads) {
+        (_, true) => match controller.unwritten {
+            0 => "this node gives services their addresses".to_owned(),
+            n => format!("this node gives services their addresses; {n} are still to be written"),
+        },
+        (Some(holder), false) => format!("{holder} gives services their addresses"),
+        (None, false) => "nobody gives services addresses at present".to_owned(),
+    };
+    line(out, &format!("  {text}"));
 }
 
 fn pools(out: &mut String, pools: &[Pool]) {

@@ -31,6 +31,8 @@ use crate::source::Problems;
 use crate::status;
 
 mod publisher;
+#[cfg(test)]
+mod tests;
 
 use publisher::{Difference, Next, Publisher, Wish};
 
@@ -128,7 +130,20 @@ impl Allocation for StatusAllocation {
     }
 
     fn services(&self) -> Vec<(&ServiceKey, ServiceStatus)> {
-        self.controller.services().collect()
+        let services = self.controller.services();
+        let services = services.map(|(key, mut status)| {
+            // What others write may not fit our books yet; it counts.
+            if let (false, Some(service)) = (self.leads, self.services.get(key)) {
+                let pool = self
+                    .stored
+                    .get(key)
+                    .and_then(|stored| stored.pool.as_deref());
+                status.addresses = service.published_addresses().collect();
+                status.pool = pool.map(Into::into);
+            }
+            (key, status)
+        });
+        services.collect()
     }
 
     fn problem(&self) -> Option<&str> {

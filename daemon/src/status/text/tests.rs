@@ -1,5 +1,5 @@
 use super::*;
-use crate::status::{Announced, Configuration, Problems, Service};
+use crate::status::{Announced, Configuration, Controller, Problems, Service};
 
 fn service(name: &str, why: Option<&str>) -> Service {
     Service {
@@ -114,4 +114,24 @@ fn announcing_to_nobody_is_told() {
         false,
     );
     assert!(text.contains("no peer is up to hear it"), "{text}");
+}
+
+#[test]
+fn who_gives_addresses_is_told_where_daemons_take_turns() {
+    let text = |controller: Option<Controller>| {
+        let status = Status {
+            controller,
+            ..Status::default()
+        };
+        render(&status, false)
+    };
+    assert!(!text(None).contains("Controller"));
+    let mut controller = Controller::default();
+    assert!(text(Some(controller.clone())).contains("nobody gives services addresses"));
+    controller.holder = Some("pod_1".into());
+    assert!(text(Some(controller.clone())).contains("pod_1 gives services their addresses"));
+    controller.leads = true;
+    assert!(text(Some(controller.clone())).contains("this node gives services their addresses\n"));
+    controller.unwritten = 2;
+    assert!(text(Some(controller)).contains("2 are still to be written"));
 }

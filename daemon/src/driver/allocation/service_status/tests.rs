@@ -1,0 +1,247 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use carillon_core::address::Family;
+use carillon_core::config::{Config, Pool};
+use carillon_core::node::Node;
+use carillon_core::service::{Families, ServiceFacts, TrafficPolicy};
+use tokio::sync::mpsc;
+
+use super::*;
+
+mod model;
+
+/// The addresses of the pool.
+const ADDRESSES: usize = 4;
+
+fn config() -> Arc<Config> {
+    let pool = Arc::new(Pool {
+        name: "p".into(),
+        backend: "bgp",
+        blocks: vec!["192.0.2.0/30".parse().unwrap()],
+        avoid_buggy_ips: false,
+        auto_assign: true,
+        bgp_advertisements: Vec::new(),
+    });
+    Arc::new(Config {
+        pools: [(pool.name.clone(), pool)].into_iter().collect(),
+        peers: Vec::new(),
+    })
+}
+
+fn key(n: usize) -> ServiceKey {
+    ServiceKey::new("default", &format!("s{n}"))
+}
+
+fn service(n: usize) -> Service {
+    let facts = ServiceFacts {
+        key: key(n),
+        is_load_balancer: true,
+        load_balancer_class: None,
+        families: Ok(Families::One(Family::V4)),
+        address_pool: None,
+        requested: Ok(Vec::new()),
+        sharing_key: None,
+        ports: BTreeSet::new(),
+        external_traffic_policy: TrafficPolicy::Cluster,
+        selector: BTreeMap::new(),
+    };
+    Service::new(facts, [])
+}
+
+/// A Service as an API server has it.
+#[derive(Clone, Debug)]
+struct Object {
+    service: Service,
+    stored: Stored,
+}
+
+/// A daemon, and what it has to say.
+struct Daemon {
+    allocation: StatusAllocation,
+    speaker: Speaker,
+    writes: mpsc::UnboundedReceiver<Write>,
+    notices: mpsc::Receiver<Notice>,
+}
+
+impl Daemon {
+    fn new(seed: u64) -> Self {
+        let (to_write, writes) = mpsc::unbounded_channel();
+        let (to_tell, notices) = mpsc::channel(1000);
+        let outbox = Outbox {
+            writes: to_write,
+            notices: to_tell,
+        };
+        let mut allocation = StatusAllocation::new(None, outbox);
+        allocation.publisher = Publisher::new(Jitter::new(seed));
+        allocation.controller.handle(Input::Config(config()));
+        Self {
+            allocation,
+            speaker: Speaker::new(Node::named("node"), None, &[]),
+            writes,
+            notices,
+        }
+    }
+
+    fn read(&mut self, object: &Object, now: Instant) {
+        let stored = ApiChange::Stored(object.service.key.clone(), object.stored.clone());
+        self.allocation.set(&object.service);
+        self.allocation.take(stored, now);
+    }
+
+    fn decide(&mut self, now: Instant) {
+        self.allocation.decide(&mut self.speaker, now).unwrap();
+    }
+
+    fn take(&mut self, change: ApiChange, now: Instant) {
+        self.allocation.take(change, now);
+        self.decide(now);
+    }
+
+    fn answer(&mut self, write: &Write, outcome: Outcome, now: Instant) {
+        let answer = Answer {
+            service: write.service.clone(),
+            version: write.version.clone(),
+            outcome,
+        };
+        self.take(ApiChange::Answered(answer), now);
+    }
+}
+
+/// An object of this version that publishes this.
+fn object(n: usize, version: u32, addresses: &[&str], pool: Option<&str>) -> Object {
+    let mut service = service(n);
+    let addresses = addresses.iter().map(|text| text.parse().unwrap());
+    service.published = addresses.map(Ingress::Address).collect();
+    let stored = Stored {
+        uid: format!("uid-{n}").into(),
+        resource_version: version.to_string().into(),
+        pool: pool.map(Into::into),
+        ip_modes: Vec::new(),
+    };
+    Object { service, stored }
+}
+
+/// A daemon that has read this, and leads.
+fn leader(objects: &[Object], now: Instant) -> Daemon {
+    let mut daemon = Daemon::new(1);
+    for object in objects {
+        daemon.read(object, now);
+    }
+    daemon.allocation.synced(now);
+    daemon.decide(now);
+    assert!(daemon.writes.try_recv().is_err(), "it does not lead yet");
+    daemon.take(ApiChange::Lead(true), now);
+    daemon
+}
+
+#[test]
+fn a_service_is_written_and_then_told() {
+    let now = Instant::now();
+    let mut daemon = leader(&[object(0, 7, &[], None)], now);
+    let write = daemon.writes.try_recv().unwrap();
+    let address: IpAddr = "192.0.2.0".parse().unwrap();
+    let expected = Write {
+        service: key(0),
+        version: "7".into(),
+        addresses: vec![(address, None)],
+        pool: Some("p".into()),
+    };
+    assert_eq!(write, expected);
+    assert!(daemon.notices.try_recv().is_err());
+    daemon.answer(&write, Outcome::Written, now);
+    let notice = daemon.notices.try_recv().unwrap();
+    assert_eq!(
+        (notice.event.reason, &*notice.uid),
+        ("IPAllocated", "uid-0")
+    );
+    daemon.read(&object(0, 8, &["192.0.2.0"], Some("p")), now);
+    daemon.decide(now);
+    assert!(daemon.writes.try_recv().is_err() && daemon.notices.try_recv().is_err());
+}
+
+#[test]
+fn only_what_differs_is_written_by_a_new_leader() {
+    let now = Instant::now();
+    let mut other_class = object(3, 4, &["203.0.113.1"], Some("theirs"));
+    other_class.service.load_balancer_class = Some("theirs".to_owned());
+    let mut cluster_ip = object(4, 5, &[], Some("p"));
+    cluster_ip.service.is_load_balancer = false;
+    let mut mode = object(5, 6, &["192.0.2.2"], Some("old"));
+    mode.stored.ip_modes = vec![("192.0.2.2".parse().unwrap(), "Proxy".into())];
+    let objects = [
+        object(1, 2, &["192.0.2.1"], Some("p")),
+        object(2, 3, &["203.0.113.7"], Some("p")),
+        other_class,
+        cluster_ip,
+        mode,
+    ];
+    let mut daemon = leader(&objects, now);
+    let mut writes = Vec::new();
+    while let Ok(write) = daemon.writes.try_recv() {
+        let patch = write.patch();
+        writes.push((
+            write.service,
+            patch["status"].to_string(),
+            patch["metadata"].to_string(),
+        ));
+    }
+    writes.sort();
+    let meta = |version: u32, pool: &str| {
+        let pools = format!("{{\"metallb.io/ip-allocated-from-pool\":{pool}}}");
+        format!("{{\"annotations\":{pools},\"resourceVersion\":\"{version}\"}}")
+    };
+    let status = |ingress: &str| format!("{{\"loadBalancer\":{{\"ingress\":{ingress}}}}}");
+    let expected = [
+        (key(2), status("[{\"ip\":\"192.0.2.0\"}]"), meta(3, "\"p\"")),
+        (key(4), status("null"), meta(5, "null")),
+        (
+            key(5),
+            status("[{\"ip\":\"192.0.2.2\",\"ipMode\":\"Proxy\"}]"),
+            meta(6, "\"p\""),
+        ),
+    ];
+    assert_eq!(writes, expected);
+}
+
+#[test]
+fn a_status_that_cannot_be_written_is_a_problem_until_it_is() {
+    let now = Instant::now();
+    let mut daemon = leader(&[object(0, 1, &[], None), object(1, 2, &[], None)], now);
+    for _ in 0..2 {
+        let write = daemon.writes.try_recv().unwrap();
+        daemon.answer(&write, Outcome::Refused("forbidden".to_owned()), now);
+    }
+    let problem = daemon.allocation.problem().unwrap().to_owned();
+    assert!(
+        problem.contains(" and of one other service: forbidden"),
+        "{problem}"
+    );
+    assert_eq!(daemon.allocation.role().unwrap().unwritten, 2);
+    while let Some(now) = daemon.allocation.due() {
+        daemon.decide(now);
+        while let Ok(write) = daemon.writes.try_recv() {
+            let version = write.version.parse::<u32>().unwrap();
+            let address = write.addresses[0].0.to_string();
+            daemon.answer(&write, Outcome::Written, now);
+            let n = usize::from(version == 2);
+            daemon.read(&object(n, version + 2, &[&address], Some("p")), now);
+            daemon.decide(now);
+        }
+    }
+    assert_eq!(daemon.allocation.problem(), None);
+    assert_eq!(daemon.allocation.role().unwrap().unwritten, 0);
+}
+
+#[test]
+fn without_the_lead_nothing_is_written_or_told() {
+    let now = Instant::now();
+    let mut daemon = leader(&[object(0, 1, &[], None)], now);
+    let write = daemon.writes.try_recv().unwrap();
+    daemon.take(ApiChange::Lead(false), now);
+    daemon.answer(&write, Outcome::Written, now);
+    daemon.read(&object(1, 2, &[], None), now);
+    daemon.decide(now + Duration::from_secs(3600));
+    assert!(daemon.writes.try_recv().is_err() && daemon.notices.try_recv().is_err());
+    assert_eq!(daemon.allocation.due(), None);
+}
