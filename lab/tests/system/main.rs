@@ -22,6 +22,7 @@ mod objects;
 mod outages;
 
 mod policy;
+mod probes;
 mod reconfigure;
 mod seed;
 mod transport;
