@@ -78,7 +78,7 @@ pub struct ServiceFacts {
     pub ports: BTreeSet<Port>,
     /// `spec.externalTrafficPolicy`.
     pub external_traffic_policy: TrafficPolicy,
-    /// `spec.selector`.
+    /// `spec.selector`, which matters (and is known) only with a sharing key.
     pub selector: BTreeMap<String, String>,
 }
 

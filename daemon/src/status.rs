@@ -42,7 +42,7 @@ pub(crate) struct Status {
 pub(crate) struct Problems {
     /// Why the newest configuration is not in force.
     pub(crate) configuration: Vec<String>,
-    /// What in the files is not understood.
+    /// What in the files or the cluster cannot be read or is not understood.
     pub(crate) files: Vec<String>,
     /// All else.
     pub(crate) other: Vec<String>,
@@ -62,7 +62,7 @@ impl Problems {
 pub(crate) struct Configuration {
     /// The ConfigMap.
     pub(crate) object: String,
-    /// The file in which its newest version is.
+    /// The file in which its newest version is; in a cluster the ConfigMap itself.
     pub(crate) file: Option<String>,
     /// How long ago the version in force was accepted; absent while none is in force.
     pub(crate) accepted_seconds_ago: Option<f64>,

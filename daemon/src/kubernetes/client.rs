@@ -19,6 +19,9 @@ use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::{BoxError, ServiceExt as _};
 
+#[cfg(test)]
+mod tests;
+
 /// How long it may take to connect; a host that is back is then found soon.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection may be silent before the kernel asks whether the host is still there.
@@ -42,9 +45,6 @@ pub(crate) struct Cluster {
     pub(crate) client: kube::Client,
     /// The API server, `https://192.0.2.1:6443`.
     pub(crate) server: String,
-    #[expect(dead_code, reason = "for the task that holds the Lease")]
-    /// The namespace of the service account, or of the context.
-    pub(crate) namespace: String,
 }
 
 /// Finds the way to a cluster, without going it.
@@ -56,12 +56,10 @@ pub(crate) async fn connect(access: &Access) -> Result<Cluster> {
     let (config, own_proxy) = configuration(access).await?;
     let proxy = own_proxy.or_else(|| proxy_of_environment(&config.cluster_url));
     let server = config.cluster_url.to_string();
-    let namespace = config.default_namespace.trim().to_owned();
     let client = build(&config, proxy).context("cannot make a client for the API server")?;
     Ok(Cluster {
         client,
         server: server.trim_end_matches('/').to_owned(),
-        namespace,
     })
 }
 
@@ -180,7 +178,7 @@ where
         .pool_timer(TokioTimer::new())
         .build::<_, Body>(connector)
         .map_err(BoxError::from);
-    let builder = ClientBuilder::new(http, config.default_namespace.trim())
+    let builder = ClientBuilder::new(http, config.default_namespace.clone())
         .with_layer(&config.extra_headers_layer()?);
     let base = config.base_uri_layer();
     Ok(match config.auth_layer()? {

@@ -124,6 +124,8 @@ impl ServiceObject {
         }
         let asked = requested.as_deref().unwrap_or_default();
         let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
+        // To all others it does not matter, and there may be many.
+        let shares = sharing_key.as_ref().is_some_and(|key| !key.is_empty());
         let facts = ServiceFacts {
             key: key.clone(),
             is_load_balancer: is_load_balancer.unwrap_or_default(),
@@ -134,7 +136,11 @@ impl ServiceObject {
             sharing_key,
             ports,
             external_traffic_policy: external_traffic_policy.unwrap_or_default(),
-            selector: self.spec.selector,
+            selector: if shares {
+                self.spec.selector
+            } else {
+                BTreeMap::new()
+            },
         };
         let ingress = self.status.load_balancer.ingress.into_iter().map(ingress);
         Ok(Service::new(facts, ingress))

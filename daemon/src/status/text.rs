@@ -46,8 +46,9 @@ fn configuration(out: &mut String, status: &Status) {
     let configuration = &status.configuration;
     heading(out, "Configuration");
     let file = match &configuration.file {
-        Some(file) => format!("in {file}"),
-        None => "not found".to_owned(),
+        Some(file) if *file == configuration.object => String::new(),
+        Some(file) => format!(" in {file}"),
+        None => " not found".to_owned(),
     };
     let state = match (configuration.accepted_seconds_ago, configuration.up_to_date) {
         (Some(age), true) => format!("accepted {} ago", duration(age)),
@@ -59,7 +60,7 @@ fn configuration(out: &mut String, status: &Status) {
         }
         (None, _) => "none is in force".to_owned(),
     };
-    line(out, &format!("  {} {file}: {state}", configuration.object));
+    line(out, &format!("  {}{file}: {state}", configuration.object));
 }
 
 fn controller(out: &mut String, status: &Status) {

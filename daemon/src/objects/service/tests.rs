@@ -105,6 +105,7 @@ status:
     );
     assert_eq!(service.external_traffic_policy, TrafficPolicy::Local);
     assert_eq!(service.sharing_key.as_deref(), Some("k"));
+    assert_eq!(service.selector["env"], "test");
     assert_eq!(
         *service.published,
         [
