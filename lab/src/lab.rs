@@ -151,7 +151,8 @@ impl Lab {
         text
     }
 
-    /// Copies every log, those of pods too, to where they outlive the lab; returns the directory.
+    /// Copies every log, those of pods too, to where they outlive the lab; returns the directory,
+    /// which is not there when there are none.
     pub fn save_logs(&self) -> Result<PathBuf> {
         let saved = env::temp_dir().join("carillon-lab-logs").join(self.id());
         copy_logs(self.dir(), &saved)?;
@@ -162,7 +163,8 @@ impl Lab {
     fn report(&self) {
         eprint!("{}", self.logs());
         match self.save_logs() {
-            Ok(saved) => eprintln!("--- all logs are in {}", saved.display()),
+            Ok(saved) if saved.exists() => eprintln!("--- all logs are in {}", saved.display()),
+            Ok(_) => {}
             Err(error) => eprintln!("--- the logs could not be saved: {error:#}"),
         }
     }

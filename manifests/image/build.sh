@@ -33,12 +33,15 @@ CARILLON_REVISION=$revision cargo build --release --package carillon --target "$
 rm -rf "$out/context"
 mkdir -p "$out/context"
 cp "target/$target/release/carillon" "$out/context/"
+# buildah makes a directory for networks, and would do so in /etc.
+printf '[network]\nnetwork_config_dir = "%s"\n' "$out/run/network" >"$out/containers.conf"
+export CONTAINERS_CONF="$out/containers.conf"
 buildah() {
     command buildah --root "$out/storage" --runroot "$out/run" --storage-driver vfs "$@"
 }
 clean() {
     buildah rmi --all --force >/dev/null 2>&1 || true
-    rm -rf "$out/storage" "$out/run" "$out/context"
+    rm -rf "$out/storage" "$out/run" "$out/context" "$out/containers.conf"
 }
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
