@@ -1,6 +1,9 @@
-//! What holds a pod's namespaces: does nothing, for ever. containerd ends it with SIGKILL.
+//! What holds a pod's namespaces: does nothing until it is asked to end.
+
+mod end;
 
 fn main() {
+    end::on_sigterm();
     loop {
         std::thread::park();
     }

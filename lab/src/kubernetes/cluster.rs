@@ -1,6 +1,7 @@
 //! A cluster with nodes that run pods.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -84,6 +85,16 @@ impl Cluster {
         self.nodes
             .iter()
             .try_for_each(|node| node.import_image(archive))
+    }
+
+    /// Gives every node the image of Carillon under a name: the one that `make image` builds, with
+    /// the [`binary`](crate::binary) under test.
+    pub fn import_carillon(&self, name: &str) -> Result<()> {
+        let directory = self.router.file("image");
+        let archive = image::carillon(&directory, name)?;
+        self.import_image(&archive)?;
+        fs::remove_dir_all(&directory)?;
+        Ok(())
     }
 
     /// Gives an image that every node has another name, for a pod that is to get a new one.

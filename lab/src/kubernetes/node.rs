@@ -131,6 +131,19 @@ impl Node {
         Ok(())
     }
 
+    /// Shuts it down, as its operator does: asks every process to end, waits until those of the pods
+    /// have, and switches it off.
+    pub fn shut_down(&mut self) -> Result<()> {
+        output(self.command("kill")?.args(["-TERM", "--", "-1"]))?;
+        wait::until("the pods to end", SOON, || {
+            let list = "cat $(find /sys/fs/cgroup -name cgroup.procs)";
+            let left = output(self.command("sh")?.args(["-c", list]))?;
+            ensure!(left.is_empty(), "processes {}", left.replace('\n', " "));
+            Ok(())
+        })?;
+        self.stop()
+    }
+
     /// Switches it on again after [`Node::stop`], and waits until its kubelet is healthy.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.processes.is_empty(), "{} is on", self.name());

@@ -6,3 +6,4 @@ mod controller;
 mod manifests;
 mod site;
 mod source;
+mod walkthrough;

@@ -1,0 +1,180 @@
+//! The walk-through on the whole cluster, and what its operators do next.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use carillon_lab::kubernetes::Cluster;
+use carillon_lab::{Family, Process, ip, net, seed, test, wait};
+
+const SOON: Duration = Duration::from_secs(60);
+const NAMESPACE: &str = include_str!("../../../manifests/namespace.yaml");
+const CARILLON: &str = include_str!("../../../manifests/carillon.yaml");
+
+/// A service that is created later, and the address that it gets.
+const LATER: &str = "{apiVersion: v1, kind: Service, metadata: {name: later}, spec: {\
+    type: LoadBalancer, selector: {env: test}, ports: [{port: 80}]}}";
+const LATER_VIP: &str = "198.51.100.2";
+
+/// Longer than a Lease, a session and the patience of whatever depends on the API server.
+const OUTAGE: Duration = Duration::from_secs(120);
+
+#[test]
+fn the_service_of_the_walk_through_outlives_what_operators_do() {
+    test(|lab| {
+        let mut cluster = Cluster::start(lab)?;
+        install(&cluster)?;
+        both_pods_answer(&cluster)?;
+
+        let monitor = Monitor::start(&cluster)?;
+        a_new_version_rolls_out(&cluster)?;
+        monitor.saw_no_withdrawal()?;
+        a_node_is_drained_and_rebooted(&mut cluster)?;
+        monitor.saw_no_withdrawal()?;
+        cluster.api.stop()?;
+        thread::sleep(OUTAGE);
+        monitor.saw_no_withdrawal()?;
+        cluster.api.start_again()?;
+        create(&cluster, LATER)?;
+        await_gateways(&cluster, LATER_VIP, &["master-0", "worker-0"])?;
+        nothing_was_restarted(&cluster)?;
+
+        kubectl(&cluster, "delete service demo")?;
+        await_gateways(&cluster, seed::VIP, &[])?;
+        ensure!(monitor.withdrawals()? == 1, "the monitor sees nothing");
+        Ok(())
+    });
+}
+
+/// As in the walk-through, to the last step: the address at the router.
+fn install(cluster: &Cluster) -> Result<()> {
+    let (_, image) = CARILLON.split_once("image: ").unwrap_or_default();
+    let image = image.lines().next().unwrap_or_default();
+    cluster.import_carillon(image)?;
+    cluster.tag_image(image, "localhost/carillon:next")?;
+    cluster.frr.configure(seed::ROUTER_CONFIG)?;
+    for objects in [NAMESPACE, CARILLON, seed::CONFIG_MAP, seed::DEMO] {
+        create(cluster, objects)?;
+    }
+    await_rollout(cluster)?;
+    await_gateways(cluster, seed::VIP, &["master-0", "worker-0"])?;
+    let address = "get service demo --output jsonpath={.status.loadBalancer.ingress[*].ip}";
+    let address = kubectl(cluster, address)?;
+    ensure!(address == seed::VIP, "the service has {address:?}");
+    let events = kubectl(cluster, "events --for service/demo")?;
+    ensure!(events.contains("IPAllocated"), "{events}");
+    Ok(())
+}
+
+fn both_pods_answer(cluster: &Cluster) -> Result<()> {
+    let mut answered = BTreeSet::new();
+    wait::until("an answer from both pods", SOON, || {
+        let curl = ["-sS", "--max-time", "1", seed::VIP];
+        answered.insert(cluster.router.run("curl", curl)?);
+        let pods = seed::NODES.map(|node| node.pod);
+        let of = |pod: &&str| answered.iter().any(|answer| answer.contains(*pod));
+        ensure!(pods.iter().all(of), "{answered:?}");
+        Ok(())
+    })
+}
+
+fn a_new_version_rolls_out(cluster: &Cluster) -> Result<()> {
+    let set = "set image daemonset/speaker speaker=localhost/carillon:next -n metallb-system";
+    kubectl(cluster, set)?;
+    await_rollout(cluster)?;
+    let images = speakers(cluster, "{.spec.containers[0].image}")?;
+    ensure!(images == ["localhost/carillon:next"; 2], "{images:?}");
+    await_gateways(cluster, seed::VIP, &["master-0", "worker-0"])
+}
+
+fn a_node_is_drained_and_rebooted(cluster: &mut Cluster) -> Result<()> {
+    kubectl(cluster, "drain worker-0 --ignore-daemonsets --force")?;
+    cluster.node("worker-0")?.shut_down()?;
+    await_gateways(cluster, seed::VIP, &["master-0"])?;
+    cluster.node("worker-0")?.start()?;
+    kubectl(cluster, "uncordon worker-0")?;
+    await_gateways(cluster, seed::VIP, &["master-0", "worker-0"])?;
+    await_rollout(cluster)
+}
+
+/// No daemon ended by itself: the only one that was started twice is that of the node that was.
+fn nothing_was_restarted(cluster: &Cluster) -> Result<()> {
+    let restarts = "{.spec.nodeName}={.status.containerStatuses[0].restartCount}";
+    let restarts = speakers(cluster, restarts)?;
+    ensure!(restarts == ["master-0=0", "worker-0=1"], "{restarts:?}");
+    Ok(())
+}
+
+fn create(cluster: &Cluster, yaml: &str) -> Result<()> {
+    cluster
+        .api
+        .kubectl_stdin(&["create", "--filename", "-"], yaml)?;
+    Ok(())
+}
+
+fn await_rollout(cluster: &Cluster) -> Result<()> {
+    let status = "rollout status daemonset/speaker -n metallb-system --timeout 60s";
+    kubectl(cluster, status)?;
+    Ok(())
+}
+
+/// What kubectl prints for a line of words.
+fn kubectl(cluster: &Cluster, line: &str) -> Result<String> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    cluster.kubectl(&words)
+}
+
+/// A fact of each of Carillon's pods, in order.
+fn speakers(cluster: &Cluster, fact: &str) -> Result<Vec<String>> {
+    let each = format!("jsonpath={{range .items[*]}}{fact} {{end}}");
+    let of = [
+        "--namespace",
+        "metallb-system",
+        "--selector",
+        "component=speaker",
+    ];
+    let facts = cluster.kubectl(&[&["get", "pods", "--output", &each], &of[..]].concat())?;
+    let mut facts: Vec<_> = facts.split_whitespace().map(str::to_owned).collect();
+    facts.sort();
+    Ok(facts)
+}
+
+/// Waits until the router's kernel has the route to an address over exactly these nodes.
+fn await_gateways(cluster: &Cluster, vip: &str, nodes: &[&str]) -> Result<()> {
+    let nodes = seed::NODES.iter().filter(|node| nodes.contains(&node.name));
+    let gateways: BTreeSet<_> = nodes.map(|node| ip(node.address)).collect();
+    wait::until(format!("{vip} over {gateways:?}"), SOON, || {
+        let mut routes = cluster.router.routes(Family::V4)?;
+        let seen = routes
+            .remove(&net(&format!("{vip}/32")))
+            .unwrap_or_default();
+        ensure!(seen == gateways, "it goes over {seen:?}");
+        Ok(())
+    })
+}
+
+/// Sees every change of the router's routes.
+struct Monitor(Process);
+
+impl Monitor {
+    fn start(cluster: &Cluster) -> Result<Self> {
+        let mut command = cluster.router.command("ip");
+        let monitor = cluster
+            .router
+            .spawn("monitor", command.args(["monitor", "route"]))?;
+        Ok(Self(monitor))
+    }
+
+    /// How often the service had no route any more.
+    fn withdrawals(&self) -> Result<usize> {
+        let log = self.0.log()?;
+        let withdrawn = |line: &&str| line.starts_with("Deleted") && line.contains(seed::VIP);
+        Ok(log.lines().filter(withdrawn).count())
+    }
+
+    fn saw_no_withdrawal(&self) -> Result<()> {
+        ensure!(self.withdrawals()? == 0, "{}", self.0.log()?);
+        Ok(())
+    }
+}
