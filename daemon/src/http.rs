@@ -1,16 +1,16 @@
 //! The probes of Kubernetes over HTTP: `/healthz`, whether the driver is alive, and `/readyz`,
 //! whether this daemon does its work. The body says what is amiss.
 //!
-//! Ready means that everything has been read, that the newest configuration is in force, and that
-//! once since the start every neighbour had been told everything. A rolling update that waits for
-//! it never takes a route away on two nodes at a time. Neighbours that stay away hold it up for
-//! [`PATIENCE`] only, and neighbours that are lost later do not matter.
+//! Ready means that everything has been read, that a configuration is in force, and that once since
+//! the start every neighbour had been told everything. A rolling update that waits for it never
+//! takes a route away on two nodes at a time. Neighbours that stay away hold it up for [`PATIENCE`]
+//! only. What is lost or refused later does not matter: a rolling update replaces the pods that are
+//! not ready first, and all of them at once.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -105,8 +105,6 @@ struct Probes {
     since: OnceLock<Instant>,
     /// All neighbours had been told everything, or time was up.
     announced: OnceLock<()>,
-    /// What was answered last, for the log: kubelets tell nobody what the body says.
-    was_ready: AtomicBool,
 }
 
 impl Probes {
@@ -115,7 +113,6 @@ impl Probes {
             driver,
             since: OnceLock::new(),
             announced: OnceLock::new(),
-            was_ready: AtomicBool::new(false),
         }
     }
 
@@ -125,11 +122,7 @@ impl Probes {
     ) -> Result<Response<String>, Infallible> {
         let (code, mut body) = match request.uri().path() {
             "/healthz" => verdict(self.alive().await),
-            "/readyz" => {
-                let ready = self.ready().await;
-                self.log(&ready);
-                verdict(ready)
-            }
+            "/readyz" => verdict(self.ready().await),
             _ => (
                 StatusCode::NOT_FOUND,
                 "there are /healthz and /readyz".to_owned(),
@@ -164,15 +157,6 @@ impl Probes {
         .await
     }
 
-    fn log(&self, ready: &Result<(), String>) {
-        let was_ready = self.was_ready.swap(ready.is_ok(), Ordering::Relaxed);
-        match ready {
-            Ok(()) if !was_ready => info!("ready"),
-            Err(amiss) if was_ready => warn!("not ready any more: {amiss}"),
-            Ok(()) | Err(_) => {}
-        }
-    }
-
     async fn lacks(&self) -> Result<Vec<String>, String> {
         let lacks = self.driver.lacks().await;
         lacks.map_err(|stopping| stopping.to_string())
@@ -190,8 +174,9 @@ impl Probes {
         }
         if self.announced.set(()).is_ok() {
             for neighbor in untold {
-                warn!("ready all the same: {neighbor}");
+                warn!("not waited for: {neighbor}");
             }
+            info!("ready: services are announced");
         }
         Ok(Vec::new())
     }

@@ -69,8 +69,9 @@ impl Driver {
         }
     }
 
-    /// Why this daemon cannot do its work yet: something has not been read, or the newest
-    /// configuration is not in force.
+    /// Why this daemon cannot do its work yet: something has not been read, or no configuration is
+    /// in force. One that is refused while an older one is in force does not matter: this daemon
+    /// goes on as before.
     pub(super) fn lacks(&self) -> Vec<String> {
         if !self.synced {
             let source = self.config.source();
@@ -78,16 +79,15 @@ impl Driver {
             lacks.extend(self.problems.unreachable.iter().cloned());
             return lacks;
         }
+        if self.config.in_force.is_some() {
+            return Vec::new();
+        }
         let mut lacks = self.problems().configuration;
-        let misread = self.problems.objects.iter().filter(|problem| {
-            let file = Some(&problem.file);
-            let object = problem.object.as_ref();
-            object.map_or(file == self.config.file.as_ref(), |key| {
-                key == self.config.key()
-            })
-        });
+        let key = Some(self.config.key());
+        let misread = self.problems.objects.iter();
+        let misread = misread.filter(|problem| problem.object.as_ref() == key);
         lacks.extend(misread.map(ToString::to_string));
-        if lacks.is_empty() && self.config.in_force.is_none() {
+        if lacks.is_empty() {
             lacks.push("no configuration is in force yet".to_owned());
         }
         lacks
