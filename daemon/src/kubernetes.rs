@@ -75,6 +75,8 @@ pub(crate) struct Stored {
     pub(crate) pool: Option<Box<str>>,
     /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
     pub(crate) ip_modes: Vec<(IpAddr, Box<str>)>,
+    /// The annotations that should be written with today's prefix.
+    pub(crate) deprecated: Box<[Box<str>]>,
 }
 
 /// What is followed in a cluster.

@@ -26,6 +26,8 @@ pub(crate) use document::{Parsed, parse};
 pub(crate) use json::{ApiObject, Unreadable, read, read_key, read_version};
 #[cfg(feature = "kubernetes")]
 pub(crate) use names::Names;
+#[cfg(feature = "kubernetes")]
+pub(crate) use service::ALLOCATED_FROM;
 
 /// The kinds that Carillon reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -172,12 +172,10 @@ impl Lease {
         match (flight, answer) {
             (Some(Flight::Read), Answer::Is(stored)) => {
                 self.must_read = false;
-                if !self.knows(stored.as_ref()) {
-                    self.observe(stored, now);
-                } else if self.was_refused {
-                    self.next = Some(now + RETRY + self.jitter.below(SPREAD));
-                } else {
-                    self.plan(now);
+                self.observe(stored, now);
+                self.plan(now);
+                if self.was_refused {
+                    self.try_later(now);
                 }
             }
             (Some(Flight::Write(sent)), Answer::Is(Some(stored))) => {
@@ -200,11 +198,9 @@ impl Lease {
                 }
                 // Who leaves must know whether there is anything to give back.
                 self.must_read |= self.ours.is_none() && matches!(self.state, State::Leaving);
-                self.next = Some(now + RETRY + self.jitter.below(SPREAD));
+                self.try_later(now);
             }
-            (Some(Flight::Read), Answer::Conflict | Answer::Failed) => {
-                self.next = Some(now + RETRY + self.jitter.below(SPREAD));
-            }
+            (Some(Flight::Read), Answer::Conflict | Answer::Failed) => self.try_later(now),
             (None, _) => {}
         }
     }
@@ -224,8 +220,14 @@ impl Lease {
             self.flight = Some(Flight::Read);
             return Some(Request::Read);
         }
+        let is_free =
+            self.ours.is_some() || (self.known.as_ref()).is_some_and(|known| known.free_at <= now);
         let record = match self.state {
-            State::Following => self.record(None, wall),
+            State::Following if is_free => self.record(None, wall),
+            State::Following => {
+                self.plan(now);
+                return None;
+            }
             State::Holding(_) => self.record(self.ours.as_ref(), wall),
             State::Leaving if self.ours.is_some() => self.empty_record(wall),
             State::Leaving | State::Released => {
@@ -348,6 +350,13 @@ impl Lease {
             }
             State::Released => None,
         };
+    }
+
+    /// The same, but not soon: something has failed.
+    fn try_later(&mut self, now: Instant) {
+        self.plan(now);
+        let soonest = now + RETRY + self.jitter.below(SPREAD);
+        self.next = Some(self.next.map_or(soonest, |next| next.max(soonest)));
     }
 
     fn version(&self) -> Option<&str> {

@@ -8,8 +8,7 @@ use carillon_core::service::ServiceKey;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-/// The annotation that names the pool of a Service's addresses (behaviour reference 3.1).
-pub(crate) const POOL: &str = "metallb.io/ip-allocated-from-pool";
+use crate::objects::ALLOCATED_FROM;
 
 /// How many statuses are written at a time: enough to keep an API server of two cores busy.
 pub(crate) const AT_ONCE: usize = 16;
@@ -32,7 +31,7 @@ pub(crate) struct Write {
     pub(crate) version: Box<str>,
     /// `status.loadBalancer.ingress`: each `ip`, and its `ipMode` if that is to stay.
     pub(crate) addresses: Vec<(IpAddr, Option<Box<str>>)>,
-    /// The annotation [`POOL`]; `None` to remove it.
+    /// The annotation [`ALLOCATED_FROM`]; `None` to remove it.
     pub(crate) pool: Option<Arc<str>>,
 }
 
@@ -48,7 +47,7 @@ impl Write {
         json!({
             "metadata": {
                 "resourceVersion": self.version,
-                "annotations": {POOL: self.pool},
+                "annotations": {ALLOCATED_FROM: self.pool},
             },
             "status": {"loadBalancer": {"ingress": ingress}},
         })

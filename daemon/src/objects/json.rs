@@ -72,6 +72,7 @@ pub(crate) fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
                 resource_version: version.clone(),
                 pool: published.pool,
                 ip_modes: published.ip_modes,
+                deprecated: published.deprecated,
             });
             Ok(ApiObject {
                 key,

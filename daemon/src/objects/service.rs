@@ -19,6 +19,9 @@ mod tests;
 /// The annotation that names the pool of a Service's addresses.
 #[cfg(feature = "kubernetes")]
 pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
+/// How annotations begin that are still read, and should be written otherwise.
+#[cfg(feature = "kubernetes")]
+const DEPRECATED: &str = "metallb.universe.tf";
 
 /// What is published about a Service's addresses.
 #[cfg(feature = "kubernetes")]
@@ -27,6 +30,8 @@ pub(super) struct Published {
     pub(super) pool: Option<Box<str>>,
     /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
     pub(super) ip_modes: Vec<(IpAddr, Box<str>)>,
+    /// The annotations with the prefix of old.
+    pub(super) deprecated: Box<[Box<str>]>,
 }
 
 /// A Service as Kubernetes writes it.
@@ -95,9 +100,12 @@ impl ServiceObject {
         };
         let ingress = self.status.load_balancer.ingress.iter();
         let pool = self.metadata.annotations.get(ALLOCATED_FROM);
+        let annotations = self.metadata.annotations.keys();
+        let deprecated = annotations.filter(|key| key.starts_with(DEPRECATED));
         Published {
             pool: pool.map(|pool| pool.as_str().into()),
             ip_modes: ingress.filter_map(ip_mode).collect(),
+            deprecated: deprecated.map(|key| key.as_str().into()).collect(),
         }
     }
 }

@@ -184,6 +184,14 @@ fn a_service_that_is_none_any_more_gives_its_address_to_one_who_waits() {
         patch(api, "first", json!({"spec": {"type": "ClusterIP"}}))?;
         await_published(api, "second", &["198.51.100.7"], Some("pool"))?;
         await_published(api, "first", &[], None)?;
+        // Of another's class it is none of ours, and has no address of ours.
+        let class = "example.com/other";
+        patch(
+            api,
+            "first",
+            json!({"spec": {"type": "LoadBalancer", "loadBalancerClass": class}}),
+        )?;
+        patch(api, "first", json!({"spec": {"type": "ClusterIP"}}))?;
         // And back: it waits now.
         patch(api, "first", json!({"spec": {"type": "LoadBalancer"}}))?;
         await_event(api, "first", "AllocationFailed")?;
@@ -292,6 +300,35 @@ fn a_configuration_that_moves_a_pool_renames_it_in_the_annotation() {
         configure(&text.replace("name: pool", "name: renamed"))?;
         await_published(api, "web", &["198.51.100.0"], Some("renamed"))?;
         await_published(api, "meanwhile", &["198.51.100.1"], Some("renamed"))?;
+        Ok(())
+    });
+}
+
+#[test]
+fn services_that_change_all_the_time_are_written_once() {
+    test(|lab| {
+        let (site, _node) = led(lab)?;
+        let api = &site.api;
+        let names: Vec<_> = (0..50).map(|n| format!("busy-{n}")).collect();
+        let before = version(api)?;
+        for name in &names {
+            create(api, service(name))?;
+            patch(api, name, json!({"metadata": {"labels": {"step": "1"}}}))?;
+            patch(api, name, json!({"metadata": {"labels": {"step": "2"}}}))?;
+        }
+        let mut addresses = BTreeSet::new();
+        for name in &names {
+            wait::until(format!("{name} to have an address"), SOON, || {
+                let service = api.get(&format!("{SERVICES}/{name}"))?;
+                let address = published(&service).0.first().map(ToString::to_string);
+                addresses.insert(address.context("none")?);
+                Ok(())
+            })?;
+        }
+        ensure!(addresses.len() == names.len(), "{addresses:?}");
+        let writes = writes_since(api, SERVICES, &before)?;
+        let many = writes.iter().find(|(_, writes)| **writes != 4);
+        ensure!(many.is_none(), "{many:?}");
         Ok(())
     });
 }

@@ -202,7 +202,11 @@ impl StatusAllocation {
     fn answered(&mut self, answer: Answer, now: Instant) {
         let service = &answer.service;
         match &answer.outcome {
-            Outcome::Written => self.tell(&answer.service.clone()),
+            Outcome::Written => {
+                let service = service.clone();
+                self.tell(&service);
+                self.tell_deprecated(&service);
+            }
             Outcome::Conflict | Outcome::Gone | Outcome::Withheld => {
                 debug!(%service, outcome = ?answer.outcome, "status not written");
             }
@@ -289,6 +293,19 @@ impl StatusAllocation {
             if self.outbox.notices.try_send(notice).is_err() {
                 debug!(%service, "too many Events at once: one is lost");
             }
+        }
+    }
+
+    /// Tells of annotations that should be written otherwise (behaviour reference 3.1).
+    fn tell_deprecated(&self, service: &ServiceKey) {
+        let stored = self.stored.get(service).into_iter();
+        for annotation in stored.flat_map(|stored| &stored.deprecated) {
+            let event = Event {
+                severity: Severity::Warning,
+                reason: "deprecatedAnnotation",
+                message: format!("Service uses deprecated annotation {annotation}"),
+            };
+            self.notify(service, event);
         }
     }
 

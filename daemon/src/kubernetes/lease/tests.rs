@@ -292,3 +292,24 @@ fn one_who_leaves_does_not_give_back_what_another_holds() {
     assert_eq!(lease.poll(now + LONGEST, wall(9)), None);
     assert!(lease.is_released());
 }
+
+#[test]
+fn one_who_came_too_late_waits_although_the_watch_was_faster_than_the_answer() {
+    let start = Instant::now();
+    for is_lost in [false, true] {
+        let (mut lease, mut now) = (knowing(None, start), start);
+        next_write(&mut lease, &mut now);
+        let other = stored("1", &of("other"));
+        lease.seen(Some(other.clone()), now);
+        let seen = now;
+        if is_lost {
+            lease.answered(Answer::Failed, now);
+        } else {
+            lease.answered(Answer::Conflict, now);
+            assert_eq!(next(&mut lease, &mut now), Request::Read);
+            lease.answered(Answer::Is(Some(other)), now);
+        }
+        next_write(&mut lease, &mut now);
+        assert!(now >= seen + DURATION);
+    }
+}

@@ -11,7 +11,10 @@ const SERVICE: &str = r#"{
     "metadata": {
         "name": "web", "namespace": "shop", "uid": "u-1", "resourceVersion": "41",
         "creationTimestamp": "2026-11-24T03:04:05Z",
-        "annotations": {"metallb.io/ip-allocated-from-pool": "gold", "a": "{\"b\":\"\u00e9\"}"},
+        "annotations": {
+            "metallb.io/ip-allocated-from-pool": "gold", "a": "{\"b\":\"\u00e9\"}",
+            "metallb.universe.tf/address-pool": "gold"
+        },
         "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:ports": {}}}}]
     },
     "spec": {
@@ -41,6 +44,7 @@ fn a_service_is_read_with_how_it_is_stored() {
         resource_version: "41".into(),
         pool: Some("gold".into()),
         ip_modes: vec![("198.51.100.7".parse().unwrap(), "VIP".into())],
+        deprecated: ["metallb.universe.tf/address-pool".into()].into(),
     };
     assert_eq!(read.stored, Some(stored));
 }

@@ -91,3 +91,56 @@ fn while_the_api_server_is_away_nobody_leads_and_everything_is_announced() {
         site.await_table(table)
     });
 }
+
+#[test]
+fn an_api_server_that_stalls_costs_nothing_but_time() {
+    test(|lab| {
+        let (site, nodes) = two(lab)?;
+        create(&site.api, service("web"))?;
+        await_published(&site.api, "web", &["198.51.100.0"], Some("pool"))?;
+        let before = version(&site.api)?;
+        let requests: Vec<_> = (0..100)
+            .map(|n| Request::create(SERVICES, service(&format!("many-{n}"))))
+            .collect();
+        site.api.send_all(&requests)?;
+        // In the middle of what it does; longer than a turn lasts.
+        site.api.freeze()?;
+        for node in &nodes {
+            await_status(node, &["\"leads\":false"])?;
+        }
+        site.api.thaw()?;
+        for n in 0..100 {
+            let name = format!("many-{n}");
+            wait::until(format!("{name} to have an address"), SOON, || {
+                let service = site.api.get(&format!("{SERVICES}/{name}"))?;
+                ensure!(published(&service).1.is_some(), "{service}");
+                Ok(())
+            })?;
+        }
+        let writes = writes_since(&site.api, SERVICES, &before)?;
+        let twice = writes.iter().find(|(_, writes)| **writes != 2);
+        ensure!(
+            writes.len() == 100 && twice.is_none(),
+            "{} {twice:?}",
+            writes.len()
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn one_that_may_not_take_its_turn_says_so() {
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        site.configure()?;
+        let role = "/apis/rbac.authorization.k8s.io/v1/namespaces/metallb-system/roles/speaker";
+        let mut lacking = site.api.get(role)?;
+        let rules = lacking["rules"].as_array_mut().context("no rules")?;
+        rules.retain(|rule| rule["resources"] != json!(["leases"]));
+        site.api.send(&Request::replace(role, lacking))?;
+        let node = site.node("node-1", 11)?;
+        let problem = "cannot use the Lease metallb-system/carillon";
+        await_status(&node, &[problem, "cannot get resource"])?;
+        Ok(())
+    });
+}

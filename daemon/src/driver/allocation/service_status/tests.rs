@@ -118,6 +118,7 @@ fn object(n: usize, version: u32, addresses: &[&str], pool: Option<&str>) -> Obj
         resource_version: version.to_string().into(),
         pool: pool.map(Into::into),
         ip_modes: Vec::new(),
+        deprecated: [].into(),
     };
     Object { service, stored }
 }
@@ -138,7 +139,9 @@ fn leader(objects: &[Object], now: Instant) -> Daemon {
 #[test]
 fn a_service_is_written_and_then_told() {
     let now = Instant::now();
-    let mut daemon = leader(&[object(0, 7, &[], None)], now);
+    let mut first = object(0, 7, &[], None);
+    first.stored.deprecated = ["metallb.universe.tf/a".into()].into();
+    let mut daemon = leader(&[first], now);
     let write = daemon.writes.try_recv().unwrap();
     let address: IpAddr = "192.0.2.0".parse().unwrap();
     let expected = Write {
@@ -155,6 +158,8 @@ fn a_service_is_written_and_then_told() {
         (notice.event.reason, &*notice.uid),
         ("IPAllocated", "uid-0")
     );
+    let notice = daemon.notices.try_recv().unwrap();
+    assert_eq!(notice.event.reason, "deprecatedAnnotation");
     daemon.read(&object(0, 8, &["192.0.2.0"], Some("p")), now);
     daemon.decide(now);
     assert!(daemon.writes.try_recv().is_err() && daemon.notices.try_recv().is_err());

@@ -242,7 +242,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     /// At most one holds the Lease, whatever happens; and when the API server is well again,
     /// somebody does within a record's duration and the time to notice.
