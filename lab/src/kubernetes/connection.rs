@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustls::pki_types::CertificateDer;
@@ -51,12 +53,26 @@ impl Connection {
         Ok(Self { stream, token })
     }
 
+    /// Watches what a path selects, `/api/v1/services?watch=true`, and tells when each event was
+    /// read.
+    pub fn watch(mut self, path: &str) -> Result<Receiver<Instant>> {
+        self.stream.get_ref().sock.set_read_timeout(None)?;
+        self.write(&Request::get(path))?;
+        let head = self.read_head()?;
+        ensure!(head.status == 200 && head.chunked, "{path} is no watch");
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            // Ends with the API server, or when nobody listens.
+            while self.read_chunk().is_ok_and(|chunk| !chunk.is_empty())
+                && sender.send(Instant::now()).is_ok()
+            {}
+        });
+        Ok(receiver)
+    }
+
     /// Sends a request and returns the answer; a status other than 2xx is an error.
     pub fn send(&mut self, request: &Request) -> Result<Value> {
-        let message = request.message(&self.token);
-        let stream = self.stream.get_mut();
-        stream.write_all(message.as_bytes())?;
-        stream.flush()?;
+        self.write(request)?;
         let head = self.read_head()?;
         let body = self.read_body(&head)?;
         let text = String::from_utf8_lossy(&body);
@@ -66,6 +82,13 @@ impl Connection {
             head.status
         );
         serde_json::from_slice(&body).with_context(|| format!("no JSON: {text}"))
+    }
+
+    fn write(&mut self, request: &Request) -> Result<()> {
+        let message = request.message(&self.token);
+        let stream = self.stream.get_mut();
+        stream.write_all(message.as_bytes())?;
+        Ok(stream.flush()?)
     }
 
     fn read_line(&mut self) -> Result<String> {
@@ -101,13 +124,20 @@ impl Connection {
         }
         let mut body = Vec::new();
         loop {
-            let length = usize::from_str_radix(&self.read_line()?, 16)?;
-            body.extend(self.read_bytes(length)?);
-            self.read_line()?;
-            if length == 0 {
+            let chunk = self.read_chunk()?;
+            if chunk.is_empty() {
                 return Ok(body);
             }
+            body.extend(chunk);
         }
+    }
+
+    /// The next part of a body; the last is empty.
+    fn read_chunk(&mut self) -> Result<Vec<u8>> {
+        let length = usize::from_str_radix(&self.read_line()?, 16)?;
+        let chunk = self.read_bytes(length)?;
+        self.read_line()?;
+        Ok(chunk)
     }
 
     fn read_bytes(&mut self, length: usize) -> Result<Vec<u8>> {

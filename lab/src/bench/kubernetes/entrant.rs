@@ -3,20 +3,24 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::super::entrant::PATIENCE;
 use super::super::peer::Peer;
 use super::{metallb, objects};
-use crate::kubernetes::{ApiServer, Connection, Request};
+use crate::kubernetes::{ApiServer, Connection};
 use crate::{Host, Lab, Process, binary};
 
 const API: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const NODE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const RECEIVER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
 const NODE_TO_RECEIVER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 2);
+/// How many connections write at a time what waits in the API.
+const WRITERS: usize = 16;
 /// The Service that comes and goes.
 const EXTRA: &str = "extra";
 
@@ -53,14 +57,16 @@ pub(super) struct Entrant {
     pub(super) programs: Vec<(&'static str, Process)>,
     pub(super) peer: Peer,
     connection: Connection,
+    /// When a bare watch was told of the Service that comes and goes.
+    told: Receiver<Instant>,
     pub(super) api: ApiServer,
     node: Host,
 }
 
 /// How long it took from before a request was sent.
 pub(super) struct Change {
-    /// Until the API server's answer to the request.
-    pub(super) answer: Duration,
+    /// Until the API server told a watch that does nothing else.
+    pub(super) told: Duration,
     /// Until the UPDATE at the receiver.
     pub(super) update: Duration,
 }
@@ -93,6 +99,7 @@ impl Entrant {
             programs: Vec::new(),
             peer,
             connection: api.connect()?,
+            told: api.connect()?.watch(&objects::watch(EXTRA))?,
             api,
             node,
         })
@@ -100,12 +107,23 @@ impl Entrant {
 
     /// Creates so many Services, each after its EndpointSlice.
     pub(super) fn add_services(&self, count: usize) -> Result<()> {
-        let names: Vec<String> = (0..count).map(|n| format!("service-{n}")).collect();
-        for create in [objects::create_endpoint_slice, objects::create_service] {
-            let requests: Vec<Request> = names.iter().map(|name| create(name)).collect();
-            self.api.send_all(&requests)?;
-        }
-        Ok(())
+        let (api, numbers): (_, Vec<usize>) = (&self.api, (0..count).collect());
+        let create = |numbers: &[usize]| {
+            let mut connection = api.connect()?;
+            for number in numbers {
+                let name = format!("service-{number}");
+                connection.send(&objects::create_endpoint_slice(&name))?;
+                connection.send(&objects::create_service(&name))?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let parts = numbers.chunks(count.div_ceil(WRITERS).max(1));
+            let writers: Vec<_> = parts.map(|part| scope.spawn(|| create(part))).collect();
+            let died = |_| bail!("a writer died");
+            let mut results = writers.into_iter().map(thread::ScopedJoinHandle::join);
+            results.try_for_each(|result| result.unwrap_or_else(died))
+        })
     }
 
     /// Starts the system and returns the moment before the program that announces was started.
@@ -175,9 +193,9 @@ impl Entrant {
             objects::delete_service(EXTRA)
         };
         self.peer.drain();
+        while self.told.try_recv().is_ok() {}
         let before = Instant::now();
         self.connection.send(&request)?;
-        let answer = before.elapsed();
         let (at, update) = self.peer.update(PATIENCE)?;
         let expected = if announce { (1, 0) } else { (0, 1) };
         let got = (update.announced.len(), update.withdrawn.len());
@@ -186,7 +204,10 @@ impl Entrant {
             "{}: an UPDATE with {got:?} routes",
             self.system.name()
         );
-        let update = at - before;
-        Ok(Change { answer, update })
+        let told = self.told.recv_timeout(PATIENCE)?;
+        Ok(Change {
+            told: told - before,
+            update: at - before,
+        })
     }
 }

@@ -51,6 +51,11 @@ pub(super) fn delete_service(name: &str) -> Request {
     Request::delete(format!("{SERVICES}/{name}"))
 }
 
+/// The path for a watch of one Service.
+pub(super) fn watch(name: &str) -> String {
+    format!("{SERVICES}?watch=true&resourceVersion=0&fieldSelector=metadata.name%3D{name}")
+}
+
 /// The EndpointSlice of a Service, with one endpoint that is ready on the node.
 pub(super) fn create_endpoint_slice(service: &str) -> Request {
     let slice = json!({

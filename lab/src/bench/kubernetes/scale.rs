@@ -1,11 +1,12 @@
 //! `kubernetes-scale`: thousands of Services wait in the API when the system is started.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::super::chart::Chart;
+use super::super::entrant::PATIENCE;
 use super::super::memory::memory;
 use super::super::record::Record;
 use super::super::report::{Report, Row};
@@ -32,7 +33,7 @@ const SHARE: f64 = 0.1;
 const WRITES: f64 = 2.0;
 /// The most memory in MB.
 const RSS: f64 = 40.0;
-/// How long after the last route the end of the work is taken to be.
+/// How long nothing may be written for the work to be taken as done.
 const REST: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 const TIME: &str = "start to last route";
@@ -155,8 +156,7 @@ fn announce(
     let before = Usage::now(entrant)?;
     let started = entrant.start()?;
     let time = entrant.receive(services)? - started;
-    thread::sleep(REST);
-    let after = Usage::now(entrant)?;
+    let after = settle(entrant)?;
     let writes = after.writes.since(&before.writes);
     notes.push(format!("{name}, writes: {writes}."));
     let (api_cpu, most) = (after.api_cpu - before.api_cpu, WRITES * services as f64);
@@ -176,6 +176,21 @@ fn announce(
         ));
     }
     Ok(figures)
+}
+
+/// Waits until nothing has been written for a while, and returns what has been used until then.
+fn settle(entrant: &Entrant) -> Result<Usage> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut usage = Usage::now(entrant)?;
+    loop {
+        thread::sleep(REST);
+        let later = Usage::now(entrant)?;
+        if later.writes.since(&usage.writes).count() == 0 {
+            return Ok(later);
+        }
+        ensure!(Instant::now() < deadline, "the writes do not end");
+        usage = later;
+    }
 }
 
 /// Fails when the receiver hears anything.

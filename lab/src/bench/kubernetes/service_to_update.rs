@@ -26,9 +26,9 @@ const WITHDRAW: &str = "deleted to withdrawal";
 struct Samples {
     announced: Vec<f64>,
     withdrawn: Vec<f64>,
-    /// The API server's answer to the creation.
+    /// Until a bare watch was told of the creation.
     created: Vec<f64>,
-    /// The API server's answer to the deletion.
+    /// Until a bare watch was told of the deletion.
     deleted: Vec<f64>,
     /// From the start of the program to Established.
     started: Vec<f64>,
@@ -48,12 +48,8 @@ pub fn run(options: &Options) -> Result<Report> {
     let cases: [(&str, fn(&Samples) -> &[f64]); 5] = [
         (ANNOUNCE, |samples| &samples.announced),
         (WITHDRAW, |samples| &samples.withdrawn),
-        ("the API's answer to the creation", |samples| {
-            &samples.created
-        }),
-        ("the API's answer to the deletion", |samples| {
-            &samples.deleted
-        }),
+        ("created to a bare watch", |samples| &samples.created),
+        ("deleted to a bare watch", |samples| &samples.deleted),
         ("start to Established", |samples| &samples.started),
     ];
     for (case, of) in cases {
@@ -112,11 +108,11 @@ fn compare(systems: &[System], runs: usize, starts: usize) -> Result<Vec<Samples
             bar.set_message(format!("change {}: {}", run + 1, entrant.system.name()));
             pause();
             let change = entrant.change(true)?;
-            samples.created.push(millis(change.answer));
+            samples.created.push(millis(change.told));
             samples.announced.push(millis(change.update));
             pause();
             let change = entrant.change(false)?;
-            samples.deleted.push(millis(change.answer));
+            samples.deleted.push(millis(change.told));
             samples.withdrawn.push(millis(change.update));
             bar.inc(1);
         }
