@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -82,12 +83,7 @@ pub(crate) struct RunArgs {
     /// [default: .carillon-allocations.jsonl in the directory of --files].
     ///
     /// Addresses then survive restarts. Daemons that share this file agree about addresses.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "CARILLON_STATE",
-        conflicts_with_all = ["kubernetes", "kubeconfig"]
-    )]
+    #[arg(long, value_name = "FILE", env = "CARILLON_STATE")]
     pub(crate) state: Option<PathBuf>,
 
     /// Serve the Services of this spec.loadBalancerClass [default: those without a class].
@@ -123,11 +119,26 @@ impl RunArgs {
     }
 
     /// Where the objects are.
-    pub(crate) fn source(&self) -> Source<'_> {
+    ///
+    /// # Errors
+    /// That is not said, or twice.
+    pub(crate) fn source(&self) -> Result<Source<'_>> {
         let source = &self.source;
-        match &source.files {
-            Some(files) => Source::Files(files),
-            None => Source::Cluster(source.kubeconfig.as_deref(), source.context.as_deref()),
+        let (kubeconfig, context) = (source.kubeconfig.as_deref(), source.context.as_deref());
+        let is_cluster = source.kubernetes || kubeconfig.is_some();
+        match (&source.files, is_cluster) {
+            (Some(files), false) => Ok(Source::Files(files)),
+            (None, true) if self.state.is_some() => {
+                bail!("a cluster is its own record of addresses: --state is for --files")
+            }
+            (None, true) => Ok(Source::Cluster(kubeconfig, context)),
+            (None, false) => bail!(
+                "say what to announce: --files DIR, --kubernetes (in a pod), or --kubeconfig FILE"
+            ),
+            (Some(_), true) => bail!(
+                "--files and a cluster (--kubernetes, --kubeconfig) exclude each other: give one \
+                 of them"
+            ),
         }
     }
 }
@@ -147,15 +158,9 @@ pub(crate) enum Source<'a> {
 
 /// Where the objects are: exactly one of these.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = true)]
 struct SourceArgs {
     /// The directory with the objects: all *.yaml, *.yml and *.json in it.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "CARILLON_FILES",
-        conflicts_with_all = ["kubernetes", "kubeconfig"]
-    )]
+    #[arg(long, value_name = "DIR", env = "CARILLON_FILES")]
     files: Option<PathBuf>,
 
     /// Follow the cluster in which this runs as a pod, or that of $KUBECONFIG.
@@ -167,12 +172,7 @@ struct SourceArgs {
     kubeconfig: Option<PathBuf>,
 
     /// The context of the kubeconfig to use [default: its current one].
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "CARILLON_CONTEXT",
-        conflicts_with = "files"
-    )]
+    #[arg(long, value_name = "NAME", env = "CARILLON_CONTEXT")]
     context: Option<String>,
 }
 

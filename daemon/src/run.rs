@@ -52,7 +52,8 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
 async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let node = node_name(args)?;
     let mut end = End::new()?;
-    let _claim = match args.source() {
+    let from = args.source()?;
+    let _claim = match from {
         cli::Source::Files(_) => claim(&node)?,
         cli::Source::Cluster(..) => tokio::select! {
             claim = await_claim(&node, &args.socket.path) => claim?,
@@ -64,7 +65,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     if let Some(bind) = args.http_bind() {
         http::serve(bind, client).await?;
     }
-    let mut source = match args.source() {
+    let mut source = match from {
         cli::Source::Files(dir) => from_files(args, dir)?,
         #[cfg(feature = "kubernetes")]
         cli::Source::Cluster(kubeconfig, context) => {

@@ -40,3 +40,29 @@ fn the_version_names_the_revision() {
     assert!(version.starts_with(package), "{version}");
     assert!(version.len() > package.len() + 7, "{version}");
 }
+
+#[test]
+fn exactly_one_source_is_given() {
+    let source = |flags: &[&str]| {
+        let arguments = ["carillon", "run"].iter().chain(flags);
+        let Command::Run(args) = Cli::parse_from(arguments).command else {
+            panic!("{flags:?} is not `run`");
+        };
+        match args.source() {
+            Ok(Source::Files(_)) => "files".to_owned(),
+            Ok(Source::Cluster(Some(_), _)) => "kubeconfig".to_owned(),
+            Ok(Source::Cluster(None, _)) => "pod".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(source(&["--files", "."]), "files");
+    assert_eq!(source(&["--kubernetes"]), "pod");
+    assert_eq!(source(&["--kubeconfig", "k"]), "kubeconfig");
+    assert_eq!(source(&["--kubernetes", "--kubeconfig", "k"]), "kubeconfig");
+    assert!(source(&[]).contains("say what to announce"));
+    assert!(source(&["--context", "c"]).contains("say what to announce"));
+    for cluster in [&["--kubernetes"][..], &["--kubeconfig", "k"]] {
+        assert!(source(&[cluster, &["--files", "."]].concat()).contains("exclude each other"));
+        assert!(source(&[cluster, &["--state", "s"]].concat()).contains("--state is for --files"));
+    }
+}

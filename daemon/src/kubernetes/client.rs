@@ -74,6 +74,9 @@ async fn configuration(access: &Access) -> Result<(Config, Option<Intercept>)> {
             let kubeconfig = Kubeconfig::from_env().map(Option::unwrap_or_default);
             (kubeconfig, files)
         }
+        (None, _) if access.context.is_some() => {
+            bail!("--context is one of a kubeconfig: give that, too")
+        }
         (None, _) => return Ok((service_account()?, None)),
     };
     let failed = || format!("cannot use the kubeconfig {origin}");
