@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use carillon_lab::kubernetes::Cluster;
-use carillon_lab::{Family, Process, ip, net, seed, test, wait};
+use carillon_lab::{Family, Process, binary, ip, net, seed, test, wait};
 
 const SOON: Duration = Duration::from_secs(60);
 const NAMESPACE: &str = include_str!("../../../manifests/namespace.yaml");
@@ -26,6 +26,8 @@ fn the_service_of_the_walk_through_outlives_what_operators_do() {
         let mut cluster = Cluster::start(lab)?;
         install(&cluster)?;
         both_pods_answer(&cluster)?;
+        status_is_told_in_each_pod(&cluster)?;
+        a_second_daemon_of_a_node_waits(&cluster)?;
 
         let monitor = Monitor::start(&cluster)?;
         a_new_version_rolls_out(&cluster)?;
@@ -77,6 +79,41 @@ fn both_pods_answer(cluster: &Cluster) -> Result<()> {
         ensure!(pods.iter().all(of), "{answered:?}");
         Ok(())
     })
+}
+
+fn status_is_told_in_each_pod(cluster: &Cluster) -> Result<()> {
+    for pod in speakers(cluster, "{.metadata.name}")? {
+        let exec = format!("exec -n metallb-system {pod} -- carillon status");
+        let status = kubectl(cluster, &exec)?;
+        for expected in ["default/demo", seed::VIP, "Established", seed::ROUTER] {
+            ensure!(status.contains(expected), "no {expected} in:\n{status}");
+        }
+    }
+    Ok(())
+}
+
+/// It does not tear down the session of the first, and does not end either: that would only make
+/// the kubelet start it again.
+fn a_second_daemon_of_a_node_waits(cluster: &Cluster) -> Result<()> {
+    let node = cluster.nodes().first().context("no nodes")?;
+    let kubeconfig = cluster.api.kubeconfig_for("metallb-system", "speaker")?;
+    let mut second = node.host().command(binary()?);
+    second.args(["run", "--kubernetes", "--node-name", node.name()]);
+    second.arg("--kubeconfig").arg(kubeconfig);
+    second.arg("--socket").arg(node.host().file("second.sock"));
+    let mut second = node.host().spawn("second", &mut second)?;
+    wait::until("the second daemon to say why it waits", SOON, || {
+        second.ensure_running()?;
+        let log = second.log()?;
+        ensure!(log.contains("another carillon"), "it says: {log}");
+        Ok(())
+    })?;
+    ensure!(second.terminate()?.success(), "{}", second.log()?);
+    for (address, neighbor) in cluster.frr.neighbors(Family::V4)? {
+        let dropped = neighbor.connections_dropped;
+        ensure!(dropped == 0, "the session with {address} went down");
+    }
+    Ok(())
 }
 
 fn a_new_version_rolls_out(cluster: &Cluster) -> Result<()> {
