@@ -324,19 +324,18 @@ impl StatusAllocation {
     }
 
     fn tell_problem(&mut self) {
-        let contested: Vec<_> = self.publisher.contested().collect();
-        let failures: Vec<_> = self.publisher.failures().collect();
-        self.problem = match (failures.as_slice(), contested.as_slice()) {
-            ([], []) => self.trouble.clone(),
-            ([], [service, others @ ..]) => Some(format!(
+        let (failing, contested) = (self.publisher.failing(), self.publisher.contested());
+        self.problem = match (failing.first_key_value(), contested.first()) {
+            (Some((service, error)), _) => Some(format!(
+                "cannot write the status of {service}{}: {error}",
+                and_more(failing.len() - 1)
+            )),
+            (None, Some(service)) => Some(format!(
                 "another controller keeps replacing the status of {service}{}: let one of the two \
                  serve a loadBalancerClass of its own, or remove it",
-                and_more(others.len())
+                and_more(contested.len() - 1)
             )),
-            ([(service, error), others @ ..], _) => Some(format!(
-                "cannot write the status of {service}{}: {error}",
-                and_more(others.len())
-            )),
+            (None, None) => self.trouble.clone(),
         };
     }
 }

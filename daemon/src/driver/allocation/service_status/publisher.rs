@@ -12,7 +12,7 @@
 //! A write names the version v that it was decided on, so one that is late or doubled does no harm.
 //! Nothing is decided on v again until the watch brings what became of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,8 +82,6 @@ struct Entry {
     step: Step,
     /// Writes in a row that came to nothing.
     failures: u32,
-    /// Why the last one was refused or failed.
-    error: Option<String>,
     last: Option<Last>,
 }
 
@@ -97,6 +95,10 @@ pub(super) struct Publisher {
     queued: HashSet<ServiceKey>,
     timers: BTreeSet<(Instant, ServiceKey)>,
     under_way: usize,
+    /// The Services whose last write was refused or failed, and why.
+    failing: BTreeMap<ServiceKey, String>,
+    /// The Services whose status another writer keeps replacing.
+    contested: BTreeSet<ServiceKey>,
 }
 
 impl Publisher {
@@ -109,6 +111,8 @@ impl Publisher {
             queued: HashSet::new(),
             timers: BTreeSet::new(),
             under_way: 0,
+            failing: BTreeMap::new(),
+            contested: BTreeSet::new(),
         }
     }
 
@@ -122,6 +126,8 @@ impl Publisher {
     /// A Service is gone.
     pub(super) fn forget(&mut self, service: &ServiceKey) {
         self.entries.remove(service);
+        self.failing.remove(service);
+        self.contested.remove(service);
     }
 
     /// It is not for us to write any more. What is under way cannot be called back.
@@ -129,6 +135,8 @@ impl Publisher {
         self.queue.clear();
         self.queued.clear();
         self.timers.clear();
+        self.failing.clear();
+        self.contested.clear();
         self.entries
             .retain(|_, entry| matches!(entry.step, Step::Writing(_, _)));
     }
@@ -144,15 +152,13 @@ impl Publisher {
     }
 
     /// The Services whose last write was refused or failed, and why.
-    pub(super) fn failures(&self) -> impl Iterator<Item = (&ServiceKey, &str)> {
-        let entries = self.entries.iter();
-        entries.filter_map(|(service, entry)| Some((service, entry.error.as_deref()?)))
+    pub(super) fn failing(&self) -> &BTreeMap<ServiceKey, String> {
+        &self.failing
     }
 
     /// The Services whose status another writer keeps replacing.
-    pub(super) fn contested(&self) -> impl Iterator<Item = &ServiceKey> {
-        let entries = self.entries.iter();
-        entries.filter_map(|(service, entry)| entry.is_contested().then_some(service))
+    pub(super) fn contested(&self) -> &BTreeSet<ServiceKey> {
+        &self.contested
     }
 
     /// When [`Self::next`] has something to do even if nothing comes in.
@@ -195,7 +201,6 @@ impl Publisher {
         let entry = self.entries.entry(service.clone()).or_insert(Entry {
             step: Step::Idle,
             failures: 0,
-            error: None,
             last: None,
         });
         let is_bound = match &entry.step {
@@ -209,14 +214,15 @@ impl Publisher {
         }
         entry.step = Step::Idle;
         let Some((version, wish)) = difference else {
-            (entry.failures, entry.error) = (0, None);
+            entry.failures = 0;
+            self.failing.remove(&service);
             self.tidy(&service, now);
             return Some(Next::UpToDate(service));
         };
         if let Some(until) = entry.hold_off(&wish, now) {
             entry.step = Step::Waiting(until);
-            let is_news = entry.last.as_ref().is_some_and(|last| last.times == HABIT);
             self.timers.insert((until, service.clone()));
+            let is_news = self.contested.insert(service.clone());
             return is_news.then_some(Next::Contested(service));
         }
         entry.step = Step::Writing(version.clone(), wish.clone());
@@ -252,14 +258,17 @@ impl Publisher {
         };
         entry.step = match outcome {
             Outcome::Written => {
-                (entry.failures, entry.error) = (0, None);
-                entry.remember(wish, now);
+                entry.failures = 0;
+                self.failing.remove(&service);
+                if entry.remember(wish, now) == 1 {
+                    self.contested.remove(&service);
+                }
                 Step::Settling(version, until)
             }
             Outcome::Conflict | Outcome::Gone => Step::Settling(version, until),
             Outcome::Refused(error) | Outcome::Failed(error) => {
                 entry.failures = entry.failures.saturating_add(1);
-                entry.error = Some(error);
+                self.failing.insert(service.clone(), error);
                 Step::Waiting(until)
             }
             Outcome::Withheld => {
@@ -277,38 +286,31 @@ impl Publisher {
             .entries
             .get(service)
             .and_then(|entry| entry.last.as_ref());
-        match last.map(Last::forgotten_at).filter(|at| now < *at) {
-            Some(at) => {
-                self.timers.insert((at, service.clone()));
-            }
-            None => {
-                self.entries.remove(service);
-            }
+        if let Some(at) = last.map(Last::forgotten_at).filter(|at| now < *at) {
+            self.timers.insert((at, service.clone()));
+        } else {
+            self.entries.remove(service);
+            self.contested.remove(service);
         }
     }
 }
 
 impl Entry {
-    fn is_contested(&self) -> bool {
-        self.last.as_ref().is_some_and(|last| last.times > HABIT)
-            || matches!((&self.step, &self.last), (Step::Waiting(_), Some(last)) if last.times == HABIT)
-    }
-
     /// Until when not to repeat what another writer has replaced.
     fn hold_off(&self, wish: &Wish, now: Instant) -> Option<Instant> {
         let last = self.last.as_ref().filter(|last| last.wish == *wish)?;
         Some(last.at + last.hold_off()).filter(|until| now < *until)
     }
 
-    fn remember(&mut self, wish: Wish, now: Instant) {
+    /// Returns how often in a row this has been written now.
+    fn remember(&mut self, wish: Wish, now: Instant) -> u32 {
         let repeats = (self.last.as_ref())
             .filter(|last| last.wish == wish && now < last.forgotten_at())
             .map_or(0, |last| last.times);
-        self.last = Some(Last {
-            wish,
-            at: now,
-            times: repeats.saturating_add(1),
-        });
+        let times = repeats.saturating_add(1);
+        let at = now;
+        self.last = Some(Last { wish, at, times });
+        times
     }
 }
 
