@@ -19,7 +19,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(45);
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 pub(crate) const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/metallb-system/configmaps";
-const CONFIG: &str = "\
+/// The usual configuration: a session with the router, and 198.51.100.0/24.
+pub(crate) const CONFIG: &str = "\
 peers:
 - {my-asn: 64512, peer-asn: 64512, peer-address: 192.0.2.1}
 address-pools:

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use carillon_lab::kubernetes::Access;
+use carillon_lab::kubernetes::{Access, Request};
 use carillon_lab::{Family, Host, binary, test, wait};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::site::{SOON, Site, await_status};
+use crate::site::{CONFIG, SOON, Site, await_status};
 
 const WEB: (&str, &[u8]) = ("198.51.100.7/32", &[11]);
 const API: (&str, &[u8]) = ("198.51.100.8/32", &[11]);
@@ -73,6 +73,50 @@ fn nothing_is_withdrawn_while_the_api_server_is_away() {
         site.await_table(&[WEB, API])?;
         ensure!(before == drops(&site)?, "a session ended");
         Ok(())
+    });
+}
+
+#[test]
+fn a_configuration_is_missed_refused_mended_and_kept() {
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        let alpha = site.node("alpha", 11)?;
+        let missing = "ConfigMap metallb-system/config is not in the cluster";
+        await_status(&alpha, &[missing, "create it"])?;
+
+        let map = |data: Value| {
+            let metadata = json!({"namespace": "metallb-system", "name": "config"});
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+        };
+        let maps = "/api/v1/namespaces/metallb-system/configmaps";
+        let other = map(json!({"conf": CONFIG}));
+        site.api.send(&Request::create(maps, other))?;
+        let lacks = "ConfigMap metallb-system/config: data: has no key `config`";
+        await_status(&alpha, &[lacks])?;
+
+        let one = format!("{maps}/config");
+        let configure = |text: &str| {
+            let map = map(json!({"config": text}));
+            site.api.send(&Request::replace(one.clone(), map))
+        };
+        let broken = CONFIG.replace("/24", "/33");
+        let at = [
+            "ConfigMap metallb-system/config:4:",
+            "address-pools[0].addresses[0]",
+        ];
+        configure(&broken)?;
+        await_status(&alpha, &at)?;
+        site.await_table(&[])?;
+        configure(CONFIG)?;
+        site.await_table(&[WEB])?;
+
+        configure(&broken)?;
+        await_status(&alpha, &at)?;
+        site.api.send(&Request::delete(one.clone()))?;
+        let deleted = "has been deleted from the cluster; the last configuration stays in force";
+        await_status(&alpha, &[deleted])?;
+        site.await_table(&[WEB])
     });
 }
 
