@@ -1,4 +1,5 @@
 use carillon_core::service::{Ingress, ServiceKey};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -167,4 +168,28 @@ fn name_and_version_are_known_of_what_is_wrong_otherwise() {
     assert_eq!(read_version(json).as_deref(), Some("9"));
     assert_eq!(read_version("{}"), None);
     assert_eq!(read_key(Kind::Service, "{}"), None);
+}
+
+/// What may come in the place of a part of an object, as a regular expression.
+const PIECE: &str = r#"[a-z{}\[\]:",0-9\\]{0,6}"#;
+
+proptest! {
+    /// Whatever becomes of an object on its way, it is read or refused.
+    #[test]
+    fn no_text_is_too_strange(
+        cuts in prop::collection::vec((0..SERVICE.len(), 0..40usize, PIECE), 0..6),
+        kind in 0..4usize,
+    ) {
+        let mut text = SERVICE.to_owned();
+        for (at, length, instead) in cuts {
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            text.replace_range(at..end, &instead);
+        }
+        let kinds = [Kind::Service, Kind::EndpointSlice, Kind::Node, Kind::ConfigMap];
+        match read(kinds[kind], &text) {
+            Ok(object) => prop_assert_eq!(object.key.kind, kinds[kind]),
+            Err(unreadable) => prop_assert!(!unreadable.errors.is_empty()),
+        }
+    }
 }
