@@ -22,10 +22,12 @@ use std::path::{Path, PathBuf};
 
 use carillon_core::service::ServiceKey;
 use nix::libc;
-use serde::{Deserialize, Serialize};
 
+mod line;
 #[cfg(test)]
 mod tests;
+
+use line::{Line, parse};
 
 /// The journal's name in the directory of the objects, where no other is given.
 pub(crate) const NAME: &str = ".carillon-allocations.jsonl";
@@ -62,13 +64,6 @@ struct Mark {
     file: (u64, u64),
     offset: u64,
     lines: usize,
-}
-
-/// A line of the file.
-#[derive(Debug, Deserialize, Serialize)]
-struct Line {
-    service: String,
-    addresses: Vec<IpAddr>,
 }
 
 /// Another daemon holds the lock; try again soon.
@@ -369,23 +364,6 @@ pub(crate) fn recorded(path: &Path) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
 
 fn identity(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
-}
-
-fn parse(line: &[u8]) -> Result<Option<(ServiceKey, Vec<IpAddr>)>, String> {
-    if line.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    let line: Line = serde_json::from_slice(line).map_err(|error| {
-        let text = error.to_string();
-        format!(
-            "damaged: {}",
-            text.split(" at line ").next().unwrap_or_default()
-        )
-    })?;
-    match line.service.split_once('/') {
-        Some((namespace, name)) => Ok(Some((ServiceKey::new(namespace, name), line.addresses))),
-        None => Err(format!("damaged: {:?} is not namespace/name", line.service)),
-    }
 }
 
 fn unusable(path: &Path, error: &io::Error) -> String {
