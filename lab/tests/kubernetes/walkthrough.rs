@@ -33,6 +33,7 @@ fn the_service_of_the_walk_through_outlives_what_operators_do() {
 
         let monitor = Monitor::start(&cluster)?;
         a_new_version_rolls_out(&cluster)?;
+        a_rollout_stops_while_the_configuration_is_refused(&cluster)?;
         monitor.saw_no_withdrawal()?;
         a_node_is_drained_and_rebooted(&mut cluster)?;
         monitor.saw_no_withdrawal()?;
@@ -129,6 +130,34 @@ fn a_new_version_rolls_out(cluster: &Cluster) -> Result<()> {
     await_rollout(cluster)?;
     let images = speakers(cluster, "{.spec.containers[0].image}")?;
     ensure!(images == ["localhost/carillon:next"; 2], "{images:?}");
+    await_gateways(cluster, seed::VIP, &["master-0", "worker-0"])
+}
+
+/// The new pod has none in force; the others go on with the one that they have.
+fn a_rollout_stops_while_the_configuration_is_refused(cluster: &Cluster) -> Result<()> {
+    let replace = |config: &str| {
+        let arguments = ["replace", "--filename", "-"];
+        cluster.api.kubectl_stdin(&arguments, config)
+    };
+    replace(&seed::CONFIG_MAP.replace("peer-asn", "peer-asm"))?;
+    for pod in speakers(cluster, "{.metadata.name}")? {
+        wait::until(format!("{pod} to refuse the configuration"), SOON, || {
+            let log = kubectl(cluster, &format!("logs -n metallb-system {pod}"))?;
+            ensure!(log.contains("configuration refused"), "{log}");
+            Ok(())
+        })?;
+    }
+    kubectl(
+        cluster,
+        "rollout restart daemonset/speaker -n metallb-system",
+    )?;
+    wait::until("one pod not to become ready", SOON, || {
+        let ready = speakers(cluster, "{.status.containerStatuses[0].ready}")?;
+        ensure!(ready == ["false", "true"], "{ready:?}");
+        Ok(())
+    })?;
+    replace(seed::CONFIG_MAP)?;
+    await_rollout(cluster)?;
     await_gateways(cluster, seed::VIP, &["master-0", "worker-0"])
 }
 
