@@ -14,8 +14,8 @@ fn the_demo_plays_the_seed() -> Result<()> {
     ensure!(output.status.success(), "{page}\n{complaint}");
     for line in [
         "198.51.100.1 nhid",
-        "Hello!<br>10.254.0.66",
-        "Hello!<br>10.254.1.230",
+        "Hello!<br>test-0<br>10.254.0.66",
+        "Hello!<br>test-1<br>10.254.1.230",
     ] {
         ensure!(page.contains(line), "no {line:?} in:\n{page}");
     }
