@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::interface::Interfaces;
 use crate::node::Node;
 use crate::service::ServiceKey;
 
@@ -16,6 +17,9 @@ pub struct Announcement {
     pub pool: Arc<str>,
     /// The services that have it, ascending; more than one when they share it.
     pub services: Vec<ServiceKey>,
+    /// When this differs from before, neighbours that remember another owner must be told anew, as
+    /// loud as at first. 0 where every eligible node announces.
+    pub round: u64,
 }
 
 /// Everything one backend must announce from this node: the whole wish, not a change to it.
@@ -32,6 +36,12 @@ pub struct AnnouncementSet {
     pub node: Arc<Node>,
     /// The announcements by VIP.
     pub by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
+    /// The interfaces that VIPs can be announced on; backends that speak of routes have no need of
+    /// them.
+    pub interfaces: Arc<Interfaces>,
+    /// VIPs that another station of the segment has, as far as is known. The backend keeps asking
+    /// for them and reports each answer as [`crate::backend::BackendEvent::Conflict`].
+    pub watched: imbl::OrdSet<IpAddr>,
 }
 
 impl AnnouncementSet {
@@ -42,6 +52,8 @@ impl AnnouncementSet {
             config: Arc::default(),
             node,
             by_vip: imbl::OrdMap::new(),
+            interfaces: Arc::default(),
+            watched: imbl::OrdSet::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The seam between the core and the ways of announcing.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +11,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::announcement::AnnouncementSet;
+use crate::interface::MacAddress;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
@@ -75,6 +77,16 @@ pub enum BackendEvent {
     NeighborUp {
         /// As in [`NeighborStatus::name`].
         neighbor: String,
+    },
+    /// Another station of the segment says that it has a VIP that this node announces or watches.
+    /// Told at most once a second for each of them.
+    Conflict {
+        /// The address.
+        vip: IpAddr,
+        /// The Ethernet address of the other station.
+        station: MacAddress,
+        /// The interface on which it was heard.
+        interface: Arc<str>,
     },
     /// A neighbour was lost, or an attempt to reach it failed.
     NeighborDown {

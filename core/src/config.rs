@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::address::Family;
 use crate::selector::Selector;
 
 pub mod address;
@@ -42,8 +43,8 @@ pub struct Config {
 pub struct Pool {
     /// The name, unique.
     pub name: Arc<str>,
-    /// The name of the backend that announces it, [`crate::backend::Caps::name`].
-    pub backend: &'static str,
+    /// How it is announced.
+    pub protocol: PoolProtocol,
     /// The address blocks in the order written (ranges expanded to CIDRs, ascending); disjoint over
     /// all pools.
     pub blocks: Vec<IpNet>,
@@ -53,6 +54,36 @@ pub struct Pool {
     pub auto_assign: bool,
     /// How addresses become BGP routes; never empty for a pool that BGP announces.
     pub bgp_advertisements: Vec<BgpAdvertisement>,
+}
+
+/// The protocol of a pool: which backend announces the addresses of each family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolProtocol {
+    /// As written in the configuration.
+    pub name: &'static str,
+    /// The backend for IPv4 addresses, [`crate::backend::Caps::name`]; `None` if it has none.
+    pub ipv4: Option<&'static str>,
+    /// The backend for IPv6 addresses.
+    pub ipv6: Option<&'static str>,
+}
+
+impl PoolProtocol {
+    /// The protocol of a backend that announces both families and is called like it.
+    pub const fn of_backend(name: &'static str) -> Self {
+        Self {
+            name,
+            ipv4: Some(name),
+            ipv6: Some(name),
+        }
+    }
+
+    /// The backend that announces addresses of this family.
+    pub fn backend(&self, family: Family) -> Option<&'static str> {
+        match family {
+            Family::V4 => self.ipv4,
+            Family::V6 => self.ipv6,
+        }
+    }
 }
 
 /// Whether an address belongs to those that old equipment takes for network or broadcast addresses:

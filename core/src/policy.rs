@@ -1,11 +1,13 @@
 //! Whether this node may announce a Service, and if not, why.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::allocator::Blocks;
 use crate::endpoint::Endpoint;
 use crate::node::Node;
+use crate::ownership::Scope;
 use crate::service::{Ingress, Service, TrafficPolicy};
 
 #[cfg(test)]
@@ -18,6 +20,8 @@ pub struct Grant {
     pub pool: Arc<str>,
     /// Its addresses.
     pub vips: Vec<IpAddr>,
+    /// Where only one node at a time may announce them: which nodes that can be.
+    pub scope: Option<Scope>,
 }
 
 /// Why a Service is not announced from this node. The first rule that fails gives the reason
@@ -57,6 +61,9 @@ pub enum WithdrawReason {
          kubernetes.io/service-name)"
     )]
     NoEndpoints,
+    /// Another node, or none, has the address.
+    #[error("{}", not_owner(.0.as_deref()))]
+    NotOwner(Option<Arc<str>>),
 }
 
 impl WithdrawReason {
@@ -73,7 +80,15 @@ impl WithdrawReason {
             Self::NodeLabeledExcludeBalancers => "nodeLabeledExcludeBalancers",
             Self::NoLocalEndpoints => "noLocalEndpoints",
             Self::NoEndpoints => "noEndpoints",
+            Self::NotOwner(_) => "notOwner",
         }
+    }
+}
+
+fn not_owner(owner: Option<&str>) -> String {
+    match owner {
+        Some(owner) => format!("node {owner} announces it"),
+        None => "no node that may announce it is ready to".to_owned(),
     }
 }
 
@@ -86,6 +101,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) class: Option<&'a str>,
     /// The node that this daemon runs on.
     pub(crate) node: &'a Node,
+    /// The pools whose addresses only one node at a time may announce.
+    pub(crate) exclusive: &'a BTreeSet<Arc<str>>,
 }
 
 impl Facts<'_> {
@@ -98,9 +115,14 @@ impl Facts<'_> {
         service: &Service,
         endpoints: impl Iterator<Item = &'e Endpoint>,
     ) -> Result<Grant, WithdrawReason> {
-        let grant = self.addresses(service)?;
-        self.node_may_announce()?;
-        self.reachable(service.external_traffic_policy, endpoints)?;
+        let mut grant = self.addresses(service)?;
+        let policy = service.external_traffic_policy;
+        if self.exclusive.contains(&grant.pool) {
+            grant.scope = Some(scope(policy, endpoints)?);
+        } else {
+            node_may_announce(self.node)?;
+            self.reachable(policy, endpoints)?;
+        }
         Ok(grant)
     }
 
@@ -121,19 +143,10 @@ impl Facts<'_> {
             Ok(pool) => Ok(Grant {
                 pool: pool.clone(),
                 vips,
+                scope: None,
             }),
             Err(_) => Err(WithdrawReason::IpNotAllowed(vips)),
         }
-    }
-
-    fn node_may_announce(&self) -> Result<(), WithdrawReason> {
-        if self.node.network_unavailable {
-            return Err(WithdrawReason::NodeNetworkUnavailable);
-        }
-        if self.node.is_excluded() {
-            return Err(WithdrawReason::NodeLabeledExcludeBalancers);
-        }
-        Ok(())
     }
 
     fn reachable<'e>(
@@ -150,6 +163,38 @@ impl Facts<'_> {
         };
         Ok(())
     }
+}
+
+/// Whether a node may announce anything.
+///
+/// # Errors
+/// It must not, for the reason returned.
+pub fn node_may_announce(node: &Node) -> Result<(), WithdrawReason> {
+    if node.network_unavailable {
+        return Err(WithdrawReason::NodeNetworkUnavailable);
+    }
+    if node.is_excluded() {
+        return Err(WithdrawReason::NodeLabeledExcludeBalancers);
+    }
+    Ok(())
+}
+
+/// Which nodes may announce a Service with these endpoints (behaviour reference 4.3).
+fn scope<'e>(
+    policy: TrafficPolicy,
+    endpoints: impl Iterator<Item = &'e Endpoint>,
+) -> Result<Scope, WithdrawReason> {
+    let mut serving = endpoints.filter(|endpoint| endpoint.can_serve()).peekable();
+    if serving.peek().is_none() {
+        return Err(WithdrawReason::NoEndpoints);
+    }
+    Ok(match policy {
+        TrafficPolicy::Cluster => Scope::Anywhere,
+        TrafficPolicy::Local => {
+            let nodes = serving.filter_map(|endpoint| endpoint.node.clone());
+            Scope::Nodes(Arc::new(nodes.collect()))
+        }
+    })
 }
 
 fn published(service: &Service) -> Result<Vec<IpAddr>, WithdrawReason> {

@@ -1,22 +1,33 @@
 //! The speaker role: from what is known of services, endpoints and this node to one complete
 //! [`AnnouncementSet`] per backend. Work is proportional to what changed.
+//!
+//! A VIP that only one node of a segment may announce is a *candidate* first. Who has it is decided
+//! by [`crate::ownership`], and comes back as [`Input::Holding`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::address::Family;
 use crate::allocator::Blocks;
 use crate::announcement::{Announcement, AnnouncementSet};
 use crate::backend::Caps;
 use crate::config::Config;
 use crate::endpoint::{EndpointSlice, SliceKey};
+use crate::interface::Interfaces;
 use crate::node::Node;
+use crate::ownership::{Holding, Scope};
 use crate::policy::{Facts, Grant, WithdrawReason};
 use crate::service::{Service, ServiceKey};
 use crate::sorted::SortedVec;
 
+mod candidates;
+mod outlet;
 #[cfg(test)]
 mod tests;
+
+use candidates::Candidates;
+use outlet::{Outlet, exclusive};
 
 /// A change of what the speaker knows.
 #[derive(Clone, Debug)]
@@ -35,6 +46,10 @@ pub enum Input {
     Node(Node),
     /// A Node is gone. The speaker's own keeps announcing with what was last known of it.
     NodeDeleted(Arc<str>),
+    /// The interfaces of this node that VIPs can be announced on.
+    Interfaces(Arc<Interfaces>),
+    /// Who has a candidate. Until it comes, nobody does.
+    Holding(IpAddr, Holding),
     /// Everything that existed at the start has been seen. Before it, nothing is handed to the
     /// backends: partial knowledge must not withdraw.
     Synced,
@@ -48,6 +63,8 @@ pub struct Speaker {
     config: Option<Arc<Config>>,
     /// Those of the configuration.
     blocks: Option<Blocks>,
+    /// The pools whose addresses only one node at a time may announce.
+    exclusive: BTreeSet<Arc<str>>,
     synced: bool,
     services: BTreeMap<ServiceKey, Entry>,
     slices: BTreeMap<SliceKey, EndpointSlice>,
@@ -56,6 +73,9 @@ pub struct Speaker {
     dirty: Dirty,
     generation: u64,
     outlets: Vec<Outlet>,
+    candidates: Candidates,
+    /// VIPs that have changed hands.
+    moved: BTreeSet<IpAddr>,
     /// Services about which the decision changed, not yet told.
     decided: BTreeSet<ServiceKey>,
 }
@@ -73,28 +93,17 @@ enum Dirty {
     Some(BTreeSet<ServiceKey>),
 }
 
-/// One backend's side of the seam.
-#[derive(Debug)]
-struct Outlet {
-    backend: &'static str,
-    set: AnnouncementSet,
-    changed: bool,
-}
-
 impl Speaker {
     /// A speaker on this node for services of this class (`None`: those without one), which
     /// hands its wishes to these backends.
     pub fn new(node: Node, class: Option<String>, backends: &[Caps]) -> Self {
         let node = Arc::new(node);
-        let outlet = |caps: &Caps| Outlet {
-            backend: caps.name,
-            set: AnnouncementSet::empty(node.clone()),
-            changed: true,
-        };
+        let outlet = |caps: &Caps| Outlet::new(*caps, node.clone());
         Self {
             class,
             config: None,
             blocks: None,
+            exclusive: BTreeSet::new(),
             synced: false,
             services: BTreeMap::new(),
             slices: BTreeMap::new(),
@@ -103,6 +112,8 @@ impl Speaker {
             dirty: Dirty::All,
             generation: 0,
             outlets: backends.iter().map(outlet).collect(),
+            candidates: Candidates::default(),
+            moved: BTreeSet::new(),
             decided: BTreeSet::new(),
             node,
         }
@@ -118,6 +129,12 @@ impl Speaker {
             Input::EndpointsDeleted(key) => self.remove_slice(&key),
             Input::Node(node) => self.set_node(node),
             Input::NodeDeleted(_) => {}
+            Input::Interfaces(interfaces) => {
+                for outlet in &mut self.outlets {
+                    outlet.set_interfaces(&interfaces);
+                }
+            }
+            Input::Holding(vip, holding) => self.set_holding(vip, holding),
             Input::Synced => self.synced = true,
         }
     }
@@ -131,16 +148,43 @@ impl Speaker {
             Dirty::All => self.services.keys().cloned().collect(),
             Dirty::Some(keys) => keys,
         };
-        let vips: BTreeSet<IpAddr> = keys.iter().flat_map(|key| self.decide(key)).collect();
+        let mut vips = std::mem::take(&mut self.moved);
+        vips.extend(keys.iter().flat_map(|key| self.decide(key)));
         for vip in vips {
             self.update_announcement(vip);
         }
-        self.emit()
+        let mut changes = Vec::new();
+        for outlet in &mut self.outlets {
+            let set = outlet.take(&mut self.generation);
+            changes.extend(set.map(|set| (outlet.caps.name, set)));
+        }
+        changes
     }
 
-    /// Whether and why a Service is announced from here, as of the last [`Self::take_changes`].
-    pub fn explain(&self, key: &ServiceKey) -> Option<&Result<Grant, WithdrawReason>> {
-        self.services.get(key).map(|entry| &entry.decision)
+    /// The candidates that are new, gone (`None`) or for other nodes than before, since the last
+    /// call, as of the last [`Self::take_changes`].
+    pub fn take_candidates(&mut self) -> Vec<(IpAddr, Option<Scope>)> {
+        self.candidates.take()
+    }
+
+    /// Whether and why a Service is announced from here, as of the last [`Self::take_changes`]. A
+    /// Service of whose addresses at least one is announced, is.
+    pub fn explain(&self, key: &ServiceKey) -> Option<Result<&Grant, WithdrawReason>> {
+        let grant = match &self.services.get(key)?.decision {
+            Ok(grant) => grant,
+            Err(reason) => return Some(Err(reason.clone())),
+        };
+        let elsewhere = |vip: &IpAddr| match self.candidates.holding(*vip) {
+            Some(Holding::Here { .. }) => None,
+            Some(Holding::Elsewhere { owner, .. }) => Some(owner.clone()),
+            None => Some(None),
+        };
+        let elsewhere: Vec<_> = grant.vips.iter().filter_map(elsewhere).collect();
+        if grant.scope.is_none() || elsewhere.len() < grant.vips.len() {
+            return Some(Ok(grant));
+        }
+        let owner = elsewhere.into_iter().flatten().next();
+        Some(Err(WithdrawReason::NotOwner(owner)))
     }
 
     /// The services about which [`Self::take_changes`] has decided otherwise than before, since the
@@ -159,10 +203,10 @@ impl Speaker {
             return;
         }
         for outlet in &mut self.outlets {
-            outlet.set.config = config.clone();
-            outlet.changed = true;
+            outlet.set_config(config.clone());
         }
         self.blocks = Some(Blocks::new(&config));
+        self.exclusive = exclusive(&config, &self.outlets);
         self.config = Some(config);
         self.dirty = Dirty::All;
     }
@@ -173,10 +217,17 @@ impl Speaker {
         }
         self.node = Arc::new(node);
         for outlet in &mut self.outlets {
-            outlet.set.node = self.node.clone();
-            outlet.changed = true;
+            outlet.set_node(self.node.clone());
         }
         self.dirty = Dirty::All;
+    }
+
+    fn set_holding(&mut self, vip: IpAddr, holding: Holding) {
+        if self.candidates.set_holding(vip, holding) {
+            self.moved.insert(vip);
+            let services = self.announcers.get(&vip).into_iter().flatten();
+            self.decided.extend(services.cloned());
+        }
     }
 
     fn set_service(&mut self, service: Service) {
@@ -244,6 +295,7 @@ impl Speaker {
             blocks: self.blocks.as_ref(),
             class: self.class.as_deref(),
             node: &self.node,
+            exclusive: &self.exclusive,
         };
         let slices = self.slices_of.get(key).into_iter().flatten();
         let endpoints = slices
@@ -276,26 +328,37 @@ impl Speaker {
         vips
     }
 
-    /// Brings the announcement of one VIP up to date in every backend's set.
+    /// Brings one VIP up to date: whether it is a candidate, and what every backend has of it.
     fn update_announcement(&mut self, vip: IpAddr) {
+        self.candidates.set(vip, self.scope(vip));
+        let (is_here, is_watched) = match self.candidates.holding(vip) {
+            Some(Holding::Here { .. }) => (true, false),
+            Some(Holding::Elsewhere { watched, .. }) => (false, *watched),
+            None => (!self.candidates.contains(vip), false),
+        };
         let wanted = self.announcement(vip);
         for outlet in &mut self.outlets {
             let mine = wanted
                 .as_ref()
-                .filter(|(backend, _)| *backend == outlet.backend);
-            let present = outlet.set.by_vip.get(&vip);
-            match (mine, present) {
-                (None, None) => continue,
-                (Some((_, wanted)), Some(present)) if **present == *wanted => continue,
-                (Some((_, wanted)), _) => {
-                    outlet.set.by_vip.insert(vip, Arc::new(wanted.clone()));
-                }
-                (None, Some(_)) => {
-                    outlet.set.by_vip.remove(&vip);
-                }
-            }
-            outlet.changed = true;
+                .filter(|(name, _)| *name == outlet.caps.name);
+            let announced = mine.filter(|_| is_here).map(|(_, wanted)| wanted);
+            outlet.update(vip, announced, is_watched && mine.is_some());
         }
+    }
+
+    /// The scope of a candidate; `None` if it is not one.
+    fn scope(&self, vip: IpAddr) -> Option<Scope> {
+        let services = self.announcers.get(&vip)?.into_iter();
+        let scope = |key| {
+            self.services
+                .get(key)?
+                .decision
+                .as_ref()
+                .ok()?
+                .scope
+                .clone()
+        };
+        services.filter_map(scope).reduce(Scope::or)
     }
 
     fn announcement(&self, vip: IpAddr) -> Option<(&'static str, Announcement)> {
@@ -308,24 +371,18 @@ impl Speaker {
             .ok()?;
         let pool = self.config.as_ref()?.pools.get(&grant.pool)?;
         let services = services.iter().cloned().collect();
+        let round = match self.candidates.holding(vip) {
+            Some(Holding::Here { round }) => *round,
+            Some(Holding::Elsewhere { .. }) | None => 0,
+        };
         Some((
-            pool.backend,
+            pool.protocol.backend(Family::of(vip))?,
             Announcement {
                 vip,
                 pool: grant.pool.clone(),
                 services,
+                round,
             },
         ))
-    }
-
-    fn emit(&mut self) -> Vec<(&'static str, Arc<AnnouncementSet>)> {
-        let mut changes = Vec::new();
-        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.changed) {
-            self.generation += 1;
-            outlet.set.generation = self.generation;
-            outlet.changed = false;
-            changes.push((outlet.backend, Arc::new(outlet.set.clone())));
-        }
-        changes
     }
 }

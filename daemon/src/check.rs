@@ -244,7 +244,12 @@ fn contents(path: &Path) -> Contents {
 fn describe(config: &Config) -> Vec<String> {
     let pools = config.pools.values().map(|pool| {
         let blocks: Vec<String> = pool.blocks.iter().map(ToString::to_string).collect();
-        format!("pool {}: {}, {}", pool.name, pool.backend, blocks.join(" "))
+        format!(
+            "pool {}: {}, {}",
+            pool.name,
+            pool.protocol.name,
+            blocks.join(" ")
+        )
     });
     let peers = config.peers.iter().map(|peer| {
         format!(

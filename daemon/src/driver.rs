@@ -243,6 +243,11 @@ impl Driver {
 pub(crate) fn tell(backend: &'static str, event: &BackendEvent) {
     match event {
         BackendEvent::Applied { generation } => debug!(backend, generation, "on the wire"),
+        BackendEvent::Conflict {
+            vip,
+            station,
+            interface,
+        } => debug!(backend, %vip, %station, %interface, "another station has the address"),
         BackendEvent::NeighborUp { neighbor } => debug!(backend, neighbor, "neighbor is up"),
         BackendEvent::NeighborDown { neighbor, reason } => {
             debug!(backend, neighbor, reason, "neighbor is down");

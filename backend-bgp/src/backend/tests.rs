@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use carillon_core::announcement::Announcement;
 use carillon_core::backend::contract;
-use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
+use carillon_core::config::{BgpAdvertisement, Community, Config, Pool, PoolProtocol};
 use carillon_core::node::Node;
 use carillon_core::selector::{Operator, Requirement, Selector};
 use tokio::net::TcpListener;
@@ -36,7 +36,7 @@ impl World {
     fn new(peers: impl IntoIterator<Item = Peer>) -> Self {
         let pool = Pool {
             name: "pool".into(),
-            backend: NAME,
+            protocol: PoolProtocol::of_backend(NAME),
             blocks: Vec::new(),
             avoid_buggy_ips: false,
             auto_assign: true,
@@ -64,6 +64,7 @@ impl World {
                 vip: *vip,
                 pool: self.pool.into(),
                 services: Vec::new(),
+                round: 0,
             };
             set.by_vip.insert(*vip, Arc::new(announcement));
         }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use carillon_core::config::PoolProtocol;
 use carillon_core::node::Node;
 use carillon_core::service::ServiceKey;
 use proptest::prelude::*;
@@ -9,7 +10,7 @@ use super::*;
 fn pool(name: &str, advertisements: Vec<BgpAdvertisement>) -> Arc<Pool> {
     Arc::new(Pool {
         name: name.into(),
-        backend: "bgp",
+        protocol: PoolProtocol::of_backend("bgp"),
         blocks: Vec::new(),
         avoid_buggy_ips: false,
         auto_assign: true,
@@ -51,6 +52,7 @@ fn announcement(vip: IpAddr, pool: &str) -> Arc<Announcement> {
         vip,
         pool: pool.into(),
         services: vec![ServiceKey::new("default", "web")],
+        round: 0,
     })
 }
 

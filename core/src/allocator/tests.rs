@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::*;
+use crate::config::PoolProtocol;
 use crate::service::Protocol;
 
 fn ip(text: &str) -> IpAddr {
@@ -11,7 +12,7 @@ fn ip(text: &str) -> IpAddr {
 fn allocator(blocks: &[&str], avoid_buggy_ips: bool) -> Allocator {
     let pool = Pool {
         name: "p".into(),
-        backend: "bgp",
+        protocol: PoolProtocol::of_backend("bgp"),
         blocks: blocks.iter().map(|block| block.parse().unwrap()).collect(),
         avoid_buggy_ips,
         auto_assign: true,

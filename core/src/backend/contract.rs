@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Backend, BackendEvent};
 use crate::announcement::{Announcement, AnnouncementSet};
-use crate::config::{BgpAdvertisement, Config, Pool};
+use crate::config::{BgpAdvertisement, Config, Pool, PoolProtocol};
 use crate::node::Node;
 use crate::service::ServiceKey;
 
@@ -15,7 +15,7 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
     let name: Arc<str> = "contract".into();
     let pool = Pool {
         name: name.clone(),
-        backend,
+        protocol: PoolProtocol::of_backend(backend),
         blocks: vec!["198.51.100.0/24".parse().unwrap_or_default()],
         avoid_buggy_ips: false,
         auto_assign: true,
@@ -31,6 +31,7 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
                     vip,
                     pool: name.clone(),
                     services,
+                    round: 0,
                 }),
             )
         })
@@ -44,6 +45,8 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
         config: Arc::new(config),
         node: Arc::new(Node::named("node")),
         by_vip,
+        interfaces: Arc::default(),
+        watched: imbl::OrdSet::new(),
     })
 }
 

@@ -6,12 +6,29 @@ use ipnet::IpNet;
 
 use super::error::{quote, suggest};
 use super::validate::AddressEntry;
-use super::{BgpAdvertisement, Community};
+use super::{BgpAdvertisement, Community, PoolProtocol};
 use crate::address::Family;
 
-/// The protocols that a pool may name: MetalLB's `bgp` and `layer2`, and the two halves of the
-/// latter, `arp` for IPv4 and `ndp` for IPv6.
-const PROTOCOLS: [&str; 4] = ["bgp", "layer2", "arp", "ndp"];
+/// The protocols that a pool may name and the backends behind them: MetalLB's `bgp` and `layer2`,
+/// and the two halves of the latter.
+const PROTOCOLS: [PoolProtocol; 4] = [
+    PoolProtocol::of_backend("bgp"),
+    PoolProtocol {
+        name: "layer2",
+        ipv4: Some("arp"),
+        ipv6: Some("ndp"),
+    },
+    PoolProtocol {
+        name: "arp",
+        ipv4: Some("arp"),
+        ipv6: None,
+    },
+    PoolProtocol {
+        name: "ndp",
+        ipv4: None,
+        ipv6: Some("ndp"),
+    },
+];
 
 /// The most communities that a pool's routes may have: with all else that an UPDATE of 4096 octets
 /// (RFC 4271 section 4.1) can have to hold there is room for 1001.
@@ -23,9 +40,11 @@ pub enum PoolError {
     /// The protocol is known, but its backend was left out of this binary.
     #[error("this binary was built without {0}: build it with the cargo feature \"{0}\"")]
     NotBuiltIn(&'static str),
-    /// The protocol is known, but there is no backend yet.
-    #[error("{0} is not supported yet: this version has no backend for it, write bgp")]
-    NotYet(&'static str),
+    /// The protocol has no backend for this family.
+    #[error(
+        "{0} announces no {1} addresses: write layer2, or give them a pool with another protocol"
+    )]
+    WrongFamily(&'static str, Family),
     /// Not a protocol.
     #[error(
         "{} is not a protocol{}: known are bgp, layer2, arp and ndp, and this binary has {}",
@@ -54,28 +73,57 @@ pub enum PoolError {
 }
 
 fn did_you_mean(protocol: &str) -> String {
-    match suggest(protocol, &PROTOCOLS) {
+    match suggest(protocol, &PROTOCOLS.map(|known| known.name)) {
         Some(meant) => format!(" (did you mean \"{meant}\"?)"),
         None => String::new(),
     }
 }
 
-/// The backend that announces the pools of a protocol; `backends` are those built into this binary.
+/// The protocol of this name; `backends` are those built into this binary. A protocol of both
+/// families stays usable for the one whose backend is there.
 ///
 /// # Errors
 /// There is no such protocol, or no backend for it.
-pub fn backend(protocol: &str, backends: &[&'static str]) -> Result<&'static str, PoolError> {
-    if let Some(backend) = backends.iter().find(|backend| **backend == protocol) {
-        return Ok(backend);
+pub fn protocol(name: &str, backends: &[&'static str]) -> Result<PoolProtocol, PoolError> {
+    let Some(known) = PROTOCOLS.iter().find(|known| known.name == name) else {
+        return match backends.iter().find(|backend| **backend == name) {
+            Some(backend) => Ok(PoolProtocol::of_backend(backend)),
+            None => Err(PoolError::UnknownProtocol(
+                name.to_owned(),
+                backends.join(", "),
+            )),
+        };
+    };
+    let needed = [known.ipv4, known.ipv6].into_iter().flatten();
+    let mut missing = needed.clone().filter(|name| !backends.contains(name));
+    match missing.next() {
+        Some(first) if needed.clone().all(|name| !backends.contains(&name)) => {
+            Err(PoolError::NotBuiltIn(first))
+        }
+        Some(_) | None => Ok(*known),
     }
-    match PROTOCOLS.iter().find(|known| **known == protocol) {
-        Some(&"bgp") => Err(PoolError::NotBuiltIn("bgp")),
-        Some(known) => Err(PoolError::NotYet(known)),
-        None => {
-            let backends = backends.join(", ");
-            Err(PoolError::UnknownProtocol(protocol.to_owned(), backends))
+}
+
+/// Checks that a protocol announces the addresses of an entry.
+///
+/// # Errors
+/// It has no backend for their family, or that is not built into this binary.
+pub fn check_family(
+    protocol: PoolProtocol,
+    entry: &AddressEntry,
+    backends: &[&'static str],
+) -> Result<(), PoolError> {
+    for block in &entry.blocks {
+        let family = Family::of(block.addr());
+        match protocol.backend(family) {
+            None => return Err(PoolError::WrongFamily(protocol.name, family)),
+            Some(backend) if !backends.contains(&backend) => {
+                return Err(PoolError::NotBuiltIn(backend));
+            }
+            Some(_) => {}
         }
     }
+    Ok(())
 }
 
 /// What decides how short the routes of a pool may be, for the addresses of one family: the entry

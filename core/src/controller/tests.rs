@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::address::Family;
-use crate::config::Pool;
+use crate::config::{Pool, PoolProtocol};
 use crate::service::{Families, Ingress, Port, Protocol, ServiceFacts, TrafficPolicy};
 
 mod changes;
@@ -25,7 +25,7 @@ fn ips(texts: &[&str]) -> Vec<IpAddr> {
 fn pool(name: &str, blocks: &[&str]) -> Pool {
     Pool {
         name: name.into(),
-        backend: "bgp",
+        protocol: PoolProtocol::of_backend("bgp"),
         blocks: blocks.iter().map(|block| block.parse().unwrap()).collect(),
         avoid_buggy_ips: false,
         auto_assign: true,

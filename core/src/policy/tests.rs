@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::address::Family;
-use crate::config::{Config, Pool};
+use crate::config::{Config, Pool, PoolProtocol};
 use crate::node::EXCLUDE_LABEL;
 use crate::service::{Families, Ingress, ServiceFacts, ServiceKey};
 
@@ -10,7 +10,7 @@ fn config() -> Config {
     let pool = |name: &str, block: &str| {
         let pool = Pool {
             name: name.into(),
-            backend: "mock",
+            protocol: PoolProtocol::of_backend("mock"),
             blocks: vec![block.parse().unwrap()],
             avoid_buggy_ips: true,
             auto_assign: true,
@@ -26,6 +26,10 @@ fn config() -> Config {
 }
 
 fn service(published: &[&str]) -> Service {
+    service_of(published, TrafficPolicy::Cluster)
+}
+
+fn service_of(published: &[&str], external_traffic_policy: TrafficPolicy) -> Service {
     let ingress = |text: &&str| match text.parse() {
         Ok(address) => Ingress::Address(address),
         Err(_) => Ingress::Other((*text).to_owned()),
@@ -38,8 +42,8 @@ fn service(published: &[&str]) -> Service {
         address_pool: None,
         requested: Ok(Vec::new()),
         sharing_key: None,
-        ports: std::collections::BTreeSet::default(),
-        external_traffic_policy: TrafficPolicy::Cluster,
+        ports: BTreeSet::default(),
+        external_traffic_policy,
         selector: BTreeMap::new(),
     };
     Service::new(facts, published.iter().map(ingress))
@@ -64,6 +68,7 @@ fn decide(
         blocks: Some(&blocks),
         class: None,
         node,
+        exclusive: &BTreeSet::new(),
     };
     facts
         .decide(service, endpoints.iter())
@@ -107,6 +112,7 @@ fn nothing_is_announced_without_a_configuration() {
         blocks: None,
         class: None,
         node: &Node::named("n"),
+        exclusive: &BTreeSet::new(),
     };
     let reason = facts
         .decide(&service(&["198.51.100.1"]), [].iter())
@@ -157,4 +163,42 @@ fn local_policy_wants_an_endpoint_here() {
         Err("noLocalEndpoints")
     );
     assert!(decide(&demo, &node, &[elsewhere, here]).is_ok());
+}
+
+#[test]
+fn where_one_node_announces_the_endpoints_say_which_can() {
+    let config = config();
+    let exclusive = BTreeSet::from(["a".into()]);
+    let scope = |policy, endpoints: &[Endpoint]| {
+        let facts = Facts {
+            blocks: Some(&Blocks::new(&config)),
+            class: None,
+            // What this node may is another question: others must know which nodes can.
+            node: &Node {
+                network_unavailable: true,
+                ..Node::named("n")
+            },
+            exclusive: &exclusive,
+        };
+        let service = service_of(&["198.51.100.1"], policy);
+        let grant = facts.decide(&service, endpoints.iter());
+        grant.map(|grant| grant.scope.unwrap())
+    };
+    let here_and_there = [
+        endpoint("n", Some(true), None),
+        endpoint("m", Some(true), None),
+        endpoint("sick", Some(false), None),
+    ];
+    let nodes = Arc::new(BTreeSet::from(["m".into(), "n".into()]));
+    assert_eq!(
+        scope(TrafficPolicy::Cluster, &here_and_there),
+        Ok(Scope::Anywhere)
+    );
+    assert_eq!(
+        scope(TrafficPolicy::Local, &here_and_there),
+        Ok(Scope::Nodes(nodes))
+    );
+    for policy in [TrafficPolicy::Cluster, TrafficPolicy::Local] {
+        assert_eq!(scope(policy, &[]), Err(WithdrawReason::NoEndpoints));
+    }
 }

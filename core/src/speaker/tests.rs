@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::backend::Ownership;
 
-use crate::config::Pool;
+use crate::config::{Pool, PoolProtocol};
 use crate::endpoint::Endpoint;
 use crate::service::{Families, Ingress, ServiceFacts, TrafficPolicy};
 
@@ -24,7 +24,7 @@ fn config(first: &'static str, second: &'static str) -> Arc<Config> {
     let pool = |name: &str, backend, block: &str| {
         let pool = Pool {
             name: name.into(),
-            backend,
+            protocol: PoolProtocol::of_backend(backend),
             blocks: vec![block.parse().unwrap()],
             avoid_buggy_ips: false,
             auto_assign: true,
@@ -47,7 +47,7 @@ fn service(name: &str, address: &str) -> Service {
         key: ServiceKey::new("default", name),
         is_load_balancer: true,
         load_balancer_class: None,
-        families: Ok(Families::One(crate::address::Family::V4)),
+        families: Ok(Families::One(Family::V4)),
         address_pool: None,
         requested: Ok(Vec::new()),
         sharing_key: None,
@@ -148,9 +148,79 @@ fn a_shared_vip_lives_as_long_as_one_of_its_services() {
     let reason = speaker
         .explain(&ServiceKey::new("default", "a"))
         .unwrap()
-        .as_ref()
         .unwrap_err();
     assert_eq!(reason.token(), "noEndpoints");
+}
+
+/// A speaker with an exclusive backend, called "two", and `a` in its pool.
+fn exclusive() -> (Speaker, IpAddr) {
+    let caps = BACKENDS.map(|caps| Caps {
+        ownership: match caps.name {
+            "two" => Ownership::Exclusive,
+            _ => caps.ownership,
+        },
+        ..caps
+    });
+    let mut speaker = Speaker::new(Node::named("n"), None, &caps);
+    speaker.handle(Input::Config(config("one", "two")));
+    speaker.handle(Input::Service(service("a", "203.0.113.1")));
+    speaker.handle(Input::Endpoints(slice("a", true)));
+    speaker.handle(Input::Synced);
+    (speaker, "203.0.113.1".parse().unwrap())
+}
+
+#[test]
+fn an_exclusive_vip_is_announced_by_who_has_it() {
+    let (mut speaker, vip) = exclusive();
+    let a = ServiceKey::new("default", "a");
+    assert_eq!(wire(&speaker.take_changes()), BTreeMap::new());
+    assert_eq!(speaker.take_candidates(), [(vip, Some(Scope::Anywhere))]);
+    let nobody = Err(WithdrawReason::NotOwner(None));
+    assert_eq!(
+        speaker.explain(&a).map(|told| told.map(|_| ())),
+        Some(nobody)
+    );
+
+    speaker.handle(Input::Holding(vip, Holding::Here { round: 7 }));
+    let changes = speaker.take_changes();
+    assert_eq!(
+        wire(&changes).into_keys().collect::<Vec<_>>(),
+        ["two 203.0.113.1"]
+    );
+    assert_eq!(changes[0].1.by_vip[&vip].round, 7);
+    assert_eq!(speaker.take_decided(), BTreeSet::from([a.clone()]));
+    assert!(speaker.explain(&a).unwrap().is_ok());
+
+    let owner = Some("m".into());
+    let watched = true;
+    speaker.handle(Input::Holding(vip, Holding::Elsewhere { owner, watched }));
+    let [(_, set)] = &speaker.take_changes()[..] else {
+        panic!("one change")
+    };
+    assert_eq!((set.by_vip.len(), set.watched.contains(&vip)), (0, true));
+    let told = speaker.explain(&a).unwrap().unwrap_err();
+    assert_eq!(told.to_string(), "node m announces it");
+    assert_eq!(
+        speaker.take_candidates(),
+        [],
+        "who has it does not matter for who could"
+    );
+
+    speaker.handle(Input::ServiceDeleted(a));
+    assert!(speaker.take_changes()[0].1.watched.is_empty());
+    assert_eq!(speaker.take_candidates(), [(vip, None)]);
+}
+
+#[test]
+fn only_exclusive_backends_hear_of_interfaces() {
+    let (mut speaker, _) = exclusive();
+    speaker.take_changes();
+    speaker.handle(Input::Interfaces(Arc::default()));
+    let told = speaker.take_changes();
+    assert_eq!(
+        told.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        ["two"]
+    );
 }
 
 #[test]

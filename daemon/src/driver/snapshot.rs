@@ -112,7 +112,7 @@ impl Driver {
             let pool = config.pools.get(&usage.name)?;
             Some(Pool {
                 name: usage.name.to_string(),
-                protocol: pool.backend.to_owned(),
+                protocol: pool.protocol.name.to_owned(),
                 addresses: pool.blocks.iter().map(ToString::to_string).collect(),
                 auto_assign: pool.auto_assign,
                 ipv4: count(&usage.ipv4),
@@ -124,7 +124,9 @@ impl Driver {
 
     fn service(&self, key: &ServiceKey, status: ServiceStatus) -> Service {
         let decision = self.speaker.explain(key);
-        let reason = decision.and_then(|decision| decision.as_ref().err());
+        let reason = decision
+            .as_ref()
+            .and_then(|decision| decision.as_ref().err());
         let why_not = match (&status.shortfall, reason) {
             (Some(shortfall), _) if status.addresses.is_empty() => Some(shortfall.clone()),
             (_, Some(reason)) => Some(reason.to_string()),
@@ -134,7 +136,7 @@ impl Driver {
             name: key.to_string(),
             addresses: status.addresses,
             pool: status.pool.map(|pool| pool.to_string()),
-            announced: decision.is_some_and(Result::is_ok),
+            announced: decision.as_ref().is_some_and(Result::is_ok),
             reason: reason.map(|reason| reason.token().to_owned()),
             why: why_not,
         }

@@ -9,9 +9,9 @@ use super::Aliases;
 use crate::address::Family;
 use crate::config::community::CommunityError;
 use crate::config::decode::{Decoder, Fields, Value};
-use crate::config::error::Located;
+use crate::config::error::{ConfigError, Located, quote};
 use crate::config::validate::AddressEntry;
-use crate::config::{BgpAdvertisement, Community, Pool, address, pool};
+use crate::config::{BgpAdvertisement, Community, Pool, PoolProtocol, address, pool};
 
 /// The most address blocks of a configuration, ranges expanded.
 const MAX_BLOCKS: usize = 100_000;
@@ -61,17 +61,20 @@ fn draft(
         .as_ref()
         .map_or_else(|| "".into(), |name| Arc::clone(&name.value));
     let entries = addresses(decoder, fields, &label, room);
-    let protocol = decoder.required(fields, "protocol", "write bgp");
-    let backend = protocol
-        .and_then(|value| decoder.parsed(value, |protocol| pool::backend(protocol, backends)));
-    let bgp_advertisements = advertisements(decoder, fields, backend, aliases, &entries);
+    let protocol = decoder
+        .required(fields, "protocol", "write bgp or layer2")
+        .and_then(|value| decoder.parsed(value, |name| pool::protocol(name, backends)));
+    if let Some(protocol) = protocol {
+        families(decoder, protocol, &entries, backends);
+    }
+    let bgp_advertisements = advertisements(decoder, fields, protocol, aliases, &entries);
     let avoid_buggy_ips = decoder
         .boolean(fields.get("avoid-buggy-ips"))
         .unwrap_or(false);
     let auto_assign = decoder.boolean(fields.get("auto-assign")).unwrap_or(true);
-    let pool = name.clone().zip(backend).map(|(name, backend)| Pool {
+    let pool = name.clone().zip(protocol).map(|(name, protocol)| Pool {
         name: name.value,
-        backend,
+        protocol,
         blocks: entries
             .iter()
             .flat_map(|entry| entry.value.blocks.clone())
@@ -125,10 +128,26 @@ fn addresses(
     entries
 }
 
+/// Checks that the pool's protocol announces the addresses of every entry.
+fn families(
+    decoder: &mut Decoder<'_>,
+    protocol: PoolProtocol,
+    entries: &[Located<AddressEntry>],
+    backends: &[&'static str],
+) {
+    for entry in entries {
+        if let Err(error) = pool::check_family(protocol, &entry.value, backends) {
+            let message = format!("{}: {error}", quote(&entry.value.text));
+            let place = entry.place.clone();
+            decoder.errors.extend([ConfigError { place, message }]);
+        }
+    }
+}
+
 fn advertisements(
     decoder: &mut Decoder<'_>,
     fields: &Fields,
-    backend: Option<&'static str>,
+    protocol: Option<PoolProtocol>,
     aliases: &Aliases,
     entries: &[Located<AddressEntry>],
 ) -> Vec<BgpAdvertisement> {
@@ -142,7 +161,7 @@ fn advertisements(
     if let Some(value) = fields.get("bgp-advertisements") {
         decoder.checked(value, pool::check_communities(&advertisements));
     }
-    match (backend, values.first()) {
+    match (protocol.map(|protocol| protocol.name), values.first()) {
         (Some("bgp") | None, Some(_)) => advertisements,
         (Some("bgp"), None) => vec![BgpAdvertisement::default()],
         (Some(other), Some(first)) => {

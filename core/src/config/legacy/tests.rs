@@ -6,7 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{BgpAdvertisement, Password, Peer, Pool};
+use crate::address::Family;
+use crate::config::{BgpAdvertisement, Password, Peer, Pool, PoolProtocol};
 use crate::selector::{Operator, Requirement, Selector};
 use crate::yaml::{Content, Node};
 
@@ -63,7 +64,7 @@ fn the_seed() {
     let config = parse_manifest(SEED).unwrap();
     let pool = Pool {
         name: "my-ip-space".into(),
-        backend: "bgp",
+        protocol: PoolProtocol::of_backend("bgp"),
         blocks: vec!["198.51.100.0/24".parse().unwrap()],
         avoid_buggy_ips: true,
         auto_assign: true,
@@ -158,7 +159,8 @@ fn other_backends_are_chosen_by_the_protocol() {
     let text = "address-pools: [{name: a, protocol: arp, addresses: [10.0.0.0/8]}]";
     let config = parse(text, &Origin::whole("f"), &["bgp", "arp"]).unwrap();
     let pool = &config.pools["a"];
-    assert_eq!(pool.backend, "arp");
+    assert_eq!(pool.protocol.backend(Family::V4), Some("arp"));
+    assert_eq!(pool.protocol.backend(Family::V6), None);
     assert_eq!(pool.bgp_advertisements, []);
 
     let text = text.replace("]}]", "], bgp-advertisements: [{}]}]");
@@ -168,6 +170,41 @@ fn other_backends_are_chosen_by_the_protocol() {
             .to_string(),
         "f:1:88: address-pools[0].bgp-advertisements[0]: the protocol arp has no BGP \
          advertisements: remove them"
+    );
+}
+
+#[test]
+fn a_protocol_announces_the_families_that_it_has() {
+    let both = ["bgp", "arp", "ndp"];
+    let pool = |protocol: &str, addresses: &str, backends: &[&'static str]| {
+        let text =
+            format!("address-pools: [{{name: a, protocol: {protocol}, addresses: [{addresses}]}}]");
+        let config = parse(&text, &Origin::whole("f"), backends).map_err(|e| e.to_string())?;
+        let protocol = config.pools["a"].protocol;
+        Ok([Family::V4, Family::V6].map(|family| protocol.backend(family)))
+    };
+    let layer2 = Ok([Some("arp"), Some("ndp")]);
+    assert_eq!(pool("layer2", "10.0.0.0/24, 'fd00::/64'", &both), layer2);
+    assert_eq!(pool("layer2", "10.0.0.0/24", &["arp"]), layer2);
+    assert_eq!(pool("arp", "10.0.0.0/24", &both), Ok([Some("arp"), None]));
+    assert_eq!(pool("ndp", "'fd00::/64'", &both), Ok([None, Some("ndp")]));
+    let refused = |protocol, addresses, backends: &[&'static str], message: &str| {
+        let error: String = pool(protocol, addresses, backends).unwrap_err();
+        assert!(error.ends_with(message), "{error}");
+    };
+    refused(
+        "arp",
+        "'fd00::/64'",
+        &both,
+        "addresses[0]: \"fd00::/64\": arp announces no IPv6 addresses: write layer2, or give them \
+         a pool with another protocol",
+    );
+    refused(
+        "layer2",
+        "10.0.0.0/24, 'fd00::/64'",
+        &["arp"],
+        "addresses[1]: \"fd00::/64\": this binary was built without ndp: build it with the cargo \
+         feature \"ndp\"",
     );
 }
 

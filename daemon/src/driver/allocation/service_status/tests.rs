@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use carillon_core::address::Family;
-use carillon_core::config::{Config, Pool};
+use carillon_core::config::{Config, Pool, PoolProtocol};
 use carillon_core::node::Node;
 use carillon_core::service::{Families, ServiceFacts, TrafficPolicy};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ const ADDRESSES: usize = 4;
 fn config() -> Arc<Config> {
     let pool = Arc::new(Pool {
         name: "p".into(),
-        backend: "bgp",
+        protocol: PoolProtocol::of_backend("bgp"),
         blocks: vec!["192.0.2.0/30".parse().unwrap()],
         avoid_buggy_ips: false,
         auto_assign: true,

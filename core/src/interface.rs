@@ -1,0 +1,160 @@
+//! The network interfaces of this node, and which of them a VIP is announced on.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Family;
+
+mod exclusion;
+#[cfg(test)]
+mod tests;
+
+pub use exclusion::{Exclusion, ExclusionError};
+
+/// An Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, octet) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ":" };
+            write!(f, "{separator}{octet:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An interface as the kernel tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its index, which no other interface has as long as it lives.
+    pub index: u32,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its Ethernet address, if it has one.
+    pub mac: Option<MacAddress>,
+    /// It is set up, and its link has a carrier.
+    pub is_running: bool,
+    /// The loopback interface.
+    pub is_loopback: bool,
+    /// It resolves addresses by ARP and NDP (it has not the flag NOARP).
+    pub has_arp: bool,
+    /// It belongs to a bridge, a bond or a VRF, which does the talking.
+    pub has_master: bool,
+    /// Its addresses with their prefix lengths, ascending.
+    pub addresses: Vec<IpNet>,
+}
+
+/// Why no VIP is announced on an interface.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// A pattern of the exclusion matches its name.
+    #[error("its name matches the excluded pattern {0:?}")]
+    Excluded(String),
+    /// It is set down, or has no carrier.
+    #[error("it is down or has no carrier")]
+    Down,
+    /// Nobody else is there.
+    #[error("it is the loopback interface")]
+    Loopback,
+    /// Its neighbours are not asked for addresses.
+    #[error("it has the flag NOARP")]
+    NoArp,
+    /// The master is used instead.
+    #[error("it belongs to a bridge, a bond or a VRF")]
+    HasMaster,
+    /// It is not an Ethernet.
+    #[error("it has no Ethernet address")]
+    NoMac,
+}
+
+impl Interface {
+    /// Whether VIPs can be announced on it.
+    ///
+    /// # Errors
+    /// They cannot, for the first reason that applies (behaviour reference 4.4).
+    pub fn usable(&self, exclusion: &Exclusion) -> Result<MacAddress, Unusable> {
+        if self.is_loopback {
+            return Err(Unusable::Loopback);
+        }
+        if let Some(pattern) = exclusion.matching(&self.name) {
+            return Err(Unusable::Excluded(pattern.to_owned()));
+        }
+        if self.has_master {
+            return Err(Unusable::HasMaster);
+        }
+        if !self.has_arp {
+            return Err(Unusable::NoArp);
+        }
+        if !self.is_running {
+            return Err(Unusable::Down);
+        }
+        self.mac.ok_or(Unusable::NoMac)
+    }
+
+    /// Whether one of its subnets contains this address.
+    pub fn has_subnet_of(&self, address: IpAddr) -> bool {
+        self.addresses
+            .iter()
+            .any(|subnet| subnet.contains(&address))
+    }
+
+    /// Whether it has an address of this family, of whatever scope.
+    pub fn has_family(&self, family: Family) -> bool {
+        let mut addresses = self.addresses.iter();
+        addresses.any(|subnet| Family::of(subnet.addr()) == family)
+    }
+}
+
+/// The interfaces that VIPs can be announced on, by index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces(Vec<Interface>);
+
+impl Interfaces {
+    /// Those of `all` that are [`Interface::usable`].
+    pub fn usable(all: &[Interface], exclusion: &Exclusion) -> Self {
+        let usable = all.iter().filter(|one| one.usable(exclusion).is_ok());
+        let mut usable: Vec<Interface> = usable.cloned().collect();
+        usable.sort_by_key(|interface| interface.index);
+        Self(usable)
+    }
+
+    /// All of them, ascending by index.
+    pub fn iter(&self) -> std::slice::Iter<'_, Interface> {
+        self.0.iter()
+    }
+
+    /// Whether a subnet of one of them contains this address.
+    pub fn have_subnet_of(&self, vip: IpAddr) -> bool {
+        self.0.iter().any(|interface| interface.has_subnet_of(vip))
+    }
+
+    /// Those that a VIP is announced on: the ones with a subnet that contains it, or all where there
+    /// is none. An address of a foreign subnet is reached over a static route, and nobody knows on
+    /// which side the router with that route is.
+    pub fn of_vip(&self, vip: IpAddr) -> impl Iterator<Item = &Interface> {
+        let on_subnet = self.have_subnet_of(vip);
+        let fits = move |one: &&Interface| !on_subnet || one.has_subnet_of(vip);
+        self.0.iter().filter(fits)
+    }
+}
+
+impl<'a> IntoIterator for &'a Interfaces {
+    type Item = &'a Interface;
+    type IntoIter = std::slice::Iter<'a, Interface>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

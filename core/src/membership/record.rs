@@ -1,0 +1,69 @@
+//! What a member says of itself to all others. Each member writes its own records only, so no two
+//! ever contradict each other; a record holds until its member replaces or withdraws it, or starts
+//! anew.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::interface::MacAddress;
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Key {
+    /// The member's node: [`Node`].
+    Node,
+    /// One of its interfaces, by index: [`Interface`].
+    Interface(u32),
+    /// A VIP that it has: [`Claim`].
+    Claim(IpAddr),
+}
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Value {
+    /// See [`Key::Node`].
+    Node(Node),
+    /// See [`Key::Interface`].
+    Interface(Interface),
+    /// See [`Key::Claim`].
+    Claim(Claim),
+}
+
+/// The node that a member runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name; nothing else tells nodes apart in an election.
+    pub name: Arc<str>,
+    /// The member announces IPv4 addresses that have one owner.
+    pub ipv4: bool,
+    /// The member announces IPv6 addresses that have one owner.
+    pub ipv6: bool,
+    /// It knows the services and who has which VIP, and may be given VIPs.
+    pub is_ready: bool,
+    /// Its VIPs are to go to others.
+    pub is_draining: bool,
+    /// Its node must not announce: a label or a condition of the Node says so.
+    pub is_excluded: bool,
+}
+
+/// An interface that a member can announce on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its Ethernet address.
+    pub mac: MacAddress,
+    /// Its subnets, of both families.
+    pub subnets: Vec<IpNet>,
+}
+
+/// A member's word that it has a VIP. Of several, the one with the highest term counts; of equal
+/// terms, the one whose node comes first in the rendezvous order of the VIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Higher than the term of every claim that it replaces.
+    pub term: u64,
+    /// The member asks this one to take the VIP over.
+    pub successor: Option<super::MemberId>,
+}

@@ -1,0 +1,95 @@
+//! One backend's side of the seam: the set that it is to announce.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::announcement::{Announcement, AnnouncementSet};
+use crate::backend::{Caps, Ownership};
+use crate::config::Config;
+use crate::interface::Interfaces;
+use crate::node::Node;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    pub(super) caps: Caps,
+    set: AnnouncementSet,
+    changed: bool,
+}
+
+impl Outlet {
+    /// An outlet that announces nothing, which is news to its backend.
+    pub(super) fn new(caps: Caps, node: Arc<Node>) -> Self {
+        Self {
+            caps,
+            set: AnnouncementSet::empty(node),
+            changed: true,
+        }
+    }
+
+    pub(super) fn set_config(&mut self, config: Arc<Config>) {
+        self.set.config = config;
+        self.changed = true;
+    }
+
+    pub(super) fn set_node(&mut self, node: Arc<Node>) {
+        self.set.node = node;
+        self.changed = true;
+    }
+
+    /// Only a backend that talks to a segment needs to know the interfaces.
+    pub(super) fn set_interfaces(&mut self, interfaces: &Arc<Interfaces>) {
+        if self.caps.ownership == Ownership::Exclusive {
+            self.set.interfaces = interfaces.clone();
+            self.changed = true;
+        }
+    }
+
+    /// Brings one VIP up to date: what is to be announced of it, and whether it is watched.
+    pub(super) fn update(&mut self, vip: IpAddr, wanted: Option<&Announcement>, watched: bool) {
+        if watched != self.set.watched.contains(&vip) {
+            if watched {
+                self.set.watched.insert(vip);
+            } else {
+                self.set.watched.remove(&vip);
+            }
+            self.changed = true;
+        }
+        match (wanted, self.set.by_vip.get(&vip)) {
+            (None, None) => return,
+            (Some(wanted), Some(present)) if **present == *wanted => return,
+            (Some(wanted), _) => {
+                self.set.by_vip.insert(vip, Arc::new(wanted.clone()));
+            }
+            (None, Some(_)) => {
+                self.set.by_vip.remove(&vip);
+            }
+        }
+        self.changed = true;
+    }
+
+    /// The set with the next generation, if it has changed since the last call.
+    pub(super) fn take(&mut self, generation: &mut u64) -> Option<Arc<AnnouncementSet>> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        *generation += 1;
+        self.set.generation = *generation;
+        Some(Arc::new(self.set.clone()))
+    }
+}
+
+/// The pools whose addresses only one node at a time may announce.
+pub(super) fn exclusive(config: &Config, outlets: &[Outlet]) -> BTreeSet<Arc<str>> {
+    let mut exclusive = BTreeSet::new();
+    for pool in config.pools.values() {
+        let backends = [pool.protocol.ipv4, pool.protocol.ipv6];
+        let of_pool = |outlet: &&Outlet| backends.contains(&Some(outlet.caps.name));
+        let mut outlets = outlets.iter().filter(of_pool);
+        if outlets.any(|outlet| outlet.caps.ownership == Ownership::Exclusive) {
+            exclusive.insert(pool.name.clone());
+        }
+    }
+    exclusive
+}
