@@ -11,16 +11,22 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[allow(dead_code, reason = "not started by `run` yet")]
+mod assignment;
 mod backends;
 mod check;
 mod cli;
 mod driver;
 mod files;
 mod http;
+#[allow(dead_code, reason = "not started by `run` yet")]
+mod interfaces;
 mod journal;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod logging;
+#[allow(dead_code, reason = "not started by `run` yet")]
+mod netlink;
 mod objects;
 mod run;
 mod socket;
