@@ -21,3 +21,12 @@ impl fmt::Display for MemberId {
         fmt::Display::fmt(&self.address, f)
     }
 }
+
+/// Why a member is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It was not heard any more.
+    Lost,
+    /// It said goodbye.
+    Left,
+}
