@@ -327,10 +327,7 @@ impl Membership {
             Message::Welcome(_) | Message::Confirm | Message::ProbeAck(true) => {}
             Message::Stale(known) => self.raise_generation(known),
             Message::Swim(data) => {
-                return self
-                    .swim
-                    .handle(peer, &data, now)
-                    .ok_or(Dropped::Malformed);
+                return self.swim.handle(peer, &data, now).ok_or(Dropped::Malformed);
             }
             Message::Heartbeat(interval) => self.handle_heartbeat(peer, interval),
             Message::EndOfWatch | Message::ProbeAck(false) => {
@@ -361,8 +358,7 @@ impl Membership {
             }
             Message::Vector(vector) => self.handle_vector(peer, &vector),
             Message::Pull(member, after, floor) => {
-                self.replica
-                    .handle_pull(peer.address, member, after, floor);
+                self.replica.handle_pull(peer.address, member, after, floor);
             }
             Message::Records(records) => {
                 if self.replica.is_of_other_run(records.member, records.latest) {
@@ -413,8 +409,7 @@ impl Membership {
             }
         }
         let from = peer.address;
-        self.replica
-            .handle_vector(from, &vector.versions, self.now);
+        self.replica.handle_vector(from, &vector.versions, self.now);
         if vector.asks && vector.more == 0 {
             self.replica.send_vector(from, &self.alive(), false);
         }
@@ -573,7 +568,10 @@ impl Membership {
             });
         }
         let notes = std::mem::take(&mut self.replica.notes);
-        for note in notes.into_iter().chain(std::mem::take(&mut self.seeds.notes)) {
+        for note in notes
+            .into_iter()
+            .chain(std::mem::take(&mut self.seeds.notes))
+        {
             // A seed may fall silent more than once.
             if let Note::SeedSilent(address) = note {
                 self.notes.remove(&Note::SeedAnswers(address));

@@ -228,8 +228,7 @@ impl Detector {
         let age = heard.map(|heard| now.saturating_duration_since(heard));
         if let Some(age) = age.filter(|age| *age + NEWS < silence) {
             let age = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
-            self.out
-                .push((who.address, Message::ProbedFor(about, age)));
+            self.out.push((who.address, Message::ProbedFor(about, age)));
         }
         self.out.push((about.address, Message::Probe));
         self.help

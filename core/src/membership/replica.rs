@@ -110,9 +110,7 @@ impl Replica {
 
     /// The highest generation at this address of which something is known.
     pub(crate) fn generation(&self, address: SocketAddr) -> Option<u64> {
-        self.others
-            .get(&address)
-            .map(|remote| remote.id.generation)
+        self.others.get(&address).map(|remote| remote.id.generation)
     }
 
     pub(crate) fn has(&self, member: MemberId, version: u64) -> bool {
@@ -414,7 +412,10 @@ impl Replica {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let pulls = self.others.values().filter_map(|remote| remote.pull.as_ref());
+        let pulls = self
+            .others
+            .values()
+            .filter_map(|remote| remote.pull.as_ref());
         pulls.map(|pull| pull.again).min()
     }
 

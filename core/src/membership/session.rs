@@ -114,13 +114,10 @@ impl Sessions {
         (session.peer == member).then_some(session.heard)
     }
 
-    /// The highest generation at this address that has proved that it lives.
-    pub(crate) fn peer(&self, address: SocketAddr) -> Option<MemberId> {
-        self.sessions.get(&address).map(|session| session.peer)
-    }
-
-    pub(crate) fn peers(&self) -> impl Iterator<Item = MemberId> {
-        self.sessions.values().map(|session| session.peer)
+    /// The tokens that others use.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> Vec<u64> {
+        self.tokens.keys().copied().collect()
     }
 
     /// Says something to the member at this address, after an introduction if need be.
@@ -363,7 +360,8 @@ impl Sessions {
         if let Some(session) = known {
             if session.run != hello.run && session.peer.generation >= hello.from.generation {
                 let stale = Message::Stale(session.peer.generation);
-                self.out.push((address, encode_plain(hello.token, 0, &stale)));
+                self.out
+                    .push((address, encode_plain(hello.token, 0, &stale)));
                 return false;
             }
             if session.run == hello.run {

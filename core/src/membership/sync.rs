@@ -65,7 +65,8 @@ impl Sync {
         if self.is_done {
             return false;
         }
-        self.wanted.retain(|member, version| !has(*member, *version));
+        self.wanted
+            .retain(|member, version| !has(*member, *version));
         let is_complete = self.is_complete && self.wanted.is_empty();
         let is_in_vain = is_alone && (self.is_nobody || now >= self.alone_after);
         if now >= self.alone_after {

@@ -159,7 +159,10 @@ impl Network {
 
     /// Cuts, or mends, all ways between these two groups.
     pub fn cut(&mut self, these: &[SocketAddr], those: &[SocketAddr], is_cut: bool) {
-        for (this, that) in these.iter().flat_map(|a| those.iter().map(move |b| (*a, *b))) {
+        for (this, that) in these
+            .iter()
+            .flat_map(|a| those.iter().map(move |b| (*a, *b)))
+        {
             let link = self.link;
             for way in [(this, that), (that, this)] {
                 self.links.entry(way).or_insert(link).is_cut = is_cut;

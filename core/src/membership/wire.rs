@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::MemberId;
 use super::identity::Identity;
 use super::record::{Key, Value};
+use super::seal::OVERHEAD;
 
 /// No datagram is longer, sealed: it passes every network of IPv6.
 pub(crate) const MAX_DATAGRAM: usize = 1200;
-/// Neither are the items of a [`Message::Records`], nor what foca sends.
-pub(crate) const MAX_CONTENT: usize = 1060;
+/// Token, counter, and the parts of a message beside its content.
+const HEAD: usize = 90;
+/// The items of a [`Message::Records`], and what foca sends, are not longer than this.
+pub(crate) const MAX_CONTENT: usize = MAX_DATAGRAM - OVERHEAD - HEAD;
 
 /// A member makes itself known, and asks for datagrams that carry its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

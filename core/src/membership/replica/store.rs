@@ -34,7 +34,10 @@ impl Store {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
-        let records = self.entries.iter().filter(|(_, (_, value))| value.is_some());
+        let records = self
+            .entries
+            .iter()
+            .filter(|(_, (_, value))| value.is_some());
         records.map(|(key, _)| key)
     }
 
