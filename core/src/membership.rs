@@ -251,7 +251,6 @@ impl Membership {
                 self.send(member.address, Message::Goodbye);
             }
         }
-        self.swim.leave(now);
         self.work();
         self.is_leaving = true;
     }

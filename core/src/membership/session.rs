@@ -257,6 +257,8 @@ impl Sessions {
     /// The token that a caller is to use, unless it was told just now, or too many call.
     fn answer(&mut self, hello: Hello, rng: &mut StdRng, now: Instant) -> Option<u64> {
         let recent = |at: Instant| now < at + WELCOME_INTERVAL;
+        // A peer that asks for another token is a caller again: only when it has proved that it
+        // lives is that token used.
         if let Some(session) = self.sessions.get_mut(&hello.from.address)
             && session.is(&hello)
         {
@@ -426,7 +428,7 @@ impl Session {
     }
 
     fn is(&self, hello: &Hello) -> bool {
-        self.peer == hello.from && self.run == hello.run
+        self.peer == hello.from && self.run == hello.run && self.token == hello.token
     }
 }
 

@@ -150,10 +150,11 @@ impl Swim {
         self.with(now, |foca, requests| foca.announce(to, requests));
     }
 
-    /// This identity is lost.
+    /// This identity is lost. Others are not told by foca: they shall find it out themselves, or
+    /// check what they are told.
     pub(crate) fn declare_down(&mut self, identity: Identity, now: Instant) {
         let down = std::iter::once(Member::down(identity));
-        self.with(now, |foca, requests| foca.apply_many(down, true, requests));
+        self.with(now, |foca, requests| foca.apply_many(down, false, requests));
     }
 
     /// This member has another generation now.
@@ -163,10 +164,6 @@ impl Swim {
         for identity in self.alive.values().copied().collect::<Vec<_>>() {
             self.announce(identity.id, now);
         }
-    }
-
-    pub(crate) fn leave(&mut self, now: Instant) {
-        self.with(now, |foca, requests| foca.leave_cluster(requests));
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
