@@ -102,7 +102,8 @@ impl Ownership {
             return if is_found { Why::Found } else { Why::First };
         };
         let from = before.node.clone();
-        if matches!(before.why, Why::Heard(_)) && election.claims.get(owner).is_none() {
+        let was_heard = matches!(before.why, Why::Heard(_)) && !self.members.is_live(before.owner);
+        if was_heard && owner == self.me {
             return Why::Silent(from);
         }
         match self.members.get(before.owner).map(|member| member.presence) {

@@ -1,5 +1,4 @@
 use super::super::order::Order;
-use super::*;
 
 #[test]
 fn the_order_is_that_of_metallb() {
