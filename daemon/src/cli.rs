@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::objects::ObjectKey;
@@ -69,7 +69,8 @@ pub(crate) enum Command {
         carillon run --files /etc/carillon\n  \
         carillon run --files ./manifests --node-name node-a --socket ./a.sock --log-level debug\n  \
         carillon run --kubernetes                      In a pod on the host's network\n  \
-        carillon run --kubeconfig ~/.kube/config --node-name node-a\n\
+        carillon run --kubeconfig ~/.kube/config --node-name node-a\n  \
+        carillon run --files /etc/carillon --assign-vips   VIPs on lo, on a host without kube-proxy\n\
         \nEvery flag can also be set as an environment variable: CARILLON_FILES=/etc/carillon")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -100,6 +101,23 @@ pub(crate) struct RunArgs {
     /// For programs that watch over this daemon. An answer other than 200 says what is amiss.
     #[arg(long, value_name = "ADDR:PORT", env = "CARILLON_HTTP_BIND")]
     http_bind: Option<SocketAddr>,
+
+    /// Put every VIP on this interface while this node announces it, for hosts without kube-proxy
+    /// [default: on none; lo, if no interface is given].
+    ///
+    /// The addresses are marked as Carillon's, and are removed when the node loses the VIP or the
+    /// daemon stops; after a crash the next daemon removes those that are not wanted any more. VIPs
+    /// that somebody else has put there are left alone. Needs CAP_NET_ADMIN.
+    #[arg(
+        long,
+        value_name = "IFACE",
+        env = "CARILLON_ASSIGN_VIPS",
+        num_args = 0..=1,
+        default_missing_value = "lo",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    #[allow(dead_code, reason = "not started by `run` yet")]
+    pub(crate) assign_vips: Option<String>,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

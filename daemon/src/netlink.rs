@@ -4,6 +4,7 @@
 //! to a request, which would then never come.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -13,7 +14,7 @@ use rtnetlink::packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::address::AddressMessage;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::LinkMessage;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use rtnetlink::{Handle, MulticastGroup, new_connection, new_multicast_connection};
@@ -71,6 +72,7 @@ impl Netlink {
             new_multicast_connection(&groups).map_err(NetlinkError::Open)?;
         enlarge(follower.socket_mut());
         let (mut asker, handle, _) = new_connection().map_err(NetlinkError::Open)?;
+        enlarge(asker.socket_mut());
         asker.set_forward_done(true);
         let mut sockets = JoinSet::new();
         sockets.spawn(follower);
@@ -177,4 +179,27 @@ fn enlarge(socket: &mut TokioSocket) {
     if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
         let _ = setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER);
     }
+}
+
+/// The address that this message is about: the own one, where there is a peer too.
+pub(crate) fn local_of(message: &AddressMessage) -> Option<IpAddr> {
+    let mut address = None;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(ip) => return Some(*ip),
+            AddressAttribute::Address(ip) => address = Some(*ip),
+            _ => {}
+        }
+    }
+    address
+}
+
+/// All flags of the address that this message is about. Kernels of old tell them only in the
+/// header.
+pub(crate) fn flags_of(message: &AddressMessage) -> AddressFlags {
+    let all = message.attributes.iter().find_map(|one| match one {
+        AddressAttribute::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    all.unwrap_or_else(|| AddressFlags::from_bits_retain(message.header.flags.bits().into()))
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use carillon_core::interface::MacAddress;
 use ipnet::IpNet;
-use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
-};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::assignment::PROTOCOL;
+use crate::assignment::is_marked;
+use crate::netlink::{flags_of, local_of};
 
 /// A change of the interfaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,32 +96,19 @@ fn link_of(message: &LinkMessage) -> Option<Change> {
 
 /// The address with its subnet. Where it has a peer, the prefix is that of the peer.
 fn subnet_of(message: &AddressMessage) -> Option<IpNet> {
-    let (mut local, mut address) = (None, None);
-    for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Local(ip) => local = Some(*ip),
-            AddressAttribute::Address(ip) => address = Some(*ip),
-            _ => {}
-        }
-    }
-    let own = local.or(address)?;
+    let own = local_of(message)?;
     let subnet = IpNet::new(own, message.header.prefix_len).ok()?;
-    Some(match address {
-        Some(peer) if !subnet.contains(&peer) => IpNet::from(own),
-        Some(_) | None => subnet,
-    })
+    let is_outside = |attribute: &AddressAttribute| match attribute {
+        AddressAttribute::Address(peer) => !subnet.contains(peer),
+        _ => false,
+    };
+    let has_far_peer = message.attributes.iter().any(is_outside);
+    Some(if has_far_peer { own.into() } else { subnet })
 }
 
 /// Whether the address is usable, and of the node: a VIP that this daemon has put there must not
 /// decide on which interface the VIP is announced.
 fn counts(message: &AddressMessage) -> bool {
-    let mut flags = AddressFlags::from_bits_retain(message.header.flags.bits().into());
-    for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Flags(all) => flags = *all,
-            AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)) => return false,
-            _ => {}
-        }
-    }
-    !flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed)
+    let doubtful = AddressFlags::Tentative | AddressFlags::Dadfailed;
+    !is_marked(message) && !flags_of(message).intersects(doubtful)
 }
