@@ -117,7 +117,10 @@ impl Mirror {
                 self.changed |= state.end_list(kind, batch);
                 self.tidy();
             }
-            Event::Deleted(key) => self.changed |= state.remove(&key, batch),
+            Event::Deleted(key) => {
+                self.changed |= state.remove(&key, batch);
+                self.tidy();
+            }
             Event::Failed(class, text) => {
                 state.failure = Some(class);
                 let since = || format!("{text} (since {now})");
