@@ -29,6 +29,7 @@ mod lease;
 mod mirror;
 mod pause;
 pub(crate) mod publish;
+mod rights;
 mod role;
 mod snapshot;
 #[cfg(test)]
@@ -60,6 +61,8 @@ pub(crate) enum ApiChange {
     Holder(Option<String>),
     /// Why this daemon cannot take its turn, if it cannot.
     LeaseTrouble(Option<String>),
+    /// Why Events are lost, if they are.
+    EventTrouble(Option<String>),
     /// What became of a write.
     Answered(publish::Answer),
 }

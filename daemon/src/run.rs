@@ -30,9 +30,6 @@ use claim::{await_claim, claim};
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
 
-/// How long it may take to let others do what this daemon did for all.
-const LEAVE: Duration = Duration::from_secs(3);
-
 /// Runs until a signal ends it. Why it cannot, it logs: another daemon is here, or something that a
 /// daemon cannot do without is missing.
 pub(crate) fn run(args: &RunArgs) -> ExitCode {
@@ -214,12 +211,8 @@ async fn stop(
             backend.await;
         }
     };
-    let all = async {
-        // The API server may be away.
-        tokio::join!(tokio::time::timeout(LEAVE, leave), backends)
-    };
     tokio::select! {
-        _ = all => {
+        _ = async { tokio::join!(leave, backends) } => {
             info!("stopped");
             Ok(ExitCode::SUCCESS)
         }

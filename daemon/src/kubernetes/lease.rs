@@ -27,7 +27,7 @@ mod record;
 mod tests;
 
 use record::is_newer;
-pub(super) use record::{Record, Stored};
+pub(super) use record::{Answer, Record, Request, Stored};
 
 /// How long a record stands unless it is renewed, as others count.
 pub(super) const DURATION: Duration = Duration::from_secs(15);
@@ -35,9 +35,11 @@ pub(super) const DURATION: Duration = Duration::from_secs(15);
 /// for clocks that run at different rates and for requests that are slow to take effect.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// How often to renew.
-const RENEW: Duration = Duration::from_secs(5);
-/// How soon to try again after a failure.
-const RETRY: Duration = Duration::from_secs(2);
+const RENEW: Duration = Duration::from_secs(3);
+/// How long a request may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How soon a holder tries again after a failure, and how soon anybody else does.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 /// Within which time all who see a free Lease try to take it: the first one to succeed spares the
 /// others the attempt.
 const SPREAD: Duration = Duration::from_millis(300);
@@ -46,25 +48,12 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// How many unanswered writes to remember.
 const DOUBTS: usize = 8;
 
-/// What to ask of the API server. Each is answered with [`Lease::answered`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Read the Lease, from etcd.
-    Read,
-    /// Replace this version by this record, or create it if there is no version.
-    Write(Option<String>, Record),
-}
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It is stored like this now, or is not there.
-    Is(Option<Stored>),
-    /// The Lease has another version, exists already or does not exist: nothing was written.
-    Conflict,
-    /// Nobody knows; it may even take effect later.
-    Failed,
-}
+// A renewal that fails as late as it can leaves time for a second one, however late that is answered.
+const _: () = {
+    let attempts = 2 * PATIENCE.as_millis();
+    let between = RETRY.0.as_millis() + SPREAD.as_millis();
+    assert!(RENEW.as_millis() + attempts + between < DEADLINE.as_millis());
+};
 
 #[derive(Debug)]
 enum State {
@@ -355,7 +344,11 @@ impl Lease {
     /// The same, but not soon: something has failed.
     fn try_later(&mut self, now: Instant) {
         self.plan(now);
-        let soonest = now + RETRY + self.jitter.below(SPREAD);
+        let retry = match self.state {
+            State::Holding(_) | State::Leaving => RETRY.0,
+            State::Following | State::Released => RETRY.1,
+        };
+        let soonest = now + retry + self.jitter.below(SPREAD);
         self.next = Some(self.next.map_or(soonest, |next| next.max(soonest)));
     }
 

@@ -3,28 +3,31 @@
 use std::time::Duration;
 
 use hyper::Method;
-use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::api::coordination::v1::Lease as Object;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use rand::RngExt as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::{Answer, Record, Request, Stored};
+use super::{Answer, PATIENCE, Record, Request, Stored};
 use crate::kubernetes::call::{self, Content};
 use crate::kubernetes::client::Cluster;
 use crate::kubernetes::failure::Failure;
-use crate::kubernetes::{api, pause::Pause};
+use crate::kubernetes::pause::Pause;
+use crate::kubernetes::{api, watch::SILENCE};
 
 /// The name of the Lease.
 pub(crate) const NAME: &str = "carillon";
-/// How long a request may take: of those who fail, a second one is in time before the deadline.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the API server may let a watch last, in seconds.
 const LASTS: std::ops::Range<u64> = 240..360;
+
+/// How the Lease is now, if it is there, or why that is not known.
+pub(in crate::kubernetes) type Seen = Result<Option<Stored>, Failure>;
 
 /// Where the Lease is.
 #[derive(Clone)]
@@ -49,12 +52,13 @@ impl Place {
         let answer: Result<Object, Failure> = match request {
             Request::Read => call::get(&self.cluster, &path, PATIENCE).await,
             Request::Write(version, record) => {
+                // A patch, so that whatever others add to the object stays.
                 let to = match &version {
-                    Some(_) => (Method::PUT, path.as_str(), Content::Object),
+                    Some(_) => (Method::PATCH, path.as_str(), Content::MergePatch),
                     None => (Method::POST, collection.as_str(), Content::Object),
                 };
                 let is_new = version.is_none();
-                let object = object(&self.namespace, version, record);
+                let object = object(&self.namespace, version.as_deref(), &record);
                 let written = call::write(&self.cluster, to, &object, PATIENCE).await;
                 match written {
                     // There is no such namespace.
@@ -75,15 +79,19 @@ impl Place {
         }
     }
 
-    /// Tells what the Lease becomes, for ever.
-    pub(in crate::kubernetes) async fn watch(self, seen: mpsc::Sender<Option<Stored>>) {
+    /// Tells what the Lease becomes, and why that cannot be told, for ever.
+    pub(in crate::kubernetes) async fn watch(self, seen: mpsc::Sender<Seen>) {
         let mut pause = Pause::default();
         loop {
-            let failure = self.watch_once(&seen, &mut pause).await;
+            let watched = self.watch_once(&seen, &mut pause).await;
+            debug!(?watched, "watching the Lease");
+            if let Err(failure) = watched {
+                // Nobody listens any more.
+                let _ = seen.send(Err(failure)).await;
+            }
             if seen.is_closed() {
                 return;
             }
-            debug!(?failure, "watching the Lease");
             let random = rand::rng().random();
             sleep(pause.next(Duration::ZERO, random)).await;
         }
@@ -92,23 +100,29 @@ impl Place {
     /// Without a version a watch begins with how it is.
     async fn watch_once(
         &self,
-        seen: &mpsc::Sender<Option<Stored>>,
+        seen: &mpsc::Sender<Seen>,
         pause: &mut Pause,
     ) -> Result<(), Failure> {
         let seconds = rand::rng().random_range(LASTS);
         let uri = format!(
-            "{}?watch=true&fieldSelector=metadata.name%3D{NAME}&timeoutSeconds={seconds}",
+            "{}?watch=true&allowWatchBookmarks=true&fieldSelector=metadata.name%3D{NAME}\
+             &timeoutSeconds={seconds}",
             self.collection()
         );
         let mut lines = api::lines(&self.cluster, &uri).await?;
-        while let Some(line) = lines.next().await? {
+        // A connection that says nothing may be none any more.
+        while let Ok(line) = timeout(SILENCE, lines.next()).await {
+            let Some(line) = line? else {
+                break;
+            };
+            pause.reset();
             let told = match read(&line)? {
                 Told::Is(stored) => Some(stored),
                 Told::Deleted => None,
+                Told::Nothing => continue,
                 Told::Over => break,
             };
-            pause.reset();
-            if seen.send(told).await.is_err() {
+            if seen.send(Ok(told)).await.is_err() {
                 break;
             }
         }
@@ -122,6 +136,8 @@ enum Told {
     Is(Stored),
     /// It is gone.
     Deleted,
+    /// The watch is alive.
+    Nothing,
     /// The watch ends.
     Over,
 }
@@ -141,6 +157,7 @@ fn read(line: &[u8]) -> Result<Told, Failure> {
             Told::Is(stored(object))
         }
         "DELETED" => Told::Deleted,
+        "BOOKMARK" => Told::Nothing,
         _ => Told::Over,
     })
 }
@@ -151,23 +168,20 @@ pub(in crate::kubernetes) fn wall() -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
-fn object(namespace: &str, version: Option<String>, record: Record) -> Object {
-    Object {
-        metadata: ObjectMeta {
-            namespace: Some(namespace.to_owned()),
-            name: Some(NAME.to_owned()),
-            resource_version: version,
-            ..ObjectMeta::default()
+/// The object, or what changes in it: nulls take away what is there.
+fn object(namespace: &str, version: Option<&str>, record: &Record) -> Value {
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"namespace": namespace, "name": NAME, "resourceVersion": version},
+        "spec": {
+            "holderIdentity": record.holder,
+            "leaseDurationSeconds": record.duration.as_secs(),
+            "acquireTime": record.acquired.map(MicroTime),
+            "renewTime": record.renewed.map(MicroTime),
+            "leaseTransitions": record.transitions,
         },
-        spec: Some(LeaseSpec {
-            holder_identity: Some(record.holder),
-            lease_duration_seconds: i32::try_from(record.duration.as_secs()).ok(),
-            acquire_time: record.acquired.map(MicroTime),
-            renew_time: record.renewed.map(MicroTime),
-            lease_transitions: Some(record.transitions),
-            ..LeaseSpec::default()
-        }),
-    }
+    })
 }
 
 fn stored(object: Object) -> Stored {
