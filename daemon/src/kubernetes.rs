@@ -54,6 +54,9 @@ const EVENTS: usize = 1024;
 pub(crate) enum ApiChange {
     /// How a Service is stored now; comes with the Service itself.
     Stored(ServiceKey, Stored),
+    /// A Service that could never be read has these addresses. When it is gone, that is told as of
+    /// any other.
+    Reserved(ServiceKey, Vec<IpAddr>),
     /// It is for this daemon to allocate from here on, or no longer. Before it may, all Services as
     /// they are since it holds the Lease have been told.
     Lead(bool),

@@ -82,13 +82,14 @@ impl Allocation for StatusAllocation {
             self.changed.remove(key);
             self.events.remove(key);
             self.publisher.forget(key);
-            self.controller.handle(Input::ServiceDeleted(key.clone()));
         }
+        // Its addresses may have been reserved.
+        self.controller.handle(Input::ServiceDeleted(key.clone()));
         is_known
     }
 
     fn set_unknown(&mut self, _: &Problems) {
-        // What is published and cannot be read is not known to be in use; nor is it by its speaker.
+        // What an API server has is told one by one; see `ApiChange::Reserved`.
     }
 
     fn synced(&mut self, _: Instant) {
@@ -102,6 +103,11 @@ impl Allocation for StatusAllocation {
                 if self.services.contains_key(&key) {
                     self.publisher.touch(&key);
                     self.stored.insert(key, stored);
+                }
+            }
+            ApiChange::Reserved(key, addresses) => {
+                if !self.services.contains_key(&key) {
+                    self.controller.handle(Input::Reserved(key, addresses));
                 }
             }
             ApiChange::Lead(leads) => self.lead(leads),

@@ -253,6 +253,23 @@ fn nothing_stays_of_one_that_comes_and_goes_at_once() {
 }
 
 #[test]
+fn the_addresses_of_what_cannot_be_read_are_given_to_nobody() {
+    let now = Instant::now();
+    let mut daemon = Daemon::new(1);
+    let addresses = (0..4).map(|n| format!("192.0.2.{n}").parse().unwrap());
+    let reserved = ApiChange::Reserved(key(0), addresses.collect());
+    daemon.allocation.take(reserved, now);
+    daemon.read(&object(1, 1, &[], None), now);
+    daemon.allocation.synced(now);
+    daemon.decide(now);
+    daemon.take(ApiChange::Lead(true), now);
+    assert!(daemon.writes.try_recv().is_err());
+    assert!(!daemon.allocation.remove(&key(0)));
+    daemon.decide(now);
+    assert_eq!(daemon.writes.try_recv().unwrap().service, key(1));
+}
+
+#[test]
 fn only_one_with_a_configuration_is_able_to_lead() {
     let now = Instant::now();
     let mut daemon = Daemon::new(1);
