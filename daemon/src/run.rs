@@ -153,7 +153,10 @@ async fn from_cluster(
         location: cluster.server,
         description: Description {
             name: "the cluster".to_owned(),
-            how_to_configure: "create it".to_owned(),
+            how_to_configure:
+                "create it in exactly this namespace and with exactly this name (or say \
+                               --config-namespace and --config-name)"
+                    .to_owned(),
         },
         allocation: Box::new(StatusAllocation::new(args.lb_class.clone(), role.outbox)),
         batches: source.batches,
