@@ -58,4 +58,8 @@ buildah build --quiet --isolation chroot --platform "linux/$arch" --timestamp "$
 archive=$out/carillon-$arch.tar
 rm -f "$archive"
 buildah push --quiet "$image" "oci-archive:$archive:$image"
+if [ "$(stat -c %s "$archive")" -ge 12000000 ]; then
+    echo "image: $archive has $(stat -c %s "$archive") bytes; it should have less than 12 MB" >&2
+    exit 1
+fi
 echo "image: $image, program $(stat -c %s "target/$target/release/carillon") bytes, in $archive"
