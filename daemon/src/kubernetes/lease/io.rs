@@ -7,19 +7,18 @@ use k8s_openapi::api::coordination::v1::Lease as Object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use rand::RngExt as _;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{Answer, PATIENCE, Record, Request, Stored};
+use crate::kubernetes::api::{self, WatchEvent};
 use crate::kubernetes::call::{self, Content};
 use crate::kubernetes::client::Cluster;
 use crate::kubernetes::failure::Failure;
 use crate::kubernetes::pause::Pause;
-use crate::kubernetes::{api, watch::SILENCE};
+use crate::kubernetes::watch::SILENCE;
 
 /// The name of the Lease.
 pub(crate) const NAME: &str = "carillon";
@@ -97,7 +96,8 @@ impl Place {
         }
     }
 
-    /// Without a version a watch begins with how it is.
+    /// Without a version a watch begins with how it is. An API server on an older etcd has no
+    /// bookmarks for such a one; but a Lease that somebody holds changes all the time.
     async fn watch_once(
         &self,
         seen: &mpsc::Sender<Seen>,
@@ -105,23 +105,17 @@ impl Place {
     ) -> Result<(), Failure> {
         let seconds = rand::rng().random_range(LASTS);
         let uri = format!(
-            "{}?watch=true&allowWatchBookmarks=true&fieldSelector=metadata.name%3D{NAME}\
-             &timeoutSeconds={seconds}",
+            "{}?watch=true&fieldSelector=metadata.name%3D{NAME}&timeoutSeconds={seconds}",
             self.collection()
         );
         let mut lines = api::lines(&self.cluster, &uri).await?;
-        // A connection that says nothing may be none any more.
+        // One that says nothing may be none any more.
         while let Ok(line) = timeout(SILENCE, lines.next()).await {
             let Some(line) = line? else {
                 break;
             };
+            let told = read(&line)?;
             pause.reset();
-            let told = match read(&line)? {
-                Told::Is(stored) => Some(stored),
-                Told::Deleted => None,
-                Told::Nothing => continue,
-                Told::Over => break,
-            };
             if seen.send(Ok(told)).await.is_err() {
                 break;
             }
@@ -130,36 +124,22 @@ impl Place {
     }
 }
 
-/// What a line of the watch says.
-enum Told {
-    /// The Lease is like this now.
-    Is(Stored),
-    /// It is gone.
-    Deleted,
-    /// The watch is alive.
-    Nothing,
-    /// The watch ends.
-    Over,
-}
-
-fn read(line: &[u8]) -> Result<Told, Failure> {
-    #[derive(Deserialize)]
-    struct Event<'a> {
-        r#type: &'a str,
-        #[serde(borrow)]
-        object: &'a RawValue,
-    }
+/// What a line of the watch says: that it is like this now, or gone.
+fn read(line: &[u8]) -> Result<Option<Stored>, Failure> {
     let garbage = |error: serde_json::Error| Failure::Garbage(error.to_string());
-    let Event { r#type, object } = serde_json::from_slice(line).map_err(garbage)?;
-    Ok(match r#type {
+    let WatchEvent { r#type, object } = serde_json::from_slice(line).map_err(garbage)?;
+    match &*r#type {
         "ADDED" | "MODIFIED" => {
             let object = serde_json::from_str(object.get()).map_err(garbage)?;
-            Told::Is(stored(object))
+            Ok(Some(stored(object)))
         }
-        "DELETED" => Told::Deleted,
-        "BOOKMARK" => Told::Nothing,
-        _ => Told::Over,
-    })
+        "DELETED" => Ok(None),
+        "ERROR" => {
+            let status = serde_json::from_str(object.get()).map_err(garbage)?;
+            Err(Failure::Refused(status))
+        }
+        other => Err(Failure::Garbage(format!("an event of type {other:?}"))),
+    }
 }
 
 /// The time of day as a Lease can hold it.

@@ -61,9 +61,19 @@ async fn a_turn_is_taken_by_one_that_is_able_and_what_others_wrote_into_the_leas
 #[tokio::test]
 async fn rights_that_lack_for_watching_the_lease_and_for_events_are_told() {
     let forbidden = |verb: &str| Some(refusal(403, &format!("cannot {verb} resource")));
-    let mut events = 0;
+    let (mut events, mut watches) = (0, 0);
     let server = Server::start(move |request| match &*request.resource {
-        "leases" => forbidden("watch"),
+        "leases" => {
+            watches += 1;
+            match watches {
+                1 => forbidden("watch"),
+                2 => {
+                    let error = event("ERROR", &status(500, "no such feature"));
+                    Some(Reply::Watch(vec![error], End::Open))
+                }
+                _ => None,
+            }
+        }
         "events" => {
             events += 1;
             match events {
@@ -75,15 +85,18 @@ async fn rights_that_lack_for_watching_the_lease_and_for_events_are_told() {
     })
     .await;
     let (role, mut source) = take_part(&server);
-    let trouble = until(&mut source, |change| match change {
-        ApiChange::LeaseTrouble(trouble) => trouble,
-        _ => None,
-    });
-    let trouble = trouble.await;
-    assert!(
-        trouble.contains("cannot watch the Lease metallb-system/carillon"),
-        "{trouble}"
-    );
+    for said in ["cannot watch resource", "no such feature"] {
+        let trouble = until(&mut source, |change| match change {
+            ApiChange::LeaseTrouble(trouble) => trouble,
+            _ => None,
+        });
+        let trouble = trouble.await;
+        let what = "cannot watch the Lease metallb-system/carillon";
+        assert!(
+            trouble.contains(what) && trouble.contains(said),
+            "{trouble}"
+        );
+    }
     for expected in [true, false] {
         let event = Event {
             severity: Severity::Normal,
