@@ -27,7 +27,7 @@ mod record;
 mod tests;
 
 use record::is_newer;
-pub(super) use record::{Answer, Record, Request, Stored};
+pub(super) use record::{LeaseAnswer, Record, Request, StoredLease};
 
 /// How long a record stands unless it is renewed, as others count.
 pub(super) const DURATION: Duration = Duration::from_secs(15);
@@ -69,7 +69,7 @@ enum State {
 /// The newest that is known of the Lease.
 #[derive(Debug)]
 struct Known {
-    stored: Option<Stored>,
+    stored: Option<StoredLease>,
     /// From when on it is for anybody to take.
     free_at: Instant,
 }
@@ -144,7 +144,7 @@ impl Lease {
     }
 
     /// Takes in what the watch says, which may be late.
-    pub(super) fn seen(&mut self, stored: Option<Stored>, now: Instant) {
+    pub(super) fn seen(&mut self, stored: Option<StoredLease>, now: Instant) {
         match (&stored, self.version()) {
             (Some(stored), Some(known)) if !is_newer(&stored.version, known) => {}
             (None, Some(_)) => {
@@ -156,10 +156,10 @@ impl Lease {
     }
 
     /// Takes in what became of the request.
-    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+    pub(super) fn answered(&mut self, answer: LeaseAnswer, now: Instant) {
         let flight = self.flight.take();
         match (flight, answer) {
-            (Some(Flight::Read), Answer::Is(stored)) => {
+            (Some(Flight::Read), LeaseAnswer::Is(stored)) => {
                 self.must_read = false;
                 self.observe(stored, now);
                 self.plan(now);
@@ -167,7 +167,7 @@ impl Lease {
                     self.try_later(now);
                 }
             }
-            (Some(Flight::Write(sent)), Answer::Is(Some(stored))) => {
+            (Some(Flight::Write(sent)), LeaseAnswer::Is(Some(stored))) => {
                 let is_late =
                     (self.version()).is_some_and(|known| is_newer(known, &stored.version));
                 if !is_late {
@@ -175,12 +175,12 @@ impl Lease {
                     self.written(sent, now);
                 }
             }
-            (Some(Flight::Write(_)), Answer::Is(None) | Answer::Conflict) => {
+            (Some(Flight::Write(_)), LeaseAnswer::Is(None) | LeaseAnswer::Conflict) => {
                 self.must_read = true;
                 self.was_refused = true;
                 self.next = Some(now);
             }
-            (Some(Flight::Write(sent)), Answer::Failed) => {
+            (Some(Flight::Write(sent)), LeaseAnswer::Failed) => {
                 self.doubts.push(sent);
                 if self.doubts.len() > DOUBTS {
                     self.doubts.remove(0);
@@ -189,7 +189,9 @@ impl Lease {
                 self.must_read |= self.ours.is_none() && matches!(self.state, State::Leaving);
                 self.try_later(now);
             }
-            (Some(Flight::Read), Answer::Conflict | Answer::Failed) => self.try_later(now),
+            (Some(Flight::Read), LeaseAnswer::Conflict | LeaseAnswer::Failed) => {
+                self.try_later(now);
+            }
             (None, _) => {}
         }
     }
@@ -251,7 +253,7 @@ impl Lease {
     }
 
     /// Takes in what is truly newer.
-    fn observe(&mut self, stored: Option<Stored>, now: Instant) {
+    fn observe(&mut self, stored: Option<StoredLease>, now: Instant) {
         if self.knows(stored.as_ref()) {
             return;
         }
@@ -307,9 +309,9 @@ impl Lease {
         self.plan(now);
     }
 
-    fn learn(&mut self, stored: Option<Stored>, now: Instant) {
+    fn learn(&mut self, stored: Option<StoredLease>, now: Instant) {
         let free_at = match (&stored, self.holder()) {
-            (Some(Stored { record, .. }), _) if !record.holder.is_empty() => {
+            (Some(StoredLease { record, .. }), _) if !record.holder.is_empty() => {
                 now + record.duration.clamp(DURATION, LONGEST)
             }
             // Somebody deleted it; its holder may not know yet.
@@ -320,7 +322,7 @@ impl Lease {
         self.was_refused = false;
     }
 
-    fn knows(&self, stored: Option<&Stored>) -> bool {
+    fn knows(&self, stored: Option<&StoredLease>) -> bool {
         (self.known.as_ref()).is_some_and(|known| known.stored.as_ref() == stored)
     }
 

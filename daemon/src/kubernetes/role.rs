@@ -18,7 +18,7 @@ use super::client::Cluster;
 use super::failure::Failure;
 use super::jitter::Jitter;
 use super::lease::io::{NAME, Place, Seen, wall};
-use super::lease::{self, Answer, Lease};
+use super::lease::{self, Lease, LeaseAnswer};
 use super::publish::Outbox;
 use super::watch::Relist;
 use super::writer::{self, EVENTS, Writer};
@@ -188,7 +188,7 @@ impl Task {
         }
     }
 
-    fn answered(&mut self, answer: Answer, failure: Option<Failure>) {
+    fn answered(&mut self, answer: LeaseAnswer, failure: Option<Failure>) {
         self.lease.answered(answer, Instant::now());
         self.asking = failure.map(|failure| {
             let namespace = &self.place.namespace;

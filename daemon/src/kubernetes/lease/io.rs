@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::{Answer, PATIENCE, Record, Request, Stored};
+use super::{LeaseAnswer, PATIENCE, Record, Request, StoredLease};
 use crate::kubernetes::api::{self, WatchEvent};
 use crate::kubernetes::call::{self, Content};
 use crate::kubernetes::client::Cluster;
@@ -26,7 +26,7 @@ pub(crate) const NAME: &str = "carillon";
 const LASTS: std::ops::Range<u64> = 240..360;
 
 /// How the Lease is now, if it is there, or why that is not known.
-pub(in crate::kubernetes) type Seen = Result<Option<Stored>, Failure>;
+pub(in crate::kubernetes) type Seen = Result<Option<StoredLease>, Failure>;
 
 /// Where the Lease is.
 #[derive(Clone)]
@@ -44,7 +44,10 @@ impl Place {
     }
 
     /// Sends a request. Beside the answer there is what somebody should mend.
-    pub(in crate::kubernetes) async fn ask(self, request: Request) -> (Answer, Option<Failure>) {
+    pub(in crate::kubernetes) async fn ask(
+        self,
+        request: Request,
+    ) -> (LeaseAnswer, Option<Failure>) {
         let collection = self.collection();
         let path = format!("{collection}/{NAME}");
         let is_read = matches!(request, Request::Read);
@@ -62,18 +65,18 @@ impl Place {
                 match written {
                     // There is no such namespace.
                     Err(failure) if is_new && failure.code() == Some(404) => {
-                        return (Answer::Failed, Some(failure));
+                        return (LeaseAnswer::Failed, Some(failure));
                     }
                     written => written,
                 }
             }
         };
         match answer {
-            Ok(object) => (Answer::Is(Some(stored(object))), None),
+            Ok(object) => (LeaseAnswer::Is(Some(stored(object))), None),
             Err(failure) => match failure.code() {
-                Some(404) if is_read => (Answer::Is(None), None),
-                Some(404 | 409) => (Answer::Conflict, None),
-                _ => (Answer::Failed, Some(failure)),
+                Some(404) if is_read => (LeaseAnswer::Is(None), None),
+                Some(404 | 409) => (LeaseAnswer::Conflict, None),
+                _ => (LeaseAnswer::Failed, Some(failure)),
             },
         }
     }
@@ -125,7 +128,7 @@ impl Place {
 }
 
 /// What a line of the watch says: that it is like this now, or gone.
-fn read(line: &[u8]) -> Result<Option<Stored>, Failure> {
+fn read(line: &[u8]) -> Result<Option<StoredLease>, Failure> {
     let garbage = |error: serde_json::Error| Failure::Garbage(error.to_string());
     let WatchEvent { r#type, object } = serde_json::from_slice(line).map_err(garbage)?;
     match &*r#type {
@@ -164,10 +167,10 @@ fn object(namespace: &str, version: Option<&str>, record: &Record) -> Value {
     })
 }
 
-fn stored(object: Object) -> Stored {
+fn stored(object: Object) -> StoredLease {
     let spec = object.spec.unwrap_or_default();
     let seconds = spec.lease_duration_seconds.unwrap_or_default();
-    Stored {
+    StoredLease {
         version: object.metadata.resource_version.unwrap_or_default(),
         record: Record {
             holder: spec.holder_identity.unwrap_or_default(),

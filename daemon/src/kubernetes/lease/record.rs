@@ -21,7 +21,7 @@ pub(crate) struct Record {
 
 /// A Lease as the API server stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredLease {
     /// `metadata.resourceVersion`.
     pub(crate) version: String,
     /// What it says.
@@ -39,9 +39,9 @@ pub(crate) enum Request {
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum LeaseAnswer {
     /// It is stored like this now, or is not there.
-    Is(Option<Stored>),
+    Is(Option<StoredLease>),
     /// The Lease has another version, exists already or does not exist: nothing was written.
     Conflict,
     /// Nobody knows; it may even take effect later.

@@ -15,7 +15,7 @@ struct Daemon {
     /// The request that it waits for, and until when.
     waiting: Option<(u64, u64)>,
     leaves: bool,
-    watch: VecDeque<(u64, Option<Stored>)>,
+    watch: VecDeque<(u64, Option<StoredLease>)>,
 }
 
 impl Daemon {
@@ -31,7 +31,7 @@ impl Daemon {
 
 enum Message {
     Request(Request),
-    Answer(Answer),
+    Answer(LeaseAnswer),
 }
 
 struct World {
@@ -40,7 +40,7 @@ struct World {
     daemons: Vec<Daemon>,
     /// Numbers for daemons, requests and messages.
     count: u64,
-    stored: Option<Stored>,
+    stored: Option<StoredLease>,
     version: u64,
     /// What is under way: when it arrives, for which daemon and which of its requests.
     messages: BTreeMap<(u64, u64), (usize, u64, Message)>,
@@ -119,9 +119,9 @@ impl World {
         }
     }
 
-    fn put(&mut self, record: Record) -> Stored {
+    fn put(&mut self, record: Record) -> StoredLease {
         self.version += 1;
-        let stored = Stored {
+        let stored = StoredLease {
             version: self.version.to_string(),
             record,
         };
@@ -135,14 +135,14 @@ impl World {
         stored
     }
 
-    fn serve(&mut self, request: Request) -> Answer {
+    fn serve(&mut self, request: Request) -> LeaseAnswer {
         let current = self.stored.as_ref().map(|stored| stored.version.clone());
         match request {
-            Request::Read => Answer::Is(self.stored.clone()),
+            Request::Read => LeaseAnswer::Is(self.stored.clone()),
             Request::Write(version, record) if version == current => {
-                Answer::Is(Some(self.put(record)))
+                LeaseAnswer::Is(Some(self.put(record)))
             }
-            Request::Write(_, _) => Answer::Conflict,
+            Request::Write(_, _) => LeaseAnswer::Conflict,
         }
     }
 
@@ -194,7 +194,7 @@ impl World {
             .take_if(|(_, until)| *until <= self.now)
             .is_some()
         {
-            daemon.lease.answered(Answer::Failed, now);
+            daemon.lease.answered(LeaseAnswer::Failed, now);
         }
         let wall = wall(i64::try_from(self.now * 1000).unwrap());
         let is_due = daemon.lease.due().is_some_and(|due| due <= now);
