@@ -68,7 +68,7 @@ fn for_each_part(
     mut from: TcpStream,
     mut take: impl FnMut(Vec<u8>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut buffer = [0; 1 << 16];
+    let mut buffer = vec![0; 1 << 16];
     loop {
         let read = from.read(&mut buffer)?;
         if read == 0 {

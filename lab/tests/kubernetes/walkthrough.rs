@@ -102,9 +102,10 @@ fn status_is_told_in_each_pod(cluster: &Cluster) -> Result<()> {
 fn a_second_pod_of_a_node_is_refused(cluster: &Cluster) -> Result<()> {
     let set = "get daemonset speaker -n metallb-system --output json";
     let set: Value = serde_json::from_str(&kubectl(cluster, set)?)?;
-    let mut spec = set["spec"]["template"]["spec"].clone();
-    spec["nodeName"] = json!("worker-0");
-    spec["restartPolicy"] = json!("Never");
+    let spec = set.pointer("/spec/template/spec");
+    let spec = spec.and_then(Value::as_object);
+    let mut spec = spec.context("no template")?.clone();
+    spec.insert("nodeName".to_owned(), json!("worker-0"));
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "spec": spec,
         "metadata": {"name": "second", "namespace": "metallb-system"},
@@ -286,16 +287,16 @@ impl Monitor {
     /// The nodes over which the service's route went after each change of it.
     fn changes(&self) -> Result<Vec<BTreeSet<&'static str>>> {
         let mut changes = Vec::new();
-        let mut is_ours = false;
+        let (mut is_ours, mut is_gone) = (false, false);
         for line in self.0.log()?.lines() {
             // The nexthops of a route are indented below it.
             if !line.starts_with(char::is_whitespace) {
                 is_ours = line.split_whitespace().any(|word| word == seed::VIP);
+                is_gone = line.starts_with("Deleted");
                 if is_ours {
                     changes.push(BTreeSet::new());
                 }
             }
-            let is_gone = line.starts_with("Deleted");
             if let Some(nodes) = changes.last_mut().filter(|_| is_ours && !is_gone) {
                 let words: Vec<_> = line.split_whitespace().collect();
                 let over = |node: &&seed::Node| words.contains(&node.address);
