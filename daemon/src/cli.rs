@@ -243,6 +243,10 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "NAME", env = "CARILLON_CONTEXT")]
     pub(crate) context: Option<String>,
 
+    /// The spec.loadBalancerClass of the Services that are served [default: those without a class].
+    #[arg(long, value_name = "CLASS", env = "CARILLON_LB_CLASS")]
+    pub(crate) lb_class: Option<String>,
+
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }

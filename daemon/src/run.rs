@@ -30,9 +30,6 @@ use claim::{await_claim, claim};
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
 
-/// How long it may take to let others do what this daemon did for all.
-const LEAVE: Duration = Duration::from_secs(3);
-
 /// Runs until a signal ends it. Why it cannot, it logs: another daemon is here, or something that a
 /// daemon cannot do without is missing.
 pub(crate) fn run(args: &RunArgs) -> ExitCode {
@@ -156,7 +153,10 @@ async fn from_cluster(
         location: cluster.server,
         description: Description {
             name: "the cluster".to_owned(),
-            how_to_configure: "create it".to_owned(),
+            how_to_configure:
+                "create it in exactly this namespace and with exactly this name (or say \
+                               --config-namespace and --config-name)"
+                    .to_owned(),
         },
         allocation: Box::new(StatusAllocation::new(args.lb_class.clone(), role.outbox)),
         batches: source.batches,
@@ -214,12 +214,8 @@ async fn stop(
             backend.await;
         }
     };
-    let all = async {
-        // The API server may be away.
-        tokio::join!(tokio::time::timeout(LEAVE, leave), backends)
-    };
     tokio::select! {
-        _ = all => {
+        _ = async { tokio::join!(leave, backends) } => {
             info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
