@@ -148,6 +148,8 @@ pub enum Input {
     Settled,
     /// There are no others, and never will be.
     Alone,
+    /// This member is known to the others by this from now on.
+    Renamed(MemberId),
     /// A member is there.
     MemberUp(MemberId),
     /// A member is gone; its records stay known.
@@ -280,6 +282,7 @@ impl Ownership {
                 self.is_settled = true;
                 self.publish_node(now);
             }
+            Input::Renamed(me) => self.rename(me),
             Input::MemberUp(member) => self.member_up(member, now),
             Input::MemberDown { member, why } => {
                 self.members.entry(member).presence = Presence::Gone(why);
@@ -315,6 +318,21 @@ impl Ownership {
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// This member takes another identity, and keeps what it has.
+    fn rename(&mut self, me: MemberId) {
+        let before = std::mem::replace(&mut self.me, me);
+        self.members.rename(before, me);
+        for entry in self.vips.values_mut() {
+            entry.rename(before, me);
+        }
+    }
+
+    /// The VIPs of which one node at a time may announce each, ascending.
+    pub fn vips(&self) -> impl Iterator<Item = IpAddr> {
+        let candidates = self.vips.iter();
+        candidates.filter_map(|(vip, entry)| entry.scope.as_ref().map(|_| *vip))
     }
 
     /// Whether this member knows enough to take VIPs.

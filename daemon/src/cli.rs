@@ -4,13 +4,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::objects::ObjectKey;
 
+mod drain;
+mod gossip;
+mod host;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use drain::{DrainArgs, MoveArgs, UndrainArgs};
+pub(crate) use gossip::GossipArgs;
+pub(crate) use host::HostArgs;
 
 /// The version and the revision of the source, as in `0.1.0 (0123456789ab)`.
 pub(crate) const VERSION: &str = env!("CARILLON_VERSION");
@@ -61,6 +68,21 @@ pub(crate) enum Command {
     /// of the ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there
     /// is any.
     Check(CheckArgs),
+    /// Give this node's addresses to other nodes, and take none until `carillon undrain`.
+    ///
+    /// Each address is announced by its new node before this one stops. Routes of BGP are withdrawn.
+    /// Waits until nothing is announced from here that another node could announce. A daemon that is
+    /// started again stays drained; a host that is started again does not.
+    Drain(DrainArgs),
+    /// Let this node announce again.
+    ///
+    /// Addresses stay where they are, until rebalancing or `carillon move` brings them back.
+    Undrain(UndrainArgs),
+    /// Give an address that one node announces (layer 2) to another node.
+    ///
+    /// It can be told to any daemon. The new node announces it before the old one stops, and keeps
+    /// it while it can.
+    Move(MoveArgs),
 }
 
 /// The flags of `carillon run`.
@@ -102,22 +124,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDR:PORT", env = "CARILLON_HTTP_BIND")]
     http_bind: Option<SocketAddr>,
 
-    /// Put every VIP on this interface while this node announces it, for hosts without kube-proxy
-    /// [default: on none; lo, if no interface is given].
-    ///
-    /// The addresses are marked as Carillon's, and are removed when the node loses the VIP or the
-    /// daemon stops; after a crash the next daemon removes those that are not wanted any more. VIPs
-    /// that somebody else has put there are left alone. Needs CAP_NET_ADMIN.
-    #[arg(
-        long,
-        value_name = "IFACE",
-        env = "CARILLON_ASSIGN_VIPS",
-        num_args = 0..=1,
-        default_missing_value = "lo",
-        value_parser = NonEmptyStringValueParser::new()
-    )]
-    #[allow(dead_code, reason = "not started by `run` yet")]
-    pub(crate) assign_vips: Option<String>,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -127,6 +135,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
+
+    #[command(flatten)]
+    pub(crate) gossip: GossipArgs,
 }
 
 impl RunArgs {

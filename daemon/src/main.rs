@@ -16,16 +16,18 @@ mod assignment;
 mod backends;
 mod check;
 mod cli;
+mod drain;
+mod drained;
 mod driver;
+mod exclusion;
 mod files;
+mod gossip;
 mod http;
-#[allow(dead_code, reason = "not started by `run` yet")]
 mod interfaces;
 mod journal;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod logging;
-#[allow(dead_code, reason = "not started by `run` yet")]
 mod netlink;
 mod objects;
 mod run;
@@ -41,6 +43,9 @@ fn main() -> ExitCode {
         Command::Run(args) => return run::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Drain(args) => drain::drain(&args),
+        Command::Undrain(args) => drain::undrain(&args),
+        Command::Move(args) => drain::move_to(&args),
     };
     result.unwrap_or_else(|error| {
         // Whoever reads the output has seen enough, as `head` does.

@@ -211,6 +211,13 @@ impl Members {
             .map(|(id, _)| id)
     }
 
+    /// Knows a member by another identity.
+    pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
+        if let Some(member) = self.by_id.remove(&before) {
+            self.by_id.insert(now, member);
+        }
+    }
+
     /// Keeps track of since when a member is able.
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
         let member = self.entry(id);

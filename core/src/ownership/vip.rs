@@ -46,6 +46,19 @@ pub(super) struct Vip {
 }
 
 impl Vip {
+    /// A member is known by another identity.
+    pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
+        if let Some(claim) = self.claims.get(before).copied() {
+            self.claims.set(before, None);
+            self.claims.set(now, Some(claim));
+        }
+        if let Some(tenure) = &mut self.tenure
+            && tenure.owner == before
+        {
+            tenure.owner = now;
+        }
+    }
+
     /// Nothing is known of it that would have to be kept.
     pub(super) fn is_idle(&self) -> bool {
         self.scope.is_none()
