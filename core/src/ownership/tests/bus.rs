@@ -330,7 +330,7 @@ impl Bus {
                     applied = sequence;
                     self.hold(index, vip, holding);
                 }
-                Output::Publish { key, value } => self.publish(index, key, value),
+                Output::Publish { key, value } => self.publish(index, key, value.as_ref()),
                 Output::Note(note) => self.peers[index].notes.push(note),
                 Output::Left => self.peers[index].has_left = true,
                 Output::Owner(_) => {}
@@ -344,18 +344,18 @@ impl Bus {
         }
     }
 
-    fn publish(&mut self, index: usize, key: Key, value: Option<Value>) {
+    fn publish(&mut self, index: usize, key: Key, value: Option<&Value>) {
         let records = &mut self.peers[index].records;
-        let before = match &value {
+        let before = match value {
             Some(value) => records.insert(key, value.clone()),
             None => records.remove(&key),
         };
-        if let (Some(Value::Claim(before)), Some(Value::Claim(after))) = (before, &value) {
+        if let (Some(Value::Claim(before)), Some(Value::Claim(after))) = (before, value) {
             assert!(before.term <= after.term, "terms only grow");
         }
         for other in 0..self.peers.len() {
             if self.talk(index, other) {
-                self.send_record(index, other, key, value.clone());
+                self.send_record(index, other, key, value.cloned());
             }
         }
     }
