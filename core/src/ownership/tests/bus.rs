@@ -294,14 +294,15 @@ impl Bus {
     }
 
     pub(super) fn candidate(&mut self, vip: IpAddr, scope: Option<Scope>) {
-        match &scope {
-            Some(scope) => self.scopes.insert(vip, scope.clone()),
+        match scope.clone() {
+            Some(scope) => self.scopes.insert(vip, scope),
             None => self.scopes.remove(&vip),
         };
+        let input = Input::Candidate(vip, scope);
         for index in 0..self.peers.len() {
             if self.peers[index].is_up {
                 // As if it came from somewhere else, with its own delay.
-                self.send(index, index, Input::Candidate(vip, scope.clone()));
+                self.send(index, index, input.clone());
             }
         }
         self.run(Duration::ZERO);
