@@ -294,14 +294,15 @@ impl Bus {
     }
 
     pub(super) fn candidate(&mut self, vip: IpAddr, scope: Option<Scope>) {
-        match &scope {
-            Some(scope) => self.scopes.insert(vip, scope.clone()),
+        match scope.clone() {
+            Some(scope) => self.scopes.insert(vip, scope),
             None => self.scopes.remove(&vip),
         };
+        let input = Input::Candidate(vip, scope);
         for index in 0..self.peers.len() {
             if self.peers[index].is_up {
                 // As if it came from somewhere else, with its own delay.
-                self.send(index, index, Input::Candidate(vip, scope.clone()));
+                self.send(index, index, input.clone());
             }
         }
         self.run(Duration::ZERO);
@@ -330,7 +331,7 @@ impl Bus {
                     applied = sequence;
                     self.hold(index, vip, holding);
                 }
-                Output::Publish { key, value } => self.publish(index, key, value),
+                Output::Publish { key, value } => self.publish(index, key, value.as_ref()),
                 Output::Note(note) => self.peers[index].notes.push(note),
                 Output::Left => self.peers[index].has_left = true,
                 Output::Owner(_) => {}
@@ -344,18 +345,18 @@ impl Bus {
         }
     }
 
-    fn publish(&mut self, index: usize, key: Key, value: Option<Value>) {
+    fn publish(&mut self, index: usize, key: Key, value: Option<&Value>) {
         let records = &mut self.peers[index].records;
-        let before = match &value {
+        let before = match value {
             Some(value) => records.insert(key, value.clone()),
             None => records.remove(&key),
         };
-        if let (Some(Value::Claim(before)), Some(Value::Claim(after))) = (before, &value) {
+        if let (Some(Value::Claim(before)), Some(Value::Claim(after))) = (before, value) {
             assert!(before.term <= after.term, "terms only grow");
         }
         for other in 0..self.peers.len() {
             if self.talk(index, other) {
-                self.send_record(index, other, key, value.clone());
+                self.send_record(index, other, key, value.cloned());
             }
         }
     }

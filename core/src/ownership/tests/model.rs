@@ -307,15 +307,18 @@ proptest! {
 fn ten_thousand_vips_find_a_new_owner() {
     let mut bus = Bus::new(&["node-a", "node-b", "node-c"]);
     let only = Scope::Nodes(Arc::new(BTreeSet::from(["node-a".into()])));
-    let vips: Vec<IpAddr> = (0..10_000_u32)
-        .map(|number| IpAddr::from([10, 20, 30 + (number >> 8) as u8, number as u8]))
+    let vips: Vec<IpAddr> = (0..10_000_u16)
+        .map(|number| {
+            let [high, low] = number.to_be_bytes();
+            IpAddr::from([10, 20, 30 + high, low])
+        })
         .collect();
     let machine = &mut bus.peers[1].machine;
     let now = bus.now;
     let member = id(0, 1);
     for vip in &vips {
         machine.handle(Input::Candidate(*vip, Some(only.clone())), now);
-        let claim = record::Claim {
+        let claim = crate::membership::record::Claim {
             term: 1,
             successor: None,
         };

@@ -68,7 +68,7 @@ fn who_knows_too_little_neither_claims_nor_calls_itself_ready() {
         while let Some(output) = machine.poll_output() {
             match output {
                 Output::Hold { holding, .. } => {
-                    assert!(matches!(holding, Holding::Elsewhere { .. }))
+                    assert!(matches!(holding, Holding::Elsewhere { .. }));
                 }
                 Output::Publish {
                     value: Some(Value::Node(node)),
@@ -128,7 +128,7 @@ fn who_cannot_take_it_is_passed_over_in_its_turn() {
     bus.flush(2);
     bus.kill(1, Departure::Lost);
     assert_eq!(bus.holders(vip), [] as [&str; 0]);
-    bus.run(TURN - Duration::from_millis(1));
+    bus.run(TURN.saturating_sub(Duration::from_millis(1)));
     assert_eq!(bus.holders(vip), [] as [&str; 0]);
     bus.run(Duration::from_millis(1));
     assert_eq!(bus.holders(vip), ["node-a"]);
@@ -182,7 +182,7 @@ fn goodbye_is_said_when_it_takes_too_long() {
     bus.peers[0].applies = false;
     bus.peers[2].applies = false;
     bus.input(1, Input::Leaving);
-    bus.run(FAREWELL - Duration::from_millis(1));
+    bus.run(FAREWELL.saturating_sub(Duration::from_millis(1)));
     assert!(!bus.peers[1].has_left);
     bus.run(Duration::from_millis(1));
     assert!(bus.peers[1].has_left);
@@ -223,7 +223,7 @@ fn an_owner_whose_successors_do_not_come_stops_if_it_must() {
     bus.peers[0].applies = false;
     bus.peers[2].applies = false;
     bus.input(1, Input::Excluded(true));
-    bus.run(HANDOVER - Duration::from_millis(1));
+    bus.run(HANDOVER.saturating_sub(Duration::from_millis(1)));
     assert!(bus.holders(vip).contains(&"node-b".to_owned()));
     bus.run(Duration::from_millis(1));
     assert!(!bus.holders(vip).contains(&"node-b".to_owned()));

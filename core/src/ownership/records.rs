@@ -1,0 +1,156 @@
+//! What members say of themselves, this one included, and what that is news for.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use ipnet::IpNet;
+
+use crate::interface::{Interface, Interfaces};
+use crate::membership::MemberId;
+use crate::membership::record::{self, Key, Node, Value};
+
+use super::eligibility::Presence;
+use super::{Output, Ownership, Scope};
+
+impl Ownership {
+    /// Publishes what this node is, if that is not what was published last.
+    pub(super) fn publish_node(&mut self, now: Instant) {
+        let node = Node {
+            name: self.settings.node.clone(),
+            ipv4: self.settings.ipv4,
+            ipv6: self.settings.ipv6,
+            is_ready: self.is_ready() && self.leaving.is_none(),
+            is_draining: self.is_draining || self.leaving.is_some(),
+            is_excluded: self.is_excluded,
+        };
+        let value = Some(Value::Node(node.clone()));
+        let member = self.members.entry(self.me);
+        let was_ready = member.node.as_ref().is_some_and(|node| node.is_ready);
+        if member.node.replace(node.clone()).as_ref() == Some(&node) {
+            return;
+        }
+        let key = Key::Node;
+        self.outputs.push_back(Output::Publish { key, value });
+        if node.is_ready && !was_ready {
+            // Nobody has waited for us so far.
+            for vip in &self.unsettled {
+                if let Some(entry) = self.vips.get_mut(vip) {
+                    entry.unserved_since = entry.unserved_since.map(|_| now);
+                }
+            }
+        }
+        self.member_changed(self.me, now);
+    }
+
+    pub(super) fn set_interfaces(&mut self, interfaces: &Interfaces, now: Instant) {
+        let fact = |one: &Interface| {
+            // A VIP that is put on an interface is no subnet.
+            let is_subnet = |net: &&IpNet| net.prefix_len() < net.max_prefix_len();
+            let subnets = one.addresses.iter().filter(is_subnet);
+            let mut subnets: Vec<_> = subnets.map(IpNet::trunc).collect();
+            subnets.sort_unstable();
+            subnets.dedup();
+            let mac = one.mac?;
+            Some((one.index, record::Interface { mac, subnets }))
+        };
+        let new: BTreeMap<u32, _> = interfaces.iter().filter_map(fact).collect();
+        let mine = &mut self.members.entry(self.me).interfaces;
+        let old = std::mem::replace(mine, new.clone());
+        for (index, interface) in &new {
+            if old.get(index) != Some(interface) {
+                let key = Key::Interface(*index);
+                let value = Some(Value::Interface(interface.clone()));
+                self.outputs.push_back(Output::Publish { key, value });
+            }
+        }
+        for index in old.keys().filter(|index| !new.contains_key(index)) {
+            let key = Key::Interface(*index);
+            self.outputs.push_back(Output::Publish { key, value: None });
+        }
+        if old != new {
+            self.member_changed(self.me, now);
+        }
+    }
+
+    pub(super) fn set_candidate(&mut self, vip: IpAddr, scope: Option<Scope>, now: Instant) {
+        self.vips.entry(vip).or_default().scope = scope;
+        self.review(vip, now);
+    }
+
+    pub(super) fn member_up(&mut self, member: MemberId, now: Instant) {
+        self.members.entry(member).presence = Presence::Live;
+        self.supersede(member, now);
+        self.member_changed(member, now);
+        self.announce_against(member, now);
+    }
+
+    pub(super) fn set_record(
+        &mut self,
+        member: MemberId,
+        key: Key,
+        value: Option<Value>,
+        now: Instant,
+    ) {
+        if member == self.me {
+            return;
+        }
+        match (key, value) {
+            (Key::Node, Some(Value::Node(node))) => {
+                self.members.entry(member).node = Some(node);
+                self.supersede(member, now);
+                self.member_changed(member, now);
+            }
+            (Key::Node, _) => {
+                self.members.entry(member).node = None;
+                self.member_changed(member, now);
+            }
+            (Key::Interface(index), Some(Value::Interface(interface))) => {
+                self.members
+                    .entry(member)
+                    .interfaces
+                    .insert(index, interface);
+                self.member_changed(member, now);
+            }
+            (Key::Interface(index), _) => {
+                self.members.entry(member).interfaces.remove(&index);
+                self.member_changed(member, now);
+            }
+            (Key::Claim(vip), Some(Value::Claim(claim))) => {
+                self.set_claim(member, vip, Some(claim), now);
+            }
+            (Key::Claim(vip), _) => self.set_claim(member, vip, None, now),
+            (Key::Request(vip), Some(Value::Request(request))) => {
+                self.requested(vip, request, now);
+            }
+            (Key::Request(_), _) => {}
+        }
+    }
+
+    /// What is known of a member has changed.
+    pub(super) fn member_changed(&mut self, member: MemberId, now: Instant) {
+        self.members.refresh(member, now);
+        let mut concerned = self.unsettled.clone();
+        let claims = self.members.get(member).map(|member| &member.claims);
+        concerned.extend(claims.into_iter().flatten());
+        if member == self.me {
+            concerned.extend(&self.held);
+        }
+        for vip in concerned {
+            self.review(vip, now);
+        }
+        self.pacer.wake(now);
+    }
+
+    /// Forgets earlier runs of a member.
+    pub(super) fn supersede(&mut self, member: MemberId, now: Instant) {
+        for (former, claims) in self.members.supersede(member) {
+            for vip in claims {
+                if let Some(entry) = self.vips.get_mut(&vip) {
+                    entry.claims.set(former, None);
+                }
+                self.review(vip, now);
+            }
+        }
+    }
+}
