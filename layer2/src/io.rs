@@ -164,7 +164,8 @@ impl<P: Protocol> Driver<P> {
         let interfaces = self.interfaces.clone();
         let gone = |index: &u32| interfaces.iter().all(|one| one.index != *index);
         for index in self.ports.keys().copied().filter(gone).collect::<Vec<_>>() {
-            if let Some(port) = self.ports.remove(&index) {
+            let port = self.ports.remove(&index);
+            if let Some(port) = port.filter(|port| port.link().is_some()) {
                 let reason = "it is down, gone, or excluded from announcements";
                 self.report_down(&port.interface.name, reason.to_owned());
             }
