@@ -45,11 +45,11 @@ struct Seen {
 fn seen(frame: &[u8]) -> Seen {
     assert_eq!(frame.len(), 60, "the shortest frame of an Ethernet");
     let packet = SlicedPacket::from_ethernet(frame).unwrap();
-    let Some(etherparse::LinkSlice::Ethernet2(ethernet)) = packet.link else {
+    let Some(etherparse::LinkSlice::Ethernet2(ethernet)) = &packet.link else {
         panic!("no Ethernet: {packet:?}");
     };
     assert_eq!(ethernet.source(), OWN.0);
-    let Some(etherparse::NetSlice::Arp(arp)) = packet.net else {
+    let Some(etherparse::NetSlice::Arp(arp)) = &packet.net else {
         panic!("no ARP: {packet:?}");
     };
     Seen {
@@ -224,7 +224,10 @@ fn the_kernel_keeps_out_what_concerns_no_vip() {
         let filter = Arp::filter(OWN, &vips(least, most));
         assert_eq!(filter.passes(1, &request()), passes, "{least} to {most}");
     }
-    assert!(!Arp::filter(PEER, &EVERYWHERE).passes(1, &request()), "ours");
+    assert!(
+        !Arp::filter(PEER, &EVERYWHERE).passes(1, &request()),
+        "ours"
+    );
 }
 
 proptest! {

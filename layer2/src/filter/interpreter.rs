@@ -1,6 +1,9 @@
 //! The kernel's part, for tests.
 
-use super::*;
+use super::{
+    Filter, JUMP_AT_LEAST, JUMP_EQUAL, JUMP_GREATER, LOAD_BYTE, LOAD_HALF, LOAD_WORD, PACKET_TYPE,
+    RETURN,
+};
 
 impl Filter {
     /// Whether the kernel lets a frame of this packet type (0: for this host) through.
