@@ -106,7 +106,7 @@ pub fn decode(frame: &[u8]) -> Option<Message> {
     let (sender, target) = (arp.get_sender_proto_addr(), arp.get_target_proto_addr());
     let asks = match arp.get_operation() {
         // A request of the sender for itself is an announcement.
-        ArpOperations::Request => sender != target,
+        ArpOperations::Request => sender != target && !target.is_unspecified(),
         ArpOperations::Reply => false,
         _ => return None,
     };

@@ -170,5 +170,6 @@ fn station(mac: MacAddr) -> Option<MacAddress> {
 }
 
 fn unicast(address: Ipv6Addr) -> Option<Ipv6Addr> {
-    (!address.is_multicast() && !address.is_unspecified()).then_some(address)
+    let is_unicast = !address.is_multicast() && !address.is_unspecified() && !address.is_loopback();
+    is_unicast.then_some(address)
 }

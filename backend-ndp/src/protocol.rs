@@ -30,7 +30,7 @@ impl Protocol for Ndp {
             |address| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local()),
         );
         let source = source.ok_or(
-            "it has no link-local IPv6 address, from which NDP has to come; enable IPv6 on it \
+            "it has no link-local IPv6 address, without which there is no NDP; enable IPv6 on it \
              (sysctl net.ipv6.conf.*.disable_ipv6, addr_gen_mode)",
         )?;
         Ok(Link { mac, source })

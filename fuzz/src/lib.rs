@@ -1,9 +1,11 @@
-//! What the targets for BGP messages have in common.
+//! What the targets have in common.
 
 use carillon_backend_bgp::packet::{
     DecodeContext, FamilySet, Frame, Message, MessageError, Notification, PeerType,
 };
 use carillon_core::address::Family;
+use carillon_core::interface::MacAddress;
+use carillon_layer2::{Message as Heard, Question, Saying};
 
 /// Decodes a message of this type with the input as its body; the input's first octet chooses what
 /// the session has negotiated.
@@ -69,4 +71,20 @@ pub fn context(choice: u8) -> DecodeContext {
         ),
         four_octet_as: choice & 8 != 0,
     }
+}
+
+/// Answers a question of layer 2 and reads the answer: it claims what was asked for.
+pub fn answer_to(
+    question: Question,
+    decode: impl Fn(&[u8]) -> Option<Heard>,
+    encode: impl Fn(Saying, MacAddress, &mut dyn FnMut(&[u8])),
+) {
+    let mac = MacAddress([2, 0, 0, 0, 0, 1]);
+    let mut answers = 0;
+    encode(Saying::Answer(question), mac, &mut |frame| {
+        answers += 1;
+        let heard = decode(frame).map(|heard| (heard.station, heard.claim));
+        assert_eq!(heard, Some((mac, Some(question.target))));
+    });
+    assert_eq!(answers, 1);
 }

@@ -34,20 +34,6 @@ const CONFLICT_INTERVAL: Duration = Duration::from_secs(1);
 /// What the machine wants done, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// From now on, questions for this VIP have to come in on this interface.
-    Listen {
-        /// Its index.
-        interface: u32,
-        /// The address.
-        vip: IpAddr,
-    },
-    /// They need not any more.
-    Ignore {
-        /// Its index.
-        interface: u32,
-        /// The address.
-        vip: IpAddr,
-    },
     /// Something is to be said on this interface.
     Say {
         /// Its index.
@@ -64,6 +50,20 @@ pub enum Action {
         /// The station.
         station: MacAddress,
     },
+}
+
+/// On which interface questions for a VIP have to come in.
+///
+/// This may take long with many VIPs, and neighbours that remember the VIP need it not: it comes after
+/// all [`Action`]s, and may be done little by little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Its index.
+    pub interface: u32,
+    /// The address.
+    pub vip: IpAddr,
+    /// Whether they have to from now on, or need not any more.
+    pub wanted: bool,
 }
 
 /// One interface where a VIP is announced.
@@ -95,6 +95,7 @@ pub struct Announcer {
     /// When a conflict was last told.
     conflicts: HashMap<IpAddr, Instant>,
     actions: VecDeque<Action>,
+    listening: VecDeque<Listening>,
 }
 
 impl Announcer {
@@ -115,6 +116,7 @@ impl Announcer {
             watch: Rotation::new(WATCH_INTERVAL, Duration::ZERO),
             conflicts: HashMap::new(),
             actions: VecDeque::new(),
+            listening: VecDeque::new(),
         }
     }
 
@@ -224,6 +226,16 @@ impl Announcer {
         self.actions.pop_front()
     }
 
+    /// The next change in what has to come in.
+    pub fn poll_listening(&mut self) -> Option<Listening> {
+        self.listening.pop_front()
+    }
+
+    /// Whether [`Self::poll_listening`] has more.
+    pub fn has_listening(&self) -> bool {
+        !self.listening.is_empty()
+    }
+
     /// The newest generation of which everything was announced once, as far as the actions taken so
     /// far go, on each interface that is ready.
     pub fn applied(&self) -> Option<u64> {
@@ -310,8 +322,11 @@ impl Announcer {
 
     fn remove(&mut self, vip: IpAddr) {
         for place in self.held.remove(&vip).into_iter().flatten() {
-            let interface = place.interface;
-            self.actions.push_back(Action::Ignore { interface, vip });
+            self.listening.push_back(Listening {
+                interface: place.interface,
+                vip,
+                wanted: false,
+            });
         }
     }
 
@@ -334,12 +349,15 @@ impl Announcer {
         let Some(places) = self.held.get_mut(&vip) else {
             return;
         };
-        let actions = &mut self.actions;
+        let listening = &mut self.listening;
         places.retain(|place| {
             let stays = wanted.contains(&place.interface);
             if !stays {
-                let interface = place.interface;
-                actions.push_back(Action::Ignore { interface, vip });
+                listening.push_back(Listening {
+                    interface: place.interface,
+                    vip,
+                    wanted: false,
+                });
             }
             stays
         });
@@ -347,7 +365,11 @@ impl Announcer {
             if !places.iter().any(|place| place.interface == interface) {
                 let burst = self.bursts.start(vip, interface, now);
                 places.push(Place { interface, burst });
-                self.actions.push_back(Action::Listen { interface, vip });
+                listening.push_back(Listening {
+                    interface,
+                    vip,
+                    wanted: true,
+                });
             }
         }
     }

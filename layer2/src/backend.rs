@@ -12,9 +12,6 @@ use tokio::sync::{mpsc, watch};
 use crate::io::{Task, Wish};
 use crate::protocol::Protocol;
 
-#[cfg(test)]
-mod tests;
-
 /// How often a VIP is announced again: more often than switches forget stations (300 s) and often
 /// enough for hosts that do not ask again.
 pub const DEFAULT_REFRESH: Duration = Duration::from_secs(60);

@@ -5,6 +5,8 @@
 
 use carillon_core::interface::MacAddress;
 
+#[cfg(any(test, feature = "testing"))]
+mod interpreter;
 #[cfg(test)]
 mod tests;
 

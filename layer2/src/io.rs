@@ -38,6 +38,10 @@ pub(crate) type Wish = Option<Arc<AnnouncementSet>>;
 /// How many frames are taken from one interface before others have their turn.
 const BATCH: usize = 256;
 
+/// How many groups are joined or left before anything else has its turn: the kernel takes the longer
+/// for each the more there are.
+const JOINS: usize = 20;
+
 enum Command {
     Status(oneshot::Sender<Vec<NeighborStatus>>),
     Stop,
@@ -118,6 +122,7 @@ impl<P: Protocol> Driver<P> {
             self.open_again();
             self.act();
             self.report_applied();
+            self.listen();
             let deadline = self.deadline();
             let (ports, turn) = (&mut self.ports, self.turn);
             tokio::select! {
@@ -137,6 +142,7 @@ impl<P: Protocol> Driver<P> {
                     }
                     Some(Command::Stop) | None => break,
                 },
+                () = tokio::task::yield_now(), if self.announcer.has_listening() => {}
                 () = sleep_until(deadline) => {}
             }
         }
@@ -164,7 +170,8 @@ impl<P: Protocol> Driver<P> {
         let interfaces = self.interfaces.clone();
         let gone = |index: &u32| interfaces.iter().all(|one| one.index != *index);
         for index in self.ports.keys().copied().filter(gone).collect::<Vec<_>>() {
-            if let Some(port) = self.ports.remove(&index) {
+            let port = self.ports.remove(&index);
+            if let Some(port) = port.filter(|port| port.link().is_some()) {
                 let reason = "it is down, gone, or excluded from announcements";
                 self.report_down(&port.interface.name, reason.to_owned());
             }
@@ -254,14 +261,6 @@ impl<P: Protocol> Driver<P> {
                 Action::Say { interface, saying } => {
                     self.on_port(interface, |port, _| port.say(saying));
                 }
-                Action::Listen { interface, vip } => {
-                    self.on_port(interface, |port, _| port.listen(vip));
-                }
-                Action::Ignore { interface, vip } => {
-                    if let Some(port) = self.ports.get_mut(&interface) {
-                        port.ignore(vip);
-                    }
-                }
                 Action::Conflict {
                     interface,
                     vip,
@@ -278,6 +277,23 @@ impl<P: Protocol> Driver<P> {
                     }
                 }
             }
+        }
+    }
+
+    /// Does a part of what is to be joined and left.
+    fn listen(&mut self) {
+        for _ in 0..JOINS {
+            let Some(change) = self.announcer.poll_listening() else {
+                break;
+            };
+            let vip = change.vip;
+            self.on_port(change.interface, |port, _| {
+                if change.wanted {
+                    return port.listen(vip);
+                }
+                port.ignore(vip);
+                Ok(())
+            });
         }
     }
 

@@ -15,7 +15,7 @@ use crate::message::{Message, Saying};
 pub struct Link {
     /// The Ethernet address of the interface.
     pub mac: MacAddress,
-    /// The address that packets come from, of the protocol's family; unspecified if they need none.
+    /// An address of the interface, from which questions come; unspecified if they need none.
     pub source: IpAddr,
 }
 

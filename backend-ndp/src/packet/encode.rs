@@ -33,43 +33,48 @@ struct Ends {
 /// Hands the frames that say this on an interface with these addresses to `send`. Addresses of the
 /// other family are not spoken of.
 pub fn encode(saying: Saying, mac: MacAddress, source: Ipv6Addr, send: &mut dyn FnMut(&[u8])) {
-    let from = (mac, source);
-    let to_group = |group| Ends {
-        from,
-        to: (multicast(group), group),
+    // The target is where an owner's advertisement comes from; there are receivers that demand it.
+    let to = |source, to| Ends {
+        from: (mac, source),
+        to,
     };
     match saying {
         Saying::Announcement(IpAddr::V6(vip)) => {
-            send(&advertisement(
-                vip,
-                NeighborAdvertFlags::Override,
-                to_group(ALL_NODES),
-            ));
+            send(&unsolicited(vip, to(vip, multicast(ALL_NODES))));
         }
+        // Somebody who checks whether the VIP is free is told so with all others.
         Saying::Answer(Question {
             target: IpAddr::V6(vip),
             asker:
                 Asker {
-                    mac,
-                    address: IpAddr::V6(asker),
+                    address: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+                    ..
+                },
+        }) => send(&unsolicited(vip, to(vip, multicast(ALL_NODES)))),
+        // Override: the asker may remember the station that had the VIP before.
+        Saying::Answer(Question {
+            target: IpAddr::V6(vip),
+            asker:
+                Asker {
+                    mac: asker,
+                    address: IpAddr::V6(address),
                 },
         }) => {
-            // Override: the asker may remember the station that had the VIP before. Somebody who
-            // checks whether the VIP is free is told so with all others.
-            let frame = if asker.is_unspecified() {
-                advertisement(vip, NeighborAdvertFlags::Override, to_group(ALL_NODES))
-            } else {
-                let flags = NeighborAdvertFlags::Solicited | NeighborAdvertFlags::Override;
-                let to = (mac, asker);
-                advertisement(vip, flags, Ends { from, to })
-            };
-            send(&frame);
+            let flags = NeighborAdvertFlags::Solicited | NeighborAdvertFlags::Override;
+            send(&advertisement(vip, flags, to(vip, (asker, address))));
         }
         Saying::Probe(IpAddr::V6(vip)) => {
-            send(&solicitation(vip, to_group(solicited_node(vip))));
+            send(&solicitation(
+                vip,
+                to(source, multicast(solicited_node(vip))),
+            ));
         }
         Saying::Announcement(IpAddr::V4(_)) | Saying::Answer(_) | Saying::Probe(IpAddr::V4(_)) => {}
     }
+}
+
+fn unsolicited(vip: Ipv6Addr, ends: Ends) -> [u8; ETHERNET + IP + MESSAGE] {
+    advertisement(vip, NeighborAdvertFlags::Override, ends)
 }
 
 fn advertisement(vip: Ipv6Addr, flags: u8, ends: Ends) -> [u8; ETHERNET + IP + MESSAGE] {
@@ -127,10 +132,10 @@ fn frame(
     frame
 }
 
-/// The Ethernet address of an IPv6 group (RFC 2464 section 7).
-fn multicast(group: Ipv6Addr) -> MacAddress {
+/// The end that an IPv6 group is (RFC 2464 section 7).
+fn multicast(group: Ipv6Addr) -> (MacAddress, Ipv6Addr) {
     let [.., a, b, c, d] = group.octets();
-    MacAddress([0x33, 0x33, a, b, c, d])
+    (MacAddress([0x33, 0x33, a, b, c, d]), group)
 }
 
 fn hardware(mac: MacAddress) -> MacAddr {

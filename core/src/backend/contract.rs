@@ -1,7 +1,7 @@
 //! The contract that every backend keeps, as a test to run against it.
 
 use std::future::{Future, poll_fn};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::{Backend, BackendEvent};
@@ -10,20 +10,28 @@ use crate::config::{BgpAdvertisement, Config, Pool, PoolProtocol};
 use crate::node::Node;
 use crate::service::ServiceKey;
 
-/// A set of `vips` announcements in one pool of this backend, without neighbours.
+/// A set of `vips` announcements in one pool of this backend, of both families by turns, without
+/// neighbours or interfaces.
 pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<AnnouncementSet> {
     let name: Arc<str> = "contract".into();
     let pool = Pool {
         name: name.clone(),
         protocol: PoolProtocol::of_backend(backend),
-        blocks: vec!["198.51.100.0/24".parse().unwrap_or_default()],
+        blocks: ["198.51.100.0/24", "2001:db8::/120"]
+            .iter()
+            .filter_map(|block| block.parse().ok())
+            .collect(),
         avoid_buggy_ips: false,
         auto_assign: true,
         bgp_advertisements: vec![BgpAdvertisement::default()],
     };
     let by_vip = (0..vips)
         .map(|last| {
-            let vip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, last));
+            let vip = if last % 2 == 0 {
+                IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))
+            } else {
+                IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()))
+            };
             let services = vec![ServiceKey::new("default", &format!("svc-{last}"))];
             (
                 vip,

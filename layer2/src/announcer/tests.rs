@@ -1,1 +1,580 @@
+use std::collections::BTreeMap;
 
+use carillon_core::announcement::Announcement;
+use carillon_core::interface::{Exclusion, Interface};
+use carillon_core::node::Node;
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::{Asker, Question};
+
+const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+const OTHER: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
+const THIRD: MacAddress = MacAddress([2, 0, 0, 0, 0, 3]);
+const NO_REFRESH: Duration = Duration::ZERO;
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn vip(last: u32) -> IpAddr {
+    IpAddr::from((0x0a00_0000 + last).to_be_bytes())
+}
+
+fn interface(index: u32, subnet: &str) -> Interface {
+    Interface {
+        index,
+        name: format!("eth{index}").into(),
+        mac: Some(OWN),
+        is_running: true,
+        is_loopback: false,
+        has_arp: true,
+        has_master: false,
+        addresses: vec![subnet.parse().unwrap()],
+    }
+}
+
+/// A machine in virtual time, and what it did.
+struct World {
+    announcer: Announcer,
+    set: AnnouncementSet,
+    start: Instant,
+    now: Instant,
+    /// When, and what.
+    log: Vec<(Duration, Action)>,
+    listening: Vec<Listening>,
+}
+
+impl World {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time has to start somewhere"
+    )]
+    fn new(refresh: Duration) -> Self {
+        let start = Instant::now();
+        Self {
+            announcer: Announcer::new(Family::V4, refresh),
+            set: AnnouncementSet::empty(Arc::new(Node::named("node"))),
+            start,
+            now: start,
+            log: Vec::new(),
+            listening: Vec::new(),
+        }
+    }
+
+    /// With interface 1, ready, on the subnet of all VIPs.
+    fn with_interface(refresh: Duration) -> Self {
+        let mut world = Self::new(refresh);
+        world.interfaces(&[interface(1, "10.0.0.1/8")]);
+        world.announcer.handle_ready(1, world.now);
+        world
+    }
+
+    fn interfaces(&mut self, all: &[Interface]) {
+        self.set.interfaces = Arc::new(Interfaces::usable(all, &Exclusion::default()));
+        self.apply();
+    }
+
+    fn wish(&mut self, vip: IpAddr, round: u64) {
+        let announcement = Announcement {
+            vip,
+            pool: "pool".into(),
+            services: Vec::new(),
+            round,
+        };
+        self.set.by_vip.insert(vip, Arc::new(announcement));
+    }
+
+    fn apply(&mut self) {
+        self.set.generation += 1;
+        self.announcer.handle_set(&self.set, self.now);
+        self.run_until(self.now);
+    }
+
+    fn run(&mut self, time: Duration) {
+        self.run_until(self.now + time);
+    }
+
+    fn run_until(&mut self, end: Instant) {
+        loop {
+            while let Some(action) = self.announcer.poll_action() {
+                self.log.push((self.now - self.start, action));
+            }
+            while let Some(change) = self.announcer.poll_listening() {
+                self.listening.push(change);
+            }
+            match self.announcer.poll_timeout() {
+                Some(at) if at <= end => {
+                    let before = self.now;
+                    self.now = at.max(self.now);
+                    self.announcer.handle_timeout(self.now);
+                    let next = self.announcer.poll_timeout();
+                    assert!(
+                        next.is_none_or(|next| next > self.now)
+                            || self.now > before
+                            || at <= before,
+                        "time stands still"
+                    );
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    fn hear(&mut self, interface: u32, message: Message) {
+        self.announcer.handle_message(interface, &message, self.now);
+        self.run_until(self.now);
+    }
+
+    fn take(&mut self) -> Vec<(Duration, Action)> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// Times of announcements by VIP and interface.
+    fn announced(&mut self) -> BTreeMap<(IpAddr, u32), Vec<Duration>> {
+        let mut times: BTreeMap<_, Vec<Duration>> = BTreeMap::new();
+        for (at, action) in self.take() {
+            if let Action::Say {
+                interface,
+                saying: Saying::Announcement(vip),
+            } = action
+            {
+                times.entry((vip, interface)).or_default().push(at);
+            }
+        }
+        times
+    }
+}
+
+fn claim(vip: IpAddr, station: MacAddress) -> Message {
+    Message {
+        station,
+        claim: Some(vip),
+        question: None,
+    }
+}
+
+fn question(target: IpAddr) -> Message {
+    Message {
+        station: OTHER,
+        claim: None,
+        question: Some(Question {
+            target,
+            asker: Asker {
+                mac: OTHER,
+                address: vip(77),
+            },
+        }),
+    }
+}
+
+fn burst(start: Duration) -> Vec<Duration> {
+    let offsets = [0, 50, 200, 1000, 2000];
+    offsets.iter().map(|offset| start + ms(*offset)).collect()
+}
+
+#[test]
+fn a_new_vip_is_announced_at_once_and_a_few_times_more() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.run(ms(10));
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(60_000));
+    assert_eq!(world.announced(), [((vip(1), 1), burst(ms(10)))].into());
+    assert_eq!(world.announcer.poll_timeout(), None, "then there is rest");
+}
+
+#[test]
+fn only_another_round_makes_a_known_vip_be_announced() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(5000));
+    world.take();
+    let services = vec![carillon_core::service::ServiceKey::new("a", "b")];
+    let changed = Announcement {
+        services,
+        ..Announcement::clone(&world.set.by_vip[&vip(1)])
+    };
+    world.set.by_vip.insert(vip(1), Arc::new(changed));
+    world.apply();
+    world.run(ms(5000));
+    assert_eq!(world.take(), []);
+    world.wish(vip(1), 2);
+    world.apply();
+    world.run(ms(5000));
+    assert_eq!(world.announced(), [((vip(1), 1), burst(ms(10_000)))].into());
+}
+
+#[test]
+fn a_round_within_a_burst_starts_it_over() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(100));
+    world.wish(vip(1), 2);
+    world.apply();
+    world.run(ms(5000));
+    let mut times = vec![ms(0), ms(50)];
+    times.extend(burst(ms(100)));
+    assert_eq!(world.announced()[&(vip(1), 1)], times);
+}
+
+#[test]
+fn a_vip_that_is_not_wished_any_more_is_silent() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(100));
+    world.take();
+    world.set.by_vip.clear();
+    world.apply();
+    let ignored = Listening {
+        interface: 1,
+        vip: vip(1),
+        wanted: false,
+    };
+    assert_eq!(world.listening.last(), Some(&ignored));
+    world.hear(1, question(vip(1)));
+    world.hear(1, claim(vip(1), OTHER));
+    world.run(ms(5000));
+    assert_eq!(world.take(), []);
+}
+
+#[test]
+fn a_vip_is_announced_on_its_subnets_or_everywhere() {
+    let mut world = World::new(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.wish("192.0.2.1".parse().unwrap(), 1);
+    world.interfaces(&[
+        interface(1, "10.0.0.1/24"),
+        interface(2, "10.0.1.1/24"),
+        interface(3, "10.0.2.1/24"),
+    ]);
+    world.announcer.handle_ready(1, world.now);
+    world.announcer.handle_ready(2, world.now);
+    world.run(ms(5000));
+    let outside = "192.0.2.1".parse().unwrap();
+    let places: Vec<_> = world.announced().into_keys().collect();
+    assert_eq!(places, [(vip(1), 1), (outside, 1), (outside, 2)]);
+    world.hear(2, question(vip(1)));
+    assert_eq!(
+        world.take(),
+        [],
+        "not on a segment where it is not announced"
+    );
+}
+
+#[test]
+fn interfaces_that_come_later_get_their_announcements_alone() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(5000));
+    world.take();
+    let both = [interface(1, "10.0.0.1/8"), interface(2, "10.0.0.2/8")];
+    world.interfaces(&both);
+    world.run(ms(1000));
+    assert_eq!(world.take(), [], "it is not ready");
+    world.announcer.handle_ready(2, world.now);
+    world.run(ms(5000));
+    assert_eq!(world.announced(), [((vip(1), 2), burst(ms(6000)))].into());
+    world.announcer.handle_lost(1, world.now);
+    world.run(ms(10));
+    world.announcer.handle_ready(1, world.now);
+    world.run(ms(5000));
+    assert_eq!(world.announced(), [((vip(1), 1), burst(ms(11_010)))].into());
+}
+
+#[test]
+fn a_subnet_that_comes_later_moves_a_vip_there() {
+    let mut world = World::new(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.interfaces(&[interface(1, "192.0.2.1/24"), interface(2, "192.0.2.2/24")]);
+    world.announcer.handle_ready(1, world.now);
+    world.announcer.handle_ready(2, world.now);
+    world.run(ms(5000));
+    assert_eq!(world.announced().len(), 2);
+    world.interfaces(&[interface(1, "192.0.2.1/24"), interface(2, "10.0.0.2/8")]);
+    world.run(ms(5000));
+    assert!(
+        world.announced().is_empty(),
+        "it was announced there before"
+    );
+    assert!(world.announcer.announced(1).is_empty());
+    assert_eq!(world.announcer.announced(2), [vip(1)]);
+}
+
+#[test]
+fn questions_are_answered_for_what_is_announced_only() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(5000));
+    world.take();
+    world.hear(1, question(vip(2)));
+    world.hear(2, question(vip(1)));
+    assert_eq!(world.take(), []);
+    let asked = question(vip(1));
+    world.hear(1, asked);
+    let saying = Saying::Answer(asked.question.unwrap());
+    let answer = Action::Say {
+        interface: 1,
+        saying,
+    };
+    assert_eq!(world.take(), [(ms(5000), answer)]);
+    let own = Message {
+        station: OWN,
+        ..asked
+    };
+    world.hear(1, own);
+    assert_eq!(world.take(), [], "what we say is no question to us");
+}
+
+#[test]
+fn claims_of_others_are_conflicts_once_a_second() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.set.watched.insert(vip(2));
+    world.apply();
+    world.run(ms(100));
+    world.take();
+    world.hear(1, claim(vip(1), OWN));
+    world.hear(1, claim(vip(3), OTHER));
+    world.hear(2, claim(vip(1), OTHER));
+    assert_eq!(world.take(), []);
+    for (address, station) in [
+        (vip(1), OTHER),
+        (vip(1), THIRD),
+        (vip(2), OTHER),
+        (vip(2), OTHER),
+    ] {
+        world.hear(1, claim(address, station));
+    }
+    let conflict = |vip| Action::Conflict {
+        interface: 1,
+        vip,
+        station: OTHER,
+    };
+    let told = [conflict(vip(1)), conflict(vip(2))];
+    assert_eq!(world.take(), told.map(|action| (ms(100), action)));
+    world.run(ms(1000));
+    world.take();
+    world.hear(1, claim(vip(1), OTHER));
+    assert_eq!(world.take(), [(ms(1100), conflict(vip(1)))]);
+}
+
+#[test]
+fn watched_vips_are_asked_for_every_second() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.set.watched = [vip(1), vip(2)].into_iter().collect();
+    world.apply();
+    world.run(ms(9999));
+    let mut asked = BTreeMap::new();
+    for (_, action) in world.take() {
+        match action {
+            Action::Say {
+                interface: 1,
+                saying: Saying::Probe(vip),
+            } => *asked.entry(vip).or_insert(0) += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(asked, [(vip(1), 10), (vip(2), 10)].into());
+    world.set.watched.clear();
+    world.apply();
+    world.run(ms(5000));
+    assert_eq!(world.take(), []);
+    assert_eq!(world.announcer.poll_timeout(), None);
+}
+
+#[test]
+fn many_are_paced_and_all_are_announced_before_any_is_repeated() {
+    let mut world = World::with_interface(NO_REFRESH);
+    for last in 0..10_000 {
+        world.wish(vip(last), 1);
+    }
+    world.apply();
+    let log: Vec<Duration> = {
+        world.run(ms(10_000));
+        let log = world.take().into_iter();
+        let sayings = log.filter(|(_, action)| matches!(action, Action::Say { .. }));
+        sayings.map(|(at, _)| at).collect()
+    };
+    assert_eq!(log.len(), 50_000);
+    assert!(log[9999] <= ms(100), "{:?}", log[9999]);
+    for window in log.windows(1001) {
+        assert!(window[1000] >= window[0] + ms(5), "more than 500 in 5 ms");
+    }
+    for times in world_of_many().values() {
+        assert!(times[0] < ms(100) && times[1] >= ms(100));
+        assert!(times[1] < ms(210), "{times:?}");
+    }
+}
+
+fn world_of_many() -> BTreeMap<(IpAddr, u32), Vec<Duration>> {
+    let mut world = World::with_interface(NO_REFRESH);
+    for last in 0..10_000 {
+        world.wish(vip(last), 1);
+    }
+    world.apply();
+    world.run(ms(10_000));
+    world.announced()
+}
+
+#[test]
+fn a_generation_is_applied_when_all_of_it_was_announced_once() {
+    let mut world = World::with_interface(NO_REFRESH);
+    assert_eq!(world.announcer.applied(), Some(1));
+    for last in 0..1200 {
+        world.wish(vip(last), 1);
+    }
+    world.apply();
+    assert_eq!(world.announcer.applied(), Some(1));
+    world.wish(vip(5000), 1);
+    world.apply();
+    world.run(ms(5));
+    assert_eq!(world.announcer.applied(), Some(1));
+    world.run(ms(5));
+    assert_eq!(world.announcer.applied(), Some(3));
+}
+
+#[test]
+fn the_refresh_is_spread_over_the_interval() {
+    let mut world = World::with_interface(ms(60_000));
+    for last in 0..300 {
+        world.wish(vip(last), 1);
+    }
+    world.apply();
+    world.run(ms(59_000));
+    world.take();
+    world.run(ms(61_000));
+    world.take();
+    world.run(ms(60_000));
+    let times = world.announced();
+    assert_eq!(times.len(), 300);
+    assert!(times.values().all(|times| (1..=2).contains(&times.len())));
+    let mut all: Vec<Duration> = times.into_values().flatten().collect();
+    all.sort();
+    for window in all.windows(4) {
+        assert!(window[3] >= window[0] + ms(400), "{window:?}");
+    }
+}
+
+#[test]
+fn addresses_of_the_other_family_are_left_alone() {
+    let mut world = World::with_interface(ms(100));
+    let other: IpAddr = "2001:db8::1".parse().unwrap();
+    world.wish(other, 1);
+    world.set.watched.insert(other);
+    world.apply();
+    world.run(ms(3000));
+    assert_eq!(world.take(), []);
+    assert_eq!(world.announcer.wished(), 0);
+    assert_eq!(bounds(&world.set, Family::V4), None);
+    assert_eq!(bounds(&world.set, Family::V6), Some(other..=other));
+}
+
+#[test]
+fn the_bounds_are_those_of_announced_and_watched() {
+    let mut world = World::new(NO_REFRESH);
+    assert_eq!(bounds(&world.set, Family::V4), None);
+    world.wish(vip(5), 1);
+    assert_eq!(bounds(&world.set, Family::V4), Some(vip(5)..=vip(5)));
+    world.wish(vip(9), 1);
+    world.set.watched = [vip(2), vip(7)].into_iter().collect();
+    assert_eq!(bounds(&world.set, Family::V4), Some(vip(2)..=vip(9)));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Wish(u32, u64),
+    Unwish(u32),
+    Ready(u32),
+    Lost(u32),
+    Interfaces(u8),
+    Run(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..8_u32, 0..3_u64).prop_map(|(vip, round)| Step::Wish(vip, round)),
+        (0..8_u32).prop_map(Step::Unwish),
+        (1..4_u32).prop_map(Step::Ready),
+        (1..4_u32).prop_map(Step::Lost),
+        (0..8_u8).prop_map(Step::Interfaces),
+        (0..3000_u64).prop_map(Step::Run),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: what is answered is what is wished on ready interfaces that fit, listening
+    /// goes along with it, and after a while everything is applied and there is rest.
+    #[test]
+    fn answers_follow_the_wish(steps in prop::collection::vec(step(), 0..40)) {
+        let mut world = World::new(NO_REFRESH);
+        let mut ready = BTreeSet::new();
+        for step in steps {
+            match step {
+                Step::Wish(last, round) => world.wish(vip(last), round),
+                Step::Unwish(last) => {
+                    world.set.by_vip.remove(&vip(last));
+                }
+                Step::Ready(index) => {
+                    ready.insert(index);
+                    world.announcer.handle_ready(index, world.now);
+                }
+                Step::Lost(index) => {
+                    ready.remove(&index);
+                    world.announcer.handle_lost(index, world.now);
+                }
+                Step::Interfaces(bits) => {
+                    let subnets = ["10.0.0.1/30", "10.0.0.5/30", "192.0.2.1/24"];
+                    let all: Vec<Interface> = (1..4_u32)
+                        .zip(subnets)
+                        .filter(|(index, _)| bits & 1 << (index - 1) != 0)
+                        .map(|(index, subnet)| interface(index, subnet))
+                        .collect();
+                    world.interfaces(&all);
+                }
+                Step::Run(milliseconds) => world.run(ms(milliseconds)),
+            }
+            world.apply();
+        }
+        world.apply();
+        world.run(ms(3000));
+        prop_assert_eq!(world.announcer.applied(), Some(world.set.generation));
+        prop_assert_eq!(world.announcer.poll_timeout(), None);
+        let mut listening = BTreeSet::new();
+        for change in std::mem::take(&mut world.listening) {
+            let place = (change.vip, change.interface);
+            let is_change = if change.wanted {
+                listening.insert(place)
+            } else {
+                listening.remove(&place)
+            };
+            prop_assert!(is_change);
+        }
+        for (_, action) in world.take() {
+            let is_announcement = matches!(
+                action,
+                Action::Say {
+                    saying: Saying::Announcement(_),
+                    ..
+                }
+            );
+            prop_assert!(is_announcement);
+        }
+        for last in 0..8 {
+            let wished = world.set.by_vip.contains_key(&vip(last));
+            let of_vip: BTreeSet<u32> = world.set.interfaces.of_vip(vip(last)).map(|one| one.index).collect();
+            for index in 1..4 {
+                let expected = wished && of_vip.contains(&index) && ready.contains(&index);
+                world.hear(index, question(vip(last)));
+                prop_assert_eq!(world.take().len(), usize::from(expected));
+                prop_assert_eq!(listening.contains(&(vip(last), index)), expected);
+            }
+        }
+    }
+}

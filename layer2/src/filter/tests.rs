@@ -1,48 +1,7 @@
 use super::*;
 
-/// Runs a program as the kernel does; a load beyond the end drops the frame.
 fn passes(filter: &Filter, packet_type: u8, frame: &[u8]) -> bool {
-    let program: Vec<Instruction> = filter.program().collect();
-    let mut accumulator = 0;
-    let mut at = 0;
-    loop {
-        let instruction = program[at];
-        at += 1;
-        let octets = |count: usize| {
-            let start = instruction.operand as usize;
-            let octets = frame.get(start..start + count)?;
-            Some(
-                octets
-                    .iter()
-                    .fold(0, |sum, octet| sum << 8 | u32::from(*octet)),
-            )
-        };
-        let loaded = match instruction.code {
-            LOAD_BYTE if instruction.operand == PACKET_TYPE => Some(u32::from(packet_type)),
-            LOAD_BYTE => octets(1),
-            LOAD_HALF => octets(2),
-            LOAD_WORD => octets(4),
-            RETURN => return instruction.operand != 0,
-            compare => {
-                let holds = match compare {
-                    JUMP_EQUAL => accumulator == instruction.operand,
-                    JUMP_GREATER => accumulator > instruction.operand,
-                    JUMP_AT_LEAST => accumulator >= instruction.operand,
-                    other => panic!("unknown code {other:#x}"),
-                };
-                at += usize::from(if holds {
-                    instruction.if_true
-                } else {
-                    instruction.if_false
-                });
-                continue;
-            }
-        };
-        match loaded {
-            Some(value) => accumulator = value,
-            None => return false,
-        }
-    }
+    filter.passes(packet_type, frame)
 }
 
 #[test]
