@@ -58,7 +58,7 @@ const MAY: &[&str] = &[
     "watch configmaps/config@metallb-system",
     "create leases.coordination.k8s.io@metallb-system",
     "get leases.coordination.k8s.io/carillon@metallb-system",
-    "update leases.coordination.k8s.io/carillon@metallb-system",
+    "patch leases.coordination.k8s.io/carillon@metallb-system",
     "watch leases.coordination.k8s.io/carillon@metallb-system",
 ];
 
