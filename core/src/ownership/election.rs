@@ -99,12 +99,9 @@ impl Election<'_> {
 
     /// The eligible members in rendezvous order; with `soon`, also those that only are not ready yet.
     pub(super) fn order(&self, soon: bool) -> Vec<MemberId> {
-        let mut members = self.members.electorate(self.vip, self.scope, soon);
-        if members.len() > 1 {
-            let order = Order::of(self.vip);
-            members.sort_by_cached_key(|id| (order.rank(&self.members.name(*id)), *id));
-        }
-        members
+        let members = self.members.electorate(self.vip, self.scope, soon);
+        let name = |id| self.members.name(id);
+        self.members.last_order.sort(self.vip, members, name)
     }
 
     /// Who owns the VIP.

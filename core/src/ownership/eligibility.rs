@@ -11,6 +11,7 @@ use crate::membership::record::{Interface, Node};
 use crate::membership::{Departure, MemberId};
 
 use super::Scope;
+use super::order::LastOrder;
 
 /// Why a node may not have a VIP; the first that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,6 +165,7 @@ fn passing(node: &Node) -> Result<(), Ineligible> {
 #[derive(Debug)]
 pub(super) struct Members {
     by_id: BTreeMap<MemberId, Member>,
+    pub(super) last_order: LastOrder,
 }
 
 impl Members {
@@ -173,6 +175,7 @@ impl Members {
         member.presence = Presence::Live;
         Self {
             by_id: BTreeMap::from([(me, member)]),
+            last_order: LastOrder::default(),
         }
     }
 
@@ -220,6 +223,7 @@ impl Members {
 
     /// Keeps track of since when a member is able.
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
+        self.last_order.forget();
         let member = self.entry(id);
         member.able_since = match member.able_since {
             _ if member.ability().is_err() => None,
