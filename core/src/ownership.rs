@@ -229,6 +229,8 @@ pub struct Ownership {
     is_settled: bool,
     is_excluded: bool,
     is_draining: bool,
+    /// When an interface came back after this member had none.
+    returned: Option<Instant>,
     /// Until when others may take what we have, once the daemon is to stop.
     leaving: Option<Instant>,
     has_left: bool,
@@ -254,6 +256,7 @@ impl Ownership {
             is_settled: false,
             is_excluded: false,
             is_draining: false,
+            returned: None,
             leaving: None,
             has_left: false,
             outputs: VecDeque::new(),

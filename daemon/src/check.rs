@@ -185,7 +185,7 @@ impl Report {
     fn services(&self) -> impl Iterator<Item = &Service> {
         self.objects.values().filter_map(|object| match &**object {
             Object::Service(service) => Some(service),
-            Object::EndpointSlice(_) | Object::Node(_) | Object::Config(_) => None,
+            Object::EndpointSlice(_) | Object::Node(_) | Object::Pod(_) | Object::Config(_) => None,
         })
     }
 
@@ -242,9 +242,11 @@ fn served(object: &Arc<Object>) -> Option<&ServiceKey> {
             let can_serve = slice.endpoints.iter().any(Endpoint::can_serve);
             can_serve.then_some(&slice.service)
         }
-        Object::EndpointSlice(None) | Object::Service(_) | Object::Node(_) | Object::Config(_) => {
-            None
-        }
+        Object::EndpointSlice(None)
+        | Object::Service(_)
+        | Object::Node(_)
+        | Object::Pod(_)
+        | Object::Config(_) => None,
     }
 }
 

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use carillon_core::backend::{Backend, BackendEvent, BoxFuture, Caps, Ownership};
+use carillon_core::announcement::AnnouncementSet;
+use carillon_core::backend::{Backend, BackendEvent, Caps, Ownership};
 use carillon_core::controller;
 use carillon_core::node::{DrainRule, Node};
 use carillon_core::ownership;
@@ -21,13 +22,16 @@ use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, error, info};
 
+use crate::assignment::Assignment;
 use crate::journal::Busy;
 use crate::objects::{Kind, Object, ObjectKey};
 use crate::source::{Batch, Change, Description, Problems};
 
 mod allocation;
+mod assigner;
 mod config;
 mod election;
+mod gate;
 mod network;
 mod request;
 mod snapshot;
@@ -37,6 +41,7 @@ mod tests;
 #[cfg(feature = "kubernetes")]
 pub(crate) use allocation::StatusAllocation;
 pub(crate) use allocation::{Allocation, JournalAllocation};
+use assigner::Assigner;
 use config::ConfigState;
 use election::Election;
 use network::Network;
@@ -67,6 +72,8 @@ pub(crate) struct Parts {
     pub(crate) is_drained: bool,
     /// What drains this node when its Node has any of it.
     pub(crate) drain_on: Vec<DrainRule>,
+    /// Puts VIPs on an interface of this node, if it is to.
+    pub(crate) assignment: Option<Assignment>,
 }
 
 /// See the module's documentation.
@@ -77,6 +84,8 @@ pub(crate) struct Driver {
     backends: Vec<Box<dyn Backend>>,
     election: Election,
     network: Network,
+    /// Puts VIPs on an interface of this node, if it is to.
+    assigner: Option<Assigner>,
     config: ConfigState,
     problems: Arc<Problems>,
     synced: bool,
@@ -110,14 +119,13 @@ impl Driver {
             backends: parts.backends,
             election: Election::new(settings, &exclusive, parts.started),
             network: Network::new(parts.is_drained, parts.drain_on),
+            assigner: parts.assignment.map(Assigner::new),
             config: ConfigState::new(parts.config, parts.source, names),
             problems: Arc::default(),
             synced: false,
         };
         if !parts.has_others {
-            driver
-                .election
-                .handle(ownership::Input::Alone, parts.started);
+            driver.election.set_alone(parts.started);
         }
         driver.review_node(parts.started);
         driver
@@ -159,6 +167,7 @@ impl Driver {
                 self.speaker.handle(speaker::Input::Node(node.clone()));
                 self.review_node(now);
             }
+            Object::Pod(address) => self.set_pod(key, *address),
             Object::Config(text) => {
                 if let Some(config) = self.config.offer(text) {
                     let input = controller::Input::Config(config);
@@ -181,6 +190,7 @@ impl Driver {
             Kind::Node => self
                 .speaker
                 .handle(speaker::Input::NodeDeleted(name.name().into())),
+            Kind::Pod => self.set_pod(key, None),
             Kind::ConfigMap => self.config.removed(),
         }
     }
@@ -237,25 +247,32 @@ impl Driver {
         // Who has an address is decided on what the speaker knows now.
         self.election.settle(&mut self.speaker, now);
         changes.extend(self.speaker.take_changes());
-        for (name, set) in changes {
-            let (generation, vips) = (set.generation, set.by_vip.len());
-            debug!(backend = name, generation, vips, "announcing");
-            let mut backends = self.backends.iter_mut();
-            if let Some(backend) = backends.find(|other| other.caps().name == name) {
-                self.election.given(name, generation);
-                backend.set(set);
+        if self.assigner.is_none() {
+            for (name, set) in changes {
+                self.give(name, set, false);
             }
+        } else {
+            self.give_assigned(changes, now);
         }
         self.election.seal(now);
+    }
+
+    fn give(&mut self, name: &'static str, set: Arc<AnnouncementSet>, is_partial: bool) {
+        let (generation, vips) = (set.generation, set.by_vip.len());
+        debug!(backend = name, generation, vips, "announcing");
+        let mut backends = self.backends.iter_mut();
+        if let Some(backend) = backends.find(|other| other.caps().name == name) {
+            self.election.given(name, generation, is_partial);
+            backend.set(set);
+        }
     }
 
     /// When [`Self::settle`] has something to do even if nothing comes in.
     pub(crate) fn due(&self) -> Option<Instant> {
         let allocation = self.allocation.due().filter(|_| self.synced);
-        [allocation, self.election.due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let assigner = self.assigner.as_ref().and_then(Assigner::due);
+        let times = [allocation, self.election.due(), assigner];
+        times.into_iter().flatten().min()
     }
 
     fn tell_decision(&self, service: &ServiceKey) {
@@ -302,10 +319,16 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Ends all backends: they withdraw everything and tell their neighbours why.
-    pub(crate) fn shutdown(self, reason: &str) -> Vec<BoxFuture<()>> {
+    /// Ends all backends: they withdraw everything and tell their neighbours why. Then this node has
+    /// none of the VIPs any more.
+    pub(crate) async fn shutdown(self, reason: &str) {
         let end = |backend: Box<dyn Backend>| backend.shutdown(reason.to_owned());
-        self.backends.into_iter().map(end).collect()
+        for ended in self.backends.into_iter().map(end).collect::<Vec<_>>() {
+            ended.await;
+        }
+        if let Some(assigner) = self.assigner {
+            assigner.shutdown().await;
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 //!  API server ─list, watch─▶ Watch (one per kind) ─Event─▶ Mirror ─Batch─▶ driver
 //! ```
 //!
-//! Followed are all Services and their EndpointSlices, this node's Node, and the ConfigMap with the
-//! configuration. Namespaces and Secrets are not read: nothing in the ConfigMap refers to them.
+//! Followed are all Services and their EndpointSlices, this node's Node, the ConfigMap with the
+//! configuration, and the Pods of the other daemons. Namespaces and Secrets are not read: nothing in the ConfigMap refers to them.
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
 //! and the server is asked again until it answers.
@@ -92,6 +92,8 @@ pub(crate) struct Options {
     pub(crate) config: ObjectKey,
     /// The node whose Node is followed.
     pub(crate) node: String,
+    /// The labels of the Pods of all daemons, in the namespace of the ConfigMap, as a selector.
+    pub(crate) pods: Option<String>,
 }
 
 /// A cluster that is being followed.
@@ -126,12 +128,14 @@ pub(crate) fn spawn(cluster: &Cluster, options: &Options) -> Source {
     let (told, events) = mpsc::channel(QUEUE);
     let cluster = Arc::new(cluster.clone());
     let config = &options.config.name;
-    let resources = [
+    let mut resources = vec![
         api::Resource::services(),
         api::Resource::endpoint_slices(),
         api::Resource::node(&options.node),
         api::Resource::config_map(config.namespace(), config.name()),
     ];
+    let pods = options.pods.as_deref();
+    resources.extend(pods.map(|labels| api::Resource::pods(config.namespace(), labels)));
     let mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut requests = Some(requests);
     for resource in resources {

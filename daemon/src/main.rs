@@ -11,7 +11,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-#[allow(dead_code, reason = "not started by `run` yet")]
 mod assignment;
 mod backends;
 mod check;

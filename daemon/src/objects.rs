@@ -4,6 +4,7 @@
 //! The types here are narrow: they have the fields that Carillon uses, and pass over all others.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use carillon_core::config::origin::Origin;
 use carillon_core::endpoint::EndpointSlice;
@@ -18,6 +19,7 @@ mod json;
 mod metadata;
 mod names;
 mod node;
+mod pod;
 mod service;
 mod tree;
 
@@ -36,6 +38,9 @@ pub(crate) enum Kind {
     ConfigMap,
     /// `v1` Node.
     Node,
+    /// `v1` Pod. Only a cluster has them; files with some are passed over.
+    #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "see above"))]
+    Pod,
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice,
     /// `v1` Service.
@@ -76,7 +81,7 @@ impl Kind {
     fn key(self, name: ServiceKey) -> ObjectKey {
         let name = match self {
             Self::Node => ServiceKey::new("", name.name()),
-            Self::ConfigMap | Self::EndpointSlice | Self::Service => name,
+            Self::ConfigMap | Self::EndpointSlice | Self::Pod | Self::Service => name,
         };
         ObjectKey { kind: self, name }
     }
@@ -119,6 +124,8 @@ pub(crate) enum Object {
     EndpointSlice(Option<EndpointSlice>),
     /// A Node.
     Node(Node),
+    /// Where the daemon in a Pod is reached, if anywhere.
+    Pod(Option<IpAddr>),
     /// The configuration in a ConfigMap.
     Config(ConfigText),
 }

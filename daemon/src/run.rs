@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use crate::assignment::Assignment;
 use crate::cli::{RunArgs, VERSION};
 #[cfg(feature = "kubernetes")]
 use crate::driver::StatusAllocation;
@@ -87,28 +88,44 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         version = VERSION,
         "carillon is running"
     );
-    let mut driver = Driver::new(Parts {
-        started: Instant::now(),
-        node,
-        class: args.lb_class.clone(),
-        config: args.config.key(),
-        source: source.description,
-        allocation: source.allocation,
-        backends: backends::all(args.gossip.refresh_interval),
-        rebalance: args.gossip.rebalance(),
-        has_others: args.gossip.is_wanted(),
-        is_drained: drained::is_remembered(&args.socket.path),
-        drain_on: args.host.drain_on.clone(),
-    });
+    let assignment = match &args.host.assign_vips {
+        Some(interface) => Some(Assignment::start(interface).await?),
+        None => None,
+    };
+    let assigned = assignment.as_ref().map(Assignment::assigned);
+    let mut driver = driver(args, node, source.description, source.allocation, assignment);
     let mut inputs = Inputs {
         batches: source.batches,
         requests,
-        network: Surroundings::new(args, is_cluster)?,
+        network: Surroundings::new(args, is_cluster, assigned)?,
     };
     let reason = drive(&mut driver, &mut inputs, &mut end).await;
     hand_over(&mut driver, &mut inputs, &mut end).await;
     drop(inputs);
     stop(driver, reason, source.leave, &mut end).await
+}
+
+fn driver(
+    args: &RunArgs,
+    node: String,
+    source: Description,
+    allocation: Box<dyn Allocation>,
+    assignment: Option<Assignment>,
+) -> Driver {
+    Driver::new(Parts {
+        started: Instant::now(),
+        node,
+        class: args.lb_class.clone(),
+        config: args.config.key(),
+        source,
+        allocation,
+        backends: backends::all(args.gossip.refresh_interval),
+        rebalance: args.gossip.rebalance(),
+        has_others: args.gossip.is_wanted(),
+        is_drained: drained::is_remembered(&args.socket.path),
+        drain_on: args.host.drain_on.clone(),
+        assignment,
+    })
 }
 
 /// What the driver is told of.
@@ -167,6 +184,7 @@ async fn from_cluster(
     let options = kubernetes::Options {
         config: args.config.key(),
         node: node.to_owned(),
+        pods: args.gossip.gossip_pods.clone(),
     };
     let source = kubernetes::spawn(&cluster, &options);
     let name = args.pod_name.as_deref().unwrap_or(node);
@@ -254,9 +272,7 @@ async fn stop(
     let backends = async {
         // Others take over what is left as soon as they know.
         let _ = tokio::time::timeout(GOODBYE, driver.say_goodbye()).await;
-        for backend in driver.shutdown(reason) {
-            backend.await;
-        }
+        driver.shutdown(reason).await;
     };
     tokio::select! {
         _ = async { tokio::join!(leave, backends) } => {

@@ -57,6 +57,9 @@ impl Ownership {
         let new: BTreeMap<u32, _> = interfaces.iter().filter_map(fact).collect();
         let mine = &mut self.members.entry(self.me).interfaces;
         let old = std::mem::replace(mine, new.clone());
+        if old.is_empty() && !new.is_empty() && self.is_ready() {
+            self.returned = Some(now);
+        }
         for (index, interface) in &new {
             if old.get(index) != Some(interface) {
                 let key = Key::Interface(*index);

@@ -2,7 +2,7 @@
 //! repeated at any time, and does nothing then.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::membership::MemberId;
 use crate::membership::record::{Claim, Key};
@@ -15,6 +15,10 @@ use super::{HANDOVER, Note, Output, Ownership, TURN};
 
 /// How many turns at most a VIP that nobody ever had waits for members that are not ready yet.
 const MAX_TURNS: u32 = 3;
+
+/// How long a member that was cut off, and can announce again, waits for word from those that it has
+/// lost: they have most likely taken what it had.
+const RETURN: Duration = Duration::from_secs(2);
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +202,10 @@ impl Ownership {
                 } else {
                     0
                 };
-                since + TURN * turns.min(MAX_TURNS)
+                let at = since + TURN * turns.min(MAX_TURNS);
+                let has_lost = || self.members.iter().any(|(_, member)| member.is_lost());
+                let returned = self.returned.filter(|_| has_lost());
+                returned.map_or(at, |returned| at.max(returned + RETURN))
             }
             Basis::Successor | Basis::Order => {
                 let is_served = |(member, claim): (MemberId, Claim)| {

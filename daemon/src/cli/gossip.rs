@@ -49,6 +49,11 @@ pub(crate) struct GossipArgs {
     )]
     pub(crate) join: Vec<String>,
 
+    /// The labels of the Pods of all daemons of a cluster, as a selector, to get to know the others
+    /// through; in the namespace of the ConfigMap.
+    #[arg(long, value_name = "SELECTOR", env = "CARILLON_GOSSIP_PODS")]
+    pub(crate) gossip_pods: Option<String>,
+
     /// The file with the secret that all daemons share: at least 16 bytes, the same everywhere.
     ///
     /// A second line is another secret that is understood, too: to change secrets, add the new one

@@ -44,6 +44,8 @@ pub(super) struct Election {
     /// That of the newest one in `waiting`.
     sealed: u64,
     owns: bool,
+    /// It is known what the others have.
+    is_settled: bool,
     has_left: bool,
 }
 
@@ -51,6 +53,8 @@ pub(super) struct Election {
 struct Generations {
     given: u64,
     applied: u64,
+    /// Something of it is held back, and comes with a later one.
+    is_partial: bool,
 }
 
 impl Election {
@@ -66,6 +70,7 @@ impl Election {
             sequence: 0,
             sealed: 0,
             owns: false,
+            is_settled: false,
             has_left: false,
         }
     }
@@ -75,13 +80,27 @@ impl Election {
         self.ownership.handle(input, now);
     }
 
+    /// Takes in that there are no other daemons.
+    pub(super) fn set_alone(&mut self, now: Instant) {
+        self.is_settled = true;
+        self.ownership.handle(Input::Alone, now);
+    }
+
+    /// Whether it is known what the others have.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
     /// Takes in what is heard of the other daemons.
     pub(super) fn heard(&mut self, event: Event, now: Instant) {
         let input = match event {
             Event::MemberUp(member) => Input::MemberUp(member),
             Event::MemberDown { member, why } => Input::MemberDown { member, why },
             Event::Record { member, key, value } => Input::Record { member, key, value },
-            Event::Settled => Input::Settled,
+            Event::Settled => {
+                self.is_settled = true;
+                Input::Settled
+            }
             Event::Renamed(me) => Input::Renamed(me),
             Event::Note(note) => return warn!("{note}"),
         };
@@ -147,16 +166,18 @@ impl Election {
         }
     }
 
-    /// Takes in that a backend was given a set.
-    pub(super) fn given(&mut self, backend: &str, generation: u64) {
+    /// Takes in that a backend was given a set, from which something is held back or not.
+    pub(super) fn given(&mut self, backend: &str, generation: u64, is_partial: bool) {
         if let Some(generations) = self.backends.get_mut(backend) {
             generations.given = generation;
+            generations.is_partial = is_partial;
         }
     }
 
     /// All that was decided has been given to the backends.
     pub(super) fn seal(&mut self, now: Instant) {
-        if self.sequence > self.sealed {
+        let is_partial = self.backends.values().any(|given| given.is_partial);
+        if self.sequence > self.sealed && !is_partial {
             self.sealed = self.sequence;
             let given = self.backends.iter();
             let given = given.map(|(name, generations)| (*name, generations.given));

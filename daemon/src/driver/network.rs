@@ -1,6 +1,8 @@
 //! What the driver knows of this node's place in the network: its interfaces, the daemons of other
 //! nodes, and whether it is drained.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +19,7 @@ use super::Driver;
 use crate::exclusion::Excluded;
 use crate::gossip::{Command, Gossip};
 use crate::interfaces;
+use crate::objects::ObjectKey;
 use crate::socket::Answer;
 
 /// See the module's documentation.
@@ -28,6 +31,8 @@ pub(super) struct Network {
     drain_on: Vec<DrainRule>,
     /// This node is being drained, by order or by its Node.
     is_draining: bool,
+    /// Where the daemons of a cluster are, by their Pods.
+    pods: BTreeMap<ObjectKey, IpAddr>,
     /// Why the daemons of other nodes cannot be talked to.
     trouble: Option<String>,
 }
@@ -40,6 +45,7 @@ impl Network {
             is_drained,
             drain_on,
             is_draining: false,
+            pods: BTreeMap::new(),
             trouble: None,
         }
     }
@@ -94,6 +100,7 @@ impl Driver {
                 self.network.trouble = None;
                 info!(address = %gossip.me, "talking to the daemons of other nodes");
                 self.election.joined(gossip.me, gossip.commands, now);
+                self.tell_peers();
                 Some(gossip.events)
             }
             Err(error) => {
@@ -103,6 +110,27 @@ impl Driver {
                 ));
                 None
             }
+        }
+    }
+
+    /// Takes in where the daemon in a Pod is reached. They are called until they answer; who is known
+    /// stays known, whatever becomes of its Pod or of the API server.
+    pub(super) fn set_pod(&mut self, key: &ObjectKey, address: Option<IpAddr>) {
+        let pods = &mut self.network.pods;
+        let before = match address {
+            Some(address) => pods.insert(key.clone(), address),
+            None => pods.remove(key),
+        };
+        if before != address {
+            self.tell_peers();
+        }
+    }
+
+    fn tell_peers(&self) {
+        if let Some(gossip) = &self.election.gossip {
+            let peers = self.network.pods.values().copied().collect();
+            // A thread that has died has said so.
+            let _ = gossip.send(Command::Peers(peers));
         }
     }
 

@@ -12,6 +12,7 @@ use carillon_core::service::ServiceKey;
 use tokio::sync::oneshot;
 
 use super::Driver;
+use super::assigner::Assigner;
 use crate::cli::VERSION;
 use crate::status::{Configuration, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage};
 
@@ -109,6 +110,7 @@ impl Driver {
                 .into_iter()
                 .chain(self.network.problems())
                 .map(str::to_owned)
+                .chain(self.assigner.iter().flat_map(Assigner::problems))
                 .collect(),
         }
     }

@@ -56,7 +56,7 @@ impl KeyFile {
         let bytes = fs::read(&self.path)
             .with_context(|| format!("cannot read the secret of the daemons in {shown}"))?;
         // What is no text is a secret as well, in which no second line is looked for.
-        Ok(String::from_utf8(bytes).unwrap_or_else(|error| hex(error.as_bytes())))
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| format!("{:?}", error.as_bytes())))
     }
 
     fn parse(&self, text: &str) -> Result<Keys> {
@@ -65,8 +65,4 @@ impl KeyFile {
         Keys::new(first.as_bytes(), second.map(str::as_bytes))
             .with_context(|| format!("the secret of the daemons in {}", self.path.display()))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -69,6 +69,14 @@ impl Resource {
         Self::of(Kind::Node, "", "nodes", by_name(name))
     }
 
+    /// The Pods of a namespace with these labels, as a selector: those of the daemons.
+    pub(super) fn pods(namespace: &str, labels: &str) -> Self {
+        let selector = format!("labelSelector={}", encode(labels));
+        let mut resource = Self::of(Kind::Pod, "", "pods", selector);
+        resource.namespace = Some(namespace.to_owned());
+        resource
+    }
+
     /// One ConfigMap.
     pub(super) fn config_map(namespace: &str, name: &str) -> Self {
         let mut resource = Self::of(Kind::ConfigMap, "", "configmaps", by_name(name));

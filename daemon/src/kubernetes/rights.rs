@@ -11,7 +11,7 @@ use super::call::{self, Content};
 use super::client::Cluster;
 use super::failure::Failure;
 use super::lease::io::NAME;
-use crate::objects::ObjectKey;
+use crate::objects::{Kind, ObjectKey};
 
 /// How long an answer may take: someone is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +35,10 @@ pub(super) fn to_read(resource: &Resource, config: &ObjectKey) -> Rule {
         group: resource.group,
         resource: resource.name,
         subresource: None,
-        object: object.map(|namespace| (namespace, Some(name.to_owned()))),
+        object: object.map(|namespace| {
+            let is_one = resource.kind == Kind::ConfigMap;
+            (namespace, is_one.then(|| name.to_owned()))
+        }),
         verbs: &["list", "watch"],
     }
 }

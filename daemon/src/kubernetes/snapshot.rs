@@ -26,7 +26,7 @@ pub(crate) struct Snapshot {
     pub(crate) errors: Vec<String>,
 }
 
-/// Reads what a daemon would follow, and the Nodes of all daemons.
+/// Reads what a daemon would follow, the Nodes of all daemons, and no Pods.
 pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Snapshot {
     let resources = [
         Resource::services(),

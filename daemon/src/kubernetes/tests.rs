@@ -21,6 +21,7 @@ fn options() -> Options {
     Options {
         config: ObjectKey::config_map("metallb-system", "config"),
         node: "alpha".to_owned(),
+        pods: None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::endpoint_slice::EndpointSliceObject;
 use super::metadata::Identity;
 use super::names::Names;
 use super::node::NodeObject;
+use super::pod::PodObject;
 use super::service::ServiceObject;
 use super::tree::{FieldError, Path, Value};
 use super::{ConfigText, Kind, Object, ObjectKey};
@@ -173,6 +174,9 @@ impl Reader<'_> {
                 .map_err(one),
             Kind::Node => NodeObject::deserialize(value)
                 .map(|node| Object::Node(node.convert(key.name())))
+                .map_err(one),
+            Kind::Pod => PodObject::deserialize(value)
+                .map(|pod| Object::Pod(pod.address()))
                 .map_err(one),
             Kind::ConfigMap => self.config(value).map(Object::Config).map_err(one),
         }

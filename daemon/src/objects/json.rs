@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use super::document::Named;
 use super::endpoint_slice::EndpointSliceObject;
 use super::node::NodeObject;
+use super::pod::PodObject;
 use super::service::{Published, ServiceObject};
 use super::tree::{FieldError, Path, Value};
 use super::{ConfigText, Kind, Object, ObjectKey};
@@ -143,6 +144,10 @@ impl Decoded {
             Kind::Node => {
                 let node = NodeObject::deserialize(from)?;
                 Ok(Object::Node(node.convert(key.name())))
+            }
+            Kind::Pod => {
+                let pod = PodObject::deserialize(from)?;
+                Ok(Object::Pod(pod.address()))
             }
             Kind::ConfigMap => {
                 let config = ConfigMapObject::deserialize(from)?;

@@ -29,7 +29,7 @@ impl Names {
                     unify(&mut self.nodes, node);
                 }
             }
-            Object::EndpointSlice(None) | Object::Node(_) | Object::Config(_) => {}
+            Object::EndpointSlice(None) | Object::Node(_) | Object::Pod(_) | Object::Config(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use carillon_core::membership::Event;
 use tokio::sync::{mpsc, watch};
 
+use crate::assignment::Assigned;
 use crate::cli::RunArgs;
 use crate::driver::Driver;
 use crate::exclusion::{self, Excluded};
@@ -22,6 +23,7 @@ pub(super) struct Surroundings {
     /// Where the means to talk to others come from, once they are there.
     arrivals: Option<mpsc::Receiver<Result<Gossip>>>,
     heard: Option<mpsc::UnboundedReceiver<Event>>,
+    assigned: Option<watch::Receiver<Assigned>>,
 }
 
 /// What has changed.
@@ -30,6 +32,7 @@ pub(super) enum Change {
     Excluded,
     Joined(Result<Gossip>),
     Heard(Event),
+    Assigned,
 }
 
 impl Surroundings {
@@ -38,7 +41,11 @@ impl Surroundings {
     /// # Errors
     /// The other daemons cannot be talked to. In a cluster that is not final: the secret may be
     /// created later.
-    pub(super) fn new(args: &RunArgs, is_cluster: bool) -> Result<Self> {
+    pub(super) fn new(
+        args: &RunArgs,
+        is_cluster: bool,
+        assigned: Option<watch::Receiver<Assigned>>,
+    ) -> Result<Self> {
         let gossip = &args.gossip;
         let arrivals = match (gossip.is_wanted(), is_cluster) {
             (false, _) => None,
@@ -59,6 +66,7 @@ impl Surroundings {
             excluded,
             arrivals,
             heard: None,
+            assigned,
         })
     }
 
@@ -69,6 +77,7 @@ impl Surroundings {
             Ok(()) = self.excluded.changed() => Change::Excluded,
             Some(gossip) = receive(self.arrivals.as_mut()) => Change::Joined(gossip),
             Some(event) = hear(self.heard.as_mut()) => Change::Heard(event),
+            Some(()) = changed(self.assigned.as_mut()) => Change::Assigned,
             else => std::future::pending().await,
         }
     }
@@ -87,6 +96,12 @@ impl Surroundings {
             Change::Joined(gossip) => {
                 if let Some(heard) = driver.joined(gossip, now) {
                     self.heard = Some(heard);
+                }
+            }
+            Change::Assigned => {
+                if let Some(assigned) = &mut self.assigned {
+                    let assigned = assigned.borrow_and_update().clone();
+                    driver.set_assigned(assigned);
                 }
             }
             Change::Heard(event) => {
@@ -108,6 +123,10 @@ async fn receive(arrivals: Option<&mut mpsc::Receiver<Result<Gossip>>>) -> Optio
         Some(arrivals) => arrivals.recv().await,
         None => None,
     }
+}
+
+async fn changed(assigned: Option<&mut watch::Receiver<Assigned>>) -> Option<()> {
+    assigned?.changed().await.ok()
 }
 
 async fn hear(heard: Option<&mut mpsc::UnboundedReceiver<Event>>) -> Option<Event> {

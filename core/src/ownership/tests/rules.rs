@@ -43,6 +43,37 @@ fn who_returns_takes_nothing_back() {
 }
 
 #[test]
+fn who_was_cut_off_hears_the_others_before_it_takes_anything() {
+    let (mut bus, vip) = three();
+    bus.input(1, interfaces(1, &[]));
+    for other in [0, 2] {
+        bus.part(1, other);
+    }
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    // The cable is back, and its link is up before anybody is heard.
+    bus.input(1, interfaces(1, &["10.20.30.100/24"]));
+    bus.seconds(1);
+    for other in [0, 2] {
+        bus.heal(1, other);
+    }
+    bus.seconds(10);
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    assert_eq!(
+        bus.peers[2].round(vip),
+        1,
+        "nobody else announced it in between"
+    );
+    // Who hears nobody takes what it can, in the end.
+    bus.input(1, interfaces(1, &[]));
+    for other in [0, 2] {
+        bus.part(1, other);
+    }
+    bus.input(1, interfaces(1, &["10.20.30.100/24"]));
+    bus.seconds(3);
+    assert_eq!(bus.holders(vip), ["node-b", "node-c"]);
+}
+
+#[test]
 fn a_restart_that_nobody_noticed_loses_the_vip_at_once() {
     let (mut bus, vip) = three();
     bus.restart(1);

@@ -1,0 +1,28 @@
+//! Pod: where another daemon is reached.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+/// A Pod as Kubernetes writes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct PodObject {
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    phase: String,
+    #[serde(rename = "podIP")]
+    pod_ip: String,
+}
+
+impl PodObject {
+    /// Its address, if it has one and has not ended.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        let has_ended = matches!(&*self.status.phase, "Succeeded" | "Failed");
+        self.status.pod_ip.parse().ok().filter(|_| !has_ended)
+    }
+}
