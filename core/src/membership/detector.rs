@@ -66,7 +66,7 @@ impl Profile {
             heartbeat,
             deadline,
             grace,
-            spacing: (deadline - heartbeat).saturating_sub(grace) / 5,
+            spacing: deadline.saturating_sub(heartbeat + grace) / 5,
         }
     }
 }
@@ -152,9 +152,10 @@ impl Detector {
     }
 
     fn choose_watchers(&mut self, alive: &[MemberId]) {
-        let new = match self.owns {
-            true => first_of(self.me, alive, &[], WATCHERS),
-            false => Vec::new(),
+        let new = if self.owns {
+            first_of(self.me, alive, &[], WATCHERS)
+        } else {
+            Vec::new()
         };
         if new == self.watchers {
             return;

@@ -30,7 +30,7 @@ struct Seed {
 
 #[derive(Debug)]
 pub(crate) struct Seeds {
-    seeds: Vec<Seed>,
+    all: Vec<Seed>,
     next: Option<Instant>,
     pub(crate) notes: Vec<Note>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Seeds {
 impl Seeds {
     pub(crate) fn new() -> Self {
         Self {
-            seeds: Vec::new(),
+            all: Vec::new(),
             next: None,
             notes: Vec::new(),
         }
@@ -46,19 +46,19 @@ impl Seeds {
 
     /// Whether there is nobody to be called.
     pub(crate) fn is_empty(&self) -> bool {
-        self.seeds.iter().all(|seed| seed.is_own)
+        self.all.iter().all(|seed| seed.is_own)
     }
 
     pub(crate) fn silent(&self) -> impl Iterator<Item = SocketAddr> {
-        let silent = self.seeds.iter().filter(|seed| seed.is_silent);
+        let silent = self.all.iter().filter(|seed| seed.is_silent);
         silent.map(|seed| seed.address)
     }
 
     pub(crate) fn set(&mut self, addresses: &[SocketAddr], me: MemberId, now: Instant) {
-        self.seeds.retain(|seed| addresses.contains(&seed.address));
+        self.all.retain(|seed| addresses.contains(&seed.address));
         for address in addresses {
-            if self.seeds.iter().all(|seed| seed.address != *address) {
-                self.seeds.push(Seed {
+            if self.all.iter().all(|seed| seed.address != *address) {
+                self.all.push(Seed {
                     address: *address,
                     member: None,
                     answered: now,
@@ -67,18 +67,18 @@ impl Seeds {
                 });
             }
         }
-        self.next = (!self.seeds.is_empty()).then_some(now);
+        self.next = (!self.all.is_empty()).then_some(now);
     }
 
     pub(crate) fn handle_own(&mut self, address: SocketAddr) {
-        for seed in &mut self.seeds {
+        for seed in &mut self.all {
             seed.is_own |= seed.address == address;
         }
     }
 
     /// The seed at this address has answered.
     pub(crate) fn handle_answer(&mut self, address: SocketAddr, member: MemberId, now: Instant) {
-        let seed = self.seeds.iter_mut().find(|seed| seed.address == address);
+        let seed = self.all.iter_mut().find(|seed| seed.address == address);
         if let Some(seed) = seed {
             seed.member = Some(member);
             seed.hear(now, &mut self.notes);
@@ -90,7 +90,7 @@ impl Seeds {
     }
 
     pub(crate) fn delay(&mut self, by: Duration) {
-        for seed in &mut self.seeds {
+        for seed in &mut self.all {
             seed.answered += by;
         }
     }
@@ -103,7 +103,7 @@ impl Seeds {
         let interval = if alive.is_empty() { ALONE } else { IN_COMPANY };
         self.next = Some(now + interval);
         let mut calls = Vec::new();
-        for seed in self.seeds.iter_mut().filter(|seed| !seed.is_own) {
+        for seed in self.all.iter_mut().filter(|seed| !seed.is_own) {
             let address = seed.member.map_or(seed.address, |member| member.address);
             if alive.iter().any(|member| member.address == address) {
                 seed.hear(now, &mut self.notes);

@@ -23,6 +23,10 @@ use super::MemberId;
 use super::status::Dropped;
 use super::wire::{Hello, Message, Plain, encode_hello, encode_plain};
 
+mod window;
+
+use window::Window;
+
 /// How many sessions there may be, and introductions under way.
 pub(crate) const MAX_PEERS: usize = 4096;
 /// How many messages wait for an introduction.
@@ -86,7 +90,7 @@ struct Caller {
 pub(crate) struct Sessions {
     pub(crate) me: MemberId,
     run: u64,
-    sessions: BTreeMap<SocketAddr, Session>,
+    peers: BTreeMap<SocketAddr, Session>,
     /// Which tokens are shown by whom.
     tokens: BTreeMap<u64, SocketAddr>,
     dials: BTreeMap<SocketAddr, Dial>,
@@ -100,7 +104,7 @@ impl Sessions {
         Self {
             me,
             run: rng.random(),
-            sessions: BTreeMap::new(),
+            peers: BTreeMap::new(),
             tokens: BTreeMap::new(),
             dials: BTreeMap::new(),
             callers: BTreeMap::new(),
@@ -110,7 +114,7 @@ impl Sessions {
 
     /// When this member was last heard directly.
     pub(crate) fn heard(&self, member: MemberId) -> Option<Instant> {
-        let session = self.sessions.get(&member.address)?;
+        let session = self.peers.get(&member.address)?;
         (session.peer == member).then_some(session.heard)
     }
 
@@ -128,7 +132,7 @@ impl Sessions {
         rng: &mut StdRng,
         now: Instant,
     ) {
-        if let Some(session) = self.sessions.get_mut(&to) {
+        if let Some(session) = self.peers.get_mut(&to) {
             let plaintext = session.next(&message);
             self.out.push((to, plaintext));
             return;
@@ -175,7 +179,7 @@ impl Sessions {
     pub(crate) fn rename(&mut self, me: MemberId, rng: &mut StdRng, now: Instant) {
         self.me = me;
         self.dials.clear();
-        for address in self.sessions.keys().copied().collect::<Vec<_>>() {
+        for address in self.peers.keys().copied().collect::<Vec<_>>() {
             self.dial(address, rng, now);
         }
     }
@@ -217,7 +221,7 @@ impl Sessions {
         message: Message,
         now: Instant,
     ) -> Outcome {
-        let Some(session) = self.sessions.get_mut(&address) else {
+        let Some(session) = self.peers.get_mut(&address) else {
             return Outcome::Dropped(Dropped::Stranger);
         };
         if !session.window.accept(counter) {
@@ -259,7 +263,7 @@ impl Sessions {
         let recent = |at: Instant| now < at + WELCOME_INTERVAL;
         // A peer that asks for another token is a caller again: only when it has proved that it
         // lives is that token used.
-        if let Some(session) = self.sessions.get_mut(&hello.from.address)
+        if let Some(session) = self.peers.get_mut(&hello.from.address)
             && session.is(&hello)
         {
             if session.welcomed.is_some_and(recent) {
@@ -317,7 +321,7 @@ impl Sessions {
             return Outcome::Introduction;
         }
         self.callers.remove(&key);
-        if let Some(session) = self.sessions.get_mut(&hello.from.address) {
+        if let Some(session) = self.peers.get_mut(&hello.from.address) {
             session.window.accept(counter);
         }
         Outcome::Said {
@@ -342,7 +346,7 @@ impl Sessions {
             return Outcome::Introduction;
         }
         let to = hello.from.address;
-        if let Some(session) = self.sessions.get_mut(&to) {
+        if let Some(session) = self.peers.get_mut(&to) {
             for message in std::iter::once(Message::Confirm).chain(dial.waiting) {
                 self.out.push((to, session.next(&message)));
             }
@@ -358,7 +362,7 @@ impl Sessions {
     /// Whether this run is the latest of its address; if not, it is told.
     fn establish(&mut self, hello: &Hello, shown: u64, now: Instant) -> bool {
         let address = hello.from.address;
-        let known = self.sessions.get_mut(&address);
+        let known = self.peers.get_mut(&address);
         if let Some(session) = known {
             if session.run != hello.run && session.peer.generation >= hello.from.generation {
                 let stale = Message::Stale(session.peer.generation);
@@ -391,13 +395,13 @@ impl Sessions {
             heard: now,
             welcomed: None,
         };
-        self.sessions.insert(address, session);
+        self.peers.insert(address, session);
         self.tokens.insert(shown, address);
         true
     }
 
     fn forget(&mut self, address: SocketAddr) {
-        if let Some(session) = self.sessions.remove(&address) {
+        if let Some(session) = self.peers.remove(&address) {
             for token in session.shown {
                 self.tokens.remove(&token);
             }
@@ -405,8 +409,8 @@ impl Sessions {
     }
 
     fn make_room(&mut self) {
-        if self.sessions.len() >= MAX_PEERS
-            && let Some((address, _)) = self.sessions.iter().min_by_key(|(_, s)| s.heard)
+        if self.peers.len() >= MAX_PEERS
+            && let Some((address, _)) = self.peers.iter().min_by_key(|(_, s)| s.heard)
         {
             self.forget(*address);
         }
@@ -434,33 +438,4 @@ impl Session {
 
 fn draw(rng: &mut StdRng) -> u64 {
     rng.random_range(1..=u64::MAX)
-}
-
-/// Which counters were seen: the highest, and those right below it.
-#[derive(Debug, Default)]
-struct Window {
-    highest: u64,
-    /// Bit i: the one that is i lower.
-    seen: u128,
-}
-
-impl Window {
-    /// Whether this one is new.
-    fn accept(&mut self, counter: u64) -> bool {
-        if counter > self.highest || self.seen == 0 {
-            let up = u32::try_from(counter.saturating_sub(self.highest)).unwrap_or(u32::MAX);
-            self.seen = self.seen.checked_shl(up).unwrap_or(0) | 1;
-            self.highest = counter;
-            return true;
-        }
-        let Some(bit) = u32::try_from(self.highest - counter)
-            .ok()
-            .and_then(|back| 1_u128.checked_shl(back))
-        else {
-            return false;
-        };
-        let is_new = self.seen & bit == 0;
-        self.seen |= bit;
-        is_new
-    }
 }

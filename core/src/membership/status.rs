@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::MemberId;
 use super::record::Key;
+use super::{MemberId, Membership};
 
 /// Why a datagram was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -161,4 +161,32 @@ pub struct Status {
     pub dropped: BTreeMap<Dropped, u64>,
     /// See [`super::Event::Settled`].
     pub settled: bool,
+}
+
+impl Membership {
+    /// What there is to see.
+    pub fn status(&self, now: Instant) -> Status {
+        let mut members: Vec<_> = self
+            .swim
+            .states()
+            .map(|(id, state)| MemberStatus {
+                id,
+                state,
+                heard: self
+                    .sessions
+                    .heard(id)
+                    .map(|heard| now.saturating_duration_since(heard)),
+                watched: self.detector.is_watched(id),
+                records: self.replica.len(id),
+            })
+            .collect();
+        members.sort_unstable_by_key(|member| member.id);
+        Status {
+            me: self.me,
+            members,
+            silent_seeds: self.seeds.silent().collect(),
+            dropped: self.dropped.clone(),
+            settled: self.sync.is_done(),
+        }
+    }
 }

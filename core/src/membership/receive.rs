@@ -1,0 +1,172 @@
+//! What a member makes of what others say.
+
+use std::net::SocketAddr;
+
+use super::identity::Identity;
+use super::session::Outcome;
+use super::wire::{self, Message};
+use super::{CALL, Dropped, Event, MAX_RAISED, MemberId, Membership, Note};
+
+impl Membership {
+    pub(super) fn receive(&mut self, from: SocketAddr, datagram: &[u8]) -> Result<(), Dropped> {
+        let plaintext = self.sealer.open(datagram)?;
+        let plain = wire::decode(&plaintext).ok_or(Dropped::Malformed)?;
+        match self.sessions.handle(from, plain, &mut self.rng, self.now) {
+            Outcome::Dropped(why) => Err(why),
+            Outcome::Introduction => Ok(()),
+            Outcome::Own => {
+                self.seeds.handle_own(from);
+                Err(Dropped::Own)
+            }
+            Outcome::Said {
+                peer,
+                is_new,
+                dialed,
+                message,
+            } => {
+                if let Some(dialed) = dialed {
+                    self.seeds.handle_answer(dialed, peer, self.now);
+                }
+                if is_new {
+                    self.handle_introduced(peer);
+                }
+                self.detector.handle_sign_of_life(peer, self.now);
+                self.handle_message(peer, message)
+            }
+        }
+    }
+
+    /// The peer has proved that it lives; whoever does not take part should.
+    fn handle_introduced(&mut self, peer: MemberId) {
+        let known = [
+            self.replica.generation(peer.address),
+            self.swim
+                .alive_at(peer.address)
+                .map(|identity| identity.id.generation),
+        ];
+        if let Some(known) = known.into_iter().flatten().max()
+            && known > peer.generation
+        {
+            self.send(peer.address, Message::Stale(known));
+        } else if !self.swim.is_alive(peer) {
+            self.swim.announce(peer, self.now);
+        }
+    }
+
+    fn handle_message(&mut self, peer: MemberId, message: Message) -> Result<(), Dropped> {
+        let now = self.now;
+        match message {
+            Message::Welcome(_) | Message::Confirm | Message::ProbeAck(true) => {}
+            Message::Stale(known) => self.raise_generation(known),
+            Message::Swim(data) => {
+                return self.swim.handle(peer, &data, now).ok_or(Dropped::Malformed);
+            }
+            Message::Heartbeat(interval) => self.handle_heartbeat(peer, interval),
+            Message::EndOfWatch | Message::ProbeAck(false) => {
+                self.detector.handle_end_of_watch(peer);
+            }
+            Message::Probe => self.detector.handle_probe(peer),
+            Message::ProbeFor(about, silence) => {
+                let heard = self.sessions.heard(about);
+                if self.swim.is_alive(about) {
+                    self.detector
+                        .handle_probe_for(peer, about, silence, heard, now);
+                }
+            }
+            Message::ProbedFor(about, age) => self.detector.handle_probed_for(about, age, now),
+            Message::Lost(identity) => self.handle_lost(identity),
+            Message::Goodbye => {
+                let identity = self.swim.alive_at(peer.address).copied();
+                if let Some(identity) = identity.filter(|identity| identity.id == peer) {
+                    self.left.insert(peer);
+                    self.swim.declare_down(identity, now);
+                }
+            }
+            Message::Digest(digest) => {
+                let alive = self.alive();
+                if self.replica.digest(&alive) != digest {
+                    self.replica.send_vector(peer.address, &alive, true);
+                }
+            }
+            Message::Vector(vector) => self.handle_vector(peer, &vector),
+            Message::Pull(member, after, floor) => {
+                self.replica.handle_pull(peer.address, member, after, floor);
+            }
+            Message::Records(records) => {
+                if self.replica.is_of_other_run(records.member, records.latest) {
+                    self.raise_generation(self.me.generation);
+                }
+                self.replica.handle_records(peer.address, &records, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_heartbeat(&mut self, peer: MemberId, interval: u32) {
+        if self.swim.is_alive(peer) {
+            self.detector.handle_heartbeat(peer, interval, self.now);
+            return;
+        }
+        // It does not know that it seems to be down; foca tells it when it answers.
+        let now = self.now;
+        self.called.retain(|_, called| now < *called + CALL);
+        if !self.left.contains(&peer) && !self.called.contains_key(&peer.address) {
+            self.called.insert(peer.address, now);
+            self.swim.announce(peer, now);
+        }
+    }
+
+    fn handle_lost(&mut self, identity: Identity) {
+        let now = self.now;
+        if identity.id == self.me {
+            // foca takes a new identity and tells everybody.
+            self.swim.declare_down(identity, now);
+            return;
+        }
+        if self.swim.alive_at(identity.id.address) != Some(&identity) {
+            return;
+        }
+        let heard = self.sessions.heard(identity.id);
+        if self.detector.handle_lost(identity.id, heard, now) {
+            self.swim.declare_down(identity, now);
+        }
+    }
+
+    fn handle_vector(&mut self, peer: MemberId, vector: &wire::Vector) {
+        for (member, version) in &vector.versions {
+            if self.replica.is_of_other_run(*member, *version) {
+                self.raise_generation(self.me.generation);
+            } else if member.address == self.me.address && member.generation > self.me.generation {
+                self.raise_generation(member.generation);
+            }
+        }
+        let from = peer.address;
+        self.replica.handle_vector(from, &vector.versions, self.now);
+        if vector.asks && vector.more == 0 {
+            self.replica.send_vector(from, &self.alive(), false);
+        }
+        let others = vector.versions.iter();
+        let others = others.filter(|(member, _)| member.address != self.me.address);
+        self.sync.add(others.copied(), vector.more == 0);
+    }
+
+    /// An earlier run of this member had a generation that is not lower.
+    fn raise_generation(&mut self, known: u64) {
+        if known < self.me.generation {
+            return;
+        }
+        let from = self.me.generation;
+        self.me.generation = known.saturating_add(1);
+        self.raised += 1;
+        self.sessions.rename(self.me, &mut self.rng, self.now);
+        self.replica.rename(self.me);
+        self.detector.set_members(self.me, &self.alive());
+        self.swim.rename(self.me, self.now);
+        self.events.push_back(Event::Renamed(self.me));
+        let to = self.me.generation;
+        self.note(Note::GenerationRaised { from, to });
+        if self.raised > MAX_RAISED {
+            self.note(Note::AddressShared(self.me.address));
+        }
+    }
+}
