@@ -234,70 +234,36 @@ fn advertisements_claim() {
 fn what_rfc_4861_finds_invalid_says_nothing() {
     let group = solicited_node(VIP);
     let unspecified = Ipv6Addr::UNSPECIFIED;
-    let invalid = [
-        (
-            frame(ALL_NODES, group, &message(135, 0, &[])),
-            "a group as the source",
-        ),
-        (
-            frame(unspecified, VIP, &message(135, 0, &[])),
-            "DAD by unicast",
-        ),
-        (
-            frame(unspecified, group, &message(135, 0, &SOURCE_OPTION)),
-            "DAD with an option",
-        ),
-        (
-            frame(
-                PEER_ADDRESS,
-                group,
-                &message(135, 0, &[1, 0, 0, 0, 0, 0, 0, 0]),
-            ),
-            "an empty option",
-        ),
-        (
-            frame(
-                PEER_ADDRESS,
-                group,
-                &message(135, 0, &[1, 2, 0, 0, 0, 0, 0, 0]),
-            ),
-            "a cut option",
-        ),
-        (
-            frame(PEER_ADDRESS, group, &message(135, 0, &[1])),
-            "half an option",
-        ),
-        (
-            frame(
-                PEER_ADDRESS,
-                group,
-                &message(135, 0, &[1, 1, 1, 0, 0, 0, 0, 9]),
-            ),
-            "a group's MAC",
-        ),
-        (
-            frame(PEER_ADDRESS, group, &message(135, 0, &[])[..20]),
-            "a short message",
-        ),
-        (
-            frame(LOCAL, ALL_NODES, &message(136, 0x40, &[])),
-            "solicited by a group",
-        ),
-        (
-            frame(unspecified, ALL_NODES, &message(136, 0, &[])),
-            "from nobody",
-        ),
-        (
-            frame(LOCAL, ALL_NODES, &message(133, 0, &[])),
-            "another message",
-        ),
+    let asked: [(Ipv6Addr, Ipv6Addr, &[u8], &str); 7] = [
+        (ALL_NODES, group, &[], "a group as the source"),
+        (unspecified, VIP, &[], "DAD by unicast"),
+        (unspecified, group, &SOURCE_OPTION, "DAD with an option"),
+        (LOCAL, group, &[1, 0, 0, 0, 0, 0, 0, 0], "an empty option"),
+        (LOCAL, group, &[1, 2, 0, 0, 0, 0, 0, 0], "a cut option"),
+        (LOCAL, group, &[1], "half an option"),
+        (LOCAL, group, &[1, 1, 1, 0, 0, 0, 0, 9], "a group's MAC"),
     ];
-    for (frame, what) in invalid {
+    for (source, destination, options, what) in asked {
+        let frame = frame(source, destination, &message(135, 0, options));
         assert_eq!(decode(&frame), None, "{what}");
+    }
+    let told = [
+        (LOCAL, message(136, 0x40, &[]), "solicited by a group"),
+        (unspecified, message(136, 0, &[]), "from nobody"),
+        (LOCAL, message(133, 0, &[]), "another message"),
+        (LOCAL, message(136, 0, &[])[..20].to_vec(), "a short one"),
+    ];
+    for (source, message, what) in told {
+        assert_eq!(decode(&frame(source, ALL_NODES, &message)), None, "{what}");
     }
     let mut group_target = message(135, 0, &[]);
     group_target[8] = 0xff;
     assert_eq!(decode(&frame(PEER_ADDRESS, group, &group_target)), None);
+}
+
+#[test]
+fn what_is_no_ndp_says_nothing() {
+    let group = solicited_node(VIP);
     let valid = frame(PEER_ADDRESS, group, &message(135, 0, &SOURCE_OPTION));
     let cases = [
         (13, 0, "no IPv6"),
@@ -353,13 +319,12 @@ proptest! {
         prop_assert!(Ndp::filter(OWN, &ANY).passes(0, &frame));
         let seen = seen(&frame).unwrap();
         prop_assert_eq!(message.station.0, seen.option.unwrap_or(PEER.0));
-        match message.question {
-            Some(question) => {
-                prop_assert_eq!(seen.flags, None);
-                prop_assert_eq!(question.target, IpAddr::V6(seen.target));
-                prop_assert_eq!(question.asker.address, IpAddr::V6(source));
-            }
-            None => prop_assert_eq!(message.claim, Some(IpAddr::V6(seen.target))),
+        if let Some(question) = message.question {
+            prop_assert_eq!(seen.flags, None);
+            prop_assert_eq!(question.target, IpAddr::V6(seen.target));
+            prop_assert_eq!(question.asker.address, IpAddr::V6(source));
+        } else {
+            prop_assert_eq!(message.claim, Some(IpAddr::V6(seen.target)));
         }
     }
 }
