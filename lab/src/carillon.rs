@@ -27,7 +27,19 @@ impl Carillon {
     /// Starts `carillon run` for the node `node` with the directory `files`, and waits until it
     /// answers.
     pub fn start(host: &Host, node: &str, files: &Path) -> Result<Self> {
-        Self::launch(host, node, &["--files".as_ref(), files.as_ref()])
+        Self::start_with(host, node, files, &[] as &[&str])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(
+        host: &Host,
+        node: &str,
+        files: &Path,
+        more: &[impl AsRef<OsStr>],
+    ) -> Result<Self> {
+        let mut arguments = vec!["--files".as_ref(), files.as_ref()];
+        arguments.extend(more.iter().map(AsRef::as_ref));
+        Self::launch(host, node, &arguments)
     }
 
     /// Starts `carillon run` for the node `node` of the cluster that a kubeconfig file names, and
@@ -94,13 +106,14 @@ impl Carillon {
     }
 
     fn query(&self, options: &[&str]) -> Result<String> {
+        self.tell("status", options)
+    }
+
+    /// Runs another command of `carillon` that talks to the daemon: `tell("drain", &[])`.
+    pub fn tell(&self, subcommand: &str, arguments: &[&str]) -> Result<String> {
         let mut command = self.host.command(binary()?);
-        crate::process::output(
-            command
-                .args(["status", "--socket"])
-                .arg(&self.socket)
-                .args(options),
-        )
+        command.args([subcommand, "--socket"]).arg(&self.socket);
+        crate::process::output(command.args(arguments))
     }
 }
 

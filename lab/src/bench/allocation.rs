@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use carillon_core::address::Family;
-use carillon_core::config::{Config, Pool};
+use carillon_core::config::{Config, Pool, PoolProtocol};
 use carillon_core::controller::{Controller, Input};
 use carillon_core::service::{
     Families, Port, Protocol, Service, ServiceFacts, ServiceKey, TrafficPolicy,
@@ -147,7 +147,7 @@ fn controller(wish: Wish) -> Result<Controller> {
     };
     let pool = Pool {
         name: "pool".into(),
-        backend: "bgp",
+        protocol: PoolProtocol::of_backend("bgp"),
         blocks: vec![block.parse()?],
         avoid_buggy_ips: true,
         auto_assign: true,
