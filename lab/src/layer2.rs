@@ -17,7 +17,7 @@ pub use cluster::{Cluster, GOSSIP, endpoints, service};
 pub use frame::{Arp, Frame, Message, advertisement, arp, solicitation};
 pub use meter::{Meter, Traffic};
 pub use neighbor::Neighbor;
-pub use packet::PacketSocket;
+pub use packet::{PacketSocket, interface};
 pub use prober::{Outage, Prober, Probes};
 pub use responder::Responder;
 pub use segment::{Segment, Station};

@@ -75,7 +75,7 @@ impl PacketSocket {
 }
 
 /// An interface of a host.
-pub(super) fn interface(host: &Host, name: &str) -> Result<LinkAddr> {
+pub fn interface(host: &Host, name: &str) -> Result<LinkAddr> {
     let found = host.enter(|| -> nix::Result<_> {
         let mut all = getifaddrs()?.filter(|entry| entry.interface_name == name);
         Ok(all.find_map(|entry| entry.address?.as_link_addr().copied()))
