@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::layer2::{Cluster, GOSSIP, Meter, Prober, Responder, Segment, Station};
-use crate::{Carillon, Keepalived, Lab, Process};
+use crate::{Carillon, Keepalived, Lab, Process, wait};
 
 /// The address that moves.
 pub(super) const VIP: IpAddr = IpAddr::V4(SHARED);
@@ -118,12 +118,12 @@ impl Entrant {
 
     pub(super) fn station(&self, place: usize) -> Result<&Station> {
         let station = self.segment().stations.get(place);
-        station.ok_or_else(|| anyhow::anyhow!("no node {place}"))
+        station.with_context(|| format!("no node {place}"))
     }
 
     pub(super) fn daemon(&mut self, place: usize) -> Result<&mut Daemon> {
         let daemon = self.daemons.get_mut(place);
-        daemon.ok_or_else(|| anyhow::anyhow!("no daemon {place}"))
+        daemon.with_context(|| format!("no daemon {place}"))
     }
 
     /// Probes the address, and returns when it is answered by the node in this place.
@@ -137,12 +137,15 @@ impl Entrant {
 
     /// Waits until another node than this one answers.
     pub(super) fn await_other(&self, prober: &Prober, place: usize) -> Result<()> {
-        let number = Segment::await_steady(prober, STEADY, PATIENCE)?;
-        ensure!(
-            number != self.station(place)?.number,
-            "the cut node answers"
-        );
-        Ok(())
+        let owner = self.station(place)?.number;
+        wait::until("another node to answer", PATIENCE, || {
+            let number = prober
+                .probes()
+                .steady(STEADY)
+                .context("no steady answers")?;
+            ensure!(number != owner, "the old one answers");
+            Ok(())
+        })
     }
 }
 
