@@ -16,6 +16,7 @@ nft             nftables
 ping            iputils-ping
 arping          arping
 ndisc6          ndisc6
+faketime        faketime
 tcpdump         tcpdump
 curl            curl
 openssl         openssl

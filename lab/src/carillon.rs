@@ -72,12 +72,18 @@ impl Carillon {
 
     /// Starts it again after it was terminated or killed (see [`Carillon::process`]).
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_with(&[])
+    }
+
+    /// The same with environment variables.
+    pub fn restart_with(&mut self, environment: &[(&str, &str)]) -> Result<()> {
         ensure!(
             self.process.exit_status()?.is_some(),
             "end the daemon before restarting it"
         );
         let mut command = self.host.command(binary()?);
-        self.process = self.host.spawn("carillon", command.args(&self.arguments))?;
+        command.args(&self.arguments).envs(environment.to_vec());
+        self.process = self.host.spawn("carillon", &mut command)?;
         self.await_answer()
     }
 

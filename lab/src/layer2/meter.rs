@@ -46,10 +46,19 @@ impl Meter {
         let json = self.host.run("nft", ["-j", "list", "counters"])?;
         let at = Instant::now();
         let json: Value = serde_json::from_str(&json)?;
-        let objects = json["nftables"].as_array().into_iter().flatten();
+        let objects = json
+            .get("nftables")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let mut counters = objects.filter_map(|object| object.get("counter"));
         let counter = counters.next().context("no counter")?;
-        let figure = |key: &str| counter[key].as_f64().context("no figure");
+        let figure = |key: &str| {
+            counter
+                .get(key)
+                .and_then(Value::as_f64)
+                .context("no figure")
+        };
         Ok(Traffic {
             at,
             time: Duration::ZERO,

@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use crate::host::Host;
 
 /// `ETH_P_ALL` in network byte order, as a packet socket wants it.
-const ALL: i32 = (libc::ETH_P_ALL as u16).to_be() as i32;
+const ALL: i32 = 0x0003_u16.to_be() as i32;
 /// How long a receiver waits before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Enough for a burst of some 10 000 small frames.

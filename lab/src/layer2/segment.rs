@@ -71,8 +71,8 @@ impl Segment {
     /// A segment with these hosts.
     pub fn new(lab: &Lab, hosts: &[&str]) -> Result<Self> {
         let lan = lab.switch("lan")?;
-        let (client, client_cable) = plug(lab, &lan, "client", 1)?;
-        let (asker, _) = plug(lab, &lan, "asker", 2)?;
+        let (client, client_cable) = plug(lab, &lan, ("client", 1))?;
+        let (asker, _) = plug(lab, &lan, ("asker", 2))?;
         let mut segment = Self {
             lan,
             stations: Vec::new(),
@@ -89,15 +89,21 @@ impl Segment {
     /// Adds a host with the next number.
     pub fn add(&mut self, lab: &Lab, name: &str) -> Result<&Station> {
         let number = 11 + u8::try_from(self.stations.len())?;
-        let (host, cable) = plug(lab, &self.lan, name, number)?;
+        let station = self.plug(lab, name, number)?;
+        self.stations.push(station);
+        self.stations.last().context("no station")
+    }
+
+    /// Plugs in a host that takes no part in what the stations share.
+    pub fn plug(&self, lab: &Lab, name: &str, number: u8) -> Result<Station> {
+        let (host, cable) = plug(lab, &self.lan, (name, number))?;
         let mac = host.mac("eth0")?;
-        self.stations.push(Station {
+        Ok(Station {
             host,
             number,
             cable,
             mac,
-        });
-        self.stations.last().context("no station")
+        })
     }
 
     /// The station with this Ethernet address.
@@ -160,7 +166,7 @@ impl Segment {
     }
 }
 
-fn plug(lab: &Lab, lan: &Switch, name: &str, number: u8) -> Result<(Host, Cable)> {
+fn plug(lab: &Lab, lan: &Switch, (name, number): (&str, u8)) -> Result<(Host, Cable)> {
     let host = lab.host(name)?;
     let addresses = [format!("192.0.2.{number}/24"), format!("{}/64", v6(number))];
     let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();

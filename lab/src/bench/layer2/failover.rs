@@ -10,6 +10,7 @@ use crate::bench::chart::Chart;
 use crate::bench::record::Record;
 use crate::bench::report::{Report, Row};
 use crate::bench::{Options, millis, progress};
+use crate::layer2::Meter;
 
 const RUNS: usize = 50;
 const NODES: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -72,7 +73,7 @@ pub fn run(options: &Options) -> Result<Report> {
 fn fail_over(entrant: &mut Entrant, samples: &mut Samples) -> Result<()> {
     let owner = entrant.owner()?;
     let prober = entrant.probe(TICK, owner)?;
-    let meters = || entrant.meters.iter().map(|meter| meter.read());
+    let meters = || entrant.meters.iter().map(Meter::read);
     let before = meters().collect::<Result<Vec<_>>>()?;
     // No timer of the daemons keeps step with this.
     thread::sleep(Duration::from_millis(rand::random_range(1000..2000)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -208,7 +208,7 @@ fn replies(
         let storm = is_stormy.then(|| scope.spawn(|| storm(cluster, &ended)));
         let outcome = watch(cluster, &all, &cpu);
         ended.store(true, Ordering::Relaxed);
-        let asked = storm.map(|storm| storm.join()).transpose();
+        let asked = storm.map(ScopedJoinHandle::join).transpose();
         outcome.map(|(heard, used)| (heard, used, asked))
     })?;
     if let Ok(Some(asked)) = asked {
