@@ -24,7 +24,7 @@ pub struct Cluster {
 }
 
 /// The UDP port of the gossip.
-pub const GOSSIP: u16 = 7946;
+pub const GOSSIP: u16 = 7480;
 
 impl Cluster {
     /// A segment with these hosts, no daemons, and a pool `pool` with all addresses from

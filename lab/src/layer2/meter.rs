@@ -26,7 +26,7 @@ pub struct Traffic {
 }
 
 impl Meter {
-    /// Counts the packets that a match of nftables describes: `udp dport 7946`.
+    /// Counts the packets that a match of nftables describes: `udp dport 7480`.
     pub fn start(host: &Host, what: &str) -> Result<Self> {
         host.nft(&format!(
             "table inet traffic {{

@@ -32,9 +32,9 @@ fn keys_and_addresses_of_the_gossip_are_checked() {
         let key = key.to_string_lossy().into_owned();
         let good = site.cluster.key.to_string_lossy().into_owned();
         for (bind, key, expected) in [
-            ("192.0.2.11:7946", &*key, "short.key"),
-            ("192.0.2.11:7946", "/nowhere/key", "/nowhere/key"),
-            ("192.0.2.99:7946", &good, "192.0.2.99:7946"),
+            ("192.0.2.11:7480", &*key, "short.key"),
+            ("192.0.2.11:7480", "/nowhere/key", "/nowhere/key"),
+            ("192.0.2.99:7480", &good, "192.0.2.99:7480"),
         ] {
             let said = refused(&site, &["--gossip-bind", bind, "--gossip-key-file", key])?;
             ensure!(said.contains(expected), "{said}");

@@ -163,7 +163,13 @@ fn start_carillon(cluster: &Cluster, interval: Option<&str>) -> Result<Vec<Daemo
     for station in &cluster.segment.stations {
         station.accept(VIP)?;
     }
-    let options = interval.map(|interval| ["--heartbeat-interval", interval]);
-    let daemons = cluster.start_all(options.as_ref().map_or(&[], |options| &options[..]))?;
+    // What is measured are moves for a reason: nothing goes back to where it was.
+    let mut options = vec!["--rebalance-after", "0s"];
+    options.extend(
+        interval
+            .iter()
+            .flat_map(|interval| ["--heartbeat-interval", interval]),
+    );
+    let daemons = cluster.start_all(&options)?;
     Ok(daemons.into_iter().map(Daemon::Carillon).collect())
 }
