@@ -166,6 +166,29 @@ fn the_kernel_of_a_client_finds_the_owner_reachable() {
 }
 
 #[test]
+fn the_usual_tools_see_one_owner() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        let client = &site.segment().client;
+        for address in BOTH {
+            let owner = site.owner(address)?;
+            let vip = address.to_string();
+            let said = match address {
+                IpAddr::V4(_) => client.run("arping", ["-c", "3", "-i", "eth0", &vip])?,
+                IpAddr::V6(_) => client.run("ndisc6", ["-m", &vip, "eth0"])?,
+            };
+            let said = said.to_lowercase();
+            let others = site.segment().stations.iter().enumerate();
+            for (place, station) in others {
+                let is_named = said.contains(&station.mac.to_string());
+                assert_eq!(is_named, place == owner, "{said}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn addresses_of_nobody_and_of_bgp_are_not_answered_for() {
     test(|lab| {
         let site = Site::start(lab)?;
