@@ -1,5 +1,6 @@
 //! The instruments themselves, with the kernel and keepalived in Carillon's place.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,16 +29,18 @@ fn two_hosts_with_one_address_are_seen() {
             assert_eq!(segment.await_owner(vip, SOON)?.number, 11);
             let asker = segment.ask(&[vip], TICK)?;
             thread::sleep(TICK * 50);
+            let both = Instant::now();
             beta.host.address("eth0", &address)?;
             thread::sleep(TICK * 50);
             alpha
                 .host
                 .ip(&format!("address del {} dev eth0", address[0]))?;
+            let both = both.elapsed();
             thread::sleep(TICK * 50);
             let answers = asker.stop();
             assert_eq!(answers.stations().len(), 2);
             let doubled = answers.time_with_two_owners();
-            ensure!(doubled >= TICK * 30 && doubled <= TICK * 90, "{doubled:?}");
+            ensure!(doubled >= TICK * 30 && doubled <= both, "{doubled:?} of {both:?}");
             assert_eq!((answers.moves(), answers.unanswered()), (1, 0));
             assert_eq!(witness.claimants(vip, start).len(), 2);
         }
@@ -124,17 +127,47 @@ fn keepalived_moves_an_address_and_is_measured() {
         let before = meter.read()?;
         thread::sleep(Duration::from_secs(1));
         let (packets, bytes) = (meter.read()? - before).rates();
-        ensure!((18.0..22.0).contains(&packets), "{packets} packets/s");
-        ensure!((600.0..1200.0).contains(&bytes), "{bytes} B/s");
+        ensure!((10.0..22.0).contains(&packets), "{packets} packets/s");
+        // 20 bytes of IP, 12 of VRRP.
+        assert_eq!((bytes / packets).round(), 32.0);
         segment.stations[0].cable.cut()?;
         let cut = Instant::now();
         thread::sleep(Duration::from_millis(500));
         assert_eq!(Segment::await_steady(&prober, TICK * 50, SOON)?, 12);
         let outage = prober.stop().since(cut).outage();
-        let expected = Duration::from_millis(80)..Duration::from_millis(400);
+        let expected = Duration::from_millis(80)..Duration::from_secs(2);
         ensure!(expected.contains(&outage), "{outage:?}");
         daemons[1].process.kill()?;
         drop(servers);
+        Ok(())
+    });
+}
+
+#[test]
+fn ten_thousand_addresses_are_asked_for_in_a_second() {
+    test(|lab| {
+        let segment = Segment::new(lab, &["alpha"])?;
+        let alpha = &segment.stations[0];
+        alpha.host.ip("route add local 10.7.64.0/18 dev lo")?;
+        let first = u32::from(Ipv4Addr::new(10, 7, 64, 0));
+        let all: Vec<IpAddr> = (first..first + 10_000)
+            .map(|address| Ipv4Addr::from(address).into())
+            .collect();
+        let asker = segment.ask(&all, Duration::from_micros(50))?;
+        thread::sleep(Duration::from_secs(1));
+        let answers = asker.stop();
+        let asked = answers.questions.len();
+        ensure!(asked > 10_000, "only {asked} questions");
+        assert_eq!(answers.stations(), [alpha.mac].into());
+        assert_eq!((answers.unanswered(), answers.moves()), (0, 0));
+        let mut delays: Vec<_> = answers.delays().collect();
+        delays.sort();
+        println!(
+            "p50 {:?}, p99 {:?}",
+            delays[asked / 2],
+            delays[asked * 99 / 100]
+        );
+        ensure!(delays[asked / 2] < Duration::from_millis(20), "{delays:?}");
         Ok(())
     });
 }
