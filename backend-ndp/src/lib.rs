@@ -1,3 +1,14 @@
-//! The room of the NDP backend (unsolicited neighbour advertisements, IPv6). This version of
-//! Carillon has none: the crate is empty, and a pool with `protocol: layer2` or `protocol: ndp` is
-//! refused by the configuration with a message that says so.
+//! Carillon's NDP backend: announces IPv6 VIPs on the segments that this node is connected to.
+//!
+//! This crate says what NDP is: [`packet`] has the frames, [`Ndp`] tells
+//! [`carillon_layer2`] what to do with them. It is a deterministic function of its inputs.
+
+pub mod packet;
+mod protocol;
+
+use carillon_layer2::Layer2Backend;
+
+pub use protocol::Ndp;
+
+/// Announces IPv6 VIPs. See [`Layer2Backend`].
+pub type NdpBackend = Layer2Backend<Ndp>;

@@ -1,7 +1,11 @@
 //! What the core knows of a cluster node.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
 
 /// The label that takes a node out of announcing (its value does not matter).
 pub const EXCLUDE_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
@@ -13,6 +17,8 @@ pub struct Node {
     pub name: Arc<str>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The values of its taints, by key.
+    pub taints: BTreeMap<String, String>,
     /// Condition `NetworkUnavailable` is `True`.
     pub network_unavailable: bool,
 }
@@ -29,5 +35,72 @@ impl Node {
     /// Whether it carries [`EXCLUDE_LABEL`].
     pub fn is_excluded(&self) -> bool {
         self.labels.contains_key(EXCLUDE_LABEL)
+    }
+}
+
+/// What a Node must have for its daemon to be drained: a label or a taint of the user's choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainRule {
+    is_taint: bool,
+    key: String,
+    /// Any, if none is given.
+    value: Option<String>,
+}
+
+/// Why a text is no [`DrainRule`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DrainRuleError {
+    /// Not in the form of one.
+    #[error("{0:?}: write label:KEY, label:KEY=VALUE, taint:KEY or taint:KEY=VALUE")]
+    Syntax(String),
+    /// `kubectl cordon` sets this taint, and takes a node out of scheduling only: pods on it go on,
+    /// and their clients must reach them.
+    #[error(
+        "taint:{UNSCHEDULABLE} is on every cordoned node, whose pods still serve: choose another one"
+    )]
+    Cordon,
+}
+
+/// The taint of a cordoned node.
+const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+impl DrainRule {
+    /// Whether a node has what the rule asks for.
+    pub fn matches(&self, node: &Node) -> bool {
+        let all = if self.is_taint {
+            &node.taints
+        } else {
+            &node.labels
+        };
+        let has = |value: &String| self.value.as_ref().is_none_or(|wanted| wanted == value);
+        all.get(&self.key).is_some_and(has)
+    }
+}
+
+impl FromStr for DrainRule {
+    type Err = DrainRuleError;
+
+    fn from_str(text: &str) -> Result<Self, DrainRuleError> {
+        let (kind, rest) = text.split_once(':').unwrap_or_default();
+        let (key, value) = match rest.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (rest, None),
+        };
+        let is_taint = match kind {
+            "taint" => true,
+            "label" => false,
+            _ => return Err(DrainRuleError::Syntax(text.to_owned())),
+        };
+        if key.is_empty() {
+            return Err(DrainRuleError::Syntax(text.to_owned()));
+        }
+        if is_taint && key == UNSCHEDULABLE {
+            return Err(DrainRuleError::Cordon);
+        }
+        Ok(Self {
+            is_taint,
+            key: key.to_owned(),
+            value,
+        })
     }
 }

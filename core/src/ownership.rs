@@ -1,7 +1,71 @@
 //! Who announces a VIP that only one node of a segment may announce.
+//!
+//! Every member runs this machine on the same records, and the records alone decide: each member is
+//! the only author of its own, and of all claims the one with the highest term counts. A VIP at one
+//! member goes through these states:
+//!
+//! ```text
+//!                 owner, and it is our turn                      Applied
+//!   ┌───────────┐ ─────────────────────────▶ ┌────────────────┐ ─────────▶ ┌───────────────┐
+//!   │ elsewhere │                            │ here, unclaimed│            │ here, claimed │
+//!   └───────────┘ ◀───────────────────────── └────────────────┘            └───────────────┘
+//!      ▲   ▲         a higher claim of a member that may keep it, or unable    │       │
+//!      │   └───────────────────────────────────────────────────────────────────┘       │
+//!      │ not heard any more, or the claims decide again                                │
+//!   ┌──────────────────────┐        a member that we cannot talk to has it, too        │
+//!   │ elsewhere and watched│ ◀─────────────────────────────────────────────────────────┘
+//!   └──────────────────────┘
+//! ```
+//!
+//! A claim is published when the VIP is on the wire, so a planned move never leaves a gap: the former
+//! owner stops when it sees the higher claim. A member that may not keep a VIP goes on with it until
+//! somebody has taken it, unless it cannot announce at all.
+//!
+//! Work per change is proportional to the change: what is known of a member concerns the VIPs that it
+//! claims and those that nobody has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::interface::{Interfaces, MacAddress};
+use crate::membership::record::{self, Key, Node, Value};
+use crate::membership::{Departure, MemberId};
+
+mod conclude;
+mod conflict;
+mod election;
+mod eligibility;
+mod explain;
+mod handover;
+mod hold;
+mod note;
+mod order;
+mod rebalance;
+mod review;
+#[cfg(test)]
+mod tests;
+mod vip;
+
+pub use eligibility::Ineligible;
+pub use explain::{Conflict, Explanation, NodeStatus, Owner, Why};
+pub use handover::MoveError;
+pub use note::Note;
+pub use rebalance::Rebalance;
+
+use eligibility::{Members, Presence};
+use rebalance::Pacer;
+use vip::{Deadlines, Vip};
+
+/// How long a member that is to hand over a VIP waits for the one that is to take it: as an owner
+/// whose node is excluded or has no endpoint any more, before it stops; as an owner that has named a
+/// successor, before it withdraws that.
+pub const HANDOVER: Duration = Duration::from_secs(5);
+/// How much longer each member waits than the one before it in the rendezvous order.
+pub const TURN: Duration = Duration::from_secs(1);
+/// How long a stopping member waits for others to take its VIPs.
+pub const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Which nodes may have a VIP, as far as its services decide that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,4 +114,378 @@ pub enum Holding {
         /// [`crate::announcement::AnnouncementSet::watched`].
         watched: bool,
     },
+}
+
+/// What does not change while the machine runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name of this node.
+    pub node: Arc<str>,
+    /// A backend for IPv4 addresses that have one owner is built in.
+    pub ipv4: bool,
+    /// The same for IPv6.
+    pub ipv6: bool,
+    /// Whether VIPs go back to the node that is first in their order. `None`: only when their owner
+    /// cannot keep them.
+    pub rebalance: Option<Rebalance>,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A VIP that one node at a time may announce, and which nodes that can be; `None` if it is none
+    /// any more.
+    Candidate(IpAddr, Option<Scope>),
+    /// The interfaces of this node that VIPs can be announced on.
+    Interfaces(Arc<Interfaces>),
+    /// Whether a label or a condition of this Node says that it must not announce.
+    Excluded(bool),
+    /// Whether this node is to give its VIPs to others.
+    Draining(bool),
+    /// The services have been read.
+    Synced,
+    /// What the others say is known: [`Input::Record`] has been told of all that existed.
+    Settled,
+    /// There are no others, and never will be.
+    Alone,
+    /// This member is known to the others by this from now on.
+    Renamed(MemberId),
+    /// A member is there.
+    MemberUp(MemberId),
+    /// A member is gone; its records stay known.
+    MemberDown {
+        /// Which.
+        member: MemberId,
+        /// Why.
+        why: Departure,
+    },
+    /// A record of another member, or that it has withdrawn it.
+    Record {
+        /// Whose.
+        member: MemberId,
+        /// About what.
+        key: Key,
+        /// What it says.
+        value: Option<Value>,
+    },
+    /// Another station of the segment announces a VIP that this node announces or watches.
+    Conflict {
+        /// The VIP.
+        vip: IpAddr,
+        /// The station's Ethernet address.
+        station: MacAddress,
+    },
+    /// Everything up to the [`Output::Hold`] of this sequence number is on the wire.
+    Applied(u64),
+    /// The daemon is to stop: everything is handed over, and then comes [`Output::Left`].
+    Leaving,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Who has a VIP now, as the speaker and the backends are to know.
+    Hold {
+        /// Grows with every one; reported back by [`Input::Applied`].
+        sequence: u64,
+        /// The VIP.
+        vip: IpAddr,
+        /// Who has it.
+        holding: Holding,
+    },
+    /// A record of this member is to be told to the others, or withdrawn.
+    Publish {
+        /// About what.
+        key: Key,
+        /// What it says.
+        value: Option<Value>,
+    },
+    /// Whether this member has any VIP.
+    Owner(bool),
+    /// Something that people should be told.
+    Note(Note),
+    /// After [`Input::Leaving`]: nothing is left here that another could take.
+    Left,
+}
+
+/// The machine; see the module's documentation. After each call to it the outputs are to be taken
+/// until there are none.
+#[derive(Debug)]
+pub struct Ownership {
+    settings: Settings,
+    me: MemberId,
+    members: Members,
+    vips: BTreeMap<IpAddr, Vip>,
+    /// Those that this member has.
+    held: BTreeSet<IpAddr>,
+    /// Those about which any news of a member may matter, not only of one that claims them.
+    unsettled: BTreeSet<IpAddr>,
+    /// Those taken but not on the wire yet, by the sequence number to wait for.
+    unapplied: VecDeque<(u64, IpAddr)>,
+    deadlines: Deadlines,
+    sequence: u64,
+    is_synced: bool,
+    is_settled: bool,
+    is_excluded: bool,
+    is_draining: bool,
+    /// Until when others may take what we have, once the daemon is to stop.
+    leaving: Option<Instant>,
+    has_left: bool,
+    pacer: Pacer,
+    outputs: VecDeque<Output>,
+}
+
+impl Ownership {
+    /// The machine of this member, which knows nothing yet and so takes nothing.
+    pub fn new(settings: Settings, me: MemberId, now: Instant) -> Self {
+        let mut ownership = Self {
+            pacer: Pacer::new(settings.rebalance),
+            members: Members::new(me),
+            settings,
+            me,
+            vips: BTreeMap::new(),
+            held: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
+            unapplied: VecDeque::new(),
+            deadlines: Deadlines::default(),
+            sequence: 0,
+            is_synced: false,
+            is_settled: false,
+            is_excluded: false,
+            is_draining: false,
+            leaving: None,
+            has_left: false,
+            outputs: VecDeque::new(),
+        };
+        ownership.publish_node(now);
+        ownership
+    }
+
+    /// Takes in what has happened.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Candidate(vip, scope) => self.set_candidate(vip, scope, now),
+            Input::Interfaces(interfaces) => self.set_interfaces(&interfaces, now),
+            Input::Excluded(is_excluded) => {
+                self.is_excluded = is_excluded;
+                self.publish_node(now);
+            }
+            Input::Draining(is_draining) => {
+                self.is_draining = is_draining;
+                self.publish_node(now);
+            }
+            Input::Synced => {
+                self.is_synced = true;
+                self.publish_node(now);
+            }
+            Input::Settled | Input::Alone => {
+                self.is_settled = true;
+                self.publish_node(now);
+            }
+            Input::Renamed(me) => self.rename(me),
+            Input::MemberUp(member) => self.member_up(member, now),
+            Input::MemberDown { member, why } => {
+                self.members.entry(member).presence = Presence::Gone(why);
+                self.member_changed(member, now);
+            }
+            Input::Record { member, key, value } => self.set_record(member, key, value, now),
+            Input::Conflict { vip, station } => self.conflict(vip, station, now),
+            Input::Applied(sequence) => self.applied(sequence, now),
+            Input::Leaving => {
+                self.leaving = self.leaving.or(Some(now + FAREWELL));
+                self.publish_node(now);
+            }
+        }
+        self.check_left(now);
+    }
+
+    /// Does what was to be done by now.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for vip in self.deadlines.due(now) {
+            self.review(vip, now);
+        }
+        self.rebalance(now);
+        self.check_left(now);
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let leaving = self.leaving.filter(|_| !self.has_left);
+        let times = [self.deadlines.next(), self.pacer.next(), leaving];
+        times.into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// This member takes another identity, and keeps what it has.
+    fn rename(&mut self, me: MemberId) {
+        let before = std::mem::replace(&mut self.me, me);
+        self.members.rename(before, me);
+        for entry in self.vips.values_mut() {
+            entry.rename(before, me);
+        }
+    }
+
+    /// The VIPs of which one node at a time may announce each, ascending.
+    pub fn vips(&self) -> impl Iterator<Item = IpAddr> {
+        let candidates = self.vips.iter();
+        candidates.filter_map(|(vip, entry)| entry.scope.as_ref().map(|_| *vip))
+    }
+
+    /// Whether this member knows enough to take VIPs.
+    fn is_ready(&self) -> bool {
+        self.is_synced && self.is_settled
+    }
+
+    /// Publishes what this node is, if that is not what was published last.
+    fn publish_node(&mut self, now: Instant) {
+        let node = Node {
+            name: self.settings.node.clone(),
+            ipv4: self.settings.ipv4,
+            ipv6: self.settings.ipv6,
+            is_ready: self.is_ready() && self.leaving.is_none(),
+            is_draining: self.is_draining || self.leaving.is_some(),
+            is_excluded: self.is_excluded,
+        };
+        let value = Some(Value::Node(node.clone()));
+        let member = self.members.entry(self.me);
+        let was_ready = member.node.as_ref().is_some_and(|node| node.is_ready);
+        if member.node.replace(node.clone()).as_ref() == Some(&node) {
+            return;
+        }
+        let key = Key::Node;
+        self.outputs.push_back(Output::Publish { key, value });
+        if node.is_ready && !was_ready {
+            // Nobody has waited for us so far.
+            for vip in &self.unsettled {
+                if let Some(entry) = self.vips.get_mut(vip) {
+                    entry.unserved_since = entry.unserved_since.map(|_| now);
+                }
+            }
+        }
+        self.member_changed(self.me, now);
+    }
+
+    fn set_interfaces(&mut self, interfaces: &Interfaces, now: Instant) {
+        let fact = |one: &crate::interface::Interface| {
+            // A VIP that is put on an interface is no subnet.
+            let is_subnet = |net: &&ipnet::IpNet| net.prefix_len() < net.max_prefix_len();
+            let subnets = one.addresses.iter().filter(is_subnet);
+            let mut subnets: Vec<_> = subnets.map(ipnet::IpNet::trunc).collect();
+            subnets.sort_unstable();
+            subnets.dedup();
+            let mac = one.mac?;
+            Some((one.index, record::Interface { mac, subnets }))
+        };
+        let new: BTreeMap<u32, _> = interfaces.iter().filter_map(fact).collect();
+        let mine = &mut self.members.entry(self.me).interfaces;
+        let old = std::mem::replace(mine, new.clone());
+        for (index, interface) in &new {
+            if old.get(index) != Some(interface) {
+                let key = Key::Interface(*index);
+                let value = Some(Value::Interface(interface.clone()));
+                self.outputs.push_back(Output::Publish { key, value });
+            }
+        }
+        for index in old.keys().filter(|index| !new.contains_key(index)) {
+            let key = Key::Interface(*index);
+            self.outputs.push_back(Output::Publish { key, value: None });
+        }
+        if old != new {
+            self.member_changed(self.me, now);
+        }
+    }
+
+    fn set_candidate(&mut self, vip: IpAddr, scope: Option<Scope>, now: Instant) {
+        self.vips.entry(vip).or_default().scope = scope;
+        self.review(vip, now);
+    }
+
+    fn member_up(&mut self, member: MemberId, now: Instant) {
+        self.members.entry(member).presence = Presence::Live;
+        self.supersede(member, now);
+        self.member_changed(member, now);
+        self.announce_against(member, now);
+    }
+
+    fn set_record(&mut self, member: MemberId, key: Key, value: Option<Value>, now: Instant) {
+        if member == self.me {
+            return;
+        }
+        match (key, value) {
+            (Key::Node, Some(Value::Node(node))) => {
+                self.members.entry(member).node = Some(node);
+                self.supersede(member, now);
+                self.member_changed(member, now);
+            }
+            (Key::Node, _) => {
+                self.members.entry(member).node = None;
+                self.member_changed(member, now);
+            }
+            (Key::Interface(index), Some(Value::Interface(interface))) => {
+                self.members
+                    .entry(member)
+                    .interfaces
+                    .insert(index, interface);
+                self.member_changed(member, now);
+            }
+            (Key::Interface(index), _) => {
+                self.members.entry(member).interfaces.remove(&index);
+                self.member_changed(member, now);
+            }
+            (Key::Claim(vip), Some(Value::Claim(claim))) => {
+                self.set_claim(member, vip, Some(claim), now);
+            }
+            (Key::Claim(vip), _) => self.set_claim(member, vip, None, now),
+            (Key::Request(vip), Some(Value::Request(request))) => {
+                self.requested(vip, request, now);
+            }
+            (Key::Request(_), _) => {}
+        }
+    }
+
+    /// What is known of a member has changed.
+    fn member_changed(&mut self, member: MemberId, now: Instant) {
+        self.members.refresh(member, now);
+        let mut concerned = self.unsettled.clone();
+        let claims = self.members.get(member).map(|member| &member.claims);
+        concerned.extend(claims.into_iter().flatten());
+        if member == self.me {
+            concerned.extend(&self.held);
+        }
+        for vip in concerned {
+            self.review(vip, now);
+        }
+        self.pacer.wake(now);
+    }
+
+    /// Forgets earlier runs of a member.
+    fn supersede(&mut self, member: MemberId, now: Instant) {
+        for (former, claims) in self.members.supersede(member) {
+            for vip in claims {
+                if let Some(entry) = self.vips.get_mut(&vip) {
+                    entry.claims.set(former, None);
+                }
+                self.review(vip, now);
+            }
+        }
+    }
+
+    /// Says goodbye when nothing is held any more that another could take, or it took too long.
+    fn check_left(&mut self, now: Instant) {
+        let Some(until) = self.leaving.filter(|_| !self.has_left) else {
+            return;
+        };
+        let is_wanted = |vip| {
+            let hold = self.vips.get(vip).and_then(|entry| entry.hold.as_ref());
+            hold.is_some_and(|hold| hold.has_heir)
+        };
+        if now >= until || !self.held.iter().any(is_wanted) {
+            self.has_left = true;
+            self.outputs.push_back(Output::Left);
+        }
+    }
 }

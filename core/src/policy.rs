@@ -49,6 +49,9 @@ pub enum WithdrawReason {
     /// Condition `NetworkUnavailable` of this node.
     #[error("this node has the condition NetworkUnavailable")]
     NodeNetworkUnavailable,
+    /// Somebody has drained this node.
+    #[error("this node is drained")]
+    NodeDraining,
     /// Label of this node.
     #[error("this node has the label {}", crate::node::EXCLUDE_LABEL)]
     NodeLabeledExcludeBalancers,
@@ -77,6 +80,7 @@ impl WithdrawReason {
             Self::InvalidIp(_) => "invalidIP",
             Self::IpNotAllowed(_) => "ipNotAllowed",
             Self::NodeNetworkUnavailable => "nodeNetworkUnavailable",
+            Self::NodeDraining => "nodeDraining",
             Self::NodeLabeledExcludeBalancers => "nodeLabeledExcludeBalancers",
             Self::NoLocalEndpoints => "noLocalEndpoints",
             Self::NoEndpoints => "noEndpoints",
@@ -101,6 +105,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) class: Option<&'a str>,
     /// The node that this daemon runs on.
     pub(crate) node: &'a Node,
+    /// It is drained.
+    pub(crate) is_draining: bool,
     /// The pools whose addresses only one node at a time may announce.
     pub(crate) exclusive: &'a BTreeSet<Arc<str>>,
 }
@@ -119,6 +125,8 @@ impl Facts<'_> {
         let policy = service.external_traffic_policy;
         if self.exclusive.contains(&grant.pool) {
             grant.scope = Some(scope(policy, endpoints)?);
+        } else if self.is_draining {
+            return Err(WithdrawReason::NodeDraining);
         } else {
             node_may_announce(self.node)?;
             self.reachable(policy, endpoints)?;

@@ -48,6 +48,8 @@ pub enum Input {
     NodeDeleted(Arc<str>),
     /// The interfaces of this node that VIPs can be announced on.
     Interfaces(Arc<Interfaces>),
+    /// Whether what every eligible node announces is to be left to the others.
+    Draining(bool),
     /// Who has a candidate. Until it comes, nobody does.
     Holding(IpAddr, Holding),
     /// Everything that existed at the start has been seen. Before it, nothing is handed to the
@@ -66,6 +68,7 @@ pub struct Speaker {
     /// The pools whose addresses only one node at a time may announce.
     exclusive: BTreeSet<Arc<str>>,
     synced: bool,
+    is_draining: bool,
     services: BTreeMap<ServiceKey, Entry>,
     slices: BTreeMap<SliceKey, EndpointSlice>,
     slices_of: BTreeMap<ServiceKey, SortedVec<SliceKey>>,
@@ -105,6 +108,7 @@ impl Speaker {
             blocks: None,
             exclusive: BTreeSet::new(),
             synced: false,
+            is_draining: false,
             services: BTreeMap::new(),
             slices: BTreeMap::new(),
             slices_of: BTreeMap::new(),
@@ -132,6 +136,11 @@ impl Speaker {
             Input::Interfaces(interfaces) => {
                 for outlet in &mut self.outlets {
                     outlet.set_interfaces(&interfaces);
+                }
+            }
+            Input::Draining(is_draining) => {
+                if std::mem::replace(&mut self.is_draining, is_draining) != is_draining {
+                    self.dirty = Dirty::All;
                 }
             }
             Input::Holding(vip, holding) => self.set_holding(vip, holding),
@@ -295,6 +304,7 @@ impl Speaker {
             blocks: self.blocks.as_ref(),
             class: self.class.as_deref(),
             node: &self.node,
+            is_draining: self.is_draining,
             exclusive: &self.exclusive,
         };
         let slices = self.slices_of.get(key).into_iter().flatten();

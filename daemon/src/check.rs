@@ -35,7 +35,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let report = if args.from_cluster {
         cluster::check(args)?
     } else {
-        check(&args.paths, args.config.key(), &mut io::stdin())
+        let report = Report::new(args.config.key(), args.lb_class.clone());
+        check(&args.paths, report, &mut io::stdin())
     };
     for error in &report.errors {
         writeln!(io::stderr(), "{error}")?;
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
 }
 
 /// What is in the files, or in the cluster.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Report {
     files: usize,
     /// The API server, if this is about a cluster.
@@ -58,17 +59,15 @@ struct Report {
     errors: Vec<String>,
     objects: BTreeMap<ObjectKey, Arc<Object>>,
     config: Option<Arc<Config>>,
-    config_key: Option<ObjectKey>,
+    config_key: ObjectKey,
+    /// The class of services to serve.
+    class: Option<String>,
     /// The addresses that have been given already.
     journal: BTreeMap<ServiceKey, Vec<IpAddr>>,
 }
 
-fn check(paths: &[impl AsRef<Path>], config: ObjectKey, stdin: &mut dyn Read) -> Report {
-    let mut report = Report {
-        config_key: Some(config.clone()),
-        ..Report::default()
-    };
-    let mut catalog = Catalog::new(config);
+fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -> Report {
+    let mut catalog = Catalog::new(report.config_key.clone());
     let mut changes = Vec::new();
     for path in paths {
         for (label, contents) in report.open(path.as_ref(), stdin) {
@@ -90,6 +89,20 @@ fn check(paths: &[impl AsRef<Path>], config: ObjectKey, stdin: &mut dyn Read) ->
 }
 
 impl Report {
+    /// A report on nothing yet; the configuration is in this ConfigMap.
+    fn new(config: ObjectKey, class: Option<String>) -> Self {
+        Self {
+            config_key: config,
+            class,
+            files: 0,
+            server: None,
+            errors: Vec::new(),
+            objects: BTreeMap::new(),
+            config: None,
+            journal: BTreeMap::new(),
+        }
+    }
+
     /// Where all of it was read.
     fn place(&self) -> String {
         match &self.server {
@@ -146,10 +159,9 @@ impl Report {
 
     fn summary(&self) -> String {
         let mut lines = vec![format!("ok: {}", self.place())];
-        match (&self.config, &self.config_key) {
-            (Some(config), _) => lines.extend(describe(config)),
-            (None, Some(key)) => lines.push(format!("no {key}: no pools, no peers")),
-            (None, None) => {}
+        match &self.config {
+            Some(config) => lines.extend(describe(config)),
+            None => lines.push(format!("no {}: no pools, no peers", self.config_key)),
         }
         let of_kind =
             |is: fn(&Object) -> bool| self.objects.values().filter(|object| is(object)).count();
@@ -179,7 +191,10 @@ impl Report {
 
     /// The addresses in use that a running daemon would miss in this configuration.
     fn in_use(&self, config: &Config) -> Vec<String> {
-        let services = self.services().filter(|service| service.is_load_balancer);
+        let is_ours = |service: &&Service| {
+            service.is_load_balancer && service.is_of_class(self.class.as_deref())
+        };
+        let services = self.services().filter(is_ours);
         let missing = services.filter_map(|service| {
             let addresses = self.journal.get(&service.key)?;
             let contains = |pool: &Pool, ip| pool.blocks.iter().any(|block| block.contains(ip));
@@ -198,7 +213,7 @@ impl Report {
 
     /// The services that no node would announce, or that would lack an address, and why.
     fn not_announced(&self, config: &Arc<Config>) -> Vec<String> {
-        let mut controller = Controller::new(None);
+        let mut controller = Controller::new(self.class.clone());
         controller.handle(controller::Input::Config(config.clone()));
         for service in self.services() {
             let mut service = service.clone();

@@ -9,8 +9,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::objects::ObjectKey;
 
+mod drain;
+mod gossip;
+mod host;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use drain::{DrainArgs, MoveArgs, UndrainArgs};
+pub(crate) use gossip::GossipArgs;
+pub(crate) use host::HostArgs;
 
 /// The version and the revision of the source, as in `0.1.0 (0123456789ab)`.
 pub(crate) const VERSION: &str = env!("CARILLON_VERSION");
@@ -61,6 +68,21 @@ pub(crate) enum Command {
     /// of the ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there
     /// is any.
     Check(CheckArgs),
+    /// Give this node's addresses to other nodes, and take none until `carillon undrain`.
+    ///
+    /// Each address is announced by its new node before this one stops. Routes of BGP are withdrawn.
+    /// Waits until nothing is announced from here that another node could announce. A daemon that is
+    /// started again stays drained; a host that is started again does not.
+    Drain(DrainArgs),
+    /// Let this node announce again.
+    ///
+    /// Addresses stay where they are, until rebalancing or `carillon move` brings them back.
+    Undrain(UndrainArgs),
+    /// Give an address that one node announces (layer 2) to another node.
+    ///
+    /// It can be told to any daemon. The new node announces it before the old one stops, and keeps
+    /// it while it can.
+    Move(MoveArgs),
 }
 
 /// The flags of `carillon run`.
@@ -69,7 +91,8 @@ pub(crate) enum Command {
         carillon run --files /etc/carillon\n  \
         carillon run --files ./manifests --node-name node-a --socket ./a.sock --log-level debug\n  \
         carillon run --kubernetes                      In a pod on the host's network\n  \
-        carillon run --kubeconfig ~/.kube/config --node-name node-a\n\
+        carillon run --kubeconfig ~/.kube/config --node-name node-a\n  \
+        carillon run --files /etc/carillon --assign-vips   VIPs on lo, on a host without kube-proxy\n\
         \nEvery flag can also be set as an environment variable: CARILLON_FILES=/etc/carillon")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -102,6 +125,9 @@ pub(crate) struct RunArgs {
     http_bind: Option<SocketAddr>,
 
     #[command(flatten)]
+    pub(crate) host: HostArgs,
+
+    #[command(flatten)]
     pub(crate) config: ConfigArgs,
 
     #[command(flatten)]
@@ -109,6 +135,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
+
+    #[command(flatten)]
+    pub(crate) gossip: GossipArgs,
 }
 
 impl RunArgs {
@@ -224,6 +253,10 @@ pub(crate) struct CheckArgs {
     /// The context of the kubeconfig to use [default: its current one].
     #[arg(long, value_name = "NAME", env = "CARILLON_CONTEXT")]
     pub(crate) context: Option<String>,
+
+    /// The spec.loadBalancerClass of the Services that are served [default: those without a class].
+    #[arg(long, value_name = "CLASS", env = "CARILLON_LB_CLASS")]
+    pub(crate) lb_class: Option<String>,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

@@ -3,18 +3,19 @@
 //!
 //! ```text
 //!  Batch ──services──▶ Allocation (Controller, Journal) ──services with addresses──┐
-//!    └────────────────────────────── all else ──────────────────────────────▶ Speaker
+//!    └────────────────────────────── all else ──────────────────────────────▶ Speaker ◀─▶ Election
 //!                                                       backends ◀─AnnouncementSet──┘
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use carillon_core::backend::{Backend, BackendEvent, BoxFuture, Caps};
+use carillon_core::backend::{Backend, BackendEvent, BoxFuture, Caps, Ownership};
 use carillon_core::controller;
-use carillon_core::node::Node;
+use carillon_core::node::{DrainRule, Node};
+use carillon_core::ownership;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
@@ -26,6 +27,8 @@ use crate::source::{Batch, Change, Description, Problems};
 
 mod allocation;
 mod config;
+mod election;
+mod network;
 mod request;
 mod snapshot;
 #[cfg(test)]
@@ -35,6 +38,8 @@ mod tests;
 pub(crate) use allocation::StatusAllocation;
 pub(crate) use allocation::{Allocation, JournalAllocation};
 use config::ConfigState;
+use election::Election;
+use network::Network;
 pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
 
@@ -54,6 +59,14 @@ pub(crate) struct Parts {
     pub(crate) allocation: Box<dyn Allocation>,
     /// The backends.
     pub(crate) backends: Vec<Box<dyn Backend>>,
+    /// Whether and when addresses go back to the node that is first in their order.
+    pub(crate) rebalance: Option<ownership::Rebalance>,
+    /// There are other nodes to agree with; see [`Driver::joined`].
+    pub(crate) has_others: bool,
+    /// Somebody has drained this node before.
+    pub(crate) is_drained: bool,
+    /// What drains this node when its Node has any of it.
+    pub(crate) drain_on: Vec<DrainRule>,
 }
 
 /// See the module's documentation.
@@ -62,6 +75,8 @@ pub(crate) struct Driver {
     allocation: Box<dyn Allocation>,
     speaker: Speaker,
     backends: Vec<Box<dyn Backend>>,
+    election: Election,
+    network: Network,
     config: ConfigState,
     problems: Arc<Problems>,
     synced: bool,
@@ -76,22 +91,43 @@ impl Driver {
             .map(|backend| backend.caps())
             .collect();
         let names = caps.iter().map(|caps| caps.name).collect();
-        Self {
+        let exclusive = |caps: &&Caps| caps.ownership == Ownership::Exclusive;
+        let exclusive: Vec<_> = caps
+            .iter()
+            .filter(exclusive)
+            .map(|caps| caps.name)
+            .collect();
+        let settings = ownership::Settings {
+            node: parts.node.as_str().into(),
+            ipv4: exclusive.contains(&"arp"),
+            ipv6: exclusive.contains(&"ndp"),
+            rebalance: parts.rebalance,
+        };
+        let mut driver = Self {
             started: parts.started,
             allocation: parts.allocation,
             speaker: Speaker::new(Node::named(&parts.node), parts.class, &caps),
             backends: parts.backends,
+            election: Election::new(settings, &exclusive, parts.started),
+            network: Network::new(parts.is_drained, parts.drain_on),
             config: ConfigState::new(parts.config, parts.source, names),
             problems: Arc::default(),
             synced: false,
+        };
+        if !parts.has_others {
+            driver
+                .election
+                .handle(ownership::Input::Alone, parts.started);
         }
+        driver.review_node(parts.started);
+        driver
     }
 
     /// Takes in what the source found. The consequences come with [`Self::settle`].
     pub(crate) fn take(&mut self, batch: Batch, now: Instant) {
         for change in batch.changes {
             match change {
-                Change::Set(key, object) => self.set(&key, &object),
+                Change::Set(key, object) => self.set(&key, &object, now),
                 Change::Removed(key) => self.remove(&key),
             }
         }
@@ -106,11 +142,12 @@ impl Driver {
             self.synced = true;
             self.allocation.synced(now);
             self.speaker.handle(speaker::Input::Synced);
+            self.election.handle(ownership::Input::Synced, now);
             self.config.synced();
         }
     }
 
-    fn set(&mut self, key: &ObjectKey, object: &Object) {
+    fn set(&mut self, key: &ObjectKey, object: &Object, now: Instant) {
         match object {
             Object::Service(service) => self.allocation.set(service),
             Object::EndpointSlice(Some(slice)) => {
@@ -118,7 +155,10 @@ impl Driver {
                     .handle(speaker::Input::Endpoints(slice.clone()));
             }
             Object::EndpointSlice(None) => self.remove(key),
-            Object::Node(node) => self.speaker.handle(speaker::Input::Node(node.clone())),
+            Object::Node(node) => {
+                self.speaker.handle(speaker::Input::Node(node.clone()));
+                self.review_node(now);
+            }
             Object::Config(text) => {
                 if let Some(config) = self.config.offer(text) {
                     let input = controller::Input::Config(config);
@@ -184,23 +224,38 @@ impl Driver {
                 self.speaker.handle(speaker::Input::Config(config));
             }
         }
-        for (backend, set) in self.speaker.take_changes() {
-            let (generation, vips) = (set.generation, set.by_vip.len());
-            debug!(backend, generation, vips, "announcing");
-            let mut backends = self.backends.iter_mut();
-            if let Some(named) = backends.find(|other| other.caps().name == backend) {
-                named.set(set);
-            }
-        }
+        self.announce(now);
         for key in self.speaker.take_decided() {
             self.tell_decision(&key);
         }
         result
     }
 
+    /// Tells the backends what has changed.
+    fn announce(&mut self, now: Instant) {
+        let mut changes: BTreeMap<_, _> = self.speaker.take_changes().into_iter().collect();
+        // Who has an address is decided on what the speaker knows now.
+        self.election.settle(&mut self.speaker, now);
+        changes.extend(self.speaker.take_changes());
+        for (name, set) in changes {
+            let (generation, vips) = (set.generation, set.by_vip.len());
+            debug!(backend = name, generation, vips, "announcing");
+            let mut backends = self.backends.iter_mut();
+            if let Some(backend) = backends.find(|other| other.caps().name == name) {
+                self.election.given(name, generation);
+                backend.set(set);
+            }
+        }
+        self.election.seal(now);
+    }
+
     /// When [`Self::settle`] has something to do even if nothing comes in.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.allocation.due().filter(|_| self.synced)
+        let allocation = self.allocation.due().filter(|_| self.synced);
+        [allocation, self.election.due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn tell_decision(&self, service: &ServiceKey) {
@@ -215,6 +270,22 @@ impl Driver {
                 info!(%service, reason = reason.token(), "not announcing service: {reason}");
             }
             None => {}
+        }
+    }
+
+    /// Takes in what a backend has said.
+    pub(crate) fn told(&mut self, backend: &'static str, event: &BackendEvent, now: Instant) {
+        tell(backend, event);
+        match event {
+            BackendEvent::Applied { generation } => {
+                self.election.applied(backend, *generation, now);
+            }
+            BackendEvent::Conflict { vip, station, .. } => {
+                let (vip, station) = (*vip, *station);
+                let input = ownership::Input::Conflict { vip, station };
+                self.election.handle(input, now);
+            }
+            BackendEvent::NeighborUp { .. } | BackendEvent::NeighborDown { .. } => {}
         }
     }
 
@@ -240,7 +311,7 @@ impl Driver {
 
 /// Logs what a backend had to say; what matters to people it has told them itself, with all that
 /// it knows.
-pub(crate) fn tell(backend: &'static str, event: &BackendEvent) {
+fn tell(backend: &'static str, event: &BackendEvent) {
     match event {
         BackendEvent::Applied { generation } => debug!(backend, generation, "on the wire"),
         BackendEvent::Conflict {

@@ -29,6 +29,7 @@ mod lease;
 mod mirror;
 mod pause;
 pub(crate) mod publish;
+mod rights;
 mod role;
 mod snapshot;
 #[cfg(test)]
@@ -53,6 +54,9 @@ const EVENTS: usize = 1024;
 pub(crate) enum ApiChange {
     /// How a Service is stored now; comes with the Service itself.
     Stored(ServiceKey, Stored),
+    /// A Service that could never be read has these addresses. When it is gone, that is told as of
+    /// any other.
+    Reserved(ServiceKey, Vec<IpAddr>),
     /// It is for this daemon to allocate from here on, or no longer. Before it may, all Services as
     /// they are since it holds the Lease have been told.
     Lead(bool),
@@ -60,6 +64,8 @@ pub(crate) enum ApiChange {
     Holder(Option<String>),
     /// Why this daemon cannot take its turn, if it cannot.
     LeaseTrouble(Option<String>),
+    /// Why Events are lost, if they are.
+    EventTrouble(Option<String>),
     /// What became of a write.
     Answered(publish::Answer),
 }

@@ -11,16 +11,24 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[allow(dead_code, reason = "not started by `run` yet")]
+mod assignment;
 mod backends;
 mod check;
 mod cli;
+mod drain;
+mod drained;
 mod driver;
+mod exclusion;
 mod files;
+mod gossip;
 mod http;
+mod interfaces;
 mod journal;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod logging;
+mod netlink;
 mod objects;
 mod run;
 mod socket;
@@ -35,6 +43,9 @@ fn main() -> ExitCode {
         Command::Run(args) => return run::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Drain(args) => drain::drain(&args),
+        Command::Undrain(args) => drain::undrain(&args),
+        Command::Move(args) => drain::move_to(&args),
     };
     result.unwrap_or_else(|error| {
         // Whoever reads the output has seen enough, as `head` does.

@@ -15,23 +15,25 @@ use tracing::{error, info, warn};
 use crate::cli::{RunArgs, VERSION};
 #[cfg(feature = "kubernetes")]
 use crate::driver::StatusAllocation;
-use crate::driver::{Allocation, Client, Driver, JournalAllocation, Parts, Request, tell};
+use crate::driver::{Allocation, Client, Driver, JournalAllocation, Parts, Request};
 use crate::files;
 use crate::journal::{self, Journal};
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes;
 use crate::source::{Batch, Description};
-use crate::{backends, cli, http, logging, socket};
+use crate::{backends, cli, drained, http, logging, socket};
 
 mod claim;
+mod surroundings;
 
 use claim::{await_claim, claim};
+use surroundings::Surroundings;
 
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
 
-/// How long it may take to let others do what this daemon did for all.
-const LEAVE: Duration = Duration::from_secs(3);
+/// How long it may take to say goodbye to the daemons of other nodes.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Runs until a signal ends it. Why it cannot, it logs: another daemon is here, or something that a
 /// daemon cannot do without is missing.
@@ -60,12 +62,14 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
             _ = end.wait() => return Ok(ExitCode::SUCCESS),
         },
     };
-    let (client, mut requests) = Client::new();
+    args.gossip.check()?;
+    let is_cluster = matches!(from, cli::Source::Cluster(..));
+    let (client, requests) = Client::new();
     let _socket = socket::serve(&args.socket.path, client.clone())?;
     if let Some(bind) = args.http_bind() {
         http::serve(bind, client).await?;
     }
-    let mut source = match from {
+    let source = match from {
         cli::Source::Files(dir) => from_files(args, dir)?,
         #[cfg(feature = "kubernetes")]
         cli::Source::Cluster(kubeconfig, context) => {
@@ -90,12 +94,28 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         config: args.config.key(),
         source: source.description,
         allocation: source.allocation,
-        backends: backends::all(),
+        backends: backends::all(args.gossip.refresh_interval),
+        rebalance: args.gossip.rebalance(),
+        has_others: args.gossip.is_wanted(),
+        is_drained: drained::is_remembered(&args.socket.path),
+        drain_on: args.host.drain_on.clone(),
     });
-    let reason = drive(&mut driver, &mut source.batches, &mut requests, &mut end).await;
-    drop(requests);
-    drop(source.batches);
+    let mut inputs = Inputs {
+        batches: source.batches,
+        requests,
+        network: Surroundings::new(args, is_cluster)?,
+    };
+    let reason = drive(&mut driver, &mut inputs, &mut end).await;
+    hand_over(&mut driver, &mut inputs, &mut end).await;
+    drop(inputs);
     stop(driver, reason, source.leave, &mut end).await
+}
+
+/// What the driver is told of.
+struct Inputs {
+    batches: mpsc::Receiver<Batch>,
+    requests: mpsc::Receiver<Request>,
+    network: Surroundings,
 }
 
 /// Where the objects come from, and where addresses are recorded.
@@ -156,7 +176,10 @@ async fn from_cluster(
         location: cluster.server,
         description: Description {
             name: "the cluster".to_owned(),
-            how_to_configure: "create it".to_owned(),
+            how_to_configure:
+                "create it in exactly this namespace and with exactly this name (or say \
+                               --config-namespace and --config-name)"
+                    .to_owned(),
         },
         allocation: Box::new(StatusAllocation::new(args.lb_class.clone(), role.outbox)),
         batches: source.batches,
@@ -165,40 +188,59 @@ async fn from_cluster(
 }
 
 /// Moves everything on until a signal comes; returns what the neighbours are told.
-async fn drive(
-    driver: &mut Driver,
-    batches: &mut mpsc::Receiver<Batch>,
-    requests: &mut mpsc::Receiver<Request>,
-    end: &mut End,
-) -> &'static str {
+async fn drive(driver: &mut Driver, inputs: &mut Inputs, end: &mut End) -> &'static str {
     let mut again = None;
     loop {
-        let due = again.or_else(|| driver.due());
-        tokio::select! {
-            reason = end.wait() => return reason,
-            batch = batches.recv() => {
-                let Some(batch) = batch else {
-                    error!("the reader of the objects has died");
-                    return "carillon cannot follow its objects any more";
-                };
-                driver.take(batch, Instant::now());
-                while let Ok(batch) = batches.try_recv() {
-                    driver.take(batch, Instant::now());
-                }
-            }
-            (backend, event) = poll_fn(|cx| driver.poll_event(cx)) => {
-                tell(backend, &event);
-                continue;
-            }
-            Some(request) = requests.recv() => {
-                driver.answer(request);
-                continue;
-            }
-            () = sleep_until(due) => {}
+        if let Some(reason) = step(driver, inputs, end, &mut again).await {
+            return reason;
         }
-        let busy = driver.settle(Instant::now()).is_err();
-        again = busy.then(|| Instant::now() + BUSY);
     }
+}
+
+/// Lets other nodes take what they can, before this one stops; a second signal does not wait for it.
+async fn hand_over(driver: &mut Driver, inputs: &mut Inputs, end: &mut End) {
+    let mut again = Some(Instant::now());
+    driver.leave(Instant::now());
+    while !driver.has_left() {
+        if step(driver, inputs, end, &mut again).await.is_some() {
+            return;
+        }
+    }
+}
+
+/// Waits for one thing to happen and does what follows from it. Returns why the daemon is to end, if
+/// it is. `again` is when to try again what another daemon keeps us from.
+async fn step(
+    driver: &mut Driver,
+    inputs: &mut Inputs,
+    end: &mut End,
+    again: &mut Option<Instant>,
+) -> Option<&'static str> {
+    let due = again.or_else(|| driver.due());
+    tokio::select! {
+        reason = end.wait() => return Some(reason),
+        change = inputs.network.next() => {
+            inputs.network.tell(change, driver, Instant::now());
+        }
+        batch = inputs.batches.recv() => {
+            let Some(batch) = batch else {
+                error!("the reader of the objects has died");
+                return Some("carillon cannot follow its objects any more");
+            };
+            driver.take(batch, Instant::now());
+            while let Ok(batch) = inputs.batches.try_recv() {
+                driver.take(batch, Instant::now());
+            }
+        }
+        (backend, event) = poll_fn(|cx| driver.poll_event(cx)) => {
+            driver.told(backend, &event, Instant::now());
+        }
+        Some(request) = inputs.requests.recv() => driver.answer(request, Instant::now()),
+        () = sleep_until(due) => {}
+    }
+    let busy = driver.settle(Instant::now()).is_err();
+    *again = busy.then(|| Instant::now() + BUSY);
+    None
 }
 
 /// Withdraws everything and tells the neighbours why; a second signal does not wait for it.
@@ -210,16 +252,14 @@ async fn stop(
 ) -> Result<ExitCode> {
     info!(reason, "stopping: withdrawing everything");
     let backends = async {
+        // Others take over what is left as soon as they know.
+        let _ = tokio::time::timeout(GOODBYE, driver.say_goodbye()).await;
         for backend in driver.shutdown(reason) {
             backend.await;
         }
     };
-    let all = async {
-        // The API server may be away.
-        tokio::join!(tokio::time::timeout(LEAVE, leave), backends)
-    };
     tokio::select! {
-        _ = all => {
+        _ = async { tokio::join!(leave, backends) } => {
             info!("stopped");
             Ok(ExitCode::SUCCESS)
         }

@@ -1,20 +1,24 @@
-//! The unix socket between a daemon and `carillon status`: whoever connects is sent the status as
-//! one JSON document.
+//! The unix socket between a daemon and the other commands of this program. Whoever connects sends
+//! one [`Order`] as JSON and ends that side; the answer is one JSON document: the status, or an
+//! [`Answer`].
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use tokio::io::AsyncWriteExt;
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
+use crate::drained;
 use crate::driver::Client;
 
 #[cfg(test)]
@@ -24,6 +28,29 @@ mod tests;
 const CLIENTS: usize = 8;
 /// How long a client may take to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long an order may be.
+const ORDER: u64 = 4096;
+
+/// What a daemon is asked for.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// Its status.
+    Status,
+    /// To give its addresses to other nodes and take none, or to be as others again.
+    Drain(bool),
+    /// To give an address to a node.
+    Move {
+        /// The address.
+        vip: IpAddr,
+        /// The node's name.
+        node: String,
+    },
+}
+
+/// What became of an order: a sentence for people.
+pub(crate) type Answer = Result<String, String>;
 
 /// Removes the socket's file when the daemon ends.
 #[derive(Debug)]
@@ -43,7 +70,7 @@ impl Drop for SocketFile {
 pub(crate) fn serve(path: &Path, driver: Client) -> Result<SocketFile> {
     let listener = bind(path)?;
     let file = SocketFile(path.to_owned());
-    tokio::spawn(accept(listener, driver));
+    tokio::spawn(accept(listener, path.to_owned(), driver));
     Ok(file)
 }
 
@@ -86,15 +113,16 @@ fn make_way(path: &Path) -> Result<()> {
     }
 }
 
-async fn accept(listener: UnixListener, driver: Client) {
+async fn accept(listener: UnixListener, path: PathBuf, driver: Client) {
     let places = Arc::new(Semaphore::new(CLIENTS));
     while let Ok(place) = places.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((client, _)) => {
-                let driver = driver.clone();
+                let (path, driver) = (path.clone(), driver.clone());
                 tokio::spawn(async move {
-                    let answered = tokio::time::timeout(PATIENCE, answer(client, &driver)).await;
-                    debug!(?answered, "status asked for");
+                    let answered = answer(client, &path, &driver);
+                    let answered = tokio::time::timeout(PATIENCE, answered).await;
+                    debug!(?answered, "a client was answered");
                     drop(place);
                 });
             }
@@ -104,20 +132,50 @@ async fn accept(listener: UnixListener, driver: Client) {
     }
 }
 
-async fn answer(mut client: UnixStream, driver: &Client) -> Result<()> {
-    let status = driver.status().await?;
-    let mut json = serde_json::to_vec_pretty(&status)?;
+async fn answer(mut client: UnixStream, path: &Path, driver: &Client) -> Result<()> {
+    let mut order = Vec::new();
+    (&mut client).take(ORDER).read_to_end(&mut order).await?;
+    if order.is_empty() {
+        // Somebody only looks whether a daemon is here.
+        return Ok(());
+    }
+    let mut json = match serde_json::from_slice(&order) {
+        Ok(Order::Status) => serde_json::to_vec_pretty(&driver.status().await?)?,
+        Ok(Order::Drain(is_draining)) => {
+            let answer = match drained::remember(path, is_draining) {
+                Ok(()) => driver.drain(is_draining).await?,
+                Err(error) => Err(format!("{error:#}")),
+            };
+            serde_json::to_vec(&answer)?
+        }
+        Ok(Order::Move { vip, node }) => serde_json::to_vec(&driver.move_to(vip, node).await?)?,
+        Err(error) => serde_json::to_vec(&Answer::Err(format!("not understood: {error}")))?,
+    };
     json.push(b'\n');
     client.write_all(&json).await?;
     client.shutdown().await?;
     Ok(())
 }
 
-/// Asks the daemon on this socket; its answer is JSON.
+/// Has the daemon on this socket carry out an order.
+///
+/// # Errors
+/// No daemon answers, or it cannot; the message says why.
+pub(crate) fn order(path: &Path, order: &Order) -> Result<String> {
+    let answer: Answer = serde_json::from_slice(&ask(path, order)?)
+        .with_context(|| format!("another version answers on {}", path.display()))?;
+    answer.map_err(|message| anyhow!(message))
+}
+
+/// The status of the daemon on this socket, as JSON.
 ///
 /// # Errors
 /// No daemon answers.
 pub(crate) fn fetch(path: &Path) -> Result<Vec<u8>> {
+    ask(path, &Order::Status)
+}
+
+fn ask(path: &Path, order: &Order) -> Result<Vec<u8>> {
     let shown = path.display();
     let mut stream = StdStream::connect(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => anyhow::anyhow!(
@@ -129,6 +187,10 @@ pub(crate) fn fetch(path: &Path) -> Result<Vec<u8>> {
         _ => anyhow::Error::new(error).context(format!("cannot ask on {shown}")),
     })?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let sent = stream.write_all(&serde_json::to_vec(order)?);
+    sent.and_then(|()| stream.shutdown(Shutdown::Write))
+        .with_context(|| format!("carillon on {shown} does not listen"))?;
     let mut json = Vec::new();
     stream
         .read_to_end(&mut json)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use carillon_core::backend::{NeighborStatus, Route};
+use carillon_core::membership;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::StatusArgs;
@@ -35,6 +36,84 @@ pub(crate) struct Status {
     pub(crate) services: Vec<Service>,
     /// Those to whom something is announced.
     pub(crate) neighbors: Vec<Neighbor>,
+    /// This node is drained.
+    #[serde(default)]
+    pub(crate) drained: bool,
+    /// The nodes that agree on who announces what one node announces at a time, by name.
+    #[serde(default)]
+    pub(crate) nodes: Vec<Node>,
+    /// The addresses that one node announces at a time.
+    #[serde(default)]
+    pub(crate) owned: Vec<Owned>,
+}
+
+impl Status {
+    /// The addresses with one owner that this node has.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Owned> {
+        self.owned.iter().filter(|owned| owned.here)
+    }
+
+    /// Adds what the daemons of other nodes have said last, and problems with them.
+    pub(crate) fn hear(&mut self, gossip: &membership::Status) {
+        for member in &gossip.members {
+            let address = member.id.to_string();
+            let mut nodes = self.nodes.iter_mut();
+            if let Some(node) = nodes.find(|node| node.address == address) {
+                node.heard_seconds_ago = member.heard.map(|heard| heard.as_secs_f64());
+            }
+        }
+        let silent = gossip.silent_seeds.iter().map(|seed| {
+            format!(
+                "no daemon answers at {seed}: is one running there, with the same secret, and is \
+                 UDP port {} open on the way and back?",
+                seed.port()
+            )
+        });
+        self.problems.other.extend(silent);
+    }
+
+    /// Those of them that another node could have.
+    pub(crate) fn movable(&self) -> impl Iterator<Item = &Owned> {
+        self.held().filter(|owned| owned.others > 0)
+    }
+}
+
+/// A node whose daemon is or was there.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Node {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where its daemon is reached.
+    pub(crate) address: String,
+    /// It is this one.
+    pub(crate) here: bool,
+    /// How long ago it was heard; absent for this one.
+    pub(crate) heard_seconds_ago: Option<f64>,
+    /// How many addresses with one owner it has.
+    pub(crate) addresses: usize,
+    /// Why it can have none.
+    pub(crate) why_none: Option<String>,
+}
+
+/// An address that one node announces at a time.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Owned {
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// The name of the node that has it.
+    pub(crate) owner: Option<String>,
+    /// That is this node.
+    pub(crate) here: bool,
+    /// The term of the owner's claim: how often it has changed hands.
+    pub(crate) term: u64,
+    /// For how long it has been there, as seen from here.
+    pub(crate) since_seconds: Option<f64>,
+    /// Why it is there.
+    pub(crate) why: Option<String>,
+    /// What is not as it should be.
+    pub(crate) trouble: Option<String>,
+    /// How many other nodes could have it.
+    pub(crate) others: usize,
 }
 
 /// What somebody should mend, in whole sentences.

@@ -23,16 +23,25 @@ cc=gcc
 for tool in buildah "$cc"; do
     command -v "$tool" >/dev/null || { echo "image: $tool is missing" >&2; exit 1; }
 done
+# The target's standard library. Without rustup it is a package of whoever packaged the compiler.
+if ! [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
+    if ! command -v rustup >/dev/null; then
+        echo "image: this Rust has no standard library for $target: install it" >&2
+        exit 1
+    fi
+    rustup target add "$target"
+fi
 variable=$(echo "$target" | tr - _)
 export "CC_$variable=$cc" "CARGO_TARGET_$(echo "$variable" | tr a-z A-Z)_LINKER=$cc"
 
 revision=${CARILLON_REVISION:-$(git describe --always --abbrev=12 --exclude='*' --dirty)}
 created=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 CARILLON_REVISION=$revision cargo build --release --package carillon --target "$target"
+program=${CARGO_TARGET_DIR:-target}/$target/release/carillon
 
 rm -rf "$out/context"
 mkdir -p "$out/context"
-cp "target/$target/release/carillon" "$out/context/"
+cp "$program" "$out/context/"
 # buildah makes a directory for networks, and would do so in /etc.
 printf '[network]\nnetwork_config_dir = "%s"\n' "$out/run/network" >"$out/containers.conf"
 export CONTAINERS_CONF="$out/containers.conf"
@@ -58,4 +67,8 @@ buildah build --quiet --isolation chroot --platform "linux/$arch" --timestamp "$
 archive=$out/carillon-$arch.tar
 rm -f "$archive"
 buildah push --quiet "$image" "oci-archive:$archive:$image"
-echo "image: $image, program $(stat -c %s "target/$target/release/carillon") bytes, in $archive"
+if [ "$(stat -c %s "$archive")" -ge 12000000 ]; then
+    echo "image: $archive has $(stat -c %s "$archive") bytes; it should have less than 12 MB" >&2
+    exit 1
+fi
+echo "image: $image, program $(stat -c %s "$program") bytes, in $archive"

@@ -19,6 +19,8 @@ pub enum Key {
     Interface(u32),
     /// A VIP that it has: [`Claim`].
     Claim(IpAddr),
+    /// A VIP that it asks the owner to hand over: [`Request`].
+    Request(IpAddr),
 }
 
 /// A record.
@@ -30,6 +32,8 @@ pub enum Value {
     Interface(Interface),
     /// See [`Key::Claim`].
     Claim(Claim),
+    /// See [`Key::Request`].
+    Request(Request),
 }
 
 /// The node that a member runs on.
@@ -66,4 +70,13 @@ pub struct Claim {
     pub term: u64,
     /// The member asks this one to take the VIP over.
     pub successor: Option<super::MemberId>,
+}
+
+/// A person's wish, told to the member at hand and meant for the one that has the VIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who is to have it.
+    pub to: super::MemberId,
+    /// The term of the claim that the person saw; one with another term is not meant.
+    pub term: u64,
 }

@@ -68,6 +68,7 @@ fn decide(
         blocks: Some(&blocks),
         class: None,
         node,
+        is_draining: false,
         exclusive: &BTreeSet::new(),
     };
     facts
@@ -112,6 +113,7 @@ fn nothing_is_announced_without_a_configuration() {
         blocks: None,
         class: None,
         node: &Node::named("n"),
+        is_draining: false,
         exclusive: &BTreeSet::new(),
     };
     let reason = facts
@@ -178,6 +180,7 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
                 network_unavailable: true,
                 ..Node::named("n")
             },
+            is_draining: false,
             exclusive: &exclusive,
         };
         let service = service_of(&["198.51.100.1"], policy);

@@ -253,6 +253,22 @@ fn another_nodes_labels_do_not_matter() {
     assert_eq!(speaker.take_changes().len(), 2);
 }
 
+#[test]
+fn a_drained_node_leaves_routes_to_the_others() {
+    let mut speaker = synced([
+        Input::Config(config("one", "two")),
+        Input::Service(service("a", "198.51.100.1")),
+        Input::Endpoints(slice("a", true)),
+    ]);
+    assert_eq!(wire(&speaker.take_changes()).len(), 1);
+    speaker.handle(Input::Draining(true));
+    assert_eq!(wire(&speaker.take_changes()).len(), 0);
+    let told = speaker.explain(&ServiceKey::new("default", "a")).unwrap();
+    assert_eq!(told, Err(WithdrawReason::NodeDraining));
+    speaker.handle(Input::Draining(false));
+    assert_eq!(wire(&speaker.take_changes()).len(), 1);
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let name = prop_oneof![Just("a"), Just("b"), Just("c")];
     let address = prop_oneof![Just("198.51.100.1"), Just("203.0.113.2"), Just("192.0.2.1")];

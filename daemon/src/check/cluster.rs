@@ -24,21 +24,17 @@ pub(super) fn check(args: &CheckArgs) -> Result<Report> {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
     };
-    let (server, batch) = runtime.block_on(async {
+    let (server, snapshot) = runtime.block_on(async {
         let cluster = kubernetes::connect(&access).await?;
-        let batch = kubernetes::read(&cluster, &args.config.key()).await;
-        anyhow::Ok((cluster.server, batch))
+        let snapshot = kubernetes::read(&cluster, &args.config.key()).await;
+        anyhow::Ok((cluster.server, snapshot))
     })?;
     let mut report = Report {
         server: Some(server),
-        config_key: Some(args.config.key()),
-        ..Report::default()
+        errors: snapshot.errors,
+        ..Report::new(args.config.key(), args.lb_class.clone())
     };
-    if let Some(problems) = batch.problems {
-        report.errors.extend(problems.unreachable.iter().cloned());
-        report.errors.extend(problems.texts());
-    }
-    report.take(batch.changes);
+    report.take(snapshot.changes);
     let services = report.services();
     let given = services.map(|service| {
         let published = service.published.iter();

@@ -32,7 +32,11 @@ fn check_files(contents: &[(&str, &str)]) -> Report {
     for (name, text) in contents {
         fs::write(dir.path().join(name), text).unwrap();
     }
-    let mut report = check(&[dir.path()], config_key(), &mut io::empty());
+    let mut report = check(
+        &[dir.path()],
+        Report::new(config_key(), None),
+        &mut io::empty(),
+    );
     let prefix = format!("{}/", dir.path().display());
     report.errors = report
         .errors
@@ -43,7 +47,11 @@ fn check_files(contents: &[(&str, &str)]) -> Report {
 }
 
 fn check_stdin(text: &str) -> Report {
-    check(&["-"], config_key(), &mut text.as_bytes())
+    check(
+        &["-"],
+        Report::new(config_key(), None),
+        &mut text.as_bytes(),
+    )
 }
 
 #[test]
@@ -121,6 +129,23 @@ fn a_configuration_that_a_running_daemon_would_wait_with_is_noted() {
 }
 
 #[test]
+#[cfg(feature = "bgp")]
+fn services_of_another_class_are_nobodys_concern() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
+                   spec: {type: LoadBalancer, loadBalancerClass: example.com/other}\n";
+    let line = r#"{"service":"default/demo","addresses":["203.0.113.7"]}"#;
+    let mut report = check_files(&[("c.yaml", SEED), ("d.yaml", service), (journal::NAME, line)]);
+    assert!(
+        !report.summary().contains("there is no pool"),
+        "{}",
+        report.summary()
+    );
+    report.class = Some("example.com/other".to_owned());
+    let expected = "note: service default/demo has 203.0.113.7, for which there is no pool";
+    assert!(report.summary().contains(expected), "{}", report.summary());
+}
+
+#[test]
 fn an_empty_configuration_says_what_that_means() {
     let summary = check_stdin("address-pools: []\n").summary();
     assert!(
@@ -183,6 +208,10 @@ fn every_error_is_told_with_its_place() {
 
 #[test]
 fn a_missing_file_is_an_error() {
-    let report = check(&["/nonexistent/x.yaml"], config_key(), &mut io::empty());
+    let report = check(
+        &["/nonexistent/x.yaml"],
+        Report::new(config_key(), None),
+        &mut io::empty(),
+    );
     assert_eq!(report.errors, ["/nonexistent/x.yaml: does not exist"]);
 }

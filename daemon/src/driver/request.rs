@@ -1,9 +1,13 @@
 //! What other tasks ask the driver.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Driver, Snapshot};
+use crate::socket::Answer;
 use crate::status::Status;
 
 /// How many questions may wait; who has another one waits too.
@@ -15,6 +19,10 @@ pub(crate) enum Request {
     Status(oneshot::Sender<Snapshot>),
     /// Why this daemon cannot do its work yet; see [`Driver::lacks`].
     Lacks(oneshot::Sender<Vec<String>>),
+    /// Give all addresses to other nodes and take none, or be as others again.
+    Drain(bool, oneshot::Sender<Answer>),
+    /// Give an address to the node of this name.
+    Move(IpAddr, String, oneshot::Sender<Answer>),
 }
 
 /// A way to ask the driver.
@@ -49,6 +57,22 @@ impl Client {
         self.ask(Request::Lacks).await
     }
 
+    /// Gives all addresses to other nodes and takes none, or is as others again.
+    ///
+    /// # Errors
+    /// The driver answers no more.
+    pub(crate) async fn drain(&self, is_draining: bool) -> Result<Answer, Stopping> {
+        self.ask(|sender| Request::Drain(is_draining, sender)).await
+    }
+
+    /// Gives an address to the node of this name.
+    ///
+    /// # Errors
+    /// The driver answers no more.
+    pub(crate) async fn move_to(&self, vip: IpAddr, node: String) -> Result<Answer, Stopping> {
+        self.ask(|sender| Request::Move(vip, node, sender)).await
+    }
+
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<T>) -> Request,
@@ -62,8 +86,16 @@ impl Client {
 
 impl Driver {
     /// Answers a question. Who asked may have gone away.
-    pub(crate) fn answer(&self, request: Request) {
+    pub(crate) fn answer(&mut self, request: Request, now: Instant) {
         match request {
+            Request::Drain(is_draining, sender) => {
+                let answer = self.drain(is_draining, now);
+                drop(sender.send(answer));
+            }
+            Request::Move(vip, node, sender) => {
+                let answer = self.election.move_to(vip, &node, now);
+                drop(sender.send(answer));
+            }
             Request::Status(sender) => drop(sender.send(self.snapshot())),
             Request::Lacks(sender) => drop(sender.send(self.lacks())),
         }

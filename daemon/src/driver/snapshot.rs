@@ -5,11 +5,15 @@ use std::time::Duration;
 use carillon_core::allocator;
 use carillon_core::backend::{BackendStatus, BoxFuture};
 use carillon_core::controller::ServiceStatus;
+use carillon_core::membership;
+use carillon_core::ownership::{Explanation, NodeStatus};
 use carillon_core::service::ServiceKey;
+
+use tokio::sync::oneshot;
 
 use super::Driver;
 use crate::cli::VERSION;
-use crate::status::{Configuration, Neighbor, Pool, Problems, Service, Status, Usage};
+use crate::status::{Configuration, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage};
 
 /// How long a backend may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -18,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct Snapshot {
     status: Status,
     backends: Vec<(&'static str, BoxFuture<BackendStatus>)>,
+    /// What is known of the daemons of other nodes.
+    gossip: Option<oneshot::Receiver<membership::Status>>,
 }
 
 impl Snapshot {
@@ -33,6 +39,11 @@ impl Snapshot {
             let neighbors = neighbors.map(|neighbor| Neighbor::new(answer.backend, neighbor));
             self.status.neighbors.extend(neighbors);
         }
+        if let Some(gossip) = self.gossip
+            && let Ok(Ok(gossip)) = tokio::time::timeout(TIMEOUT, gossip).await
+        {
+            self.status.hear(&gossip);
+        }
         self.status
     }
 }
@@ -41,7 +52,11 @@ impl Snapshot {
 impl From<Status> for Snapshot {
     fn from(status: Status) -> Self {
         let backends = Vec::new();
-        Self { status, backends }
+        Self {
+            status,
+            backends,
+            gossip: None,
+        }
     }
 }
 
@@ -62,12 +77,16 @@ impl Driver {
                 .map(|(key, status)| self.service(key, status))
                 .collect(),
             neighbors: Vec::new(),
+            drained: self.network.is_draining(),
+            nodes: self.nodes(),
+            owned: self.owned(),
         };
         let backends = self.backends.iter();
         let backends = backends.map(|backend| (backend.caps().name, backend.status()));
         Snapshot {
             status,
             backends: backends.collect(),
+            gossip: self.ask_gossip(),
         }
     }
 
@@ -87,8 +106,9 @@ impl Driver {
             other: self
                 .allocation
                 .problem()
-                .map(str::to_owned)
                 .into_iter()
+                .chain(self.network.problems())
+                .map(str::to_owned)
                 .collect(),
         }
     }
@@ -141,6 +161,71 @@ impl Driver {
             why: why_not,
         }
     }
+}
+
+impl Driver {
+    /// The nodes that agree on owners, as far as the records tell.
+    fn nodes(&self) -> Vec<Node> {
+        if self.election.gossip.is_none() {
+            return Vec::new();
+        }
+        let nodes = self.election.ownership.nodes().into_iter();
+        let node = |node: NodeStatus| Node {
+            name: node.node.to_string(),
+            address: node.member.to_string(),
+            here: node.is_me,
+            heard_seconds_ago: None,
+            addresses: node.vips,
+            why_none: node.inability.as_ref().map(ToString::to_string),
+        };
+        nodes.map(node).collect()
+    }
+
+    /// The addresses that one node announces at a time, ascending.
+    fn owned(&self) -> Vec<Owned> {
+        let ownership = &self.election.ownership;
+        let vips = ownership.vips();
+        let explained = vips.filter_map(|vip| ownership.explain(vip));
+        explained.map(|vip| self.owned_vip(&vip)).collect()
+    }
+
+    fn owned_vip(&self, explanation: &Explanation) -> Owned {
+        let owner = explanation.owner.as_ref();
+        let here = |node: &str| *node == *self.speaker.node().name;
+        let able = explanation.nodes.iter().filter(|(_, able)| able.is_ok());
+        Owned {
+            address: explanation.vip,
+            owner: owner.map(|owner| owner.node.to_string()),
+            here: owner.is_some_and(|owner| here(&owner.node)),
+            term: owner.map_or(0, |owner| owner.term),
+            since_seconds: owner.map(|owner| owner.since.elapsed().as_secs_f64()),
+            why: owner.map(|owner| owner.why.to_string()),
+            trouble: trouble(explanation),
+            others: able.filter(|(node, _)| !here(node)).count(),
+        }
+    }
+}
+
+/// What is not as it should be with an address.
+fn trouble(explanation: &Explanation) -> Option<String> {
+    if let Some(conflict) = &explanation.conflict {
+        let station = conflict.station;
+        return Some(match &conflict.node {
+            Some(node) => format!("{node} ({station}) announces it as well"),
+            None => format!("{station}, which is no node of these, announces it as well"),
+        });
+    }
+    if explanation.owner.is_none() {
+        let reasons = explanation.nodes.iter().filter_map(|(node, able)| {
+            let reason = able.as_ref().err()?;
+            Some(format!("{node}: {reason}"))
+        });
+        let reasons: Vec<_> = reasons.collect();
+        return Some(reasons.join("; "));
+    }
+    let off = "no node is on a subnet with it: it is announced on all interfaces, and reached only \
+               over a route to it";
+    explanation.is_off_segment.then(|| off.to_owned())
 }
 
 fn count(usage: &allocator::Usage) -> Usage {

@@ -115,7 +115,12 @@ fn proxy_of_kubeconfig(kubeconfig: &Kubeconfig, access: &Access) -> Result<Optio
     };
     let any = Uri::from_static("https://kubernetes");
     let intercept = Matcher::builder().all(proxy).build().intercept(&any);
-    let wrong = || format!("proxy-url: {proxy:?} is no address of a proxy, http://HOST:PORT");
+    // It may hold a password.
+    let shown = match proxy.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => proxy.to_owned(),
+    };
+    let wrong = || format!("proxy-url: {shown:?} is no address of a proxy, http://HOST:PORT");
     intercept.with_context(wrong).map(Some)
 }
 

@@ -92,6 +92,17 @@ impl Failure {
         }
     }
 
+    /// What was said or seen, and no advice.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Refused(status) => excerpt(&status.message),
+            Self::Connection(error)
+            | Self::Certificate(error)
+            | Self::Credentials(error)
+            | Self::Garbage(error) => error.clone(),
+        }
+    }
+
     /// How many seconds the server asks us to wait.
     pub(super) fn retry_after(&self) -> u32 {
         match self {

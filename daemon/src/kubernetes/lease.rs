@@ -27,7 +27,7 @@ mod record;
 mod tests;
 
 use record::is_newer;
-pub(super) use record::{Record, Stored};
+pub(super) use record::{LeaseAnswer, Record, Request, StoredLease};
 
 /// How long a record stands unless it is renewed, as others count.
 pub(super) const DURATION: Duration = Duration::from_secs(15);
@@ -35,9 +35,11 @@ pub(super) const DURATION: Duration = Duration::from_secs(15);
 /// for clocks that run at different rates and for requests that are slow to take effect.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// How often to renew.
-const RENEW: Duration = Duration::from_secs(5);
-/// How soon to try again after a failure.
-const RETRY: Duration = Duration::from_secs(2);
+const RENEW: Duration = Duration::from_secs(3);
+/// How long a request may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How soon a holder tries again after a failure, and how soon anybody else does.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 /// Within which time all who see a free Lease try to take it: the first one to succeed spares the
 /// others the attempt.
 const SPREAD: Duration = Duration::from_millis(300);
@@ -46,25 +48,12 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// How many unanswered writes to remember.
 const DOUBTS: usize = 8;
 
-/// What to ask of the API server. Each is answered with [`Lease::answered`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Read the Lease, from etcd.
-    Read,
-    /// Replace this version by this record, or create it if there is no version.
-    Write(Option<String>, Record),
-}
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It is stored like this now, or is not there.
-    Is(Option<Stored>),
-    /// The Lease has another version, exists already or does not exist: nothing was written.
-    Conflict,
-    /// Nobody knows; it may even take effect later.
-    Failed,
-}
+// A renewal that fails as late as it can leaves time for a second one, however late that is answered.
+const _: () = {
+    let attempts = 2 * PATIENCE.as_millis();
+    let between = RETRY.0.as_millis() + SPREAD.as_millis();
+    assert!(RENEW.as_millis() + attempts + between < DEADLINE.as_millis());
+};
 
 #[derive(Debug)]
 enum State {
@@ -80,7 +69,7 @@ enum State {
 /// The newest that is known of the Lease.
 #[derive(Debug)]
 struct Known {
-    stored: Option<Stored>,
+    stored: Option<StoredLease>,
     /// From when on it is for anybody to take.
     free_at: Instant,
 }
@@ -155,7 +144,7 @@ impl Lease {
     }
 
     /// Takes in what the watch says, which may be late.
-    pub(super) fn seen(&mut self, stored: Option<Stored>, now: Instant) {
+    pub(super) fn seen(&mut self, stored: Option<StoredLease>, now: Instant) {
         match (&stored, self.version()) {
             (Some(stored), Some(known)) if !is_newer(&stored.version, known) => {}
             (None, Some(_)) => {
@@ -167,10 +156,10 @@ impl Lease {
     }
 
     /// Takes in what became of the request.
-    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+    pub(super) fn answered(&mut self, answer: LeaseAnswer, now: Instant) {
         let flight = self.flight.take();
         match (flight, answer) {
-            (Some(Flight::Read), Answer::Is(stored)) => {
+            (Some(Flight::Read), LeaseAnswer::Is(stored)) => {
                 self.must_read = false;
                 self.observe(stored, now);
                 self.plan(now);
@@ -178,7 +167,7 @@ impl Lease {
                     self.try_later(now);
                 }
             }
-            (Some(Flight::Write(sent)), Answer::Is(Some(stored))) => {
+            (Some(Flight::Write(sent)), LeaseAnswer::Is(Some(stored))) => {
                 let is_late =
                     (self.version()).is_some_and(|known| is_newer(known, &stored.version));
                 if !is_late {
@@ -186,12 +175,12 @@ impl Lease {
                     self.written(sent, now);
                 }
             }
-            (Some(Flight::Write(_)), Answer::Is(None) | Answer::Conflict) => {
+            (Some(Flight::Write(_)), LeaseAnswer::Is(None) | LeaseAnswer::Conflict) => {
                 self.must_read = true;
                 self.was_refused = true;
                 self.next = Some(now);
             }
-            (Some(Flight::Write(sent)), Answer::Failed) => {
+            (Some(Flight::Write(sent)), LeaseAnswer::Failed) => {
                 self.doubts.push(sent);
                 if self.doubts.len() > DOUBTS {
                     self.doubts.remove(0);
@@ -200,7 +189,9 @@ impl Lease {
                 self.must_read |= self.ours.is_none() && matches!(self.state, State::Leaving);
                 self.try_later(now);
             }
-            (Some(Flight::Read), Answer::Conflict | Answer::Failed) => self.try_later(now),
+            (Some(Flight::Read), LeaseAnswer::Conflict | LeaseAnswer::Failed) => {
+                self.try_later(now);
+            }
             (None, _) => {}
         }
     }
@@ -262,7 +253,7 @@ impl Lease {
     }
 
     /// Takes in what is truly newer.
-    fn observe(&mut self, stored: Option<Stored>, now: Instant) {
+    fn observe(&mut self, stored: Option<StoredLease>, now: Instant) {
         if self.knows(stored.as_ref()) {
             return;
         }
@@ -318,9 +309,9 @@ impl Lease {
         self.plan(now);
     }
 
-    fn learn(&mut self, stored: Option<Stored>, now: Instant) {
+    fn learn(&mut self, stored: Option<StoredLease>, now: Instant) {
         let free_at = match (&stored, self.holder()) {
-            (Some(Stored { record, .. }), _) if !record.holder.is_empty() => {
+            (Some(StoredLease { record, .. }), _) if !record.holder.is_empty() => {
                 now + record.duration.clamp(DURATION, LONGEST)
             }
             // Somebody deleted it; its holder may not know yet.
@@ -331,7 +322,7 @@ impl Lease {
         self.was_refused = false;
     }
 
-    fn knows(&self, stored: Option<&Stored>) -> bool {
+    fn knows(&self, stored: Option<&StoredLease>) -> bool {
         (self.known.as_ref()).is_some_and(|known| known.stored.as_ref() == stored)
     }
 
@@ -355,7 +346,11 @@ impl Lease {
     /// The same, but not soon: something has failed.
     fn try_later(&mut self, now: Instant) {
         self.plan(now);
-        let soonest = now + RETRY + self.jitter.below(SPREAD);
+        let retry = match self.state {
+            State::Holding(_) | State::Leaving => RETRY.0,
+            State::Following | State::Released => RETRY.1,
+        };
+        let soonest = now + retry + self.jitter.below(SPREAD);
         self.next = Some(self.next.map_or(soonest, |next| next.max(soonest)));
     }
 

@@ -78,6 +78,8 @@ struct Known {
     told: Option<u64>,
     /// That is the newest one.
     is_newest: bool,
+    /// None was told, but the addresses that it has.
+    has_addresses: bool,
 }
 
 impl Mirror {
@@ -109,7 +111,7 @@ impl Mirror {
                 for object in objects {
                     self.changed |= match object {
                         Ok(object) => state.set(object, &mut self.names, batch),
-                        Err(unreadable) => state.refuse(unreadable, &mut self.names),
+                        Err(unreadable) => state.refuse(unreadable, &mut self.names, batch),
                     };
                 }
             }
@@ -117,7 +119,10 @@ impl Mirror {
                 self.changed |= state.end_list(kind, batch);
                 self.tidy();
             }
-            Event::Deleted(key) => self.changed |= state.remove(&key, batch),
+            Event::Deleted(key) => {
+                self.changed |= state.remove(&key, batch);
+                self.tidy();
+            }
             Event::Failed(class, text) => {
                 state.failure = Some(class);
                 let since = || format!("{text} (since {now})");
@@ -208,6 +213,7 @@ impl State {
             list: self.list,
             told: Some(version),
             is_newest: true,
+            has_addresses: false,
         };
         let mended = self.refused.remove(name).is_some();
         if is_news {
@@ -221,7 +227,7 @@ impl State {
     }
 
     /// Takes in that an object is not understood. Returns whether that is news.
-    fn refuse(&mut self, unreadable: Unreadable, names: &mut Names) -> bool {
+    fn refuse(&mut self, unreadable: Unreadable, names: &mut Names, batch: &mut Batch) -> bool {
         let Some(mut key) = unreadable.key else {
             self.nameless.extend(unreadable.errors);
             return true;
@@ -229,6 +235,11 @@ impl State {
         names.share_key(&mut key);
         let known = self.objects.entry(key.name.clone()).or_default();
         (known.list, known.is_newest) = (self.list, false);
+        if known.told.is_none() && !unreadable.published.is_empty() {
+            known.has_addresses = true;
+            let reserved = ApiChange::Reserved(key.name.clone(), unreadable.published);
+            batch.api.push(reserved);
+        }
         let before = self.refused.insert(key.name, unreadable.errors.clone());
         before.as_ref() != Some(&unreadable.errors)
     }
@@ -245,22 +256,30 @@ impl State {
         let mut mended = false;
         for (name, known) in gone {
             mended |= self.refused.remove(&name).is_some();
-            if known.told.is_some() {
-                batch
-                    .changes
-                    .push(Change::Removed(ObjectKey { kind, name }));
-            }
+            known.end(ObjectKey { kind, name }, batch);
         }
         mended
     }
 
     /// Takes in that an object is gone. Returns whether that concerns a problem.
     fn remove(&mut self, key: &ObjectKey, batch: &mut Batch) -> bool {
-        let known = self.objects.remove(&key.name);
-        if known.is_some_and(|known| known.told.is_some()) {
-            batch.changes.push(Change::Removed(key.clone()));
+        if let Some(known) = self.objects.remove(&key.name) {
+            known.end(key.clone(), batch);
         }
         self.refused.remove(&key.name).is_some()
+    }
+}
+
+impl Known {
+    /// Takes back what was told.
+    fn end(self, key: ObjectKey, batch: &mut Batch) {
+        if self.has_addresses {
+            let is_it = |change: &ApiChange| matches!(change, ApiChange::Reserved(name, _) if *name == key.name);
+            batch.api.retain(|change| !is_it(change));
+        }
+        if self.told.is_some() || self.has_addresses {
+            batch.changes.push(Change::Removed(key));
+        }
     }
 }
 

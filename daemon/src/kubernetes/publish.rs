@@ -6,7 +6,7 @@ use std::sync::Arc;
 use carillon_core::controller::Event;
 use carillon_core::service::ServiceKey;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::objects::ALLOCATED_FROM;
 
@@ -20,6 +20,9 @@ pub(crate) struct Outbox {
     pub(crate) writes: mpsc::UnboundedSender<Write>,
     /// Those that do not fit in are lost.
     pub(crate) notices: mpsc::Sender<Notice>,
+    /// Whether this daemon is able to lead: everything has been read, and a configuration is in
+    /// force. One that is not would hold the Lease and do nothing.
+    pub(crate) able: watch::Sender<bool>,
 }
 
 /// A write of a Service's status, as a whole.

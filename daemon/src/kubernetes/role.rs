@@ -5,24 +5,27 @@
 //!    └──taken──▶ all Services are listed anew ──▶ Lead(true) ──────▲
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep_until;
-use tracing::{info, warn};
+use tokio::time::{sleep_until, timeout};
+use tracing::{debug, info, warn};
 
 use super::ApiChange;
 use super::client::Cluster;
-use super::failure::{Failure, excerpt};
+use super::failure::Failure;
 use super::jitter::Jitter;
-use super::lease::io::{NAME, Place, wall};
-use super::lease::{Answer, Lease, Stored};
+use super::lease::io::{NAME, Place, Seen, wall};
+use super::lease::{self, Lease, LeaseAnswer};
 use super::publish::Outbox;
 use super::watch::Relist;
-use super::writer::{EVENTS, Writer};
+use super::writer::{self, EVENTS, Writer};
 use crate::source::Batch;
+
+/// How long it may take to leave: what is being written ends, and the Lease is given back.
+const LEAVE: Duration = writer::PATIENCE.saturating_add(lease::PATIENCE);
 
 /// What the role works with.
 pub(crate) struct Parts {
@@ -54,11 +57,11 @@ pub(crate) struct Leave {
 
 impl Leave {
     /// Ends the part of this daemon: nothing more is written, and another may take the Lease at
-    /// once. That takes as long as the API server takes to answer.
+    /// once. If the API server does not answer in time, the others have to wait.
     pub(crate) async fn leave(self) {
         // A task that has ended has nothing to give back.
         let _ = self.leave.send(());
-        let _ = self.task.await;
+        let _ = timeout(LEAVE, self.task).await;
     }
 }
 
@@ -68,6 +71,7 @@ pub(crate) fn take_part(parts: Parts) -> Role {
     let (notices, to_tell) = mpsc::channel(EVENTS);
     let (fence, holds_until) = watch::channel(None);
     let (under_way, _) = watch::channel(0);
+    let (able, is_able) = watch::channel(false);
     let writer = Writer {
         cluster: parts.cluster.clone(),
         me: parts.name.clone(),
@@ -93,12 +97,18 @@ pub(crate) fn take_part(parts: Parts) -> Role {
         batches: parts.batches,
         relist: parts.relist,
         holder: None,
+        asking: None,
+        watching: None,
         trouble: None,
     };
     let (leave, left) = oneshot::channel();
-    let task = tokio::spawn(task.run(seen, left));
+    let task = tokio::spawn(task.run(seen, is_able, left));
     Role {
-        outbox: Outbox { writes, notices },
+        outbox: Outbox {
+            writes,
+            notices,
+            able,
+        },
         leave: Leave { leave, task },
     }
 }
@@ -119,17 +129,27 @@ struct Task {
     under_way: watch::Sender<usize>,
     batches: mpsc::Sender<Batch>,
     relist: mpsc::Sender<Relist>,
+    /// Why requests for the Lease, and its watch, come to nothing.
+    asking: Option<String>,
+    watching: Option<String>,
     /// What the driver knows.
     holder: Option<String>,
     trouble: Option<String>,
 }
 
 impl Task {
-    async fn run(mut self, mut seen: mpsc::Receiver<Option<Stored>>, left: oneshot::Receiver<()>) {
+    /// Takes no turn before it is able to; what it can do once, it can for as long as it lives.
+    async fn run(
+        mut self,
+        mut seen: mpsc::Receiver<Seen>,
+        mut able: watch::Receiver<bool>,
+        left: oneshot::Receiver<()>,
+    ) {
         let (answers, mut answered) = mpsc::channel(1);
         let mut left = Some(left);
         while !self.lease.is_released() {
-            if let Some(request) = self.lease.poll(Instant::now(), wall()) {
+            let is_able = *able.borrow_and_update();
+            if is_able && let Some(request) = self.lease.poll(Instant::now(), wall()) {
                 let (place, answers) = (self.place.clone(), answers.clone());
                 tokio::spawn(async move {
                     let answer = place.ask(request).await;
@@ -139,34 +159,60 @@ impl Task {
             }
             self.tell().await;
             tokio::select! {
-                Some(stored) = seen.recv() => self.lease.seen(stored, Instant::now()),
-                Some((answer, failure)) = answered.recv() => self.answered(answer, failure).await,
+                Some(seen) = seen.recv() => self.seen(seen),
+                Some((answer, failure)) = answered.recv() => self.answered(answer, failure),
                 () = self.turn.begins() => self.begin().await,
-                () = until(self.lease.due()) => {}
+                () = until(self.lease.due()), if is_able => {}
+                Ok(()) = able.changed() => {}
                 () = asked_to_leave(&mut left) => self.leave().await,
             }
         }
     }
 
-    async fn answered(&mut self, answer: Answer, failure: Option<Failure>) {
+    fn seen(&mut self, seen: Seen) {
+        match seen {
+            Ok(stored) => {
+                self.watching = None;
+                self.lease.seen(stored, Instant::now());
+            }
+            Err(failure @ Failure::Refused(_)) => {
+                let namespace = &self.place.namespace;
+                self.watching = Some(format!(
+                    "cannot watch the Lease {namespace}/{NAME}, so that a turn that ends is \
+                     noticed late: {}",
+                    failure.describe()
+                ));
+            }
+            // So do other watches, which tell it.
+            Err(failure) => debug!(?failure, "the Lease cannot be watched"),
+        }
+    }
+
+    fn answered(&mut self, answer: LeaseAnswer, failure: Option<Failure>) {
         self.lease.answered(answer, Instant::now());
-        let trouble = failure.map(|failure| {
+        self.asking = failure.map(|failure| {
             let namespace = &self.place.namespace;
             format!(
                 "cannot use the Lease {namespace}/{NAME}, by which daemons take turns in giving \
                  addresses to services: {}",
-                describe(&failure)
+                failure.describe()
             )
         });
-        if self.trouble != trouble {
-            if let Some(trouble) = &trouble {
-                warn!("{trouble}");
-            } else {
-                info!("the Lease can be used again");
-            }
-            self.trouble.clone_from(&trouble);
-            self.send(ApiChange::LeaseTrouble(trouble)).await;
+    }
+
+    async fn tell_trouble(&mut self) {
+        let trouble = self.asking.as_ref().or(self.watching.as_ref());
+        if self.trouble.as_ref() == trouble {
+            return;
         }
+        let trouble = trouble.cloned();
+        if let Some(trouble) = &trouble {
+            warn!("{trouble}");
+        } else {
+            info!("the Lease can be used again");
+        }
+        self.trouble.clone_from(&trouble);
+        self.send(ApiChange::LeaseTrouble(trouble)).await;
     }
 
     /// Tells writers and driver what is new.
@@ -197,6 +243,7 @@ impl Task {
             let holder = self.holder.clone();
             self.send(ApiChange::Holder(holder)).await;
         }
+        self.tell_trouble().await;
     }
 
     async fn begin(&mut self) {
@@ -250,15 +297,5 @@ async fn asked_to_leave(left: &mut Option<oneshot::Receiver<()>>) {
             *left = None;
         }
         None => std::future::pending().await,
-    }
-}
-
-fn describe(failure: &Failure) -> String {
-    match failure {
-        Failure::Refused(status) => excerpt(&status.message),
-        Failure::Connection(error)
-        | Failure::Certificate(error)
-        | Failure::Credentials(error)
-        | Failure::Garbage(error) => error.clone(),
     }
 }

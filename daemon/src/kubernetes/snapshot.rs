@@ -6,18 +6,28 @@ use tokio::time::timeout;
 
 use super::api::{self, Resource};
 use super::client::Cluster;
+use super::failure::Class;
 use super::failure::Failure;
 use super::mirror::{Event, Mirror};
+use super::rights;
 use super::watch::read_page;
 use crate::objects::ObjectKey;
-use crate::source::Batch;
+use crate::source::{Batch, Change};
 
 /// How long it may take to read all objects of one kind: someone is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reads what a daemon would follow, and the Nodes of all daemons. What cannot be read is among the
-/// problems.
-pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Batch {
+/// What was read.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// The objects, all of them set.
+    pub(crate) changes: Vec<Change>,
+    /// What cannot be read, what is not understood, and which rights a daemon would lack.
+    pub(crate) errors: Vec<String>,
+}
+
+/// Reads what a daemon would follow, and the Nodes of all daemons.
+pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Snapshot {
     let resources = [
         Resource::services(),
         Resource::endpoint_slices(),
@@ -26,21 +36,43 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Batch {
     ];
     let mut mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut batch = Batch::default();
+    let mut rules = Vec::new();
+    let mut is_well = true;
     for resource in resources {
         let mut take = |event| mirror.take(resource.kind, event, &super::now(), &mut batch);
         take(Event::Listing);
         let listed = timeout(PATIENCE, list(cluster, &resource, &mut take)).await;
         let silent = Failure::Connection("no answer in time".to_owned());
-        if let Err(failure) = listed.unwrap_or(Err(silent)) {
-            let class = failure.class(&resource);
-            take(Event::Failed(
-                class,
-                failure.text(&cluster.server, &resource),
-            ));
+        match listed.unwrap_or(Err(silent)) {
+            Ok(()) => rules.push(rights::to_read(&resource, config)),
+            Err(failure) => {
+                let class = failure.class(&resource);
+                is_well &= matches!(class, Class::Forbidden(_));
+                let text = failure.text(&cluster.server, &resource);
+                take(Event::Failed(class, text));
+            }
         }
     }
     mirror.finish(&mut batch);
-    batch
+    let problems = batch.problems.unwrap_or_default();
+    let mut errors = problems.unreachable.clone();
+    errors.extend(problems.texts());
+    rules.extend(rights::to_write(config.name.namespace()));
+    // One that does not answer would not answer this either.
+    for rule in rules.iter().filter(|_| is_well) {
+        match rule.lacks(cluster).await {
+            Ok(lack) => errors.extend(lack),
+            Err(failure) => {
+                let text = "cannot ask the API server which rights are missing";
+                errors.push(format!("{text}: {}", failure.describe()));
+                break;
+            }
+        }
+    }
+    Snapshot {
+        changes: batch.changes,
+        errors,
+    }
 }
 
 async fn list(

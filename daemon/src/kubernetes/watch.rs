@@ -28,7 +28,7 @@ use crate::objects::{self, ApiObject, Kind, Unreadable};
 /// How long the API server may let a watch last, in seconds.
 const LASTS: std::ops::Range<u64> = 240..360;
 /// How long a watch may be silent. The API server sends a bookmark about every minute.
-const SILENCE: Duration = Duration::from_secs(120);
+pub(super) const SILENCE: Duration = Duration::from_secs(120);
 /// A watch that ends sooner without a word ends for a reason that another try will not mend.
 const SHORT: Duration = Duration::from_secs(1);
 

@@ -12,8 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use serde::de::IgnoredAny;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tokio::task::{JoinError, JoinSet};
+use tracing::{debug, info, warn};
 
 use super::ApiChange;
 use super::call::{self, Content};
@@ -26,7 +26,7 @@ use crate::source::Batch;
 mod tests;
 
 /// How long a write may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How many Events are written at a time.
 const EVENTS_AT_ONCE: usize = 4;
 /// How many Events may wait; more are lost.
@@ -54,12 +54,6 @@ pub(super) struct Writer {
     pub(super) under_way: watch::Sender<usize>,
 }
 
-/// What has been done.
-enum Done {
-    Status,
-    Event(Result<(), String>),
-}
-
 impl Writer {
     /// Writes until there is nobody to give anything. Addresses come first.
     pub(super) async fn run(
@@ -67,51 +61,67 @@ impl Writer {
         mut writes: mpsc::UnboundedReceiver<Write>,
         mut notices: mpsc::Receiver<Notice>,
     ) {
-        let mut tasks = JoinSet::new();
-        let (mut statuses, mut events) = (0, 0);
-        let mut has_warned = false;
+        let (mut statuses, mut events) = (JoinSet::new(), JoinSet::new());
+        let mut trouble = None;
         loop {
-            let is_calm = statuses < AT_ONCE / 2 && events < EVENTS_AT_ONCE;
+            let is_calm = statuses.len() < AT_ONCE / 2 && events.len() < EVENTS_AT_ONCE;
             tokio::select! {
                 biased;
-                Some(write) = writes.recv() => {
-                    statuses += 1;
-                    tasks.spawn(self.clone().write_status(write));
-                }
-                Some(done) = tasks.join_next() => match done {
-                    Ok(Done::Status) => statuses -= 1,
-                    Ok(Done::Event(result)) => {
-                        events -= 1;
-                        if let Err(error) = result && !std::mem::replace(&mut has_warned, true) {
-                            warn!(error, "Events cannot be written");
-                        }
-                    }
-                    Err(error) => warn!(%error, "a write has died"),
-                },
+                Some(write) = writes.recv() => drop(statuses.spawn(self.clone().write_status(write))),
+                Some(_) = statuses.join_next() => {}
+                Some(event) = events.join_next() => self.told(event, &mut trouble).await,
                 Some(notice) = notices.recv(), if is_calm => {
-                    events += 1;
-                    tasks.spawn(self.clone().write_event(notice));
+                    events.spawn(self.clone().write_event(notice));
                 }
                 else => return,
             }
-            self.under_way.send_replace(statuses);
+            self.under_way.send_replace(statuses.len());
         }
     }
 
-    async fn write_status(self, write: Write) -> Done {
-        let outcome = self.send_status(&write).await;
-        let answer = Answer {
-            service: write.service,
-            version: write.version,
-            outcome,
+    /// Whatever goes wrong, an Event is lost; what somebody should mend is told.
+    async fn told(&self, event: Result<Outcome, JoinError>, trouble: &mut Option<String>) {
+        let new = match event {
+            // A conflict: it has been told already.
+            Ok(Outcome::Written | Outcome::Conflict) => None,
+            Ok(Outcome::Refused(error)) => Some(format!("Events cannot be written: {error}")),
+            Ok(lost @ (Outcome::Gone | Outcome::Failed(_) | Outcome::Withheld)) => {
+                return debug!(?lost, "an Event is lost");
+            }
+            Err(error) => return warn!(%error, "an Event is lost"),
         };
+        // Whose name is in it does not matter.
+        if new.is_some() != trouble.is_some() {
+            if let Some(new) = &new {
+                warn!("{new}");
+            } else {
+                info!("Events can be written again");
+            }
+            trouble.clone_from(&new);
+            self.tell(ApiChange::EventTrouble(new)).await;
+        }
+    }
+
+    async fn write_status(self, write: Write) {
+        let (service, version) = (write.service.clone(), write.version.clone());
+        let writer = self.clone();
+        // Whatever happens to it, there is an answer.
+        let sent = tokio::spawn(async move { writer.send_status(&write).await }).await;
+        let answer = Answer {
+            service,
+            version,
+            outcome: sent.unwrap_or_else(|died| Outcome::Failed(died.to_string())),
+        };
+        self.tell(ApiChange::Answered(answer)).await;
+    }
+
+    async fn tell(&self, change: ApiChange) {
         let batch = Batch {
-            api: vec![ApiChange::Answered(answer)],
+            api: vec![change],
             ..Batch::default()
         };
         // Without its reader the daemon is about to end.
         let _ = self.batches.send(batch).await;
-        Done::Status
     }
 
     async fn send_status(&self, write: &Write) -> Outcome {
@@ -135,24 +145,16 @@ impl Writer {
         }
     }
 
-    /// Whatever goes wrong, the Event is lost; what somebody should mend is returned.
-    async fn write_event(self, notice: Notice) -> Done {
+    async fn write_event(self, notice: Notice) -> Outcome {
         let namespace = notice.service.namespace();
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
         let to = (Method::POST, path.as_str(), Content::Object);
         let event = event(&notice, &self.me, Timestamp::now());
         let written = call::write(&self.cluster, to, &event, PATIENCE).await;
-        Done::Event(match written.map(|IgnoredAny| ()) {
-            Ok(()) => Ok(()),
-            Err(failure) => match outcome(&failure) {
-                Outcome::Refused(error) => Err(error),
-                // A conflict: it has been told already.
-                other => {
-                    debug!(service = %notice.service, ?other, "an Event is lost");
-                    Ok(())
-                }
-            },
-        })
+        match written {
+            Ok(IgnoredAny) => Outcome::Written,
+            Err(failure) => outcome(&failure),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! files: it forgives what Kubernetes forgives (null where nothing is), and knows the path of what
 //! is wrong.
 
+use std::net::IpAddr;
+
 use carillon_core::config::origin::Origin;
 use carillon_core::service::ServiceKey;
 use carillon_core::yaml;
@@ -40,6 +42,8 @@ pub(crate) struct Unreadable {
     pub(crate) key: Option<ObjectKey>,
     /// Each thing that is wrong with it.
     pub(crate) errors: Vec<String>,
+    /// The addresses that it publishes all the same.
+    pub(crate) published: Vec<IpAddr>,
 }
 
 /// Reads an object of this kind.
@@ -51,6 +55,7 @@ pub(crate) fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
     let nameless = |error: String| Unreadable {
         key: None,
         errors: vec![error],
+        published: Vec::new(),
     };
     let Named { metadata } =
         serde_json::from_str(json).map_err(|error| nameless(error.to_string()))?;
@@ -84,8 +89,18 @@ pub(crate) fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
         Err(errors) => Err(Unreadable {
             key: Some(key),
             errors: errors.iter().map(ToString::to_string).collect(),
+            published: read_published(json),
         }),
     }
+}
+
+/// The addresses in the status of a Service, which may be wrong in all else.
+fn read_published(json: &str) -> Vec<IpAddr> {
+    let object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    let ingress = object.pointer("/status/loadBalancer/ingress");
+    let entries = ingress.and_then(serde_json::Value::as_array);
+    let address = |entry: &serde_json::Value| entry.get("ip")?.as_str()?.parse().ok();
+    entries.into_iter().flatten().filter_map(address).collect()
 }
 
 /// The key of an object of this kind, which may be wrong in all else.

@@ -10,7 +10,22 @@ use super::metadata::Metadata;
 pub(super) struct NodeObject {
     metadata: Metadata,
     #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
     status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Spec {
+    taints: Vec<Taint>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Taint {
+    key: String,
+    #[serde(default)]
+    value: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,9 +46,11 @@ impl NodeObject {
         let unavailable = |condition: &Condition| {
             condition.r#type == "NetworkUnavailable" && condition.status == "True"
         };
+        let taints = self.spec.taints.into_iter();
         Node {
             name: name.into(),
             labels: self.metadata.labels,
+            taints: taints.map(|taint| (taint.key, taint.value)).collect(),
             network_unavailable: self.status.conditions.iter().any(unavailable),
         }
     }

@@ -67,7 +67,12 @@ async fn clients_that_do_not_read_do_not_hold_up_others() {
     // Far more than the kernel keeps for those who do not read.
     let _file = answering(&path, "n", 20_000);
     let slow: Vec<_> = (1..CLIENTS)
-        .map(|_| StdStream::connect(&path).unwrap())
+        .map(|_| {
+            let mut slow = StdStream::connect(&path).unwrap();
+            slow.write_all(b"\"status\"").unwrap();
+            slow.shutdown(Shutdown::Write).unwrap();
+            slow
+        })
         .collect();
     assert_eq!(ask(&path).await.unwrap(), "n");
     drop(slow);
@@ -82,4 +87,59 @@ async fn a_daemon_that_ends_tells_its_clients_so() {
     drop(requests);
     let error = ask(&path).await.unwrap_err().to_string();
     assert!(error.contains("ended without an answer"), "{error}");
+}
+
+#[tokio::test]
+async fn orders_are_carried_out_or_refused_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("carillon.sock");
+    let driver = Client::of(|request| match request {
+        Request::Drain(true, sender) => drop(sender.send(Ok("draining".to_owned()))),
+        Request::Move(vip, node, sender) => {
+            drop(sender.send(Err(format!("{node} may not have {vip}"))));
+        }
+        _ => {}
+    });
+    let _file = serve(&path, driver).unwrap();
+    let order = async |order: Order| {
+        let path = path.clone();
+        let answer = tokio::task::spawn_blocking(move || super::order(&path, &order));
+        answer.await.unwrap().map_err(|error| error.to_string())
+    };
+    assert_eq!(order(Order::Drain(true)).await, Ok("draining".to_owned()));
+    assert!(
+        drained::is_remembered(&path),
+        "the next daemon drains as well"
+    );
+    let (vip, node) = ("192.0.2.1".parse().unwrap(), "m".to_owned());
+    let refused = "m may not have 192.0.2.1".to_owned();
+    assert_eq!(order(Order::Move { vip, node }).await, Err(refused));
+}
+
+#[tokio::test]
+async fn what_is_no_order_is_answered_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("carillon.sock");
+    let _file = answering(&path, "n", 0);
+    let answer = |sent: &'static [u8]| {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut client = StdStream::connect(&path).unwrap();
+            // A daemon that has read enough does not wait for the rest.
+            let _ = client.write_all(sent);
+            let _ = client.shutdown(Shutdown::Write);
+            let mut answer = String::new();
+            let _ = client.read_to_string(&mut answer);
+            answer
+        })
+    };
+    assert_eq!(answer(b"").await.unwrap(), "");
+    assert!(
+        answer(b"{\"drain\": 7}")
+            .await
+            .unwrap()
+            .contains("not understood")
+    );
+    answer(&[b'x'; 100_000]).await.unwrap();
+    assert_eq!(ask(&path).await.unwrap(), "n");
 }

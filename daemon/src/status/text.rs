@@ -23,11 +23,19 @@ pub(super) fn render(status: &Status, all: bool) -> String {
         status.node,
         duration(status.uptime_seconds)
     );
+    if status.drained {
+        line(
+            &mut out,
+            "drained: everything is left to other nodes until `carillon undrain`",
+        );
+    }
     problems(&mut out, status);
     configuration(&mut out, status);
     controller(&mut out, status);
     pools(&mut out, &status.pools);
     services(&mut out, status, all);
+    owned(&mut out, status, all);
+    nodes(&mut out, status);
     neighbors(&mut out, &status.neighbors, all);
     out
 }
@@ -122,7 +130,7 @@ fn services(out: &mut String, status: &Status, all: bool) {
     );
     let heard = |neighbor: &Neighbor| neighbor.sent_prefixes > 0;
     if announced > 0 && !status.neighbors.iter().any(heard) {
-        line(out, "  but no peer is up to hear it: see Peers");
+        line(out, "  but no peer is up to hear it: see below");
     }
     // What needs a look comes first.
     let (fine, troubled): (Vec<_>, Vec<_>) = services
@@ -149,20 +157,65 @@ fn services(out: &mut String, status: &Status, all: bool) {
     more(out, services.len(), shown);
 }
 
+fn owned(out: &mut String, status: &Status, all: bool) {
+    if status.owned.is_empty() {
+        return;
+    }
+    heading(out, "Addresses that one node announces");
+    let here = status.held().count();
+    line(out, &format!("  {here} of {} here", status.owned.len()));
+    let (troubled, fine): (Vec<_>, Vec<_>) = status
+        .owned
+        .iter()
+        .partition(|owned| owned.owner.is_none() || owned.trouble.is_some());
+    let shown = if all { usize::MAX } else { SHOWN };
+    let mut table = table(["ADDRESS", "NODE", "SINCE", "TERM", "WHY"]);
+    for owned in troubled.iter().chain(&fine).take(shown) {
+        let why = [&owned.trouble, &owned.why].into_iter().flatten();
+        let why: Vec<&str> = why.map(String::as_str).collect();
+        table.add_row([
+            owned.address.to_string(),
+            owned.owner.clone().unwrap_or_else(|| "none".to_owned()),
+            owned.since_seconds.map(duration).unwrap_or_default(),
+            owned.term.to_string(),
+            why.join("; "),
+        ]);
+    }
+    line(out, &table.to_string());
+    more(out, status.owned.len(), shown);
+}
+
+fn nodes(out: &mut String, status: &Status) {
+    if status.nodes.is_empty() {
+        return;
+    }
+    heading(out, "Nodes");
+    let mut table = table(["NODE", "DAEMON", "HEARD", "ADDRESSES", "WHY NONE"]);
+    for node in &status.nodes {
+        let heard = match (node.here, node.heard_seconds_ago) {
+            (true, _) => "this node".to_owned(),
+            (false, Some(seconds)) if seconds < 2.0 => "now".to_owned(),
+            (false, Some(seconds)) => format!("{} ago", duration(seconds)),
+            (false, None) => "never".to_owned(),
+        };
+        table.add_row([
+            node.name.clone(),
+            node.address.clone(),
+            heard,
+            node.addresses.to_string(),
+            node.why_none.clone().unwrap_or_default(),
+        ]);
+    }
+    line(out, &table.to_string());
+}
+
 fn neighbors(out: &mut String, neighbors: &[Neighbor], all: bool) {
-    heading(out, "Peers");
+    heading(out, "Peers and interfaces");
     if neighbors.is_empty() {
         line(out, "  none: nothing is announced to anybody");
         return;
     }
-    let mut table = table([
-        "PEER",
-        "BACKEND",
-        "STATE",
-        "SINCE",
-        "PREFIXES",
-        "LAST ERROR",
-    ]);
+    let mut table = table(["TO", "BACKEND", "STATE", "SINCE", "PREFIXES", "LAST ERROR"]);
     for neighbor in neighbors {
         table.add_row([
             neighbor.name.clone(),
@@ -180,7 +233,7 @@ fn neighbors(out: &mut String, neighbors: &[Neighbor], all: bool) {
 }
 
 fn detail(out: &mut String, neighbor: &Neighbor, all: bool) {
-    heading(out, &format!("Peer {}", neighbor.name));
+    heading(out, &format!("To {}", neighbor.name));
     let facts = neighbor.facts.iter();
     let facts: Vec<_> = facts
         .map(|(label, value)| format!("{label} {value}"))

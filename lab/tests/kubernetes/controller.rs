@@ -202,6 +202,71 @@ fn a_service_that_is_none_any_more_gives_its_address_to_one_who_waits() {
 }
 
 #[test]
+fn a_service_that_asks_for_an_address_of_no_pool_is_told_so_and_the_others_are_served() {
+    test(|lab| {
+        let (site, node) = led(lab)?;
+        let api = &site.api;
+        let mut stray = service("stray");
+        stray["spec"]["loadBalancerIP"] = json!("203.0.113.7");
+        create(api, stray)?;
+        create(api, service("web"))?;
+        let note = await_event(api, "stray", "AllocationFailed")?;
+        ensure!(note.contains("203.0.113.7"), "{note}");
+        await_published(api, "web", &["198.51.100.0"], Some("pool"))?;
+        await_published(api, "stray", &[], None)?;
+        await_status(&node, &["default/stray", "203.0.113.7"])?;
+        patch(
+            api,
+            "stray",
+            json!({"spec": {"loadBalancerIP": "198.51.100.7"}}),
+        )?;
+        await_published(api, "stray", &["198.51.100.7"], Some("pool"))?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_service_that_flips_class_and_policy_is_served_whenever_it_is_ours() {
+    test(|lab| {
+        let site = Site::new(lab, &[11, 12])?;
+        site.configure()?;
+        let nodes = [site.node("node-1", 11)?, site.node("node-2", 12)?];
+        await_status(&nodes[0], &["\"leads\":true"])?;
+        let api = &site.api;
+        let slice = crate::site::endpoint_slice("web", &["node-1"]);
+        api.send(&Request::create(crate::site::SLICES, slice))?;
+        create(api, service("web"))?;
+        let vip = "198.51.100.0";
+        let table: [(&str, &[u8]); 1] = [("198.51.100.0/32", &[11, 12])];
+        await_published(api, "web", &[vip], Some("pool"))?;
+        site.await_table(&table)?;
+        for policy in ["Local", "Cluster", "Local"] {
+            patch(
+                api,
+                "web",
+                json!({"spec": {"externalTrafficPolicy": policy}}),
+            )?;
+            let nodes: &[u8] = if policy == "Local" { &[11] } else { &[11, 12] };
+            site.await_table(&[("198.51.100.0/32", nodes)])?;
+            await_published(api, "web", &[vip], Some("pool"))?;
+        }
+        // The class of a load balancer cannot change, but by way of another type.
+        let change = |spec: Value| patch(api, "web", json!({"spec": spec}));
+        change(json!({"type": "ClusterIP", "externalTrafficPolicy": null}))?;
+        await_published(api, "web", &[], None)?;
+        site.await_table(&[])?;
+        change(json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/other"}))?;
+        create(api, service("next"))?;
+        await_published(api, "next", &[vip], Some("pool"))?;
+        await_published(api, "web", &[], None)?;
+        change(json!({"type": "ClusterIP", "loadBalancerClass": null}))?;
+        change(json!({"type": "LoadBalancer"}))?;
+        await_published(api, "web", &["198.51.100.1"], Some("pool"))?;
+        site.await_table(&[("198.51.100.1/32", &[11, 12])])
+    });
+}
+
+#[test]
 fn what_others_write_is_corrected_but_not_for_ever_and_their_class_is_theirs() {
     test(|lab| {
         let (site, node) = led(lab)?;

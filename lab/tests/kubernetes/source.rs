@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use carillon_lab::kubernetes::{Access, Request};
-use carillon_lab::{Family, Host, binary, test, wait};
+use carillon_lab::{Carillon, Family, Host, binary, test, wait};
 use serde_json::{Value, json};
 
 use crate::site::{CONFIG, SOON, Site, await_status};
@@ -121,6 +121,47 @@ fn a_configuration_is_missed_refused_mended_and_kept() {
 }
 
 #[test]
+fn a_configuration_under_another_name_is_no_configuration_and_the_right_one_is_named() {
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        for (namespace, name) in [("metallb-system", "metallb"), ("default", "config")] {
+            let map = json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
+                "data": {"config": CONFIG},
+            });
+            let maps = format!("/api/v1/namespaces/{namespace}/configmaps");
+            site.api.send(&Request::create(maps, map))?;
+        }
+        let alpha = site.node("alpha", 11)?;
+        let missing = "ConfigMap metallb-system/config is not in the cluster";
+        let hint = "create it in exactly this namespace and with exactly this name";
+        await_status(&alpha, &[missing, hint, "--config-name"])?;
+        site.await_table(&[])?;
+        site.configure()?;
+        site.await_table(&[WEB])
+    });
+}
+
+#[test]
+fn one_that_is_started_before_its_api_server_follows_it_when_it_is_there() {
+    test(|lab| {
+        let mut site = Site::new(lab, &[11])?;
+        site.configure()?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        let speaker = site.speaker()?;
+        site.api.stop()?;
+        let mut alpha = Carillon::start_kubernetes(&site.host("alpha", 11)?, "alpha", &speaker)?;
+        await_status(&alpha, &["cannot be reached", "onnection refused"])?;
+        site.await_table(&[])?;
+        site.api.start_again()?;
+        site.await_table(&[WEB])?;
+        await_status(&alpha, &["\"files\":[]"])?;
+        alpha.process.ensure_running()
+    });
+}
+
+#[test]
 fn a_missing_rule_is_named_and_followed_once_it_is_there() {
     test(|lab| {
         let site = Site::new(lab, &[11])?;
@@ -180,6 +221,21 @@ fn a_cluster_can_be_checked() {
         ] {
             ensure!(right && said.contains(text), "no {text:?} in:\n{said}");
         }
+        site.api
+            .kubectl(&["delete", "rolebinding", "-n", "metallb-system", "speaker"])?;
+        wait::until("the rights within the namespace to be gone", SOON, || {
+            let (said, right) = check(&host, &speaker)?;
+            let lease = "may not get, patch, watch leases in the namespace metallb-system";
+            let create = "may not create leases in the namespace metallb-system";
+            let config = "metallb-system:speaker may not list configmaps";
+            let all = [lease, create, config];
+            ensure!(
+                !right && all.iter().all(|text| said.contains(text)),
+                "{said}"
+            );
+            ensure!(!said.contains("services"), "{said}");
+            Ok(())
+        })?;
         site.api
             .kubectl(&["delete", "clusterrolebinding", "metallb-system:speaker"])?;
         wait::until("the rights to be gone", SOON, || {

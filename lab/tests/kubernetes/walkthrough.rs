@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use carillon_lab::kubernetes::Cluster;
 use carillon_lab::{Family, Process, binary, ip, net, seed, test, wait};
+use serde_json::{Value, json};
 
 /// After an outage, Kubernetes takes its nodes for lost, and their pods for not ready, until it has
 /// heard of them again; its controllers pause for up to a minute before they ask.
@@ -18,6 +19,8 @@ const CARILLON: &str = include_str!("../../../manifests/carillon.yaml");
 const LATER: &str = "{apiVersion: v1, kind: Service, metadata: {name: later}, spec: {\
     type: LoadBalancer, selector: {env: test}, ports: [{port: 80}]}}";
 const LATER_VIP: &str = "198.51.100.2";
+/// The address that it asks for in the end.
+const CHANGED_VIP: &str = "198.51.100.9";
 
 /// Longer than a Lease, a session and the patience of whatever depends on the API server.
 const OUTAGE: Duration = Duration::from_secs(120);
@@ -30,6 +33,7 @@ fn the_service_of_the_walk_through_outlives_what_operators_do() {
         both_pods_answer(&cluster)?;
         status_is_told_in_each_pod(&cluster)?;
         a_second_daemon_of_a_node_waits(&cluster)?;
+        a_second_pod_of_a_node_is_refused(&cluster)?;
 
         let monitor = Monitor::start(&cluster)?;
         a_new_version_rolls_out(&cluster)?;
@@ -37,14 +41,7 @@ fn the_service_of_the_walk_through_outlives_what_operators_do() {
         monitor.saw_no_withdrawal()?;
         a_node_is_drained_and_rebooted(&mut cluster)?;
         monitor.saw_no_withdrawal()?;
-        cluster.api.stop()?;
-        thread::sleep(OUTAGE);
-        monitor.saw_no_withdrawal()?;
-        cluster.api.start_again()?;
-        create(&cluster, LATER)?;
-        for vip in [LATER_VIP, seed::VIP] {
-            await_gateways(&cluster, vip, &["master-0", "worker-0"])?;
-        }
+        the_api_server_is_away(&mut cluster, &monitor)?;
         nothing_was_restarted(&cluster)?;
 
         kubectl(&cluster, "delete service demo")?;
@@ -97,6 +94,31 @@ fn status_is_told_in_each_pod(cluster: &Cluster) -> Result<()> {
             ensure!(status.contains(expected), "no {expected} in:\n{status}");
         }
     }
+    Ok(())
+}
+
+/// Its probes would be answered by the first. So the kubelet refuses it, because its port is taken,
+/// whoever sends it there.
+fn a_second_pod_of_a_node_is_refused(cluster: &Cluster) -> Result<()> {
+    let set = "get daemonset speaker -n metallb-system --output json";
+    let set: Value = serde_json::from_str(&kubectl(cluster, set)?)?;
+    let spec = set.pointer("/spec/template/spec");
+    let spec = spec.and_then(Value::as_object);
+    let mut spec = spec.context("no template")?.clone();
+    spec.insert("nodeName".to_owned(), json!("worker-0"));
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "spec": spec,
+        "metadata": {"name": "second", "namespace": "metallb-system"},
+    });
+    create(cluster, &pod.to_string())?;
+    let status =
+        "get pod second -n metallb-system --output jsonpath={.status.phase}:{.status.reason}";
+    wait::until("the second pod to be refused", SOON, || {
+        let status = kubectl(cluster, status)?;
+        ensure!(status == "Failed:NodePorts", "it is {status}");
+        Ok(())
+    })?;
+    kubectl(cluster, "delete pod second -n metallb-system")?;
     Ok(())
 }
 
@@ -171,6 +193,29 @@ fn a_node_is_drained_and_rebooted(cluster: &mut Cluster) -> Result<()> {
     await_rollout(cluster)
 }
 
+/// Neither node takes anything back, and what is changed when it is there again is announced.
+fn the_api_server_is_away(cluster: &mut Cluster, monitor: &Monitor) -> Result<()> {
+    let both = ["master-0", "worker-0"];
+    create(cluster, LATER)?;
+    await_gateways(cluster, LATER_VIP, &both)?;
+    let before = monitor.changes()?.len();
+    cluster.api.stop()?;
+    thread::sleep(OUTAGE);
+    let changes = monitor.changes()?;
+    ensure!(changes.len() == before, "{:?}", changes.get(before..));
+    cluster.api.start_again()?;
+    let other = format!("annotate service later metallb.io/loadBalancerIPs={CHANGED_VIP}");
+    kubectl(cluster, &other)?;
+    for (vip, nodes) in [
+        (CHANGED_VIP, &both[..]),
+        (LATER_VIP, &[]),
+        (seed::VIP, &both),
+    ] {
+        await_gateways(cluster, vip, nodes)?;
+    }
+    Ok(())
+}
+
 /// No daemon ended by itself: the only one that was started twice is that of the node that was.
 fn nothing_was_restarted(cluster: &Cluster) -> Result<()> {
     let restarts = "{.spec.nodeName}={.status.containerStatuses[0].restartCount}";
@@ -239,11 +284,32 @@ impl Monitor {
         Ok(Self(monitor))
     }
 
+    /// The nodes over which the service's route went after each change of it.
+    fn changes(&self) -> Result<Vec<BTreeSet<&'static str>>> {
+        let mut changes = Vec::new();
+        let (mut is_ours, mut is_gone) = (false, false);
+        for line in self.0.log()?.lines() {
+            // The nexthops of a route are indented below it.
+            if !line.starts_with(char::is_whitespace) {
+                is_ours = line.split_whitespace().any(|word| word == seed::VIP);
+                is_gone = line.starts_with("Deleted");
+                if is_ours {
+                    changes.push(BTreeSet::new());
+                }
+            }
+            if let Some(nodes) = changes.last_mut().filter(|_| is_ours && !is_gone) {
+                let words: Vec<_> = line.split_whitespace().collect();
+                let over = |node: &&seed::Node| words.contains(&node.address);
+                nodes.extend(seed::NODES.iter().filter(over).map(|node| node.name));
+            }
+        }
+        Ok(changes)
+    }
+
     /// How often the service had no route any more.
     fn withdrawals(&self) -> Result<usize> {
-        let log = self.0.log()?;
-        let withdrawn = |line: &&str| line.starts_with("Deleted") && line.contains(seed::VIP);
-        Ok(log.lines().filter(withdrawn).count())
+        let changes = self.changes()?;
+        Ok(changes.iter().filter(|nodes| nodes.is_empty()).count())
     }
 
     fn saw_no_withdrawal(&self) -> Result<()> {

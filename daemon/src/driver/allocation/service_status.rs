@@ -48,6 +48,8 @@ pub(crate) struct StatusAllocation {
     holder: Option<String>,
     /// Why this daemon cannot take its turn.
     trouble: Option<String>,
+    /// Why Events are lost.
+    event_trouble: Option<String>,
     /// Every Service has to be looked at: it was not for us to write before.
     is_new: bool,
     /// The configuration by which all Services were looked at.
@@ -80,13 +82,14 @@ impl Allocation for StatusAllocation {
             self.changed.remove(key);
             self.events.remove(key);
             self.publisher.forget(key);
-            self.controller.handle(Input::ServiceDeleted(key.clone()));
         }
+        // Its addresses may have been reserved.
+        self.controller.handle(Input::ServiceDeleted(key.clone()));
         is_known
     }
 
     fn set_unknown(&mut self, _: &Problems) {
-        // What is published and cannot be read is not known to be in use; nor is it by its speaker.
+        // What an API server has is told one by one; see `ApiChange::Reserved`.
     }
 
     fn synced(&mut self, _: Instant) {
@@ -95,13 +98,22 @@ impl Allocation for StatusAllocation {
 
     fn take(&mut self, change: ApiChange, now: Instant) {
         match change {
+            // Of one that is gone again already, nothing is to be known.
             ApiChange::Stored(key, stored) => {
-                self.publisher.touch(&key);
-                self.stored.insert(key, stored);
+                if self.services.contains_key(&key) {
+                    self.publisher.touch(&key);
+                    self.stored.insert(key, stored);
+                }
+            }
+            ApiChange::Reserved(key, addresses) => {
+                if !self.services.contains_key(&key) {
+                    self.controller.handle(Input::Reserved(key, addresses));
+                }
             }
             ApiChange::Lead(leads) => self.lead(leads),
             ApiChange::Holder(holder) => self.holder = holder,
             ApiChange::LeaseTrouble(trouble) => self.trouble = trouble,
+            ApiChange::EventTrouble(trouble) => self.event_trouble = trouble,
             ApiChange::Answered(answer) => self.answered(answer, now),
         }
     }
@@ -119,6 +131,8 @@ impl Allocation for StatusAllocation {
             let events = self.events.entry(change.service).or_default();
             events.extend(change.events);
         }
+        let is_able = self.controller.config().is_some();
+        (self.outbox.able).send_if_modified(|able| std::mem::replace(able, is_able) != is_able);
         self.look_at_all();
         self.publish(now);
         self.tell_problem();
@@ -177,6 +191,7 @@ impl StatusAllocation {
             leads: false,
             holder: None,
             trouble: None,
+            event_trouble: None,
             is_new: false,
             config: None,
             publisher: Publisher::new(Jitter::new(rand::rng().random())),
@@ -335,7 +350,7 @@ impl StatusAllocation {
                  serve a loadBalancerClass of its own, or remove it",
                 and_more(contested.len() - 1)
             )),
-            (None, None) => self.trouble.clone(),
+            (None, None) => self.trouble.clone().or(self.event_trouble.clone()),
         };
     }
 }

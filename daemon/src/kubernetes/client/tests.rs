@@ -89,3 +89,13 @@ async fn what_cannot_be_used_is_told_with_the_file() {
     let text = error(&unknown).await;
     assert!(text.contains("kubeconfig") && text.contains('b'), "{text}");
 }
+
+#[tokio::test]
+async fn a_password_of_a_proxy_is_not_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = error(&access(dir.path(), "http://me:sec ret@proxy:3128")).await;
+    assert!(
+        error.contains("@proxy:3128") && !error.contains("sec ret"),
+        "{error}"
+    );
+}

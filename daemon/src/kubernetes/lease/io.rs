@@ -3,28 +3,30 @@
 use std::time::Duration;
 
 use hyper::Method;
-use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::api::coordination::v1::Lease as Object;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use rand::RngExt as _;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::{Answer, Record, Request, Stored};
+use super::{LeaseAnswer, PATIENCE, Record, Request, StoredLease};
+use crate::kubernetes::api::{self, WatchEvent};
 use crate::kubernetes::call::{self, Content};
 use crate::kubernetes::client::Cluster;
 use crate::kubernetes::failure::Failure;
-use crate::kubernetes::{api, pause::Pause};
+use crate::kubernetes::pause::Pause;
+use crate::kubernetes::watch::SILENCE;
 
 /// The name of the Lease.
 pub(crate) const NAME: &str = "carillon";
-/// How long a request may take: of those who fail, a second one is in time before the deadline.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the API server may let a watch last, in seconds.
 const LASTS: std::ops::Range<u64> = 240..360;
+
+/// How the Lease is now, if it is there, or why that is not known.
+pub(in crate::kubernetes) type Seen = Result<Option<StoredLease>, Failure>;
 
 /// Where the Lease is.
 #[derive(Clone)]
@@ -42,57 +44,66 @@ impl Place {
     }
 
     /// Sends a request. Beside the answer there is what somebody should mend.
-    pub(in crate::kubernetes) async fn ask(self, request: Request) -> (Answer, Option<Failure>) {
+    pub(in crate::kubernetes) async fn ask(
+        self,
+        request: Request,
+    ) -> (LeaseAnswer, Option<Failure>) {
         let collection = self.collection();
         let path = format!("{collection}/{NAME}");
         let is_read = matches!(request, Request::Read);
         let answer: Result<Object, Failure> = match request {
             Request::Read => call::get(&self.cluster, &path, PATIENCE).await,
             Request::Write(version, record) => {
+                // A patch, so that whatever others add to the object stays.
                 let to = match &version {
-                    Some(_) => (Method::PUT, path.as_str(), Content::Object),
+                    Some(_) => (Method::PATCH, path.as_str(), Content::MergePatch),
                     None => (Method::POST, collection.as_str(), Content::Object),
                 };
                 let is_new = version.is_none();
-                let object = object(&self.namespace, version, record);
+                let object = object(&self.namespace, version.as_deref(), &record);
                 let written = call::write(&self.cluster, to, &object, PATIENCE).await;
                 match written {
                     // There is no such namespace.
                     Err(failure) if is_new && failure.code() == Some(404) => {
-                        return (Answer::Failed, Some(failure));
+                        return (LeaseAnswer::Failed, Some(failure));
                     }
                     written => written,
                 }
             }
         };
         match answer {
-            Ok(object) => (Answer::Is(Some(stored(object))), None),
+            Ok(object) => (LeaseAnswer::Is(Some(stored(object))), None),
             Err(failure) => match failure.code() {
-                Some(404) if is_read => (Answer::Is(None), None),
-                Some(404 | 409) => (Answer::Conflict, None),
-                _ => (Answer::Failed, Some(failure)),
+                Some(404) if is_read => (LeaseAnswer::Is(None), None),
+                Some(404 | 409) => (LeaseAnswer::Conflict, None),
+                _ => (LeaseAnswer::Failed, Some(failure)),
             },
         }
     }
 
-    /// Tells what the Lease becomes, for ever.
-    pub(in crate::kubernetes) async fn watch(self, seen: mpsc::Sender<Option<Stored>>) {
+    /// Tells what the Lease becomes, and why that cannot be told, for ever.
+    pub(in crate::kubernetes) async fn watch(self, seen: mpsc::Sender<Seen>) {
         let mut pause = Pause::default();
         loop {
-            let failure = self.watch_once(&seen, &mut pause).await;
+            let watched = self.watch_once(&seen, &mut pause).await;
+            debug!(?watched, "watching the Lease");
+            if let Err(failure) = watched {
+                // Nobody listens any more.
+                let _ = seen.send(Err(failure)).await;
+            }
             if seen.is_closed() {
                 return;
             }
-            debug!(?failure, "watching the Lease");
             let random = rand::rng().random();
             sleep(pause.next(Duration::ZERO, random)).await;
         }
     }
 
-    /// Without a version a watch begins with how it is.
+    /// Without a version a watch begins with how it is. An API server on an older etcd has no
+    /// bookmarks for such a one; but a Lease that somebody holds changes all the time.
     async fn watch_once(
         &self,
-        seen: &mpsc::Sender<Option<Stored>>,
+        seen: &mpsc::Sender<Seen>,
         pause: &mut Pause,
     ) -> Result<(), Failure> {
         let seconds = rand::rng().random_range(LASTS);
@@ -101,14 +112,14 @@ impl Place {
             self.collection()
         );
         let mut lines = api::lines(&self.cluster, &uri).await?;
-        while let Some(line) = lines.next().await? {
-            let told = match read(&line)? {
-                Told::Is(stored) => Some(stored),
-                Told::Deleted => None,
-                Told::Over => break,
+        // One that says nothing may be none any more.
+        while let Ok(line) = timeout(SILENCE, lines.next()).await {
+            let Some(line) = line? else {
+                break;
             };
+            let told = read(&line)?;
             pause.reset();
-            if seen.send(told).await.is_err() {
+            if seen.send(Ok(told)).await.is_err() {
                 break;
             }
         }
@@ -116,33 +127,22 @@ impl Place {
     }
 }
 
-/// What a line of the watch says.
-enum Told {
-    /// The Lease is like this now.
-    Is(Stored),
-    /// It is gone.
-    Deleted,
-    /// The watch ends.
-    Over,
-}
-
-fn read(line: &[u8]) -> Result<Told, Failure> {
-    #[derive(Deserialize)]
-    struct Event<'a> {
-        r#type: &'a str,
-        #[serde(borrow)]
-        object: &'a RawValue,
-    }
+/// What a line of the watch says: that it is like this now, or gone.
+fn read(line: &[u8]) -> Result<Option<StoredLease>, Failure> {
     let garbage = |error: serde_json::Error| Failure::Garbage(error.to_string());
-    let Event { r#type, object } = serde_json::from_slice(line).map_err(garbage)?;
-    Ok(match r#type {
+    let WatchEvent { r#type, object } = serde_json::from_slice(line).map_err(garbage)?;
+    match &*r#type {
         "ADDED" | "MODIFIED" => {
             let object = serde_json::from_str(object.get()).map_err(garbage)?;
-            Told::Is(stored(object))
+            Ok(Some(stored(object)))
         }
-        "DELETED" => Told::Deleted,
-        _ => Told::Over,
-    })
+        "DELETED" => Ok(None),
+        "ERROR" => {
+            let status = serde_json::from_str(object.get()).map_err(garbage)?;
+            Err(Failure::Refused(status))
+        }
+        other => Err(Failure::Garbage(format!("an event of type {other:?}"))),
+    }
 }
 
 /// The time of day as a Lease can hold it.
@@ -151,29 +151,26 @@ pub(in crate::kubernetes) fn wall() -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
-fn object(namespace: &str, version: Option<String>, record: Record) -> Object {
-    Object {
-        metadata: ObjectMeta {
-            namespace: Some(namespace.to_owned()),
-            name: Some(NAME.to_owned()),
-            resource_version: version,
-            ..ObjectMeta::default()
+/// The object, or what changes in it: nulls take away what is there.
+fn object(namespace: &str, version: Option<&str>, record: &Record) -> Value {
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"namespace": namespace, "name": NAME, "resourceVersion": version},
+        "spec": {
+            "holderIdentity": record.holder,
+            "leaseDurationSeconds": record.duration.as_secs(),
+            "acquireTime": record.acquired.map(MicroTime),
+            "renewTime": record.renewed.map(MicroTime),
+            "leaseTransitions": record.transitions,
         },
-        spec: Some(LeaseSpec {
-            holder_identity: Some(record.holder),
-            lease_duration_seconds: i32::try_from(record.duration.as_secs()).ok(),
-            acquire_time: record.acquired.map(MicroTime),
-            renew_time: record.renewed.map(MicroTime),
-            lease_transitions: Some(record.transitions),
-            ..LeaseSpec::default()
-        }),
-    }
+    })
 }
 
-fn stored(object: Object) -> Stored {
+fn stored(object: Object) -> StoredLease {
     let spec = object.spec.unwrap_or_default();
     let seconds = spec.lease_duration_seconds.unwrap_or_default();
-    Stored {
+    StoredLease {
         version: object.metadata.resource_version.unwrap_or_default(),
         record: Record {
             holder: spec.holder_identity.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What a Lease says.
+//! What a Lease says, and what is asked about it.
 
 use std::time::Duration;
 
@@ -21,11 +21,31 @@ pub(crate) struct Record {
 
 /// A Lease as the API server stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredLease {
     /// `metadata.resourceVersion`.
     pub(crate) version: String,
     /// What it says.
     pub(crate) record: Record,
+}
+
+/// What to ask of the API server. Each is answered with [`super::Lease::answered`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Read the Lease, from etcd.
+    Read,
+    /// Replace this version by this record, or create it if there is no version.
+    Write(Option<String>, Record),
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LeaseAnswer {
+    /// It is stored like this now, or is not there.
+    Is(Option<StoredLease>),
+    /// The Lease has another version, exists already or does not exist: nothing was written.
+    Conflict,
+    /// Nobody knows; it may even take effect later.
+    Failed,
 }
 
 /// Whether a version is newer than another. Versions are numbers that grow; where they are not,

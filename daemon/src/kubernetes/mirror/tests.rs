@@ -29,6 +29,7 @@ fn unreadable(name: Option<&str>) -> Unreadable {
     Unreadable {
         key: name.map(key),
         errors: vec!["spec.type: \"Balanced\" is not known".to_owned()],
+        published: Vec::new(),
     }
 }
 
@@ -140,6 +141,31 @@ fn what_is_not_understood_keeps_its_last_version_and_leaves_the_others_alone() {
 }
 
 #[test]
+fn what_could_never_be_read_keeps_its_addresses_until_it_is_gone() {
+    let with_address = || {
+        let published = vec!["192.0.2.1".parse().unwrap()];
+        Event::Objects(vec![Err(Unreadable {
+            published,
+            ..unreadable(Some("a"))
+        })])
+    };
+    let is_told =
+        |batch: &Batch| matches!(&*batch.api, [ApiChange::Reserved(_, of)] if of.len() == 1);
+    let mut mirror = Mirror::new([Kind::Service]);
+    assert!(is_told(&take(&mut mirror, [with_address()])));
+    let gone = take(&mut mirror, [with_address(), Event::Deleted(key("a"))]);
+    assert!(gone.api.is_empty(), "{gone:?}");
+    assert_eq!(changes(&gone), ["-a"]);
+    // What was read once is kept as it was.
+    let read = take(
+        &mut mirror,
+        [Event::Objects(vec![Ok(object("a", 1))]), with_address()],
+    );
+    assert!(read.api.is_empty(), "{read:?}");
+    assert_eq!(changes(&read), ["+a"]);
+}
+
+#[test]
 fn what_has_no_name_may_be_any_of_those_that_are_missing() {
     let mut mirror = Mirror::new([Kind::Service]);
     take(
@@ -193,7 +219,6 @@ fn names_of_what_is_gone_are_forgotten() {
         let event = Event::Objects(vec![Ok(object(&name, n))]);
         take(&mut mirror, [event, Event::Deleted(key(&name))]);
     }
-    take(&mut mirror, list(Vec::new()));
     assert!(mirror.names.len() <= SPARE_NAMES, "{}", mirror.names.len());
 }
 

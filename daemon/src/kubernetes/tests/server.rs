@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,11 +10,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::super::client::{Access, Cluster, connect};
 
-/// A request for objects of a kind.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// `services`, `endpointslices`, `nodes` or `configmaps`.
+    /// `services`, `endpointslices` and so on, or the name of the one object that it is about.
     pub(super) resource: String,
+    /// `GET`, `POST` or `PATCH`.
+    pub(super) method: String,
+    /// What comes with it.
+    pub(super) body: String,
     /// Everything behind the question mark.
     pub(super) query: String,
     /// How many requests for this resource came before.
@@ -129,9 +134,23 @@ impl Server {
 
     /// The requests for Services that have come.
     pub(super) fn services(&self) -> Vec<Request> {
+        self.of("services")
+    }
+
+    /// The requests for a resource that have come.
+    pub(super) fn of(&self, resource: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
-        let services = requests.iter().filter(|request| request.is_services());
-        services.cloned().collect()
+        let those = requests
+            .iter()
+            .filter(|request| request.resource == resource);
+        those.cloned().collect()
+    }
+
+    /// Waits until such a request has come.
+    pub(super) async fn until(&self, what: impl Fn(&Request) -> bool) {
+        while !self.requests.lock().unwrap().iter().any(&what) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
@@ -161,6 +180,9 @@ async fn answer(
         let request = read(&mut client, &log).await?;
         let scripted = (script.lock().unwrap())(&request);
         let empty = || match request.watches() {
+            _ if request.resource == "selfsubjectaccessreviews" => {
+                Reply::Body(201, json!({"status": {"allowed": true}}).to_string())
+            }
             Some(_) => Reply::Watch(Vec::new(), End::Open),
             None => list(1, &[]),
         };
@@ -175,7 +197,13 @@ async fn read(client: &mut TcpStream, log: &Mutex<Vec<Request>>) -> Option<Reque
         head.push(client.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).unwrap();
-    let target = head.split_whitespace().nth(1).unwrap();
+    let mut words = head.split_whitespace();
+    let (method, target) = (words.next().unwrap().to_owned(), words.next().unwrap());
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap())];
+    client.read_exact(&mut body).await.ok()?;
+    let body = String::from_utf8(body).unwrap();
     let (path, query) = target.split_once('?').unwrap();
     let resource = path.rsplit('/').next().unwrap().to_owned();
     let mut log = log.lock().unwrap();
@@ -186,6 +214,8 @@ async fn read(client: &mut TcpStream, log: &Mutex<Vec<Request>>) -> Option<Reque
     let query = query.to_owned();
     let request = Request {
         resource,
+        method,
+        body,
         query,
         number,
     };

@@ -193,3 +193,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_published_is_read_of_a_service_that_is_not_understood() {
+    let unreadable = read(
+        Kind::Service,
+        &SERVICE.replace("LoadBalancer\"", "Balanced\""),
+    );
+    let published = unreadable.unwrap_err().published.into_iter();
+    let published: Vec<_> = published.map(|address| address.to_string()).collect();
+    assert_eq!(published, ["198.51.100.7", "2001:db8::7"]);
+}

@@ -1,6 +1,7 @@
 //! Whose turn it is to give addresses.
 
 use super::*;
+use crate::slow;
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/metallb-system/leases/carillon";
 
@@ -123,6 +124,81 @@ fn an_api_server_that_stalls_costs_nothing_but_time() {
             writes.len() == 100 && twice.is_none(),
             "{} {twice:?}",
             writes.len()
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn an_api_server_whose_answers_are_late_costs_nothing_but_time() {
+    test(|lab| {
+        let site = Site::new(lab, &[11, 12])?;
+        site.configure()?;
+        site.serve("web", "198.51.100.200", &["node-1", "node-2"])?;
+        slow::listen(site.api.host(), 6444, "192.0.2.10:6443".parse()?)?;
+        let mut access = site.api.access();
+        access.server = "https://192.0.2.10:6444".to_owned();
+        let slow = site.api.kubeconfig_with("slow", &access)?;
+        let _nodes = [
+            site.node_as("node-1", 11, &slow)?,
+            site.node_as("node-2", 12, &slow)?,
+        ];
+        let web: (&str, &[u8]) = ("198.51.100.200/32", &[11, 12]);
+        site.await_table(&[web])?;
+        let mut given = BTreeSet::new();
+        for n in 0..10 {
+            create(&site.api, service(&format!("many-{n}")))?;
+        }
+        for n in 0..10 {
+            let name = format!("many-{n}");
+            let what = format!("{name} to have an address");
+            wait::until(what, Duration::from_secs(120), || {
+                let service = site.api.get(&format!("{SERVICES}/{name}"))?;
+                let address = published(&service).0.first().map(ToString::to_string);
+                given.insert(address.context("it has none")?);
+                Ok(())
+            })?;
+        }
+        ensure!(given.len() == 10, "{given:?}");
+        site.await_table(&[web])
+    });
+}
+
+#[test]
+fn one_without_a_configuration_takes_no_turn() {
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        let node = site.node("node-1", 11)?;
+        await_status(&node, &["metallb-system/config is not in the cluster"])?;
+        // Longer than an attempt takes.
+        std::thread::sleep(Duration::from_secs(3));
+        ensure!(site.api.get(LEASE).is_err(), "it holds the Lease");
+        site.configure()?;
+        await_status(&node, &["\"holder\":\"node-1_", "\"leads\":true"])?;
+        Ok(())
+    });
+}
+
+#[test]
+fn what_others_write_into_the_lease_stays() {
+    test(|lab| {
+        let (site, _nodes) = two(lab)?;
+        let theirs = json!({"team": "net"});
+        let add = json!({"metadata": {"labels": theirs, "annotations": theirs}});
+        let renewed = |lease: &Value| lease["spec"]["renewTime"].clone();
+        let before = renewed(&site.api.send(&Request::patch(LEASE, add))?);
+        let lease = wait::until("the Lease to be renewed", SOON, || {
+            let lease = site.api.get(LEASE)?;
+            ensure!(renewed(&lease) != before, "{lease}");
+            Ok(lease)
+        })?;
+        for field in ["labels", "annotations"] {
+            ensure!(lease["metadata"][field] == theirs, "{lease}");
+        }
+        let holder = lease["spec"]["holderIdentity"].as_str();
+        ensure!(
+            holder.is_some_and(|holder| holder.starts_with("node-1_")),
+            "{lease}"
         );
         Ok(())
     });

@@ -29,8 +29,9 @@ mod tests;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon to try again what failed, at first and at last.
 const FAILED: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// How soon to try again what was refused, at first and at last.
-const REFUSED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
+/// How soon to try again what was refused, at first and at last: rights that are restored are not
+/// told. Another version of the Service is tried at once.
+const REFUSED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 /// How soon to repeat what another writer has replaced, once that has become a habit.
 const CONTESTED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
 /// How often another writer may replace the same status before it is a habit.
@@ -65,7 +66,8 @@ enum Step {
     Idle,
     Writing(Box<str>, Wish),
     Settling(Box<str>, Instant),
-    Waiting(Instant),
+    /// The version is that which was refused.
+    Waiting(Option<Box<str>>, Instant),
 }
 
 /// What has been written about a Service lately.
@@ -145,7 +147,7 @@ impl Publisher {
     pub(super) fn pending(&self) -> usize {
         let entries = self.entries.values();
         let waiting = entries.filter(|entry| match entry.step {
-            Step::Writing(_, _) | Step::Waiting(_) => true,
+            Step::Writing(_, _) | Step::Waiting(_, _) => true,
             Step::Idle | Step::Settling(_, _) => false,
         });
         waiting.count() + self.queue.len()
@@ -207,7 +209,10 @@ impl Publisher {
             Step::Idle => false,
             Step::Writing(_, _) => true,
             Step::Settling(settling, until) => Some(settling) == version && now < *until,
-            Step::Waiting(until) => version.is_some() && now < *until,
+            Step::Waiting(refused, until) => {
+                let is_mended = refused.is_some() && refused.as_ref() != version;
+                version.is_some() && !is_mended && now < *until
+            }
         };
         if is_bound {
             return None;
@@ -220,7 +225,7 @@ impl Publisher {
             return Some(Next::UpToDate(service));
         };
         if let Some(until) = entry.hold_off(&wish, now) {
-            entry.step = Step::Waiting(until);
+            entry.step = Step::Waiting(None, until);
             self.timers.insert((until, service.clone()));
             let is_news = self.contested.insert(service.clone());
             return is_news.then_some(Next::Contested(service));
@@ -244,8 +249,10 @@ impl Publisher {
         let wish = match std::mem::replace(&mut entry.step, Step::Idle) {
             Step::Writing(writing, wish) if writing == version => wish,
             // It is about one that had the same name.
-            other
-            @ (Step::Idle | Step::Writing(_, _) | Step::Settling(_, _) | Step::Waiting(_)) => {
+            other @ (Step::Idle
+            | Step::Writing(_, _)
+            | Step::Settling(_, _)
+            | Step::Waiting(_, _)) => {
                 entry.step = other;
                 return;
             }
@@ -254,8 +261,9 @@ impl Publisher {
             Outcome::Written | Outcome::Conflict | Outcome::Gone => now + PATIENCE,
             Outcome::Refused(_) => now + delay(REFUSED, entry.failures, &mut self.jitter),
             Outcome::Failed(_) => now + delay(FAILED, entry.failures, &mut self.jitter),
-            Outcome::Withheld => now,
+            Outcome::Withheld => now + FAILED.0,
         };
+        let refused = matches!(outcome, Outcome::Refused(_)).then(|| version.clone());
         entry.step = match outcome {
             Outcome::Written => {
                 entry.failures = 0;
@@ -269,12 +277,10 @@ impl Publisher {
             Outcome::Refused(error) | Outcome::Failed(error) => {
                 entry.failures = entry.failures.saturating_add(1);
                 self.failing.insert(service.clone(), error);
-                Step::Waiting(until)
+                Step::Waiting(refused, until)
             }
-            Outcome::Withheld => {
-                self.entries.remove(&service);
-                return;
-            }
+            // It may be ours again before anybody noticed that it was not.
+            Outcome::Withheld => Step::Waiting(None, until),
         };
         self.timers.insert((until, service.clone()));
         self.touch(&service);

@@ -5,7 +5,7 @@ use carillon_core::address::Family;
 use carillon_core::config::{Config, Pool, PoolProtocol};
 use carillon_core::node::Node;
 use carillon_core::service::{Families, ServiceFacts, TrafficPolicy};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::*;
 
@@ -71,6 +71,7 @@ impl Daemon {
         let outbox = Outbox {
             writes: to_write,
             notices: to_tell,
+            able: watch::channel(false).0,
         };
         let mut allocation = StatusAllocation::new(None, outbox);
         allocation.publisher = Publisher::new(Jitter::new(seed));
@@ -236,6 +237,64 @@ fn a_status_that_cannot_be_written_is_a_problem_until_it_is() {
     }
     assert_eq!(daemon.allocation.problem(), None);
     assert_eq!(daemon.allocation.role().unwrap().unwritten, 0);
+}
+
+#[test]
+fn nothing_stays_of_one_that_comes_and_goes_at_once() {
+    let now = Instant::now();
+    let mut daemon = leader(&[], now);
+    let fleeting = object(0, 1, &[], None);
+    daemon.allocation.set(&fleeting.service);
+    daemon.allocation.remove(&fleeting.service.key);
+    let stored = ApiChange::Stored(fleeting.service.key.clone(), fleeting.stored);
+    daemon.take(stored, now);
+    assert!(daemon.allocation.stored.is_empty());
+    assert!(daemon.writes.try_recv().is_err());
+}
+
+#[test]
+fn the_addresses_of_what_cannot_be_read_are_given_to_nobody() {
+    let now = Instant::now();
+    let mut daemon = Daemon::new(1);
+    let addresses = (0..4).map(|n| format!("192.0.2.{n}").parse().unwrap());
+    let reserved = ApiChange::Reserved(key(0), addresses.collect());
+    daemon.allocation.take(reserved, now);
+    daemon.read(&object(1, 1, &[], None), now);
+    daemon.allocation.synced(now);
+    daemon.decide(now);
+    daemon.take(ApiChange::Lead(true), now);
+    assert!(daemon.writes.try_recv().is_err());
+    assert!(!daemon.allocation.remove(&key(0)));
+    daemon.decide(now);
+    assert_eq!(daemon.writes.try_recv().unwrap().service, key(1));
+}
+
+#[test]
+fn only_one_with_a_configuration_is_able_to_lead() {
+    let now = Instant::now();
+    let mut daemon = Daemon::new(1);
+    daemon.allocation = StatusAllocation::new(None, daemon.allocation.outbox.clone());
+    let able = daemon.allocation.outbox.able.subscribe();
+    daemon.allocation.synced(now);
+    daemon.decide(now);
+    assert!(!*able.borrow());
+    daemon.allocation.controller.handle(Input::Config(config()));
+    daemon.decide(now);
+    assert!(*able.borrow());
+}
+
+#[test]
+fn the_least_of_troubles_is_told_last() {
+    let now = Instant::now();
+    let mut daemon = leader(&[], now);
+    let told = |daemon: &Daemon| daemon.allocation.problem().map(str::to_owned);
+    daemon.take(ApiChange::EventTrouble(Some("events".to_owned())), now);
+    assert_eq!(told(&daemon).as_deref(), Some("events"));
+    daemon.take(ApiChange::LeaseTrouble(Some("lease".to_owned())), now);
+    assert_eq!(told(&daemon).as_deref(), Some("lease"));
+    daemon.take(ApiChange::LeaseTrouble(None), now);
+    daemon.take(ApiChange::EventTrouble(None), now);
+    assert_eq!(told(&daemon), None);
 }
 
 #[test]

@@ -6,9 +6,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// How long a daemon waits for an answer, in milliseconds.
-const TIMEOUT: u64 = 4_000;
-
 /// A daemon. All times are milliseconds of true time, unless they are its clock's.
 struct Daemon {
     lease: Lease,
@@ -18,7 +15,7 @@ struct Daemon {
     /// The request that it waits for, and until when.
     waiting: Option<(u64, u64)>,
     leaves: bool,
-    watch: VecDeque<(u64, Option<Stored>)>,
+    watch: VecDeque<(u64, Option<StoredLease>)>,
 }
 
 impl Daemon {
@@ -34,7 +31,7 @@ impl Daemon {
 
 enum Message {
     Request(Request),
-    Answer(Answer),
+    Answer(LeaseAnswer),
 }
 
 struct World {
@@ -43,7 +40,7 @@ struct World {
     daemons: Vec<Daemon>,
     /// Numbers for daemons, requests and messages.
     count: u64,
-    stored: Option<Stored>,
+    stored: Option<StoredLease>,
     version: u64,
     /// What is under way: when it arrives, for which daemon and which of its requests.
     messages: BTreeMap<(u64, u64), (usize, u64, Message)>,
@@ -122,9 +119,9 @@ impl World {
         }
     }
 
-    fn put(&mut self, record: Record) -> Stored {
+    fn put(&mut self, record: Record) -> StoredLease {
         self.version += 1;
-        let stored = Stored {
+        let stored = StoredLease {
             version: self.version.to_string(),
             record,
         };
@@ -138,14 +135,14 @@ impl World {
         stored
     }
 
-    fn serve(&mut self, request: Request) -> Answer {
+    fn serve(&mut self, request: Request) -> LeaseAnswer {
         let current = self.stored.as_ref().map(|stored| stored.version.clone());
         match request {
-            Request::Read => Answer::Is(self.stored.clone()),
+            Request::Read => LeaseAnswer::Is(self.stored.clone()),
             Request::Write(version, record) if version == current => {
-                Answer::Is(Some(self.put(record)))
+                LeaseAnswer::Is(Some(self.put(record)))
             }
-            Request::Write(_, _) => Answer::Conflict,
+            Request::Write(_, _) => LeaseAnswer::Conflict,
         }
     }
 
@@ -197,13 +194,14 @@ impl World {
             .take_if(|(_, until)| *until <= self.now)
             .is_some()
         {
-            daemon.lease.answered(Answer::Failed, now);
+            daemon.lease.answered(LeaseAnswer::Failed, now);
         }
         let wall = wall(i64::try_from(self.now * 1000).unwrap());
         let is_due = daemon.lease.due().is_some_and(|due| due <= now);
         if is_due && let Some(request) = daemon.lease.poll(now, wall) {
             assert_eq!(daemon.waiting, None, "two requests at once");
-            let until = self.now + TIMEOUT;
+            // In milliseconds, as all here.
+            let until = self.now + u64::try_from(PATIENCE.as_millis()).unwrap();
             let number = self.number();
             self.daemons[n].waiting = Some((number, until));
             self.send(n, number, Message::Request(request));
@@ -272,6 +270,6 @@ proptest! {
         let before = world.version;
         world.run(60_000);
         let writes = world.version - before;
-        prop_assert!((11..=13).contains(&writes), "{writes} writes in a minute");
+        prop_assert!((19..=21).contains(&writes), "{writes} writes in a minute");
     }
 }

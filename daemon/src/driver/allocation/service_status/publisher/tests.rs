@@ -157,6 +157,34 @@ fn failures_are_repeated_less_and_less_often() {
 }
 
 #[test]
+fn a_new_version_of_what_was_refused_is_written_at_once() {
+    let mut bench = Bench::new("192.0.2.1");
+    for version in ["1", "2", "3"] {
+        assert_eq!(bench.write().as_deref(), Some(version));
+        bench.answer(version, Outcome::Refused("invalid".to_owned()));
+        assert_eq!(bench.write(), None);
+        bench.watch("");
+    }
+    assert!(REFUSED.1 <= Duration::from_secs(60));
+    // What failed says nothing about the version.
+    bench.write();
+    bench.answer("4", Outcome::Failed("no answer".to_owned()));
+    bench.watch("");
+    assert_eq!(bench.write(), None);
+}
+
+#[test]
+fn what_was_withheld_is_written_although_nobody_noticed_that_it_was_not_ours() {
+    let mut bench = Bench::new("192.0.2.1");
+    assert_eq!(bench.write().as_deref(), Some("1"));
+    bench.answer("1", Outcome::Withheld);
+    assert_eq!(bench.write(), None);
+    assert!(bench.wait() <= FAILED.0);
+    assert_eq!(bench.publisher.failing().len(), 0);
+    assert_eq!(bench.write().as_deref(), Some("1"));
+}
+
+#[test]
 fn a_service_that_is_as_wished_again_waits_for_nothing() {
     let mut bench = Bench::new("192.0.2.1");
     bench.write();
@@ -226,7 +254,7 @@ fn after_a_stop_nothing_is_written_and_late_answers_do_no_harm() {
     bench.publisher.touch(&key());
     assert_eq!(bench.write(), None);
     bench.answer("1", Outcome::Withheld);
-    bench.publisher.touch(&key());
+    bench.wait();
     assert_eq!(bench.write().as_deref(), Some("1"));
     // It is deleted, and there is another of the same name.
     bench.publisher.forget(&key());

@@ -1,0 +1,149 @@
+//! ARP frames (RFC 826, RFC 5227).
+//!
+//! Decoding never panics, whatever the octets.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use carillon_core::interface::MacAddress;
+use carillon_layer2::{Asker, Filter, Message, Question, Saying};
+use pnet_base::MacAddr;
+use pnet_packet::arp::{
+    ArpHardwareType, ArpHardwareTypes, ArpOperation, ArpOperations, ArpPacket, MutableArpPacket,
+};
+use pnet_packet::ethernet::{EtherType, EtherTypes, EthernetPacket, MutableEthernetPacket};
+use pnet_packet::{MutablePacket, Packet};
+
+#[cfg(test)]
+mod tests;
+
+/// Of ARP frames.
+pub const ETHERTYPE: u16 = 0x0806;
+/// The shortest frame that an Ethernet takes, without its check sequence.
+const FRAME: usize = 60;
+const BROADCAST: MacAddress = MacAddress([0xff; 6]);
+const ZERO: MacAddress = MacAddress([0; 6]);
+
+/// What an ARP packet is about; the rest is the same in all.
+#[derive(Clone, Copy)]
+struct Content {
+    to: MacAddress,
+    operation: ArpOperation,
+    sender: Ipv4Addr,
+    target: (MacAddress, Ipv4Addr),
+}
+
+/// Hands the frames that say this on an interface with this Ethernet address to `send`. Addresses of
+/// the other family are not spoken of.
+pub fn encode(saying: Saying, from: MacAddress, send: &mut dyn FnMut(&[u8])) {
+    let request = |sender, target| Content {
+        to: BROADCAST,
+        operation: ArpOperations::Request,
+        sender,
+        target: (ZERO, target),
+    };
+    let reply = |to, sender, target| Content {
+        to,
+        operation: ArpOperations::Reply,
+        sender,
+        target,
+    };
+    match saying {
+        // The first is the form of RFC 5227. Some stacks take replies only, and Linux takes a reply
+        // over an entry of less than a second only if it is about its sender.
+        Saying::Announcement(IpAddr::V4(vip)) => {
+            put(request(vip, vip), from, send);
+            put(reply(BROADCAST, vip, (from, vip)), from, send);
+        }
+        Saying::Answer(Question {
+            target: IpAddr::V4(vip),
+            asker:
+                Asker {
+                    mac,
+                    address: IpAddr::V4(asker),
+                },
+        }) => put(reply(mac, vip, (mac, asker)), from, send),
+        Saying::Probe(IpAddr::V4(vip)) => {
+            put(request(Ipv4Addr::UNSPECIFIED, vip), from, send);
+        }
+        Saying::Announcement(IpAddr::V6(_)) | Saying::Answer(_) | Saying::Probe(IpAddr::V6(_)) => {}
+    }
+}
+
+fn put(content: Content, from: MacAddress, send: &mut dyn FnMut(&[u8])) {
+    let mut frame = [0; FRAME];
+    if let Some(mut ethernet) = MutableEthernetPacket::new(&mut frame) {
+        ethernet.set_destination(hardware(content.to));
+        ethernet.set_source(hardware(from));
+        ethernet.set_ethertype(EtherTypes::Arp);
+        if let Some(mut arp) = MutableArpPacket::new(ethernet.payload_mut()) {
+            arp.set_hardware_type(ArpHardwareTypes::Ethernet);
+            arp.set_protocol_type(EtherTypes::Ipv4);
+            arp.set_hw_addr_len(6);
+            arp.set_proto_addr_len(4);
+            arp.set_operation(content.operation);
+            arp.set_sender_hw_addr(hardware(from));
+            arp.set_sender_proto_addr(content.sender);
+            arp.set_target_hw_addr(hardware(content.target.0));
+            arp.set_target_proto_addr(content.target.1);
+        }
+    }
+    send(&frame);
+}
+
+/// What a frame says, if it is ARP for IPv4 on Ethernet and makes sense.
+pub fn decode(frame: &[u8]) -> Option<Message> {
+    let ethernet = EthernetPacket::new(frame)?;
+    if ethernet.get_ethertype() != EtherType(ETHERTYPE) {
+        return None;
+    }
+    let arp = ArpPacket::new(ethernet.payload())?;
+    let kind = (arp.get_hardware_type(), arp.get_protocol_type());
+    let lengths = (arp.get_hw_addr_len(), arp.get_proto_addr_len());
+    if kind != (ArpHardwareType(1), EtherTypes::Ipv4) || lengths != (6, 4) {
+        return None;
+    }
+    let station = station(arp.get_sender_hw_addr())?;
+    let (sender, target) = (arp.get_sender_proto_addr(), arp.get_target_proto_addr());
+    let asks = match arp.get_operation() {
+        // A request of the sender for itself is an announcement.
+        ArpOperations::Request => sender != target,
+        ArpOperations::Reply => false,
+        _ => return None,
+    };
+    Some(Message {
+        station,
+        claim: (!sender.is_unspecified()).then_some(IpAddr::V4(sender)),
+        question: asks.then_some(Question {
+            target: IpAddr::V4(target),
+            asker: Asker {
+                mac: station,
+                address: IpAddr::V4(sender),
+            },
+        }),
+    })
+}
+
+/// Lets the frames through that [`decode`] understands, but not those of this station.
+pub(crate) fn filter(mac: MacAddress) -> Filter {
+    Filter::new()
+        .half(12, &[ETHERTYPE])
+        .word(14, 0x0001_0800)
+        .half(18, &[0x0604])
+        .half(20, &[1, 2])
+        .not_mac(22, mac)
+}
+
+/// Lets of those only such through whose sender or target is within these bounds.
+pub(crate) fn filter_addresses(filter: Filter, least: Ipv4Addr, most: Ipv4Addr) -> Filter {
+    filter.word_within([28, 38], least.to_bits(), most.to_bits())
+}
+
+fn hardware(mac: MacAddress) -> MacAddr {
+    MacAddr::from(mac.0)
+}
+
+/// The address of a single station; groups and nobody do not speak.
+fn station(mac: MacAddr) -> Option<MacAddress> {
+    let is_station = !mac.is_zero() && !mac.is_multicast();
+    is_station.then(|| MacAddress(mac.octets()))
+}

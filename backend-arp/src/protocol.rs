@@ -1,0 +1,51 @@
+//! ARP as a protocol of layer 2.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+use carillon_core::address::Family;
+use carillon_core::interface::{Interface, MacAddress};
+use carillon_layer2::{Filter, Link, Message, Protocol, Saying};
+
+use crate::packet::{self, ETHERTYPE};
+
+#[cfg(test)]
+mod tests;
+
+/// The Address Resolution Protocol for IPv4 on Ethernet (RFC 826, RFC 5227).
+#[derive(Clone, Copy, Debug)]
+pub struct Arp;
+
+impl Protocol for Arp {
+    const NAME: &'static str = "arp";
+    const FAMILY: Family = Family::V4;
+    const ETHERTYPE: u16 = ETHERTYPE;
+
+    fn link(interface: &Interface) -> Result<Link, String> {
+        let mac = interface.mac.ok_or("it has no Ethernet address")?;
+        let source = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Ok(Link { mac, source })
+    }
+
+    fn filter(mac: MacAddress, vips: &RangeInclusive<IpAddr>) -> Filter {
+        let filter = packet::filter(mac);
+        match (vips.start(), vips.end()) {
+            (IpAddr::V4(least), IpAddr::V4(most)) => {
+                packet::filter_addresses(filter, *least, *most)
+            }
+            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => filter,
+        }
+    }
+
+    fn decode(frame: &[u8]) -> Option<Message> {
+        packet::decode(frame)
+    }
+
+    fn encode(saying: Saying, link: Link, send: &mut dyn FnMut(&[u8])) {
+        packet::encode(saying, link.mac, send);
+    }
+
+    fn group(_vip: IpAddr) -> Option<Ipv6Addr> {
+        None
+    }
+}

@@ -1,0 +1,419 @@
+//! Heartbeats: whether a member that has VIPs is still there.
+//!
+//! ```text
+//!  owner ──heartbeat──▶ its two watchers
+//!                       silence > interval + grace ──▶ probe it, and ask two others to probe it
+//!                       anything heard by anyone   ──▶ all is well
+//!                       silence > deadline         ──▶ it is lost; tell all members
+//! ```
+//!
+//! A member that stood still itself accuses nobody: [`Detector::delay`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::MemberId;
+use super::identity::Identity;
+use super::timers::Timers;
+use super::wire::{Message, encode};
+
+/// How many members an owner has itself watched by.
+const WATCHERS: usize = 2;
+/// How many others are asked about a silent member.
+const HELPERS: usize = 2;
+/// How long a helper looks out for the one that it was asked about.
+const HELP: Duration = Duration::from_millis(400);
+/// How many requests for help are remembered.
+const MAX_HELP: usize = 64;
+/// How many probes somebody else's accusation is checked by.
+const CHECKS: u32 = 5;
+/// What a helper has heard earlier than this after the one who asks, is no news.
+const NEWS: Duration = Duration::from_millis(3);
+
+/// How fast the loss of a member that has VIPs is found, and at which price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// How often such a member says to two others that it is there.
+    pub heartbeat: Duration,
+    /// After how much silence it is lost.
+    pub deadline: Duration,
+    /// How late a heartbeat may be before the member is probed.
+    pub grace: Duration,
+    /// How often it is probed then.
+    pub spacing: Duration,
+}
+
+impl Profile {
+    /// For everybody: neither a stall of 300 ms nor a loss of every tenth datagram makes a member
+    /// seem lost, and less than 3 kB/s are sent.
+    pub const fn standard() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(80),
+            deadline: Duration::from_millis(395),
+            grace: Duration::from_millis(12),
+            spacing: Duration::from_millis(25),
+        }
+    }
+
+    /// For those who pay with datagrams, and whose hosts never stall: a member is lost after little
+    /// more than two of these intervals without a sign of life.
+    pub fn fast(heartbeat: Duration) -> Self {
+        let heartbeat = heartbeat.max(Duration::from_millis(5));
+        let deadline = 2 * heartbeat + (heartbeat / 20).max(Duration::from_millis(4));
+        let grace = (heartbeat / 8).max(Duration::from_millis(2));
+        Self {
+            heartbeat,
+            deadline,
+            grace,
+            spacing: (deadline - heartbeat).saturating_sub(grace) / 5,
+        }
+    }
+}
+
+/// A member that is watched.
+#[derive(Debug)]
+struct Watch {
+    member: MemberId,
+    interval: Duration,
+    /// When it gave the last sign of life, as far as is known here.
+    heard: Instant,
+    /// How long it may be silent.
+    deadline: Duration,
+    next: Instant,
+    round: u32,
+    /// It is watched only because somebody else found it lost.
+    is_check: bool,
+}
+
+#[derive(Debug)]
+struct Help {
+    who: MemberId,
+    about: MemberId,
+    until: Instant,
+}
+
+/// The heartbeats that one member sends and expects.
+#[derive(Debug)]
+pub(crate) struct Detector {
+    me: MemberId,
+    profile: Profile,
+    owns: bool,
+    watchers: Vec<MemberId>,
+    /// When the next heartbeat goes out; at once if `None`.
+    beat: Option<Instant>,
+    watches: BTreeMap<SocketAddr, Watch>,
+    help: Vec<Help>,
+    later: Timers<(SocketAddr, Message)>,
+    pub(crate) out: Vec<(SocketAddr, Message)>,
+    /// Those found lost.
+    pub(crate) lost: Vec<MemberId>,
+}
+
+impl Detector {
+    pub(crate) fn new(me: MemberId, profile: Profile) -> Self {
+        Self {
+            me,
+            profile,
+            owns: false,
+            watchers: Vec::new(),
+            beat: None,
+            watches: BTreeMap::new(),
+            help: Vec::new(),
+            later: Timers::new(),
+            out: Vec::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_watched(&self, member: MemberId) -> bool {
+        let watch = self.watches.get(&member.address);
+        watch.is_some_and(|watch| watch.member == member && !watch.is_check)
+    }
+
+    /// This member, or the set of those that take part, is another than before.
+    pub(crate) fn set_members(&mut self, me: MemberId, alive: &[MemberId]) {
+        self.me = me;
+        let is_alive = |member: &MemberId| alive.contains(member);
+        self.watches.retain(|_, watch| is_alive(&watch.member));
+        self.help
+            .retain(|help| is_alive(&help.who) && is_alive(&help.about));
+        if self.owns {
+            self.choose_watchers(alive);
+        }
+    }
+
+    pub(crate) fn set_owner(&mut self, owns: bool, alive: &[MemberId]) {
+        if owns == self.owns {
+            return;
+        }
+        self.owns = owns;
+        self.choose_watchers(alive);
+    }
+
+    fn choose_watchers(&mut self, alive: &[MemberId]) {
+        let new = match self.owns {
+            true => first_of(self.me, alive, &[], WATCHERS),
+            false => Vec::new(),
+        };
+        if new == self.watchers {
+            return;
+        }
+        let old = std::mem::replace(&mut self.watchers, new);
+        for watcher in old {
+            if !self.watchers.contains(&watcher) && alive.contains(&watcher) {
+                self.out.push((watcher.address, Message::EndOfWatch));
+            }
+        }
+        self.beat = None;
+    }
+
+    /// Something authentic came from this member itself.
+    pub(crate) fn handle_sign_of_life(&mut self, member: MemberId, now: Instant) {
+        if let Some(watch) = self.watches.get_mut(&member.address)
+            && watch.member == member
+        {
+            if watch.is_check {
+                self.watches.remove(&member.address);
+            } else {
+                watch.refute(now, now, self.profile);
+            }
+        }
+        for help in self.help.extract_if(.., |help| help.about == member) {
+            let answer = Message::ProbedFor(member, 0);
+            self.out.push((help.who.address, answer));
+        }
+    }
+
+    pub(crate) fn handle_heartbeat(&mut self, member: MemberId, interval: u32, now: Instant) {
+        // A member can be made to wait for one that says it will be silent for long.
+        let interval = Duration::from_millis(interval.clamp(1, 10_000).into());
+        let profile = self.profile;
+        let deadline = profile.deadline.max(interval * 2);
+        self.watches.insert(
+            member.address,
+            Watch {
+                member,
+                interval,
+                heard: now,
+                deadline,
+                next: now + interval + profile.grace,
+                round: 0,
+                is_check: false,
+            },
+        );
+    }
+
+    pub(crate) fn handle_end_of_watch(&mut self, member: MemberId) {
+        if self.is_watched(member) {
+            self.watches.remove(&member.address);
+        }
+    }
+
+    pub(crate) fn handle_probe(&mut self, peer: MemberId) {
+        let answer = Message::ProbeAck(self.watchers.contains(&peer));
+        self.out.push((peer.address, answer));
+    }
+
+    /// `heard`: when this member heard the other one directly.
+    pub(crate) fn handle_probe_for(
+        &mut self,
+        who: MemberId,
+        about: MemberId,
+        silence: u32,
+        heard: Option<Instant>,
+        now: Instant,
+    ) {
+        let silence = Duration::from_millis(silence.into());
+        let age = heard.map(|heard| now.saturating_duration_since(heard));
+        if let Some(age) = age.filter(|age| *age + NEWS < silence) {
+            let age = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
+            self.out.push((who.address, Message::ProbedFor(about, age)));
+        }
+        self.out.push((about.address, Message::Probe));
+        self.help
+            .retain(|help| now < help.until && (help.who, help.about) != (who, about));
+        if self.help.len() < MAX_HELP {
+            let until = now + HELP;
+            self.help.push(Help { who, about, until });
+        }
+    }
+
+    pub(crate) fn handle_probed_for(&mut self, about: MemberId, age: u32, now: Instant) {
+        let heard = now.checked_sub(Duration::from_millis(age.into()));
+        let Some(watch) = self.watches.get_mut(&about.address) else {
+            return;
+        };
+        let Some(heard) = heard.filter(|heard| *heard > watch.heard) else {
+            return;
+        };
+        if watch.member == about {
+            watch.refute(heard, now, self.profile);
+        }
+    }
+
+    /// Another one has found this member lost. Returns whether that is to be believed: not of a
+    /// member that was heard here just now, which is probed first.
+    pub(crate) fn handle_lost(
+        &mut self,
+        member: MemberId,
+        heard: Option<Instant>,
+        now: Instant,
+    ) -> bool {
+        let profile = self.profile;
+        let recent = profile.heartbeat + profile.grace;
+        let Some(heard) = heard.filter(|heard| now < *heard + recent) else {
+            return true;
+        };
+        self.watches.entry(member.address).or_insert(Watch {
+            member,
+            interval: profile.heartbeat,
+            heard,
+            deadline: now.saturating_duration_since(heard) + profile.spacing * CHECKS,
+            next: now,
+            round: 0,
+            is_check: true,
+        });
+        false
+    }
+
+    pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let beat = (!self.watchers.is_empty()).then(|| self.beat.unwrap_or(now));
+        let watches = self.watches.values();
+        let watches = watches.map(|watch| watch.next.min(watch.heard + watch.deadline));
+        watches.chain(beat).chain(self.later.next()).min()
+    }
+
+    /// This member stood still for so long: nobody else was silent.
+    pub(crate) fn delay(&mut self, by: Duration, now: Instant) {
+        for watch in self.watches.values_mut() {
+            watch.heard = (watch.heard + by).min(now);
+            watch.next = (watch.next + by).max(now);
+        }
+        for help in &mut self.help {
+            help.until += by;
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, alive: &[MemberId], now: Instant) {
+        while let Some(message) = self.later.pop(now) {
+            self.out.push(message);
+        }
+        self.send_heartbeats(now);
+        let mut lost = Vec::new();
+        for watch in self.watches.values_mut() {
+            let silence = now.saturating_duration_since(watch.heard);
+            if silence >= watch.deadline {
+                lost.push(watch.member);
+            } else if now >= watch.next {
+                watch.probe(self.me, alive, silence, &mut self.out);
+                watch.next = now + watch.wait(self.profile);
+                watch.round += 1;
+            }
+        }
+        for member in lost {
+            self.watches.remove(&member.address);
+            self.lost.push(member);
+        }
+    }
+
+    fn send_heartbeats(&mut self, now: Instant) {
+        if self.watchers.is_empty() || self.beat.is_some_and(|beat| now < beat) {
+            return;
+        }
+        let interval = self.interval();
+        let millis = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+        for watcher in &self.watchers {
+            let heartbeat = Message::Heartbeat(millis);
+            self.out.push((watcher.address, heartbeat));
+        }
+        // No heartbeat is made up for.
+        let next = self.beat.map_or(now, |beat| beat) + interval;
+        self.beat = Some(if next > now { next } else { now + interval });
+    }
+
+    /// A single watcher gets the heartbeats of two.
+    fn interval(&self) -> Duration {
+        match self.watchers.len() {
+            1 => self.profile.heartbeat / 2,
+            _ => self.profile.heartbeat,
+        }
+    }
+
+    /// Tells all others that this one is lost, twice, for datagrams may be lost, too.
+    pub(crate) fn report(&mut self, lost: Identity, alive: &[MemberId], now: Instant) {
+        let others = alive.iter().filter(|member| **member != lost.id);
+        for member in others {
+            let message = Message::Lost(lost);
+            self.out.push((member.address, message.clone()));
+            self.later
+                .push(now + self.profile.spacing, (member.address, message));
+        }
+    }
+}
+
+impl Watch {
+    fn refute(&mut self, heard: Instant, now: Instant, profile: Profile) {
+        self.heard = heard;
+        self.next = (heard + self.interval + profile.grace).max(now + profile.spacing / 2);
+        self.round = 0;
+    }
+
+    /// The second probe comes soon: the first may be lost, and the member may be about to stall.
+    fn wait(&self, profile: Profile) -> Duration {
+        match self.round {
+            0 => profile.spacing / 2,
+            _ => profile.spacing,
+        }
+    }
+
+    fn probe(
+        &self,
+        me: MemberId,
+        alive: &[MemberId],
+        silence: Duration,
+        out: &mut Vec<(SocketAddr, Message)>,
+    ) {
+        let to = self.member.address;
+        out.push((to, Message::Probe));
+        if self.round == 0 {
+            out.push((to, Message::Probe));
+        }
+        let silence = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
+        for helper in first_of(self.member, alive, &[me], HELPERS) {
+            let message = Message::ProbeFor(self.member, silence);
+            out.push((helper.address, message));
+        }
+    }
+}
+
+/// The first in the rendezvous order of a member. Those who agree on who takes part agree on it.
+fn first_of(
+    member: MemberId,
+    alive: &[MemberId],
+    without: &[MemberId],
+    count: usize,
+) -> Vec<MemberId> {
+    let others = alive
+        .iter()
+        .filter(|other| **other != member && !without.contains(other));
+    let mut ranked: Vec<_> = others
+        .map(|other| (hash(&encode(&(member, other))), *other))
+        .collect();
+    ranked.sort_unstable();
+    ranked
+        .into_iter()
+        .map(|(_, other)| other)
+        .take(count)
+        .collect()
+}
+
+/// FNV-1a, with the finish of splitmix64 so that all bits depend on all octets.
+pub(crate) fn hash(octets: &[u8]) -> u64 {
+    let fnv = octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
+        (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,438 @@
+//! What every member says of itself, at all others.
+//!
+//! Each member numbers what it says. A [`Records`] has all that it still says out of a range of
+//! these versions, so whoever has everything before the range, has everything up to its end
+//! afterwards. A change is pushed to all members at once; whoever sees a gap pulls; and about once
+//! a second, a member compares a hash of what it has with another one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::MemberId;
+use super::detector::hash;
+use super::record::{Key, Value};
+use super::session::MAX_PEERS;
+use super::status::Note;
+use super::wire::{Content, Item, Message, Records, Vector, decode_items, encode};
+
+mod store;
+
+use store::Store;
+
+/// How many records of one member there may be, and withdrawals.
+pub(crate) const MAX_RECORDS: usize = 65_536;
+/// How many datagrams answer one pull.
+const WINDOW: usize = 16;
+/// How many datagrams of a change are pushed; the rest is pulled.
+const PUSHED: usize = 4;
+/// How many members are named in one datagram.
+const VECTOR: usize = 24;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_millis(30);
+/// How often is asked again, before the next comparison shows what is missing.
+const TRIES: u32 = 20;
+/// How long the records of a member that is down are remembered.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// The records of another member.
+#[derive(Debug)]
+struct Remote {
+    id: MemberId,
+    store: Store,
+    pull: Option<Pull>,
+    /// While everything is sent anew: what was sent already.
+    renewed: Option<BTreeSet<Key>>,
+    /// Withdrawals up to this version were forgotten when this began to be received.
+    basis: u64,
+    /// When it was last known to take part.
+    alive: Instant,
+    is_full: bool,
+}
+
+#[derive(Debug)]
+struct Pull {
+    from: SocketAddr,
+    after: u64,
+    again: Instant,
+    tries: u32,
+}
+
+/// A record has changed, or was withdrawn.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) member: MemberId,
+    pub(crate) key: Key,
+    pub(crate) value: Option<Value>,
+}
+
+/// What is known of the records of all members.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    me: MemberId,
+    own: Store,
+    /// Up to which version all members were told.
+    pushed: u64,
+    others: BTreeMap<SocketAddr, Remote>,
+    pub(crate) out: Vec<(SocketAddr, Message)>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Replica {
+    pub(crate) fn new(me: MemberId) -> Self {
+        Self {
+            me,
+            own: Store::default(),
+            pushed: 0,
+            others: BTreeMap::new(),
+            out: Vec::new(),
+            changes: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// How many records of a member are known.
+    pub(crate) fn len(&self, member: MemberId) -> usize {
+        let remote = self.others.get(&member.address);
+        let remote = remote.filter(|remote| remote.id == member);
+        remote.map_or(0, |remote| remote.store.len())
+    }
+
+    fn version(&self, member: MemberId) -> u64 {
+        if member == self.me {
+            return self.own.version;
+        }
+        let remote = self.others.get(&member.address);
+        let remote = remote.filter(|remote| remote.id == member && remote.renewed.is_none());
+        remote.map_or(0, |remote| remote.store.version)
+    }
+
+    /// The highest generation at this address of which something is known.
+    pub(crate) fn generation(&self, address: SocketAddr) -> Option<u64> {
+        self.others.get(&address).map(|remote| remote.id.generation)
+    }
+
+    pub(crate) fn has(&self, member: MemberId, version: u64) -> bool {
+        self.version(member) >= version
+    }
+
+    pub(crate) fn publish(&mut self, key: Key, value: Option<Value>) {
+        if self.own.get(&key) == value.as_ref() {
+            return;
+        }
+        if value.as_ref().is_some_and(|value| !store::fits(key, value)) {
+            self.notes.push(Note::RecordTooLarge(key));
+            return;
+        }
+        if self.own.size() >= MAX_RECORDS && !self.own.contains(&key) {
+            self.notes.push(Note::TooManyRecords(self.me));
+            return;
+        }
+        self.own.version += 1;
+        self.own.set(self.own.version, key, value);
+        self.own.forget_old_withdrawals();
+    }
+
+    /// This member has another generation now, of which nobody has anything.
+    pub(crate) fn rename(&mut self, me: MemberId) {
+        self.me = me;
+        self.pushed = 0;
+    }
+
+    /// Tells all members what was published since the last call.
+    pub(crate) fn push(&mut self, alive: &[MemberId]) {
+        if self.pushed == self.own.version {
+            return;
+        }
+        if !alive.is_empty() {
+            let answer = self.own.answer(self.me, self.pushed, u64::MAX, PUSHED);
+            for member in alive {
+                for records in &answer {
+                    let message = Message::Records(records.clone());
+                    self.out.push((member.address, message));
+                }
+            }
+        }
+        self.pushed = self.own.version;
+    }
+
+    /// A member comes, or shows that it is there.
+    pub(crate) fn handle_up(&mut self, member: MemberId, now: Instant) {
+        if let Some(remote) = self.remote(member, now) {
+            let pull = Message::Pull(member, remote.store.version, remote.basis);
+            self.out.push((member.address, pull));
+        }
+    }
+
+    pub(crate) fn handle_pull(
+        &mut self,
+        from: SocketAddr,
+        member: MemberId,
+        after: u64,
+        floor: u64,
+    ) {
+        let store = if member == self.me {
+            &self.own
+        } else {
+            match self.others.get(&member.address) {
+                Some(remote) if remote.id == member && remote.renewed.is_none() => &remote.store,
+                Some(_) | None => return,
+            }
+        };
+        let answer = store.answer(member, after, floor, WINDOW);
+        self.out.extend(
+            answer
+                .into_iter()
+                .map(|records| (from, Message::Records(records))),
+        );
+    }
+
+    /// A hash of which records of these members are here.
+    pub(crate) fn digest(&self, alive: &[MemberId]) -> u64 {
+        hash(&encode(&self.versions(alive)))
+    }
+
+    fn versions(&self, alive: &[MemberId]) -> Vec<(MemberId, u64)> {
+        let members = alive.iter().copied().chain([self.me]);
+        let mut versions: Vec<_> = members
+            .map(|member| (member, self.version(member)))
+            .collect();
+        versions.sort_unstable();
+        versions
+    }
+
+    pub(crate) fn send_vector(&mut self, to: SocketAddr, alive: &[MemberId], asks: bool) {
+        let versions = self.versions(alive);
+        let count = versions.len().div_ceil(VECTOR);
+        for (index, part) in versions.chunks(VECTOR).enumerate() {
+            let vector = Vector {
+                versions: part.to_vec(),
+                more: u16::try_from(count - index - 1).unwrap_or(u16::MAX),
+                asks,
+            };
+            self.out.push((to, Message::Vector(vector)));
+        }
+    }
+
+    pub(crate) fn handle_vector(
+        &mut self,
+        from: SocketAddr,
+        versions: &[(MemberId, u64)],
+        now: Instant,
+    ) {
+        for (member, version) in versions {
+            if *member != self.me && !self.has(*member, *version) {
+                self.pull(*member, from, now);
+            }
+        }
+    }
+
+    /// Whether somebody has records of this very run that it never made: an earlier run had the
+    /// same generation.
+    pub(crate) fn is_of_other_run(&self, member: MemberId, version: u64) -> bool {
+        member == self.me && version > self.own.version
+    }
+
+    pub(crate) fn handle_records(&mut self, from: SocketAddr, records: &Records, now: Instant) {
+        let member = records.member;
+        if member == self.me {
+            return;
+        }
+        let Some(remote) = self.remote(member, now) else {
+            return;
+        };
+        if remote.store.version < records.floor && remote.basis < records.floor {
+            if records.after > 0 {
+                self.pull(member, from, now);
+                return;
+            }
+            if remote.store.size() > 0 {
+                remote.renewed = Some(BTreeSet::new());
+            }
+            remote.store.version = 0;
+            remote.basis = records.floor;
+        }
+        if records.after > remote.store.version {
+            self.pull(member, from, now);
+            return;
+        }
+        let Some(items) = decode_items(&records.items) else {
+            return;
+        };
+        self.apply(records, items);
+        let Some(remote) = self.others.get_mut(&member.address) else {
+            return;
+        };
+        if remote.store.version >= records.latest {
+            remote.pull = None;
+            self.end_renewal(member.address);
+        } else if records.last {
+            self.pull(member, from, now);
+        }
+    }
+
+    fn apply(&mut self, records: &Records, items: Vec<Item>) {
+        let Some(remote) = self.others.get_mut(&records.member.address) else {
+            return;
+        };
+        let mut version = records.after;
+        let mut before: Option<Option<Value>> = None;
+        for item in items {
+            let value = match (item.content, &before) {
+                (Content::Value(value), _) => Some(value),
+                (Content::Withdrawn, _) => None,
+                (Content::Same, Some(before)) => before.clone(),
+                (Content::Same, None) => return,
+            };
+            before = Some(value.clone());
+            version = version.saturating_add(item.step);
+            if version > records.to || item.step == 0 {
+                return;
+            }
+            if version <= remote.store.version {
+                continue;
+            }
+            if remote.store.size() >= MAX_RECORDS && !remote.store.contains(&item.key) {
+                if !std::mem::replace(&mut remote.is_full, true) {
+                    self.notes.push(Note::TooManyRecords(remote.id));
+                }
+                continue;
+            }
+            if let Some(renewed) = &mut remote.renewed {
+                renewed.insert(item.key);
+            }
+            if remote.store.set(version, item.key, value.clone()) {
+                self.changes.push(Change {
+                    member: remote.id,
+                    key: item.key,
+                    value,
+                });
+            }
+        }
+        remote.store.version = remote.store.version.max(records.to);
+        if remote.renewed.is_none() {
+            let floor = records.floor.min(remote.store.version);
+            remote.store.forget_withdrawals(floor);
+        }
+    }
+
+    /// Everything was sent anew: what was not sent is withdrawn.
+    fn end_renewal(&mut self, address: SocketAddr) {
+        let Some(remote) = self.others.get_mut(&address) else {
+            return;
+        };
+        let Some(renewed) = remote.renewed.take() else {
+            return;
+        };
+        let keys = remote.store.keys().copied();
+        let gone: Vec<_> = keys.filter(|key| !renewed.contains(key)).collect();
+        for key in gone {
+            remote.store.forget(&key);
+            self.changes.push(Change {
+                member: remote.id,
+                key,
+                value: None,
+            });
+        }
+    }
+
+    /// Asks for what follows, unless that was just done.
+    fn pull(&mut self, member: MemberId, from: SocketAddr, now: Instant) {
+        let Some(remote) = self.remote(member, now) else {
+            return;
+        };
+        let (after, basis) = (remote.store.version, remote.basis);
+        let is_waiting = |pull: &Pull| pull.after == after && now < pull.again;
+        if remote.pull.as_ref().is_some_and(is_waiting) {
+            return;
+        }
+        remote.pull = Some(Pull {
+            from,
+            after,
+            again: now + PATIENCE,
+            tries: 0,
+        });
+        self.out.push((from, Message::Pull(member, after, basis)));
+    }
+
+    /// What is known of this generation; `None` if a later one is known, or there are too many
+    /// members. The records of an earlier one are withdrawn.
+    fn remote(&mut self, member: MemberId, now: Instant) -> Option<&mut Remote> {
+        let address = member.address;
+        if address == self.me.address {
+            return None;
+        }
+        let known = self.others.get(&address).map(|remote| remote.id.generation);
+        if known.is_some_and(|known| known > member.generation) {
+            return None;
+        }
+        if known.is_none() && self.others.len() >= MAX_PEERS {
+            self.notes.push(Note::TooManyMembers);
+            return None;
+        }
+        if known.is_some_and(|known| known < member.generation) {
+            self.forget(address);
+        }
+        Some(self.others.entry(address).or_insert_with(|| Remote {
+            id: member,
+            store: Store::default(),
+            pull: None,
+            renewed: None,
+            basis: 0,
+            alive: now,
+            is_full: false,
+        }))
+    }
+
+    fn forget(&mut self, address: SocketAddr) {
+        let Some(remote) = self.others.remove(&address) else {
+            return;
+        };
+        let changes = remote.store.keys().map(|key| Change {
+            member: remote.id,
+            key: *key,
+            value: None,
+        });
+        self.changes.extend(changes);
+    }
+
+    /// Forgets members that are down for long.
+    pub(crate) fn forget_old(&mut self, alive: &[MemberId], now: Instant) {
+        for member in alive {
+            if let Some(remote) = self.others.get_mut(&member.address) {
+                remote.alive = now;
+            }
+        }
+        let others = self.others.iter();
+        let old = others.filter(|(_, remote)| now >= remote.alive + REMEMBERED);
+        for address in old.map(|(address, _)| *address).collect::<Vec<_>>() {
+            self.forget(address);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let pulls = self
+            .others
+            .values()
+            .filter_map(|remote| remote.pull.as_ref());
+        pulls.map(|pull| pull.again).min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for remote in self.others.values_mut() {
+            let Some(pull) = remote.pull.as_mut().filter(|pull| now >= pull.again) else {
+                continue;
+            };
+            if pull.tries >= TRIES {
+                remote.pull = None;
+                continue;
+            }
+            pull.tries += 1;
+            pull.after = remote.store.version;
+            pull.again = now + PATIENCE;
+            let message = Message::Pull(remote.id, pull.after, remote.basis);
+            self.out.push((pull.from, message));
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! A network of members in virtual time, that loses, delays and reorders datagrams.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::{Event, Keys, Membership, Profile, Settings, Transmit};
+
+/// What an IPv4 and a UDP header add to a datagram.
+const HEADERS: usize = 28;
+
+/// The way from one member to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// The shortest time that a datagram takes.
+    pub latency: Duration,
+    /// The longest is longer by this; so datagrams overtake each other.
+    pub jitter: Duration,
+    /// Which part of all datagrams is lost.
+    pub loss: f64,
+    /// Nothing gets through.
+    pub is_cut: bool,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_micros(100),
+            jitter: Duration::from_micros(200),
+            loss: 0.0,
+            is_cut: false,
+        }
+    }
+}
+
+/// A datagram on its way.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Flight {
+    at: Instant,
+    sequence: u64,
+    to: SocketAddr,
+    from: SocketAddr,
+    datagram: Vec<u8>,
+}
+
+/// A member at its place in the network.
+#[derive(Debug)]
+pub struct Host {
+    /// The daemon; `None` while none runs.
+    pub member: Option<Membership>,
+    /// It stands still until then.
+    pub stalled_until: Option<Instant>,
+    /// How many octets it has sent, with their IP and UDP headers.
+    pub octets: usize,
+    /// How many datagrams it has sent.
+    pub datagrams: usize,
+    /// The longest of them, without headers.
+    pub longest: usize,
+    waiting: Vec<Flight>,
+}
+
+/// Hosts, and what is on its way between them.
+#[derive(Debug)]
+pub struct Network {
+    /// The time.
+    pub now: Instant,
+    /// All hosts, by the address of their daemon.
+    pub hosts: BTreeMap<SocketAddr, Host>,
+    /// How each way is that has no entry in [`Self::links`].
+    pub link: Link,
+    /// Ways that are otherwise, from the one address to the other.
+    pub links: BTreeMap<(SocketAddr, SocketAddr), Link>,
+    /// What the members have told, with the time, since it was last taken.
+    pub events: Vec<(Instant, SocketAddr, Event)>,
+    /// Copies of all datagrams, if wanted.
+    pub capture: Option<Vec<Transmit>>,
+    flights: BinaryHeap<Reverse<Flight>>,
+    sequence: u64,
+    rng: StdRng,
+}
+
+/// The address of the daemon with this number.
+pub fn address(number: u8) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)), 7946)
+}
+
+/// The settings of the daemon with this number.
+pub fn settings(number: u8, generation: u64) -> Settings {
+    Settings {
+        address: address(number),
+        generation,
+        cluster: "test".to_owned(),
+        profile: Profile::standard(),
+        alone_after: Duration::from_secs(2),
+    }
+}
+
+impl Network {
+    /// Without hosts. Everything follows from the seed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where virtual time begins does not matter"
+    )]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            now: Instant::now(),
+            hosts: BTreeMap::new(),
+            link: Link::default(),
+            links: BTreeMap::new(),
+            events: Vec::new(),
+            capture: None,
+            flights: BinaryHeap::new(),
+            sequence: 0,
+            rng: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Randomness for those who shape the network.
+    pub fn rng(&mut self) -> &mut StdRng {
+        &mut self.rng
+    }
+
+    /// Starts a daemon, in place of the one that may run at its address.
+    pub fn start(&mut self, settings: Settings, keys: &Keys, seeds: &[SocketAddr]) {
+        let address = settings.address;
+        let rng = StdRng::from_rng(&mut self.rng);
+        let mut member = Membership::new(settings, keys.clone(), rng, self.now);
+        member.join(seeds, self.now);
+        let host = self.hosts.entry(address).or_insert_with(|| Host {
+            member: None,
+            stalled_until: None,
+            octets: 0,
+            datagrams: 0,
+            longest: 0,
+            waiting: Vec::new(),
+        });
+        host.member = Some(member);
+        self.collect(address);
+    }
+
+    /// Kills the daemon at this address.
+    pub fn kill(&mut self, address: SocketAddr) {
+        if let Some(host) = self.hosts.get_mut(&address) {
+            host.member = None;
+            host.waiting.clear();
+        }
+    }
+
+    /// The host at this address stands still for so long.
+    pub fn stall(&mut self, address: SocketAddr, how_long: Duration) {
+        if let Some(host) = self.hosts.get_mut(&address) {
+            host.stalled_until = Some(self.now + how_long);
+        }
+    }
+
+    /// Cuts, or mends, all ways between these two groups.
+    pub fn cut(&mut self, these: &[SocketAddr], those: &[SocketAddr], is_cut: bool) {
+        for (this, that) in these
+            .iter()
+            .flat_map(|a| those.iter().map(move |b| (*a, *b)))
+        {
+            let link = self.link;
+            for way in [(this, that), (that, this)] {
+                self.links.entry(way).or_insert(link).is_cut = is_cut;
+            }
+        }
+    }
+
+    /// Tells the daemon at this address something, and sends what it wants to say.
+    pub fn with<T>(
+        &mut self,
+        address: SocketAddr,
+        what: impl FnOnce(&mut Membership, Instant) -> T,
+    ) -> Option<T> {
+        let host = self.hosts.get_mut(&address)?;
+        let result = what(host.member.as_mut()?, self.now);
+        self.collect(address);
+        Some(result)
+    }
+
+    /// Sends a datagram of which the source may be forged.
+    pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, datagram: Vec<u8>) {
+        let way = self.links.get(&(from, to)).copied().unwrap_or(self.link);
+        if way.is_cut || self.rng.random_bool(way.loss) {
+            return;
+        }
+        let jitter = way.jitter.mul_f64(self.rng.random());
+        self.sequence += 1;
+        self.flights.push(Reverse(Flight {
+            at: self.now + way.latency + jitter,
+            sequence: self.sequence,
+            to,
+            from,
+            datagram,
+        }));
+    }
+
+    /// Takes what a daemon wants to send and tell.
+    fn collect(&mut self, address: SocketAddr) {
+        let mut transmits = Vec::new();
+        if let Some(host) = self.hosts.get_mut(&address)
+            && let Some(member) = &mut host.member
+        {
+            while let Some(transmit) = member.poll_transmit() {
+                host.octets += transmit.datagram.len() + HEADERS;
+                host.datagrams += 1;
+                host.longest = host.longest.max(transmit.datagram.len());
+                transmits.push(transmit);
+            }
+            while let Some(event) = member.poll_event() {
+                self.events.push((self.now, address, event));
+            }
+        }
+        for transmit in transmits {
+            if let Some(capture) = &mut self.capture {
+                capture.push(transmit.clone());
+            }
+            self.inject(address, transmit.to, transmit.datagram);
+        }
+    }
+
+    /// Lets everything happen that is due until then.
+    pub fn run_until(&mut self, end: Instant) {
+        while let Some(next) = self.next().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Lets so much time pass.
+    pub fn run(&mut self, how_long: Duration) {
+        self.run_until(self.now + how_long);
+    }
+
+    /// When something happens next.
+    pub fn next(&self) -> Option<Instant> {
+        let flight = self.flights.peek().map(|Reverse(flight)| flight.at);
+        let hosts = self.hosts.values().filter_map(|host| {
+            let due = host.member.as_ref()?.poll_timeout();
+            match (due, host.stalled_until) {
+                (due, None) => due,
+                (_, Some(stalled_until)) => Some(stalled_until),
+            }
+        });
+        hosts.chain(flight).min()
+    }
+
+    /// Lets happen what is due now.
+    pub fn step(&mut self) {
+        for address in self.hosts.keys().copied().collect::<Vec<_>>() {
+            self.wake(address);
+        }
+        while let Some(Reverse(flight)) = self.flights.peek()
+            && flight.at <= self.now
+        {
+            if let Some(Reverse(flight)) = self.flights.pop() {
+                self.deliver(flight);
+            }
+        }
+    }
+
+    fn wake(&mut self, address: SocketAddr) {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(&address) else {
+            return;
+        };
+        if let Some(stalled_until) = host.stalled_until {
+            if now < stalled_until {
+                return;
+            }
+            host.stalled_until = None;
+            let waiting = std::mem::take(&mut host.waiting);
+            // Which it looks at first, its clock or its socket, is up to the daemon.
+            if self.rng.random_bool(0.5) {
+                self.with(address, Membership::handle_timeout);
+            }
+            for flight in waiting {
+                self.deliver(flight);
+            }
+        }
+        let Some(host) = self.hosts.get(&address) else {
+            return;
+        };
+        let due = host.member.as_ref().and_then(Membership::poll_timeout);
+        if due.is_some_and(|due| due <= now) {
+            self.with(address, Membership::handle_timeout);
+        }
+    }
+
+    fn deliver(&mut self, flight: Flight) {
+        let Some(host) = self.hosts.get_mut(&flight.to) else {
+            return;
+        };
+        if host.stalled_until.is_some() {
+            host.waiting.push(flight);
+            return;
+        }
+        self.with(flight.to, |member, now| {
+            member.handle_datagram(flight.from, &flight.datagram, now);
+        });
+    }
+}

@@ -1,0 +1,173 @@
+//! What follows from a look at a VIP: who is said to have it and why, and when to look again.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::membership::MemberId;
+
+use super::conflict::{QUIET, WATCH};
+use super::election::{Basis, Election};
+use super::eligibility::Presence;
+use super::vip::{Tenure, Vip};
+use super::{Departure, Holding, Output, Ownership, Why};
+
+/// How long a claim that no longer holds stays published.
+const LINGER: Duration = Duration::from_secs(5);
+
+impl Ownership {
+    /// Tells what is news about a VIP; `until` is when the decision about it may change by itself.
+    pub(super) fn conclude(&mut self, vip: IpAddr, until: Option<Instant>, now: Instant) {
+        let Some(entry) = self.vips.get(&vip) else {
+            return;
+        };
+        let election = self.election(vip, entry);
+        let owner = election.and_then(|election| election.owner());
+        let shown = election.and_then(|election| shown(&election, entry, self.is_ready()));
+        let tenure = match (shown, &entry.tenure) {
+            (None, _) => None,
+            (Some(shown), Some(tenure)) if tenure.owner == shown => Some(tenure.clone()),
+            (Some(shown), _) => election.map(|election| Tenure {
+                owner: shown,
+                node: self.members.name(shown),
+                since: now,
+                why: self.why(&election, entry, shown, false),
+            }),
+        };
+        let is_unsettled = entry.scope.is_some() && self.is_unsettled(vip, entry, owner);
+        let has_heir = owner.is_some_and(|(member, _)| member != self.me);
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        entry.tenure = tenure;
+        let is_void = entry.hold.is_none() && entry.watched.is_none() && entry.published.is_some();
+        let withdraw_at = entry.withdraw_at.unwrap_or(now + LINGER);
+        entry.withdraw_at = is_void.then_some(withdraw_at);
+        let deadline = deadline(entry, until);
+        if let Some(hold) = &mut entry.hold {
+            hold.has_heir = has_heir;
+        }
+        self.deadlines.replace(vip, entry.deadline, deadline);
+        entry.deadline = deadline;
+        if is_unsettled {
+            self.unsettled.insert(vip);
+        } else {
+            self.unsettled.remove(&vip);
+        }
+        self.tell_holding(vip);
+    }
+
+    /// Tells the speaker who has the VIP if that is another, and forgets what is of no use.
+    fn tell_holding(&mut self, vip: IpAddr) {
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        if entry.hold.is_some() {
+            return;
+        }
+        let was_here = matches!(entry.told, Some(Holding::Here { .. }));
+        let holding = Holding::Elsewhere {
+            owner: entry.tenure.as_ref().map(|tenure| tenure.node.clone()),
+            watched: entry.watched.is_some(),
+        };
+        let is_news = entry.told.as_ref() != Some(&holding);
+        if is_news && (entry.scope.is_some() || was_here) {
+            self.sequence += 1;
+            let (sequence, holding) = (self.sequence, holding.clone());
+            self.outputs.push_back(Output::Hold {
+                sequence,
+                vip,
+                holding,
+            });
+        }
+        entry.told = entry.scope.is_some().then_some(holding);
+        if entry.is_idle() {
+            self.deadlines.replace(vip, entry.deadline, None);
+            self.vips.remove(&vip);
+        }
+    }
+
+    /// Why a member has the VIP that another had, or nobody.
+    pub(super) fn why(
+        &self,
+        election: &Election<'_>,
+        entry: &Vip,
+        owner: MemberId,
+        is_pinned: bool,
+    ) -> Why {
+        if entry.watched.is_some() {
+            return Why::Heard(self.settings.node.clone());
+        }
+        let Some(before) = &entry.tenure else {
+            let is_found = !self.is_ready() && owner != self.me;
+            return if is_found { Why::Found } else { Why::First };
+        };
+        let from = before.node.clone();
+        let was_heard = matches!(before.why, Why::Heard(_)) && !self.members.is_live(before.owner);
+        if was_heard && owner == self.me {
+            return Why::Silent(from);
+        }
+        match self.members.get(before.owner).map(|member| member.presence) {
+            Some(Presence::Live) => {}
+            Some(Presence::Gone(why)) => return Why::Gone(from, why),
+            Some(Presence::Unreached) | None => return Why::Gone(from, Departure::Lost),
+        }
+        let claim = election.claims.get(before.owner);
+        if claim.is_some_and(|claim| claim.successor == Some(owner)) {
+            return if is_pinned {
+                Why::Moved(from)
+            } else {
+                Why::HandedOver(from)
+            };
+        }
+        match (election.eligible(before.owner), claim) {
+            _ if before.owner == owner => before.why.clone(),
+            (Err(why), _) => Why::Unfit(from, why),
+            (Ok(()), Some(_)) => Why::HigherClaim(from),
+            (Ok(()), None) => Why::Waited,
+        }
+    }
+
+    /// Whether news of any member may change who has the VIP.
+    fn is_unsettled(&self, vip: IpAddr, entry: &Vip, owner: Option<(MemberId, Basis)>) -> bool {
+        if entry.watched.is_some() || entry.rival.is_some() {
+            return true;
+        }
+        match owner {
+            Some((member, Basis::Claim)) => {
+                let member = self.members.get(member);
+                !member.is_some_and(|member| member.has_subnet_of(vip))
+            }
+            Some((_, Basis::Successor | Basis::Order)) | None => true,
+        }
+    }
+}
+
+/// When a VIP is to be looked at again.
+fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
+    let hold = entry.hold.as_ref();
+    let successor = hold.and_then(|hold| hold.successor).map(|(_, until)| until);
+    let times = [
+        until,
+        entry.watched.map(|heard| heard.at + WATCH),
+        entry.rival.map(|heard| heard.at + WATCH),
+        entry
+            .intruder
+            .as_ref()
+            .map(|intruder| intruder.last + QUIET),
+        entry.request.map(|(_, until)| until),
+        entry.withdraw_at,
+        successor,
+    ];
+    times.into_iter().flatten().min()
+}
+
+/// The member that has the VIP as far as is known, or else, if this one `foresees`, the one that is
+/// to take it.
+fn shown(election: &Election<'_>, entry: &Vip, foresees: bool) -> Option<MemberId> {
+    if let Some(heard) = entry.watched {
+        return Some(heard.member);
+    }
+    let counting = election.counting().map(|(member, _)| member);
+    let expected = || election.owner().filter(|_| foresees);
+    counting.or_else(|| expected().map(|(member, _)| member))
+}

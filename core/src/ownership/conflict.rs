@@ -1,0 +1,143 @@
+//! Another station of the segment announces a VIP that this member has.
+//!
+//! As long as two members can talk to each other their claims decide, and what the segment says of
+//! the moment in between is passed over. Where they cannot, the segment is all they have. The rule is
+//! made so that one of them yields and the other does not: whoever took the VIP just now, keeps it,
+//! for it was the loss of the other that made it do so; who had it before, yields. Only if both took
+//! it just now, does their place in the rendezvous order decide. Who yields goes on asking on the
+//! segment, and may take the VIP back when nobody has answered for a while: it is the newcomer then.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::interface::MacAddress;
+
+use super::election::Election;
+use super::vip::{Heard, Hold, Intruder, Vip};
+use super::{MemberId, Note, Ownership};
+
+/// How long a member is believed to have a VIP after it was heard last.
+pub(super) const WATCH: Duration = Duration::from_millis(3500);
+/// How long after a conflict with a station it is spoken of.
+pub(super) const QUIET: Duration = Duration::from_secs(60);
+/// How long a VIP was just taken.
+const NEW: Duration = Duration::from_secs(1);
+/// The same where it was taken from the very member that is heard. That one cannot have yielded and
+/// taken it back within [`WATCH`], so it has only not heard us yet.
+const NEW_FROM: Duration = Duration::from_secs(3);
+/// How often the VIP is defended (RFC 5227 section 2.4 (c)).
+const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a member with which we can talk may take to stop.
+const OVERLAP: Duration = Duration::from_secs(2);
+
+impl Ownership {
+    /// Another station announces a VIP.
+    pub(super) fn conflict(&mut self, vip: IpAddr, station: MacAddress, now: Instant) {
+        let member = self.members.with_station(station);
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let heard = member.map(|member| Heard { member, at: now });
+        match (heard, &entry.hold) {
+            (Some(heard), _) if heard.member == self.me => return,
+            (Some(heard), Some(_)) if self.members.is_live(heard.member) => {
+                entry.rival = Some(heard);
+                self.meet(vip, station, Some(heard.member), now);
+            }
+            (Some(heard), Some(_)) => entry.rival = Some(heard),
+            (Some(heard), None) => {
+                if entry.watched.is_some() && !self.members.is_live(heard.member) {
+                    entry.watched = Some(heard);
+                }
+            }
+            (None, Some(_)) => self.meet(vip, station, None, now),
+            (None, None) => {}
+        }
+        self.review(vip, now);
+    }
+
+    /// Whether to yield to a member on the segment, or to keep the VIP and say so; `None` if the
+    /// claims decide.
+    pub(super) fn yields(
+        &self,
+        election: &Election<'_>,
+        hold: &Hold,
+        rival: Heard,
+    ) -> Option<bool> {
+        if self.members.is_live(rival.member) {
+            return None;
+        }
+        let term = |member| election.claims.get(member).map_or(0, |claim| claim.term);
+        if term(rival.member) > term(self.me) {
+            return Some(true);
+        }
+        let age = rival.at.saturating_duration_since(hold.since);
+        if hold.from == Some(rival.member) && age < NEW_FROM {
+            return Some(false);
+        }
+        Some(age > NEW || election.precedes(rival.member, self.me))
+    }
+
+    /// Stops, for this member has the VIP.
+    pub(super) fn yield_to(&mut self, member: MemberId, vip: IpAddr, now: Instant) {
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let at = entry.rival.map_or(now, |heard| heard.at);
+        // What it claims is higher than our claim, even if we cannot see it.
+        let mine = entry.claims.get(self.me).map_or(0, |claim| claim.term);
+        entry.claims.highest = entry.claims.highest.max(mine + 1);
+        self.drop_hold(vip, true);
+        if let Some(entry) = self.vips.get_mut(&vip) {
+            entry.watched = Some(Heard { member, at });
+        }
+    }
+
+    /// A station that cannot be reasoned with, or a member that should have stopped.
+    fn meet(&mut self, vip: IpAddr, station: MacAddress, member: Option<MemberId>, now: Instant) {
+        let node = member.map(|member| self.members.name(member));
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let known = entry.intruder.take().filter(|one| one.station == station);
+        let mut intruder = known.unwrap_or(Intruder {
+            station,
+            node: node.clone(),
+            first: now,
+            last: now,
+            defended: None,
+        });
+        intruder.last = now;
+        let patience = if member.is_some() {
+            OVERLAP
+        } else {
+            Duration::ZERO
+        };
+        let is_due = intruder
+            .defended
+            .is_none_or(|at| now >= at + DEFEND_INTERVAL);
+        let is_told = intruder.defended.is_some();
+        let defends = is_due && now >= intruder.first + patience;
+        if defends {
+            intruder.defended = Some(now);
+        }
+        entry.intruder = Some(intruder);
+        if defends {
+            let rival = entry.rival;
+            self.defend(vip);
+            if let Some(entry) = self.vips.get_mut(&vip) {
+                entry.rival = rival;
+            }
+        }
+        if defends && !is_told {
+            let note = Note::Conflict { vip, station, node };
+            self.outputs.push_back(super::Output::Note(note));
+        }
+    }
+}
+
+/// Forgets a station that was quiet.
+pub(super) fn expire(entry: &mut Vip, now: Instant) {
+    let is_over = |one: &Intruder| now >= one.last + QUIET;
+    entry.intruder = entry.intruder.take().filter(|one| !is_over(one));
+}

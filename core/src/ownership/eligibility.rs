@@ -1,0 +1,283 @@
+//! What is known of the members, and which VIPs each of them may have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::address::Family;
+use crate::interface::MacAddress;
+use crate::membership::record::{Interface, Node};
+use crate::membership::{Departure, MemberId};
+
+use super::Scope;
+
+/// Why a node may not have a VIP; the first that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ineligible {
+    /// Only others have told of it so far.
+    #[error("it has not been reached yet")]
+    Unreached,
+    /// It is not heard any more.
+    #[error("it was lost")]
+    Lost,
+    /// It said goodbye.
+    #[error("it has left")]
+    Left,
+    /// It has not told what it is.
+    #[error("nothing is known of it yet")]
+    Unknown,
+    /// No backend for such a VIP is built in there.
+    #[error("it announces no {0} addresses")]
+    Family(Family),
+    /// None at all is up.
+    #[error("it has no interface to announce on")]
+    NoInterface,
+    /// A label or a condition of its Node.
+    #[error("its node is excluded")]
+    Excluded,
+    /// External traffic policy `Local`.
+    #[error("it has no endpoint that can serve")]
+    OutOfScope,
+    /// Its interfaces have other subnets, and those of another node have the VIP's.
+    #[error("it is not on the VIP's subnet")]
+    OffSegment,
+    /// It has not read the services, or not found the others, or is about to stop.
+    #[error("it is not ready")]
+    NotReady,
+    /// On somebody's command.
+    #[error("it is draining")]
+    Draining,
+}
+
+/// Whether a member is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It has never been.
+    Unreached,
+    /// It is.
+    Live,
+    /// It was.
+    Gone(Departure),
+}
+
+/// A member, this one included.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) presence: Presence,
+    pub(super) node: Option<Node>,
+    pub(super) interfaces: BTreeMap<u32, Interface>,
+    /// Since when it has been able to have VIPs, as far as that does not depend on the VIP.
+    pub(super) able_since: Option<Instant>,
+    /// The VIPs that it claims.
+    pub(super) claims: BTreeSet<IpAddr>,
+    /// When it was last heard to claim one.
+    pub(super) claimed_at: Option<Instant>,
+}
+
+impl Member {
+    fn new() -> Self {
+        Self {
+            presence: Presence::Unreached,
+            node: None,
+            interfaces: BTreeMap::new(),
+            able_since: None,
+            claims: BTreeSet::new(),
+            claimed_at: None,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.presence == Presence::Live
+    }
+
+    /// Its node's name, empty as long as that is not known.
+    pub(super) fn name(&self) -> Arc<str> {
+        self.node
+            .as_ref()
+            .map_or_else(Arc::default, |node| node.name.clone())
+    }
+
+    pub(super) fn has_subnet_of(&self, vip: IpAddr) -> bool {
+        let mut subnets = self.interfaces.values().flat_map(|one| &one.subnets);
+        subnets.any(|subnet| subnet.contains(&vip))
+    }
+
+    /// Whether it may have VIPs, as far as that does not depend on the VIP.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(super) fn ability(&self) -> Result<(), Ineligible> {
+        let node = self.present()?;
+        if self.interfaces.is_empty() {
+            return Err(Ineligible::NoInterface);
+        }
+        if node.is_excluded {
+            return Err(Ineligible::Excluded);
+        }
+        passing(node)
+    }
+
+    fn present(&self) -> Result<&Node, Ineligible> {
+        match self.presence {
+            Presence::Unreached => Err(Ineligible::Unreached),
+            Presence::Gone(Departure::Lost) => Err(Ineligible::Lost),
+            Presence::Gone(Departure::Left) => Err(Ineligible::Left),
+            Presence::Live => self.node.as_ref().ok_or(Ineligible::Unknown),
+        }
+    }
+
+    /// Whether it is one that this VIP is for, be it ready at the moment or not.
+    fn lasting(&self, vip: IpAddr, scope: &Scope) -> Result<&Node, Ineligible> {
+        let node = self.present()?;
+        let family = Family::of(vip);
+        let is_built_in = match family {
+            Family::V4 => node.ipv4,
+            Family::V6 => node.ipv6,
+        };
+        if !is_built_in {
+            return Err(Ineligible::Family(family));
+        }
+        if self.interfaces.is_empty() {
+            return Err(Ineligible::NoInterface);
+        }
+        if node.is_excluded {
+            return Err(Ineligible::Excluded);
+        }
+        if !scope.contains(&node.name) {
+            return Err(Ineligible::OutOfScope);
+        }
+        Ok(node)
+    }
+}
+
+/// Whether this is no time at which it gives its VIPs away, or takes none.
+fn passing(node: &Node) -> Result<(), Ineligible> {
+    match (node.is_ready, node.is_draining) {
+        (_, true) => Err(Ineligible::Draining),
+        (false, false) => Err(Ineligible::NotReady),
+        (true, false) => Ok(()),
+    }
+}
+
+/// All members, also those that are gone: their stations may still be on the segment.
+#[derive(Debug)]
+pub(super) struct Members {
+    by_id: BTreeMap<MemberId, Member>,
+}
+
+impl Members {
+    /// This member alone.
+    pub(super) fn new(me: MemberId) -> Self {
+        let mut member = Member::new();
+        member.presence = Presence::Live;
+        Self {
+            by_id: BTreeMap::from([(me, member)]),
+        }
+    }
+
+    pub(super) fn get(&self, id: MemberId) -> Option<&Member> {
+        self.by_id.get(&id)
+    }
+
+    /// The member of this identity, new if need be.
+    pub(super) fn entry(&mut self, id: MemberId) -> &mut Member {
+        self.by_id.entry(id).or_insert_with(Member::new)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MemberId, &Member)> {
+        self.by_id.iter().map(|(id, member)| (*id, member))
+    }
+
+    pub(super) fn is_live(&self, id: MemberId) -> bool {
+        self.get(id).is_some_and(Member::is_live)
+    }
+
+    /// The name of its node, or its address as long as that is not known.
+    pub(super) fn name(&self, id: MemberId) -> Arc<str> {
+        let name = self.get(id).map(Member::name).unwrap_or_default();
+        if name.is_empty() {
+            return id.to_string().into();
+        }
+        name
+    }
+
+    /// The member whose interface this is; of several, the one that is live, or the youngest.
+    pub(super) fn with_station(&self, station: MacAddress) -> Option<MemberId> {
+        let has = |member: &Member| member.interfaces.values().any(|one| one.mac == station);
+        let members = self.iter().filter(|(_, member)| has(member));
+        members
+            .max_by_key(|(id, member)| (member.is_live(), id.generation))
+            .map(|(id, _)| id)
+    }
+
+    /// Knows a member by another identity.
+    pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
+        if let Some(member) = self.by_id.remove(&before) {
+            self.by_id.insert(now, member);
+        }
+    }
+
+    /// Keeps track of since when a member is able.
+    pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
+        let member = self.entry(id);
+        member.able_since = match member.able_since {
+            _ if member.ability().is_err() => None,
+            None => Some(now),
+            since @ Some(_) => since,
+        };
+    }
+
+    /// Forgets the members that this one is a later run of, and returns them with their claims.
+    pub(super) fn supersede(&mut self, id: MemberId) -> Vec<(MemberId, BTreeSet<IpAddr>)> {
+        let name = self.get(id).map(Member::name).unwrap_or_default();
+        let is_former = |(other, member): &(MemberId, &Member)| {
+            let is_same_address = other.address == id.address && other.generation < id.generation;
+            let is_same_node = !member.is_live() && !name.is_empty() && member.name() == name;
+            *other != id && (is_same_address || is_same_node)
+        };
+        let former: Vec<MemberId> = self.iter().filter(is_former).map(|(id, _)| id).collect();
+        let remove = |id| Some((id, self.by_id.remove(&id)?.claims));
+        former.into_iter().filter_map(remove).collect()
+    }
+
+    /// Whether a member may have a VIP of this scope. Where the VIP belongs to the subnet of one
+    /// that it is for, even if that one is not ready or gives its VIPs away, it is for that segment.
+    ///
+    /// # Errors
+    /// It may not, for the first reason that applies.
+    pub(super) fn eligible(
+        &self,
+        id: MemberId,
+        vip: IpAddr,
+        scope: &Scope,
+    ) -> Result<(), Ineligible> {
+        let member = self.get(id).ok_or(Ineligible::Unreached)?;
+        let node = member.lasting(vip, scope)?;
+        if !member.has_subnet_of(vip) && self.has_segment(vip, scope) {
+            return Err(Ineligible::OffSegment);
+        }
+        passing(node)
+    }
+
+    /// Whether one of the members that the VIP is for is on its subnet.
+    pub(super) fn has_segment(&self, vip: IpAddr, scope: &Scope) -> bool {
+        let mut members = self.by_id.values();
+        members.any(|one| one.has_subnet_of(vip) && one.lasting(vip, scope).is_ok())
+    }
+
+    /// The members that may have a VIP, in no order; with `soon`, also those that only are not ready
+    /// yet.
+    pub(super) fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
+        let must_fit = self.has_segment(vip, scope);
+        let fits = |(_, member): &(MemberId, &Member)| {
+            let is_there = !must_fit || member.has_subnet_of(vip);
+            let passes = |node: &Node| match passing(node) {
+                Ok(()) => true,
+                Err(why) => soon && why == Ineligible::NotReady,
+            };
+            is_there && member.lasting(vip, scope).is_ok_and(passes)
+        };
+        self.iter().filter(fits).map(|(id, _)| id).collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! Answers to people: who has a VIP, since when and why, and why others have not.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::interface::MacAddress;
+use crate::membership::{Departure, MemberId};
+
+use super::Ownership;
+use super::election::Election;
+use super::eligibility::{Ineligible, Member};
+
+/// Why a VIP is where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nobody had it.
+    First,
+    /// Those before in the order did not take it.
+    Waited,
+    /// It was so before this node knew of it.
+    Found,
+    /// The former owner is gone.
+    Gone(Arc<str>, Departure),
+    /// The former owner is there, but may not keep it.
+    Unfit(Arc<str>, Ineligible),
+    /// The former owner named this one, by itself or on command.
+    HandedOver(Arc<str>),
+    /// The former owner named this one, which is not first in the order: on command.
+    Moved(Arc<str>),
+    /// Two had it, and the claim of this one is the higher.
+    HigherClaim(Arc<str>),
+    /// It announces the VIP on the segment, and the two nodes cannot talk to each other.
+    Heard(Arc<str>),
+    /// Nothing more is heard on the segment of the node that seemed to have it.
+    Silent(Arc<str>),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First => f.write_str("first in order"),
+            Self::Waited => f.write_str("the nodes before it in order did not take it"),
+            Self::Found => f.write_str("it had it when this node started"),
+            Self::Gone(from, Departure::Lost) => write!(f, "took over from {from}, which was lost"),
+            Self::Gone(from, Departure::Left) => write!(f, "took over from {from}, which has left"),
+            Self::Unfit(from, why) => write!(f, "took over from {from}: {why}"),
+            Self::HandedOver(from) => write!(f, "{from} handed it over"),
+            Self::Moved(from) => write!(f, "moved here from {from} by command"),
+            Self::HigherClaim(from) => {
+                write!(
+                    f,
+                    "its claim is higher than that of {from}, which had it as well"
+                )
+            }
+            Self::Heard(from) => write!(
+                f,
+                "heard on the segment; it cannot be reached from {from}, which had it before"
+            ),
+            Self::Silent(from) => write!(f, "{from} is not heard on the segment any more"),
+        }
+    }
+}
+
+/// Everything about the owner of one VIP.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The address.
+    pub vip: IpAddr,
+    /// Who has it, or is about to take it.
+    pub owner: Option<Owner>,
+    /// Another station that announces it as well.
+    pub conflict: Option<Conflict>,
+    /// No node that may have it is on a subnet with it, so all of them may.
+    pub is_off_segment: bool,
+    /// All nodes, by name, each with the reason why it may not have the VIP.
+    pub nodes: Vec<(Arc<str>, Result<(), Ineligible>)>,
+}
+
+/// Who has a VIP.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The name of its node.
+    pub node: Arc<str>,
+    /// The member.
+    pub member: MemberId,
+    /// The term of its claim, 0 as long as there is none.
+    pub term: u64,
+    /// Since when, as seen from here.
+    pub since: Instant,
+    /// Why.
+    pub why: Why,
+}
+
+/// A station that announces a VIP which it should not.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// Its Ethernet address.
+    pub station: MacAddress,
+    /// Its node, if it is one of the cluster.
+    pub node: Option<Arc<str>>,
+    /// When it was heard last.
+    pub last: Instant,
+}
+
+/// A member, for `carillon status`.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// The name of its node.
+    pub node: Arc<str>,
+    /// The member.
+    pub member: MemberId,
+    /// It is this one.
+    pub is_me: bool,
+    /// How many VIPs it claims.
+    pub vips: usize,
+    /// Since when it can have VIPs.
+    pub able_since: Option<Instant>,
+    /// Why it can have none, whichever.
+    pub inability: Option<Ineligible>,
+}
+
+impl Ownership {
+    /// Who has a VIP and why; `None` if it is no candidate here.
+    pub fn explain(&self, vip: IpAddr) -> Option<Explanation> {
+        let entry = self.vips.get(&vip)?;
+        let scope = entry.scope.as_ref()?;
+        let election = Election {
+            members: &self.members,
+            vip,
+            scope,
+            claims: &entry.claims,
+        };
+        let owner = entry.tenure.as_ref().map(|tenure| Owner {
+            node: tenure.node.clone(),
+            member: tenure.owner,
+            term: entry.claims.get(tenure.owner).map_or(0, |claim| claim.term),
+            since: tenure.since,
+            why: tenure.why.clone(),
+        });
+        let intruder = entry.intruder.as_ref().filter(|one| one.defended.is_some());
+        let conflict = intruder.map(|intruder| Conflict {
+            station: intruder.station,
+            node: intruder.node.clone(),
+            last: intruder.last,
+        });
+        let verdict = |(id, _)| (self.members.name(id), election.eligible(id));
+        let mut nodes: Vec<_> = self.members.iter().map(verdict).collect();
+        nodes.sort_by(|one, other| one.0.cmp(&other.0));
+        Some(Explanation {
+            vip,
+            owner,
+            conflict,
+            is_off_segment: !self.members.has_segment(vip, scope),
+            nodes,
+        })
+    }
+
+    /// All members, this one and those that are gone included, by the names of their nodes.
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        let status = |(id, member): (MemberId, &Member)| NodeStatus {
+            node: self.members.name(id),
+            member: id,
+            is_me: id == self.me,
+            vips: member.claims.len(),
+            able_since: member.able_since,
+            inability: member.ability().err(),
+        };
+        let mut nodes: Vec<_> = self.members.iter().map(status).collect();
+        nodes.sort_by(|one, other| one.node.cmp(&other.node));
+        nodes
+    }
+}

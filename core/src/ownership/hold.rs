@@ -1,0 +1,224 @@
+//! Taking a VIP, keeping it, giving it up, and the claims that tell of it.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::membership::MemberId;
+use crate::membership::record::{Claim, Key, Value};
+
+use super::election::Basis;
+use super::vip::{Hold, Tenure};
+use super::{Holding, Note, Output, Ownership};
+
+impl Ownership {
+    /// Takes the VIP; the claim is published when it is on the wire.
+    pub(super) fn take(&mut self, vip: IpAddr, now: Instant) {
+        let Some(entry) = self.vips.get(&vip) else {
+            return;
+        };
+        let Some(election) = self.election(vip, entry) else {
+            return;
+        };
+        let is_named = election.owner() == Some((self.me, Basis::Successor));
+        let is_pinned = is_named && election.order(false).first() != Some(&self.me);
+        let from = election.last().map(|(member, _)| member);
+        let from = from.filter(|member| *member != self.me);
+        let term = entry.claims.highest + 1;
+        let why = self.why(&election, entry, self.me, is_pinned);
+        self.sequence += 1;
+        let round = self.sequence;
+        let holding = Holding::Here { round };
+        self.unapplied.push_back((round, vip));
+        self.outputs.push_back(Output::Hold {
+            sequence: round,
+            vip,
+            holding: holding.clone(),
+        });
+        self.outputs.push_back(Output::Note(Note::Took {
+            vip,
+            why: why.clone(),
+        }));
+        if self.held.is_empty() {
+            self.outputs.push_back(Output::Owner(true));
+        }
+        self.held.insert(vip);
+        self.members.entry(self.me).claims.insert(vip);
+        let node = self.settings.node.clone();
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        entry.claims.set(
+            self.me,
+            Some(Claim {
+                term,
+                successor: None,
+            }),
+        );
+        entry.hold = Some(Hold {
+            round,
+            taken: round,
+            since: now,
+            from,
+            successor: None,
+            is_pinned,
+            has_heir: false,
+        });
+        entry.told = Some(holding);
+        entry.withdraw_at = None;
+        entry.rival = None;
+        entry.tenure = Some(Tenure {
+            owner: self.me,
+            node,
+            since: now,
+            why,
+        });
+        self.pacer.wake(now);
+    }
+
+    /// Announces the VIP no more. Where `is_yielded`, it is announced by a member that we cannot talk
+    /// to, and our claim tells those that can talk to us that it is taken.
+    pub(super) fn drop_hold(&mut self, vip: IpAddr, is_yielded: bool) {
+        let Some(entry) = self.vips.get(&vip) else {
+            return;
+        };
+        // Ours is the claim that counts, but others are to decide anew at once.
+        let counting = self.election(vip, entry).and_then(|one| one.counting());
+        let is_void = counting.is_some_and(|(member, _)| member == self.me);
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        entry.hold = None;
+        entry.rival = None;
+        entry.intruder = None;
+        if entry.published.is_none() || (is_void && !is_yielded) {
+            self.forget_claim(vip);
+        }
+        self.held.remove(&vip);
+        if self.held.is_empty() {
+            self.outputs.push_back(Output::Owner(false));
+        }
+    }
+
+    /// Our claim is no more.
+    pub(super) fn forget_claim(&mut self, vip: IpAddr) {
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        entry.claims.set(self.me, None);
+        self.members.entry(self.me).claims.remove(&vip);
+        if entry.published.take().is_some() {
+            let key = Key::Claim(vip);
+            self.outputs.push_back(Output::Publish { key, value: None });
+        }
+    }
+
+    /// Publishes our claim as it is, if it is not what was published last.
+    pub(super) fn publish_claim(&mut self, vip: IpAddr) {
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let claim = entry.claims.get(self.me).copied();
+        if let Some(claim) = claim.filter(|_| entry.published != claim) {
+            entry.published = Some(claim);
+            let (key, value) = (Key::Claim(vip), Some(Value::Claim(claim)));
+            self.outputs.push_back(Output::Publish { key, value });
+        }
+    }
+
+    /// What was taken up to this sequence number is on the wire, and so can be claimed.
+    pub(super) fn applied(&mut self, sequence: u64, now: Instant) {
+        while let Some((taken, vip)) = self.unapplied.front().copied()
+            && taken <= sequence
+        {
+            self.unapplied.pop_front();
+            let hold = self.vips.get(&vip).and_then(|entry| entry.hold.as_ref());
+            if hold.is_some_and(|hold| hold.taken == taken) {
+                self.publish_claim(vip);
+                self.review(vip, now);
+            }
+        }
+    }
+
+    /// A member claims a VIP, or does so no more.
+    pub(super) fn set_claim(
+        &mut self,
+        member: MemberId,
+        vip: IpAddr,
+        claim: Option<Claim>,
+        now: Instant,
+    ) {
+        let is_live = self.members.is_live(member);
+        let author = self.members.entry(member);
+        if claim.is_some() {
+            author.claims.insert(vip);
+            author.claimed_at = Some(now);
+        } else {
+            author.claims.remove(&vip);
+        }
+        let entry = self.vips.entry(vip).or_default();
+        let is_news = entry.claims.get(member) != claim.as_ref();
+        entry.claims.set(member, claim);
+        if is_live && entry.watched.is_some_and(|heard| heard.member == member) {
+            // It can be talked to again, and so the claims decide.
+            entry.watched = None;
+        }
+        self.review(vip, now);
+        if is_live && is_news && claim.is_some() {
+            self.announce_if_held(vip, now);
+        }
+    }
+
+    /// A member that is back may have announced what we have.
+    pub(super) fn announce_against(&mut self, member: MemberId, now: Instant) {
+        let claims = self.members.get(member).map(|member| member.claims.clone());
+        for vip in claims.into_iter().flatten() {
+            self.announce_if_held(vip, now);
+        }
+    }
+
+    fn announce_if_held(&mut self, vip: IpAddr, now: Instant) {
+        let hold = self.vips.get(&vip).and_then(|entry| entry.hold.as_ref());
+        if hold.is_some_and(|hold| hold.since < now) {
+            self.defend(vip);
+        }
+    }
+
+    /// Announces a VIP anew, as loud as at first.
+    pub(super) fn defend(&mut self, vip: IpAddr) {
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        entry.rival = None;
+        if let Some(hold) = &mut entry.hold {
+            self.sequence += 1;
+            let (sequence, round) = (self.sequence, self.sequence);
+            hold.round = round;
+            let holding = Holding::Here { round };
+            entry.told = Some(holding.clone());
+            self.outputs.push_back(Output::Hold {
+                sequence,
+                vip,
+                holding,
+            });
+        }
+    }
+
+    /// Claims the VIP with a higher term than everybody else.
+    pub(super) fn raise(&mut self, vip: IpAddr) {
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let term = entry.claims.highest + 1;
+        let is_public = entry.published.is_some();
+        entry.claims.set(
+            self.me,
+            Some(Claim {
+                term,
+                successor: None,
+            }),
+        );
+        if is_public {
+            self.publish_claim(vip);
+        }
+    }
+}

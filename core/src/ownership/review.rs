@@ -1,0 +1,230 @@
+//! One look at one VIP: what this member does about it, by what is known at this moment. It may be
+//! repeated at any time, and does nothing then.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::membership::MemberId;
+use crate::membership::record::{Claim, Key};
+
+use super::conflict::WATCH;
+use super::election::{Basis, Election};
+use super::eligibility::Ineligible;
+use super::vip::{Hold, Vip};
+use super::{HANDOVER, Note, Output, Ownership, TURN};
+
+/// How many turns at most a VIP that nobody ever had waits for members that are not ready yet.
+const MAX_TURNS: u32 = 3;
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Nothing, at least until then.
+    Stay(Option<Instant>),
+    /// Take it.
+    Take,
+    /// Stop.
+    Drop,
+    /// Stop, for this member is on the segment with it.
+    Yield(MemberId),
+    /// Announce it anew, so that another stops.
+    Defend,
+    /// Claim it with a higher term, for another is to stop that may not keep it.
+    Raise,
+}
+
+impl Ownership {
+    /// Brings a VIP up to date.
+    pub(super) fn review(&mut self, vip: IpAddr, now: Instant) {
+        if !self.vips.contains_key(&vip) {
+            return;
+        }
+        self.expire(vip, now);
+        self.mark_unserved(vip, now);
+        let was_held = self.held.contains(&vip);
+        let mut until = None;
+        // A step changes what is known, and so may call for one more; never for many.
+        for _ in 0..3 {
+            match self.step(vip, now) {
+                Step::Stay(at) => {
+                    until = at;
+                    break;
+                }
+                Step::Take => self.take(vip, now),
+                Step::Drop => self.drop_hold(vip, false),
+                Step::Yield(member) => self.yield_to(member, vip, now),
+                Step::Defend => self.defend(vip),
+                Step::Raise => self.raise(vip),
+            }
+            self.mark_unserved(vip, now);
+        }
+        self.conclude(vip, until, now);
+        self.tell_loss(vip, was_held);
+    }
+
+    /// Tells people if the VIP is not here any more.
+    fn tell_loss(&mut self, vip: IpAddr, was_held: bool) {
+        if was_held && !self.held.contains(&vip) {
+            let tenure = self.vips.get(&vip).and_then(|entry| entry.tenure.as_ref());
+            let to = tenure.map(|tenure| tenure.node.clone());
+            self.outputs
+                .push_back(Output::Note(Note::GaveUp { vip, to }));
+        }
+    }
+
+    pub(super) fn election<'a>(&'a self, vip: IpAddr, entry: &'a Vip) -> Option<Election<'a>> {
+        let scope = entry.scope.as_ref()?;
+        Some(Election {
+            members: &self.members,
+            vip,
+            scope,
+            claims: &entry.claims,
+        })
+    }
+
+    /// Ends what has had its time.
+    fn expire(&mut self, vip: IpAddr, now: Instant) {
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let is_over = |at: Instant| now >= at;
+        entry.watched = entry.watched.filter(|heard| !is_over(heard.at + WATCH));
+        entry.rival = entry.rival.filter(|heard| !is_over(heard.at + WATCH));
+        super::conflict::expire(entry, now);
+        if let Some((term, until)) = entry.request
+            && (is_over(until) || entry.claims.highest > term)
+        {
+            entry.request = None;
+            let key = Key::Request(vip);
+            self.outputs.push_back(Output::Publish { key, value: None });
+        }
+        if entry.withdraw_at.is_some_and(is_over) {
+            entry.withdraw_at = None;
+            self.forget_claim(vip);
+        }
+        self.expire_successor(vip, now);
+    }
+
+    fn mark_unserved(&mut self, vip: IpAddr, now: Instant) {
+        let Some(entry) = self.vips.get(&vip) else {
+            return;
+        };
+        let election = self.election(vip, entry);
+        let owner = election.map(|election| election.owner());
+        let is_unserved = owner.is_some_and(|owner| !matches!(owner, Some((_, Basis::Claim))));
+        if let Some(entry) = self.vips.get_mut(&vip) {
+            let since = entry.unserved_since.unwrap_or(now);
+            entry.unserved_since = is_unserved.then_some(since);
+        }
+    }
+
+    fn step(&self, vip: IpAddr, now: Instant) -> Step {
+        let Some(entry) = self.vips.get(&vip) else {
+            return Step::Stay(None);
+        };
+        match (self.election(vip, entry), &entry.hold) {
+            (None, None) => Step::Stay(None),
+            (None, Some(_)) => Step::Drop,
+            (Some(election), Some(hold)) => self
+                .confront(&election, entry, hold)
+                .unwrap_or_else(|| self.as_holder(&election, entry, now)),
+            (Some(election), None) => self.as_other(&election, entry, now),
+        }
+    }
+
+    /// What to do about a member that is on the segment with the VIP that we have.
+    fn confront(&self, election: &Election<'_>, entry: &Vip, hold: &Hold) -> Option<Step> {
+        let rival = entry.rival?;
+        let yields = self.yields(election, hold, rival)?;
+        Some(if yields {
+            Step::Yield(rival.member)
+        } else {
+            Step::Defend
+        })
+    }
+
+    fn as_holder(&self, election: &Election<'_>, entry: &Vip, now: Instant) -> Step {
+        let owner = election.owner();
+        let counting = election.counting();
+        let is_other = counting.is_some_and(|(member, _)| member != self.me);
+        match owner {
+            Some((member, _)) if member == self.me && is_other => return Step::Raise,
+            Some((member, _)) if member == self.me => return Step::Stay(None),
+            Some((_, Basis::Claim)) => return Step::Drop,
+            // The other has it as well, and is to hand it over.
+            Some((_, Basis::Successor | Basis::Order)) | None if is_other => return Step::Drop,
+            Some((_, Basis::Successor | Basis::Order)) | None => {}
+        }
+        let Err(why) = election.eligible(self.me) else {
+            return Step::Stay(None);
+        };
+        match why {
+            Ineligible::Draining | Ineligible::NotReady | Ineligible::OffSegment => {
+                Step::Stay(None)
+            }
+            Ineligible::Excluded | Ineligible::OutOfScope => {
+                let until = entry.unserved_since.map(|since| since + HANDOVER);
+                if owner.is_none() || until.is_none_or(|until| now >= until) {
+                    Step::Drop
+                } else {
+                    Step::Stay(until)
+                }
+            }
+            Ineligible::Unreached
+            | Ineligible::Lost
+            | Ineligible::Left
+            | Ineligible::Unknown
+            | Ineligible::Family(_)
+            | Ineligible::NoInterface => Step::Drop,
+        }
+    }
+
+    fn as_other(&self, election: &Election<'_>, entry: &Vip, now: Instant) -> Step {
+        let is_unable = !self.is_ready() || election.eligible(self.me).is_err();
+        if is_unable || entry.watched.is_some() {
+            return Step::Stay(None);
+        }
+        let Some((owner, basis)) = election.owner() else {
+            return Step::Stay(None);
+        };
+        let since = entry.unserved_since.unwrap_or(now);
+        let at = match basis {
+            Basis::Claim | Basis::Successor if owner == self.me => return Step::Take,
+            Basis::Claim => return Step::Stay(None),
+            Basis::Order if owner == self.me => {
+                let is_new = entry.claims.highest == 0;
+                let turns = if is_new {
+                    self.turns(election, true)
+                } else {
+                    0
+                };
+                since + TURN * turns.min(MAX_TURNS)
+            }
+            Basis::Successor | Basis::Order => {
+                let is_served = |(member, claim): (MemberId, Claim)| {
+                    claim.successor.is_some() && election.eligible(member).is_ok()
+                };
+                if election.counting().is_some_and(is_served) {
+                    return Step::Stay(None);
+                }
+                // Those that are busy taking others will get to this one.
+                let busy = self.members.get(owner).and_then(|member| member.claimed_at);
+                since.max(busy.unwrap_or(since)) + TURN * self.turns(election, false).max(1)
+            }
+        };
+        if now >= at {
+            Step::Take
+        } else {
+            Step::Stay(Some(at))
+        }
+    }
+
+    /// How many members come before this one.
+    fn turns(&self, election: &Election<'_>, soon: bool) -> u32 {
+        let order = election.order(soon);
+        let before = order.iter().take_while(|member| **member != self.me);
+        u32::try_from(before.count())
+            .unwrap_or(u32::MAX)
+            .min(1 << 16)
+    }
+}

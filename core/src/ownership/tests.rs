@@ -1,0 +1,15 @@
+//! The rules one by one, on machines that share a bus.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::*;
+use crate::interface::{Exclusion, Interface};
+use bus::{Bus, VIP, id, interfaces, vip};
+
+mod bus;
+mod conflicts;
+mod model;
+mod moves;
+mod order;
+mod rules;

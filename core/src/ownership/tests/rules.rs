@@ -1,0 +1,312 @@
+use super::*;
+
+const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
+
+fn three() -> (Bus, IpAddr) {
+    let mut bus = Bus::new(&NAMES);
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    (bus, vip)
+}
+
+fn nodes(names: &[&str]) -> Scope {
+    Scope::Nodes(Arc::new(names.iter().map(|name| (*name).into()).collect()))
+}
+
+#[test]
+fn the_first_in_order_takes_it_and_the_next_after_its_loss() {
+    let (mut bus, vip) = three();
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    assert_eq!(bus.why(0, vip), "node-b: first in order");
+    bus.kill(1, Departure::Lost);
+    assert_eq!(bus.holders(vip), ["node-c"], "at once");
+    assert_eq!(
+        bus.why(0, vip),
+        "node-c: took over from node-b, which was lost"
+    );
+    bus.kill(2, Departure::Left);
+    assert_eq!(bus.holders(vip), ["node-a"], "at once");
+    assert_eq!(
+        bus.why(0, vip),
+        "node-a: took over from node-c, which has left"
+    );
+}
+
+#[test]
+fn who_returns_takes_nothing_back() {
+    let (mut bus, vip) = three();
+    bus.kill(1, Departure::Lost);
+    bus.restart(1);
+    bus.seconds(100);
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    assert_eq!(bus.why(1, vip), "node-c: it had it when this node started");
+}
+
+#[test]
+fn a_restart_that_nobody_noticed_loses_the_vip_at_once() {
+    let (mut bus, vip) = three();
+    bus.restart(1);
+    assert_eq!(bus.holders(vip), ["node-c"]);
+}
+
+#[test]
+fn who_knows_too_little_neither_claims_nor_calls_itself_ready() {
+    let now = Bus::new(&[]).now;
+    let settings = Settings {
+        node: "node-a".into(),
+        ipv4: true,
+        ipv6: true,
+        rebalance: None,
+    };
+    let knows = [Input::Synced, Input::Settled];
+    for lacking in 0..2 {
+        let mut machine = Ownership::new(settings.clone(), id(0, 1), now);
+        machine.handle(interfaces(0, &["10.20.30.100/24"]), now);
+        machine.handle(Input::Candidate(vip(VIP), Some(Scope::Anywhere)), now);
+        machine.handle(knows[1 - lacking].clone(), now);
+        machine.handle_timeout(now + Duration::from_secs(100));
+        while let Some(output) = machine.poll_output() {
+            match output {
+                Output::Hold { holding, .. } => {
+                    assert!(matches!(holding, Holding::Elsewhere { .. }))
+                }
+                Output::Publish {
+                    value: Some(Value::Node(node)),
+                    ..
+                } => assert!(!node.is_ready),
+                Output::Publish { key, .. } => assert!(matches!(key, Key::Interface(_))),
+                other => panic!("{other:?}"),
+            }
+        }
+        machine.handle(knows[lacking].clone(), now);
+        assert_eq!(machine.held.len(), 1);
+    }
+}
+
+#[test]
+fn the_loss_of_all_others_moves_nothing() {
+    let (mut bus, vip) = three();
+    bus.part(0, 1);
+    bus.part(1, 2);
+    assert_eq!(bus.holders(vip), ["node-b", "node-c"], "each side has one");
+    bus.seconds(10);
+    bus.heal(0, 1);
+    bus.heal(1, 2);
+    assert_eq!(bus.holders(vip), ["node-c"], "the higher claim counts");
+    let expected = "node-c: took over from node-b, which was lost";
+    assert_eq!(bus.why(0, vip), expected);
+    assert!(
+        bus.why(1, vip).contains("its claim is higher"),
+        "{}",
+        bus.why(1, vip)
+    );
+}
+
+#[test]
+fn a_claim_waits_for_the_wire() {
+    let (mut bus, vip) = three();
+    bus.peers[2].applies = false;
+    bus.input(1, Input::Draining(true));
+    assert_eq!(bus.holders(vip), ["node-b", "node-c"]);
+    assert!(!bus.peers[2].records.contains_key(&Key::Claim(vip)));
+    let applied = bus.peers[2].machine.sequence;
+    bus.input(2, Input::Applied(applied));
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    assert_eq!(
+        bus.why(1, vip),
+        "node-c: took over from node-b: it is draining"
+    );
+}
+
+#[test]
+fn who_cannot_take_it_is_passed_over_in_its_turn() {
+    let (mut bus, vip) = three();
+    // node-c has not heard of the service yet, and is the next.
+    bus.peers[2]
+        .machine
+        .handle(Input::Candidate(vip, None), bus.now);
+    bus.flush(2);
+    bus.kill(1, Departure::Lost);
+    assert_eq!(bus.holders(vip), [] as [&str; 0]);
+    bus.run(TURN - Duration::from_millis(1));
+    assert_eq!(bus.holders(vip), [] as [&str; 0]);
+    bus.run(Duration::from_millis(1));
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    bus.input(2, Input::Candidate(vip, Some(Scope::Anywhere)));
+    assert_eq!(bus.holders(vip), ["node-a"]);
+}
+
+#[test]
+fn a_drain_empties_a_node_and_its_end_brings_nothing_back() {
+    let (mut bus, vip) = three();
+    bus.fewest.clear();
+    bus.input(1, Input::Draining(true));
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    assert_eq!(bus.fewest[&vip], 1, "there is always one");
+    bus.input(1, Input::Draining(false));
+    bus.seconds(100);
+    assert_eq!(bus.holders(vip), ["node-c"]);
+}
+
+#[test]
+fn a_draining_node_keeps_what_nobody_else_can_have() {
+    let (mut bus, vip) = three();
+    bus.candidate(vip, Some(nodes(&["node-b"])));
+    bus.input(1, Input::Draining(true));
+    bus.seconds(100);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    bus.candidate(vip, Some(nodes(&["node-a", "node-b"])));
+    assert_eq!(bus.holders(vip), ["node-a"]);
+}
+
+#[test]
+fn goodbye_is_said_when_all_is_handed_over_or_cannot_be() {
+    let (mut bus, vip) = three();
+    bus.peers[2].applies = false;
+    bus.input(1, Input::Leaving);
+    assert!(!bus.peers[1].has_left);
+    let applied = bus.peers[2].machine.sequence;
+    bus.input(2, Input::Applied(applied));
+    assert!(bus.peers[1].has_left);
+
+    bus.kill(1, Departure::Left);
+    bus.kill(0, Departure::Lost);
+    bus.input(2, Input::Leaving);
+    assert!(bus.peers[2].has_left, "nobody is there");
+    assert_eq!(bus.holders(vip), ["node-c"], "to the end");
+}
+
+#[test]
+fn goodbye_is_said_when_it_takes_too_long() {
+    let (mut bus, _) = three();
+    bus.peers[0].applies = false;
+    bus.peers[2].applies = false;
+    bus.input(1, Input::Leaving);
+    bus.run(FAREWELL - Duration::from_millis(1));
+    assert!(!bus.peers[1].has_left);
+    bus.run(Duration::from_millis(1));
+    assert!(bus.peers[1].has_left);
+}
+
+#[test]
+fn endpoints_and_exclusion_move_it_without_a_gap() {
+    let (mut bus, vip) = three();
+    bus.fewest.clear();
+    bus.candidate(vip, Some(nodes(&["node-a", "node-c"])));
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    bus.input(2, Input::Excluded(true));
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    assert_eq!(bus.fewest[&vip], 1, "there is always one");
+    bus.candidate(vip, Some(nodes(&[])));
+    assert_eq!(bus.holders(vip), [] as [&str; 0], "nobody could answer");
+    bus.candidate(vip, Some(nodes(&["node-c"])));
+    bus.seconds(10);
+    assert_eq!(bus.holders(vip), [] as [&str; 0], "excluded");
+    let nodes = bus.peers[0].machine.explain(vip).unwrap().nodes;
+    let reasons: Vec<_> = nodes
+        .into_iter()
+        .map(|(_, verdict)| verdict.unwrap_err())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            Ineligible::OutOfScope,
+            Ineligible::OutOfScope,
+            Ineligible::Excluded
+        ]
+    );
+}
+
+#[test]
+fn an_owner_whose_successors_do_not_come_stops_if_it_must() {
+    let (mut bus, vip) = three();
+    bus.peers[0].applies = false;
+    bus.peers[2].applies = false;
+    bus.input(1, Input::Excluded(true));
+    bus.run(HANDOVER - Duration::from_millis(1));
+    assert!(bus.holders(vip).contains(&"node-b".to_owned()));
+    bus.run(Duration::from_millis(1));
+    assert!(!bus.holders(vip).contains(&"node-b".to_owned()));
+}
+
+#[test]
+fn without_an_interface_it_stops_at_once() {
+    let (mut bus, vip) = three();
+    bus.input(1, interfaces(1, &[]));
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    bus.input(0, interfaces(0, &[]));
+    bus.input(2, interfaces(2, &[]));
+    assert_eq!(bus.holders(vip), [] as [&str; 0]);
+    bus.input(0, interfaces(0, &["10.20.30.1/24"]));
+    assert_eq!(bus.holders(vip), ["node-a"]);
+}
+
+#[test]
+fn only_nodes_of_its_segment_have_it_if_there_are_any() {
+    let mut bus = Bus::new(&NAMES);
+    let foreign = vip("203.0.113.1");
+    let vip = vip(VIP);
+    // The VIP itself on an interface is no subnet.
+    bus.input(1, interfaces(1, &["198.51.100.1/24", "10.20.30.1/32"]));
+    bus.input(2, interfaces(2, &["198.51.100.2/24"]));
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.candidate(foreign, Some(Scope::Anywhere));
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    let told = bus.peers[0].machine.explain(vip).unwrap();
+    assert!(!told.is_off_segment);
+    assert_eq!(told.nodes[1].1, Err(Ineligible::OffSegment));
+    assert_eq!(bus.holders(foreign).len(), 1);
+    assert!(
+        bus.peers[0]
+            .machine
+            .explain(foreign)
+            .unwrap()
+            .is_off_segment
+    );
+    // Better there than nowhere, but not on another segment while the right node is there.
+    bus.input(0, Input::Draining(true));
+    bus.seconds(10);
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    bus.kill(0, Departure::Lost);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    bus.restart(0);
+    assert_eq!(
+        bus.holders(vip),
+        ["node-a"],
+        "it is the only one that is right"
+    );
+}
+
+#[test]
+fn a_vip_that_is_none_any_more_is_forgotten() {
+    let (mut bus, vip) = three();
+    bus.candidate(vip, None);
+    assert_eq!(bus.holders(vip), [] as [&str; 0]);
+    bus.seconds(10);
+    for peer in &bus.peers {
+        assert!(peer.machine.vips.is_empty());
+        assert!(!peer.records.contains_key(&Key::Claim(vip)));
+        assert_eq!(peer.machine.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn a_cluster_that_starts_spreads_its_vips() {
+    let mut bus = Bus::new(&[]);
+    for host in 1..=90 {
+        bus.candidate(vip(&format!("10.20.30.{host}")), Some(Scope::Anywhere));
+    }
+    // All start within a second of each other.
+    bus.delay = 300;
+    for name in NAMES {
+        bus.add(name);
+    }
+    bus.seconds(10);
+    let count = |name: &str| {
+        let vips = bus.scopes.keys();
+        vips.filter(|vip| bus.holders(**vip) == [name]).count()
+    };
+    let counts = NAMES.map(count);
+    assert_eq!(counts.iter().sum::<usize>(), 90);
+    assert!(counts.iter().all(|count| *count >= 15), "{counts:?}");
+}

@@ -1,0 +1,142 @@
+//! What this member knows of one VIP.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::interface::MacAddress;
+use crate::membership::MemberId;
+use crate::membership::record::Claim;
+
+use super::election::Claims;
+use super::explain::Why;
+use super::{Holding, Scope};
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Vip {
+    /// Which nodes may have it; `None` if it is no candidate here, and only others claim it.
+    pub(super) scope: Option<Scope>,
+    /// The claims of all members, also that of this one, which is there from the moment it takes the
+    /// VIP.
+    pub(super) claims: Claims,
+    /// This member has it.
+    pub(super) hold: Option<Hold>,
+    /// Our claim as it was published last.
+    pub(super) published: Option<Claim>,
+    /// When our claim is to be withdrawn, for the VIP is not ours any more. Not at once: whoever
+    /// hears of that before it hears of the claim that replaces it would take the VIP.
+    pub(super) withdraw_at: Option<Instant>,
+    /// Since when no claim of a member that may keep it counts.
+    pub(super) unserved_since: Option<Instant>,
+    /// Another member that was heard on the segment while we have it.
+    pub(super) rival: Option<Heard>,
+    /// The segment says that this member, which we cannot talk to, has it.
+    pub(super) watched: Option<Heard>,
+    /// Another station has it that cannot be reasoned with.
+    pub(super) intruder: Option<Intruder>,
+    /// A person's wish that was published, its term and how long.
+    pub(super) request: Option<(u64, Instant)>,
+    /// What was told of it last.
+    pub(super) told: Option<Holding>,
+    /// Who is known to have it, since when and why.
+    pub(super) tenure: Option<Tenure>,
+    /// When it is to be looked at again.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Vip {
+    /// A member is known by another identity.
+    pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
+        if let Some(claim) = self.claims.get(before).copied() {
+            self.claims.set(before, None);
+            self.claims.set(now, Some(claim));
+        }
+        if let Some(tenure) = &mut self.tenure
+            && tenure.owner == before
+        {
+            tenure.owner = now;
+        }
+    }
+
+    /// Nothing is known of it that would have to be kept.
+    pub(super) fn is_idle(&self) -> bool {
+        self.scope.is_none()
+            && self.hold.is_none()
+            && self.claims.is_empty()
+            && self.request.is_none()
+    }
+}
+
+/// That this member has a VIP.
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    pub(super) round: u64,
+    /// The sequence number of the output with which it was taken.
+    pub(super) taken: u64,
+    pub(super) since: Instant,
+    /// Whose claim counted before.
+    pub(super) from: Option<MemberId>,
+    /// Who is to take it, and until when that is waited for.
+    pub(super) successor: Option<(MemberId, Instant)>,
+    /// A person wants it here.
+    pub(super) is_pinned: bool,
+    /// Whether somebody else may have it, should we give it up.
+    pub(super) has_heir: bool,
+}
+
+/// A member on the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) member: MemberId,
+    pub(super) at: Instant,
+}
+
+/// A station with our VIP.
+#[derive(Clone, Debug)]
+pub(super) struct Intruder {
+    pub(super) station: MacAddress,
+    /// Its node, if it is one of a member.
+    pub(super) node: Option<Arc<str>>,
+    pub(super) first: Instant,
+    pub(super) last: Instant,
+    /// When the VIP was last announced against it, and people were told.
+    pub(super) defended: Option<Instant>,
+}
+
+/// Who has a VIP.
+#[derive(Clone, Debug)]
+pub(super) struct Tenure {
+    pub(super) owner: MemberId,
+    pub(super) node: Arc<str>,
+    pub(super) since: Instant,
+    pub(super) why: Why,
+}
+
+/// VIPs in the order in which they are to be looked at again.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines(std::collections::BTreeSet<(Instant, IpAddr)>);
+
+impl Deadlines {
+    pub(super) fn replace(&mut self, vip: IpAddr, old: Option<Instant>, new: Option<Instant>) {
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            self.0.remove(&(old, vip));
+        }
+        if let Some(new) = new {
+            self.0.insert((new, vip));
+        }
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// Those that are due.
+    pub(super) fn due(&self, now: Instant) -> Vec<IpAddr> {
+        let due = self.0.iter().take_while(|(at, _)| *at <= now);
+        due.map(|(_, vip)| *vip).collect()
+    }
+}

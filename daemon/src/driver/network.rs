@@ -1,0 +1,172 @@
+//! What the driver knows of this node's place in the network: its interfaces, the daemons of other
+//! nodes, and whether it is drained.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use carillon_core::backend::BoxFuture;
+use carillon_core::interface::Interfaces;
+use carillon_core::membership::{Event, Status};
+use carillon_core::node::DrainRule;
+use carillon_core::policy::node_may_announce;
+use carillon_core::{ownership, speaker};
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+use super::Driver;
+use crate::exclusion::Excluded;
+use crate::gossip::{Command, Gossip};
+use crate::interfaces;
+use crate::socket::Answer;
+
+/// See the module's documentation.
+pub(super) struct Network {
+    interfaces: interfaces::Known,
+    excluded: Excluded,
+    /// Somebody has ordered so.
+    is_drained: bool,
+    drain_on: Vec<DrainRule>,
+    /// This node is being drained, by order or by its Node.
+    is_draining: bool,
+    /// Why the daemons of other nodes cannot be talked to.
+    trouble: Option<String>,
+}
+
+impl Network {
+    pub(super) fn new(is_drained: bool, drain_on: Vec<DrainRule>) -> Self {
+        Self {
+            interfaces: interfaces::Known::default(),
+            excluded: Excluded::default(),
+            is_drained,
+            drain_on,
+            is_draining: false,
+            trouble: None,
+        }
+    }
+
+    /// What somebody should mend.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &str> {
+        let interfaces = self.interfaces.problem.as_deref();
+        let others = [&self.excluded.problem, &self.trouble];
+        let others = others.into_iter().filter_map(Option::as_deref);
+        interfaces.into_iter().chain(others)
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+}
+
+impl Driver {
+    /// Takes in the interfaces of this node.
+    pub(crate) fn set_interfaces(&mut self, known: interfaces::Known, now: Instant) {
+        self.network.interfaces = known;
+        self.use_interfaces(now);
+    }
+
+    /// Takes in which of them are not to be used.
+    pub(crate) fn set_excluded(&mut self, excluded: Excluded, now: Instant) {
+        self.network.excluded = excluded;
+        self.use_interfaces(now);
+    }
+
+    fn use_interfaces(&mut self, now: Instant) {
+        let network = &self.network;
+        let Some(all) = &network.interfaces.interfaces else {
+            return;
+        };
+        let usable = Arc::new(Interfaces::usable(all, &network.excluded.exclusion));
+        self.speaker
+            .handle(speaker::Input::Interfaces(usable.clone()));
+        self.election
+            .handle(ownership::Input::Interfaces(usable), now);
+    }
+
+    /// Takes in that the daemons of other nodes can be talked to from here on, or why they cannot.
+    /// Returns where they are heard.
+    pub(crate) fn joined(
+        &mut self,
+        gossip: anyhow::Result<Gossip>,
+        now: Instant,
+    ) -> Option<mpsc::UnboundedReceiver<Event>> {
+        match gossip {
+            Ok(gossip) => {
+                self.network.trouble = None;
+                info!(address = %gossip.me, "talking to the daemons of other nodes");
+                self.election.joined(gossip.me, gossip.commands, now);
+                Some(gossip.events)
+            }
+            Err(error) => {
+                self.network.trouble = Some(format!(
+                    "no address of a layer 2 pool is announced from here, since this node cannot \
+                     agree with others: {error:#}"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Takes in what is heard of them.
+    pub(crate) fn heard(&mut self, event: Event, now: Instant) {
+        self.election.heard(event, now);
+    }
+
+    /// How it stands with them; the answer comes later.
+    pub(super) fn ask_gossip(&self) -> Option<oneshot::Receiver<Status>> {
+        let (sender, receiver) = oneshot::channel();
+        let gossip = self.election.gossip.as_ref()?;
+        gossip.send(Command::Status(sender)).ok()?;
+        Some(receiver)
+    }
+
+    /// Takes in what this node's Node says about announcing.
+    pub(super) fn review_node(&mut self, now: Instant) {
+        let node = self.speaker.node();
+        let is_excluded = node_may_announce(node).is_err();
+        let network = &mut self.network;
+        let by_node = network.drain_on.iter().any(|rule| rule.matches(node));
+        network.is_draining = network.is_drained || by_node;
+        let is_draining = network.is_draining;
+        self.speaker.handle(speaker::Input::Draining(is_draining));
+        self.election
+            .handle(ownership::Input::Excluded(is_excluded), now);
+        self.election
+            .handle(ownership::Input::Draining(is_draining), now);
+    }
+
+    /// Drains this node by order, or ends that.
+    pub(super) fn drain(&mut self, is_drained: bool, now: Instant) -> Answer {
+        self.network.is_drained = is_drained;
+        self.review_node(now);
+        let node = &self.speaker.node().name;
+        match (is_drained, self.network.is_draining) {
+            (true, _) => Ok(format!("{node} gives everything to other nodes")),
+            (false, false) => Ok(format!("{node} may announce again")),
+            (false, true) => Err(format!(
+                "{node} stays drained: its Node has a label or taint of --drain-on"
+            )),
+        }
+    }
+
+    /// Begins to hand over everything, before the end.
+    pub(crate) fn leave(&mut self, now: Instant) {
+        self.election.handle(ownership::Input::Leaving, now);
+    }
+
+    /// Says goodbye to the daemons of other nodes; resolves when that is on the wire.
+    pub(crate) fn say_goodbye(&self) -> BoxFuture<()> {
+        let (sender, said) = oneshot::channel();
+        let gossip = self.election.gossip.as_ref();
+        let asked = gossip.map(|gossip| gossip.send(Command::Leave(sender)));
+        Box::pin(async move {
+            if let Some(Ok(())) = asked {
+                let _ = said.await;
+            }
+        })
+    }
+
+    /// Whether everything that another node can take has been handed over.
+    pub(crate) fn has_left(&self) -> bool {
+        self.election.has_left()
+    }
+}

@@ -1,0 +1,149 @@
+//! The daemons of other nodes: a thread that owns [`Membership`] and its UDP socket.
+//!
+//! ```text
+//!  driver ──Command──▶ gossip thread (Membership, socket, clock) ◀──sealed datagrams──▶ others
+//!         ◀──Event────
+//! ```
+//!
+//! It has a thread of its own, since others judge this node by how soon it answers: reading ten
+//! thousand Services must not make it late.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use carillon_core::membership::record::{Key, Value};
+use carillon_core::membership::{Event, MemberId, Membership, Profile, Settings, Status};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cli::GossipArgs;
+
+mod io;
+mod keys;
+mod names;
+
+use keys::KeyFile;
+
+/// The port of the daemons, if none is given.
+const PORT: u16 = 7480;
+/// How long a daemon that finds no other waits until it takes itself for the only one.
+const ALONE_AFTER: Duration = Duration::from_secs(3);
+
+/// How often to try again to start.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What the thread is told.
+pub(crate) enum Command {
+    /// This node says something of itself, or takes it back.
+    Publish(Key, Option<Value>),
+    /// Whether this node has addresses that others would have to take over.
+    Owner(bool),
+    /// Daemons to get to know the others through, beside those of the command line.
+    Peers(Vec<IpAddr>),
+    /// How it stands.
+    Status(oneshot::Sender<Status>),
+    /// Say goodbye; answered when that is on the wire.
+    Leave(oneshot::Sender<()>),
+}
+
+/// The other daemons.
+pub(crate) struct Gossip {
+    /// This daemon among them.
+    pub(crate) me: MemberId,
+    /// What is heard of them.
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    /// To tell them something.
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+}
+
+/// Starts to talk to the other daemons, as soon as there is a secret: in a cluster it may be created
+/// after this daemon has been started. Who waits for what is told as a problem meanwhile.
+pub(crate) fn spawn_when_ready(args: GossipArgs) -> mpsc::Receiver<Result<Gossip>> {
+    let (sender, arrivals) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let started = spawn(&args);
+            let is_there = started.is_ok();
+            if sender.send(started).await.is_err() || is_there {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    });
+    arrivals
+}
+
+/// Starts to talk to the other daemons.
+///
+/// # Errors
+/// The secret cannot be read or is too short, or the address cannot be had.
+pub(crate) fn spawn(args: &GossipArgs) -> Result<Gossip> {
+    let path = args.gossip_key_file.clone().unwrap_or_default();
+    let (key_file, keys) = KeyFile::read(path)?;
+    let unspecified = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), PORT);
+    let bind = args.gossip_bind.unwrap_or(unspecified);
+    let socket = UdpSocket::bind(bind).with_context(|| {
+        format!("cannot talk to other nodes from {bind} (UDP); give another --gossip-bind")
+    })?;
+    socket.set_nonblocking(true)?;
+    let address = advertised(args, socket.local_addr()?)?;
+    let settings = Settings {
+        address,
+        generation: SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(1, |age| age.as_secs()),
+        profile: args
+            .heartbeat_interval
+            .map_or_else(Profile::standard, Profile::fast),
+        alone_after: ALONE_AFTER,
+        cluster: args.gossip_cluster.clone(),
+    };
+    let membership = Membership::new(settings, keys, rand::make_rng(), Instant::now());
+    let me = membership.id();
+    let (commands, told) = mpsc::unbounded_channel();
+    let (sender, events) = mpsc::unbounded_channel();
+    let link = io::Link {
+        membership,
+        socket,
+        told,
+        events: sender,
+        names: args.join.clone(),
+        port: address.port(),
+        key_file,
+    };
+    let thread = thread::Builder::new().name("gossip".to_owned());
+    thread
+        .spawn(move || link.run())
+        .context("cannot start a thread")?;
+    Ok(Gossip {
+        me,
+        events,
+        commands,
+    })
+}
+
+/// The address at which others reach a socket bound to `bound`.
+fn advertised(args: &GossipArgs, bound: SocketAddr) -> Result<SocketAddr> {
+    if let Some(address) = args.gossip_advertise {
+        return Ok(address);
+    }
+    if !bound.ip().is_unspecified() {
+        return Ok(bound);
+    }
+    let first = args.join.first().context(
+        "others must know where this node is: give --gossip-bind with an address of its own, or \
+         --gossip-advertise",
+    )?;
+    let address = local_address_towards(first).with_context(|| {
+        format!("cannot tell by which address {first} reaches this node; give --gossip-advertise")
+    })?;
+    Ok(SocketAddr::new(address, bound.port()))
+}
+
+/// The address from which the kernel would send to another host. Nothing is sent.
+fn local_address_towards(peer: &str) -> std::io::Result<IpAddr> {
+    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    probe.connect(peer)?;
+    Ok(probe.local_addr()?.ip())
+}

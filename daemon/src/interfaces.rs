@@ -1,0 +1,116 @@
+//! The network interfaces of this node, as they are at every moment.
+//!
+//! ```text
+//!  kernel ─netlink─▶ follow ─Change─▶ Table ─list─▶ watch ─▶ driver
+//! ```
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use carillon_core::interface::Interface;
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error, info};
+
+use crate::netlink::{Netlink, NetlinkError};
+
+mod change;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use change::Change;
+use table::Table;
+
+/// How long to wait before the kernel is asked again that could not be asked.
+const RETRY: Duration = Duration::from_secs(1);
+/// After which time everything is read anew, in case that a notice was not understood.
+const REFRESH: Duration = Duration::from_secs(300);
+
+/// What is known of this node's interfaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// All of them, ascending by index; `None` until they have been read once.
+    pub(crate) interfaces: Option<Arc<[Interface]>>,
+    /// Why changes are not noticed at present.
+    pub(crate) problem: Option<Arc<str>>,
+}
+
+/// Starts to follow the interfaces of the network namespace of the calling thread; the end of all
+/// receivers ends it. Needs a tokio runtime.
+pub(crate) fn spawn() -> watch::Receiver<Known> {
+    let (sender, receiver) = watch::channel(Known::default());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = sender.closed() => {}
+            () = run(&sender) => {}
+        }
+    });
+    receiver
+}
+
+/// Never ends.
+async fn run(sender: &watch::Sender<Known>) {
+    loop {
+        match timeout(REFRESH, follow(sender)).await {
+            Err(_) => {}
+            Ok(Err(NetlinkError::Lost)) => {
+                debug!("notices about interfaces were lost: reading all of them again");
+            }
+            Ok(Err(problem)) => {
+                fail(sender, &problem);
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Reads everything and follows all changes until that fails.
+async fn follow(sender: &watch::Sender<Known>) -> Result<Infallible, NetlinkError> {
+    let mut netlink = Netlink::open()?;
+    let mut table = Table::default();
+    apply(&mut table, &netlink.dump().await?);
+    loop {
+        // All that is there, so that nothing is told that is over already.
+        while let Some(message) = netlink.try_next()? {
+            apply(&mut table, &[message]);
+        }
+        publish(sender, &table);
+        apply(&mut table, &[netlink.next().await?]);
+    }
+}
+
+fn apply(table: &mut Table, messages: &[RouteNetlinkMessage]) {
+    for change in messages.iter().filter_map(Change::of) {
+        table.apply(change);
+    }
+}
+
+fn publish(sender: &watch::Sender<Known>, table: &Table) {
+    let list = table.list();
+    sender.send_if_modified(|known| {
+        if known.problem.is_none() && known.interfaces.as_deref() == Some(&*list) {
+            return false;
+        }
+        debug!(interfaces = ?list, "interfaces changed");
+        if known.problem.take().is_some() {
+            info!("the network interfaces can be followed again");
+        }
+        known.interfaces = Some(list.into());
+        true
+    });
+}
+
+fn fail(sender: &watch::Sender<Known>, problem: &NetlinkError) {
+    let problem = format!("changes of the network interfaces are not noticed: {problem}");
+    sender.send_if_modified(|known| {
+        if known.problem.as_deref() == Some(&*problem) {
+            return false;
+        }
+        error!("{problem}; trying again");
+        known.problem = Some(problem.into());
+        true
+    });
+}

@@ -1,0 +1,55 @@
+//! A network namespace for a test.
+
+use std::future::Future;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use tokio::sync::watch;
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a test in a network namespace of its own, which needs root.
+pub(crate) fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    let thread = std::thread::spawn(move || {
+        match unshare(CloneFlags::CLONE_NEWNET) {
+            Err(Errno::EPERM) => {
+                eprintln!("NOT TESTED: a network namespace of its own needs root");
+                return;
+            }
+            result => result.unwrap(),
+        }
+        ip("link set lo up");
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(test());
+    });
+    thread.join().unwrap();
+}
+
+/// Runs `ip` with these arguments; returns what it prints.
+pub(crate) fn ip(arguments: &str) -> String {
+    let output = Command::new("ip")
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {arguments}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits until what is watched is as it should be.
+pub(crate) async fn until<T: Clone + std::fmt::Debug>(
+    receiver: &mut watch::Receiver<T>,
+    is_right: impl FnMut(&T) -> bool,
+) -> T {
+    let result = tokio::time::timeout(PATIENCE, receiver.wait_for(is_right)).await;
+    let Ok(value) = result.map(|value| value.unwrap().clone()) else {
+        panic!("it stays {:?}", receiver.borrow().clone());
+    };
+    value
+}

@@ -1,0 +1,118 @@
+//! This node's place in the network, as it changes: its interfaces, and the daemons of other nodes.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use carillon_core::membership::Event;
+use tokio::sync::{mpsc, watch};
+
+use crate::cli::RunArgs;
+use crate::driver::Driver;
+use crate::exclusion::{self, Excluded};
+use crate::gossip::{self, Gossip};
+use crate::interfaces;
+
+/// How many events are taken in before anything else gets its turn.
+const EVENTS: usize = 4096;
+
+/// See the module's documentation.
+pub(super) struct Surroundings {
+    interfaces: watch::Receiver<interfaces::Known>,
+    excluded: watch::Receiver<Excluded>,
+    /// Where the means to talk to others come from, once they are there.
+    arrivals: Option<mpsc::Receiver<Result<Gossip>>>,
+    heard: Option<mpsc::UnboundedReceiver<Event>>,
+}
+
+/// What has changed.
+pub(super) enum Change {
+    Interfaces,
+    Excluded,
+    Joined(Result<Gossip>),
+    Heard(Event),
+}
+
+impl Surroundings {
+    /// Looks around from here on, for which it needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The other daemons cannot be talked to. In a cluster that is not final: the secret may be
+    /// created later.
+    pub(super) fn new(args: &RunArgs, is_cluster: bool) -> Result<Self> {
+        let gossip = &args.gossip;
+        let arrivals = match (gossip.is_wanted(), is_cluster) {
+            (false, _) => None,
+            (true, true) => Some(gossip::spawn_when_ready(gossip.clone())),
+            (true, false) => {
+                let (sender, arrivals) = mpsc::channel(1);
+                // There is room for the one that comes.
+                let _ = sender.try_send(Ok(gossip::spawn(gossip)?));
+                Some(arrivals)
+            }
+        };
+        let mut interfaces = interfaces::spawn();
+        let mut excluded = exclusion::follow(args.host.exclude_interfaces.clone());
+        interfaces.mark_changed();
+        excluded.mark_changed();
+        Ok(Self {
+            interfaces,
+            excluded,
+            arrivals,
+            heard: None,
+        })
+    }
+
+    /// Waits for the next change; can be given up at any time.
+    pub(super) async fn next(&mut self) -> Change {
+        tokio::select! {
+            Ok(()) = self.interfaces.changed() => Change::Interfaces,
+            Ok(()) = self.excluded.changed() => Change::Excluded,
+            Some(gossip) = receive(self.arrivals.as_mut()) => Change::Joined(gossip),
+            Some(event) = hear(self.heard.as_mut()) => Change::Heard(event),
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Tells the driver of a change, and of what else was heard until now.
+    pub(super) fn tell(&mut self, change: Change, driver: &mut Driver, now: Instant) {
+        match change {
+            Change::Interfaces => {
+                let known = self.interfaces.borrow_and_update().clone();
+                driver.set_interfaces(known, now);
+            }
+            Change::Excluded => {
+                let excluded = self.excluded.borrow_and_update().clone();
+                driver.set_excluded(excluded, now);
+            }
+            Change::Joined(gossip) => {
+                if let Some(heard) = driver.joined(gossip, now) {
+                    self.heard = Some(heard);
+                }
+            }
+            Change::Heard(event) => {
+                driver.heard(event, now);
+                let more = |heard: &mut mpsc::UnboundedReceiver<Event>| heard.try_recv().ok();
+                for _ in 0..EVENTS {
+                    let Some(event) = self.heard.as_mut().and_then(more) else {
+                        break;
+                    };
+                    driver.heard(event, now);
+                }
+            }
+        }
+    }
+}
+
+async fn receive(arrivals: Option<&mut mpsc::Receiver<Result<Gossip>>>) -> Option<Result<Gossip>> {
+    match arrivals {
+        Some(arrivals) => arrivals.recv().await,
+        None => None,
+    }
+}
+
+async fn hear(heard: Option<&mut mpsc::UnboundedReceiver<Event>>) -> Option<Event> {
+    match heard {
+        Some(heard) => heard.recv().await,
+        None => None,
+    }
+}

@@ -1,0 +1,361 @@
+//! Who is told what, and when: the machine between a wish and the packets of one protocol.
+//!
+//! A VIP that is new here is announced at once and again a few times, since frames get lost; all
+//! that start at the same time are paced, and each is announced once before any is repeated. Later
+//! every VIP is announced again now and then, spread evenly, for switches and neighbours that have
+//! forgotten. A question costs one look-up, whatever the number of VIPs.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carillon_core::address::Family;
+use carillon_core::announcement::{Announcement, AnnouncementSet};
+use carillon_core::interface::{Interfaces, MacAddress};
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+use crate::message::{Message, Saying};
+use burst::Bursts;
+use rotation::Rotation;
+
+mod burst;
+mod rotation;
+#[cfg(test)]
+mod tests;
+
+/// How often a VIP that another station has is asked for.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a conflict about one VIP is told.
+const CONFLICT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the machine wants done, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// From now on, questions for this VIP have to come in on this interface.
+    Listen {
+        /// Its index.
+        interface: u32,
+        /// The address.
+        vip: IpAddr,
+    },
+    /// They need not any more.
+    Ignore {
+        /// Its index.
+        interface: u32,
+        /// The address.
+        vip: IpAddr,
+    },
+    /// Something is to be said on this interface.
+    Say {
+        /// Its index.
+        interface: u32,
+        /// What.
+        saying: Saying,
+    },
+    /// Another station says it has a VIP that is announced or watched here.
+    Conflict {
+        /// The index of the interface where it was heard.
+        interface: u32,
+        /// The address.
+        vip: IpAddr,
+        /// The station.
+        station: MacAddress,
+    },
+}
+
+/// One interface where a VIP is announced.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    interface: u32,
+    /// The number of its newest burst; entries of older ones are void.
+    burst: u64,
+}
+
+/// The machine. Time is an argument everywhere and must not go back.
+#[derive(Debug)]
+pub struct Announcer {
+    family: Family,
+    generation: Option<u64>,
+    /// The wish as it came.
+    wished: OrdMap<IpAddr, Arc<Announcement>>,
+    watched: imbl::OrdSet<IpAddr>,
+    interfaces: Arc<Interfaces>,
+    /// The Ethernet addresses of this node.
+    stations: BTreeSet<MacAddress>,
+    /// The interfaces where something can be said.
+    ready: BTreeSet<u32>,
+    /// Where each VIP is announced; what a question is answered from.
+    held: HashMap<IpAddr, Vec<Place>>,
+    bursts: Bursts,
+    refresh: Rotation,
+    watch: Rotation,
+    /// When a conflict was last told.
+    conflicts: HashMap<IpAddr, Instant>,
+    actions: VecDeque<Action>,
+}
+
+impl Announcer {
+    /// A machine for the VIPs of one family, which announces each of them again every `refresh`, or
+    /// not at all if that is zero.
+    pub fn new(family: Family, refresh: Duration) -> Self {
+        Self {
+            family,
+            generation: None,
+            wished: OrdMap::new(),
+            watched: imbl::OrdSet::new(),
+            interfaces: Arc::default(),
+            stations: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            held: HashMap::new(),
+            bursts: Bursts::default(),
+            refresh: Rotation::new(refresh, refresh),
+            watch: Rotation::new(WATCH_INTERVAL, Duration::ZERO),
+            conflicts: HashMap::new(),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Takes a new wish. It costs as much as what changed, unless interfaces did.
+    pub fn handle_set(&mut self, set: &AnnouncementSet, now: Instant) {
+        let before = self.generation.replace(set.generation);
+        self.bursts.begin(before);
+        if self.interfaces != set.interfaces {
+            self.interfaces = set.interfaces.clone();
+            self.stations = set.interfaces.iter().filter_map(|one| one.mac).collect();
+            self.place_all(now);
+        }
+        let wished = std::mem::replace(&mut self.wished, set.by_vip.clone());
+        for change in wished.diff(&set.by_vip) {
+            match change {
+                DiffItem::Add(vip, _) => self.add(*vip, now),
+                DiffItem::Update { old, new } => {
+                    if old.1.round != new.1.round {
+                        self.announce_anew(*new.0, now);
+                    }
+                }
+                DiffItem::Remove(vip, _) => self.remove(*vip),
+            }
+        }
+        self.watched = set.watched.clone();
+        self.conflicts
+            .retain(|vip, _| set.by_vip.contains_key(vip) || set.watched.contains(vip));
+        self.refresh.arm(!self.wished.is_empty(), now);
+        self.watch.arm(!self.watched.is_empty(), now);
+    }
+
+    /// On this interface, something can be said from now on.
+    pub fn handle_ready(&mut self, interface: u32, now: Instant) {
+        if self.ready.insert(interface) {
+            self.bursts.begin(self.generation);
+            self.place_all(now);
+        }
+    }
+
+    /// On this interface, nothing can be said any more.
+    pub fn handle_lost(&mut self, interface: u32, now: Instant) {
+        if self.ready.remove(&interface) {
+            self.place_all(now);
+        }
+    }
+
+    /// Takes what was heard on an interface.
+    pub fn handle_message(&mut self, interface: u32, message: &Message, now: Instant) {
+        if self.stations.contains(&message.station) {
+            return;
+        }
+        if let Some(vip) = message.claim {
+            self.hear_claim(interface, vip, message.station, now);
+        }
+        if let Some(question) = message.question
+            && self.is_announced(question.target, interface)
+        {
+            let saying = Saying::Answer(question);
+            self.actions.push_back(Action::Say { interface, saying });
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(entry) = self.bursts.next(now, |entry| {
+            let places = self.held.get(&entry.vip);
+            places.is_some_and(|places| {
+                places
+                    .iter()
+                    .any(|place| place.interface == entry.interface && place.burst == entry.burst)
+            })
+        }) {
+            self.say(entry.interface, Saying::Announcement(entry.vip));
+        }
+        for vip in self.refresh.due(&self.wished, now) {
+            for place in self.held.get(&vip).into_iter().flatten() {
+                self.actions.push_back(Action::Say {
+                    interface: place.interface,
+                    saying: Saying::Announcement(vip),
+                });
+            }
+        }
+        for vip in self.watch.due(&self.watched, now) {
+            if Family::of(vip) != self.family {
+                continue;
+            }
+            for interface in self.wanted_places(vip) {
+                self.say(interface, Saying::Probe(vip));
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.bursts.due_at(),
+            self.refresh.due_at(),
+            self.watch.due_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The newest generation of which everything was announced once, as far as the actions taken so
+    /// far go, on each interface that is ready.
+    pub fn applied(&self) -> Option<u64> {
+        match self.bursts.first_waiting() {
+            Some(entry) => entry.before,
+            None => self.generation,
+        }
+    }
+
+    /// The VIPs that are announced on this interface, ascending.
+    pub fn announced(&self, interface: u32) -> Vec<IpAddr> {
+        let vips = self.wished.keys().copied();
+        vips.filter(|vip| self.is_announced(*vip, interface))
+            .collect()
+    }
+
+    /// How many VIPs are to be announced.
+    pub fn wished(&self) -> usize {
+        let vips = self.wished.keys();
+        vips.filter(|vip| Family::of(**vip) == self.family).count()
+    }
+}
+
+/// The bounds of all VIPs that a wish speaks of, or `None` if it speaks of none of this family.
+pub fn bounds(set: &AnnouncementSet, family: Family) -> Option<RangeInclusive<IpAddr>> {
+    let first = match family {
+        Family::V4 => IpAddr::from([0; 4]),
+        Family::V6 => IpAddr::from([0; 16]),
+    };
+    let last = match family {
+        Family::V4 => IpAddr::from([0xff; 4]),
+        Family::V6 => IpAddr::from([0xff; 16]),
+    };
+    let announced = ends(set.by_vip.range(first..=last).map(|(vip, _)| *vip));
+    let watched = ends(set.watched.range(first..=last).copied());
+    let mut ends = announced.into_iter().chain(watched).flatten();
+    let any = ends.next()?;
+    let (least, most) = ends.fold((any, any), |(least, most), vip| {
+        (least.min(vip), most.max(vip))
+    });
+    Some(least..=most)
+}
+
+/// The first and the last.
+fn ends(mut vips: impl DoubleEndedIterator<Item = IpAddr>) -> [Option<IpAddr>; 2] {
+    let first = vips.next();
+    [first, vips.next_back().or(first)]
+}
+
+impl Announcer {
+    fn is_announced(&self, vip: IpAddr, interface: u32) -> bool {
+        let places = self.held.get(&vip);
+        places.is_some_and(|places| places.iter().any(|place| place.interface == interface))
+    }
+
+    fn say(&mut self, interface: u32, saying: Saying) {
+        self.actions.push_back(Action::Say { interface, saying });
+    }
+
+    fn hear_claim(&mut self, interface: u32, vip: IpAddr, station: MacAddress, now: Instant) {
+        let concerns = self.is_announced(vip, interface)
+            || self.watched.contains(&vip) && self.wanted_places(vip).contains(&interface);
+        if !concerns {
+            return;
+        }
+        let told = self.conflicts.get(&vip);
+        if told.is_some_and(|told| now.saturating_duration_since(*told) < CONFLICT_INTERVAL) {
+            return;
+        }
+        self.conflicts.insert(vip, now);
+        self.actions.push_back(Action::Conflict {
+            interface,
+            vip,
+            station,
+        });
+    }
+
+    fn add(&mut self, vip: IpAddr, now: Instant) {
+        if Family::of(vip) == self.family {
+            self.held.insert(vip, Vec::new());
+            self.place(vip, now);
+        }
+    }
+
+    fn remove(&mut self, vip: IpAddr) {
+        for place in self.held.remove(&vip).into_iter().flatten() {
+            let interface = place.interface;
+            self.actions.push_back(Action::Ignore { interface, vip });
+        }
+    }
+
+    fn announce_anew(&mut self, vip: IpAddr, now: Instant) {
+        for place in self.held.get_mut(&vip).into_iter().flatten() {
+            place.burst = self.bursts.start(vip, place.interface, now);
+        }
+    }
+
+    fn place_all(&mut self, now: Instant) {
+        let vips: Vec<IpAddr> = self.held.keys().copied().collect();
+        for vip in vips {
+            self.place(vip, now);
+        }
+    }
+
+    /// Makes a VIP be announced where it has to be.
+    fn place(&mut self, vip: IpAddr, now: Instant) {
+        let wanted = self.wanted_places(vip);
+        let Some(places) = self.held.get_mut(&vip) else {
+            return;
+        };
+        let actions = &mut self.actions;
+        places.retain(|place| {
+            let stays = wanted.contains(&place.interface);
+            if !stays {
+                let interface = place.interface;
+                actions.push_back(Action::Ignore { interface, vip });
+            }
+            stays
+        });
+        for interface in wanted {
+            if !places.iter().any(|place| place.interface == interface) {
+                let burst = self.bursts.start(vip, interface, now);
+                places.push(Place { interface, burst });
+                self.actions.push_back(Action::Listen { interface, vip });
+            }
+        }
+    }
+
+    fn wanted_places(&self, vip: IpAddr) -> Vec<u32> {
+        let interfaces = self.interfaces.of_vip(vip).map(|one| one.index);
+        interfaces
+            .filter(|index| self.ready.contains(index))
+            .collect()
+    }
+}

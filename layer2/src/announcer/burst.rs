@@ -1,0 +1,113 @@
+//! The queue of announcements that follow each other quickly.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How long after the one before each announcement of a burst is due: 0, 50 and 200 ms, 1 s and 2 s
+/// after its start. A lost frame costs the time to the next.
+pub(super) const DELAYS: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(800),
+    Duration::from_secs(1),
+];
+/// At most [`PER_TICK`] announcements are made in this time: more at once would overflow the
+/// queues of this node, its switches and its neighbours.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+/// See [`TICK`].
+pub(super) const PER_TICK: usize = 500;
+
+/// One announcement to be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) vip: IpAddr,
+    pub(super) interface: u32,
+    pub(super) burst: u64,
+    /// The generation that was complete before the one that this is of.
+    pub(super) before: Option<u64>,
+    due: Instant,
+}
+
+/// All bursts.
+#[derive(Debug, Default)]
+pub(super) struct Bursts {
+    /// By step. All entries of a step have waited for the same time, so each queue is in order.
+    queues: [VecDeque<Entry>; DELAYS.len()],
+    before: Option<u64>,
+    number: u64,
+    tick_end: Option<Instant>,
+    left: usize,
+}
+
+impl Bursts {
+    /// Bursts that start from now on belong to what follows this generation.
+    pub(super) fn begin(&mut self, before: Option<u64>) {
+        self.before = before;
+    }
+
+    /// Starts a burst; returns its number.
+    pub(super) fn start(&mut self, vip: IpAddr, interface: u32, now: Instant) -> u64 {
+        self.number += 1;
+        let entry = Entry {
+            vip,
+            interface,
+            burst: self.number,
+            before: self.before,
+            due: now,
+        };
+        if let Some(first) = self.queues.first_mut() {
+            first.push_back(entry);
+        }
+        self.number
+    }
+
+    /// Takes the next announcement that is due and `counts`; first ones come before repetitions.
+    pub(super) fn next(&mut self, now: Instant, counts: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        if self.tick_end.is_none_or(|end| end <= now) {
+            self.tick_end = Some(now + TICK);
+            self.left = PER_TICK;
+        }
+        for step in 0..DELAYS.len() {
+            let Some(queue) = self.queues.get_mut(step) else {
+                continue;
+            };
+            while let Some(entry) = queue.front().copied().filter(|entry| entry.due <= now) {
+                let counts = counts(&entry);
+                if counts && self.left == 0 {
+                    return None;
+                }
+                queue.pop_front();
+                if counts {
+                    self.left -= 1;
+                    self.repeat(entry, step + 1, now);
+                    return Some(entry);
+                }
+            }
+        }
+        None
+    }
+
+    /// When [`Self::next`] may have something.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let queues = self.queues.iter();
+        let first = queues.filter_map(|queue| Some(queue.front()?.due)).min()?;
+        match self.tick_end {
+            Some(end) if self.left == 0 => Some(first.max(end)),
+            _ => Some(first),
+        }
+    }
+
+    /// The oldest of the first announcements that have not been made.
+    pub(super) fn first_waiting(&self) -> Option<&Entry> {
+        self.queues.first()?.front()
+    }
+
+    fn repeat(&mut self, entry: Entry, step: usize, now: Instant) {
+        if let (Some(queue), Some(delay)) = (self.queues.get_mut(step), DELAYS.get(step)) {
+            let due = now + *delay;
+            queue.push_back(Entry { due, ..entry });
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The task of one protocol: its sockets, its clock, and nothing that needs thought.
+//!
+//! This file and those in its folder are the only ones of the crate with sockets, tasks and a
+//! clock.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "here is what every other file takes as an argument: sockets, tasks, time"
+)]
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use carillon_core::announcement::AnnouncementSet;
+use carillon_core::backend::{BackendEvent, NeighborStatus};
+use carillon_core::interface::Interfaces;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::announcer::{self, Action, Announcer};
+use crate::protocol::Protocol;
+use port::Port;
+
+mod groups;
+mod port;
+mod socket;
+mod status;
+#[cfg(test)]
+mod tests;
+
+/// What is to be announced; `None` before anything was said.
+pub(crate) type Wish = Option<Arc<AnnouncementSet>>;
+
+/// How many frames are taken from one interface before others have their turn.
+const BATCH: usize = 256;
+
+enum Command {
+    Status(oneshot::Sender<Vec<NeighborStatus>>),
+    Stop,
+}
+
+/// The handle of the running task. The task stops when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Task {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Task {
+    /// Starts it.
+    pub(crate) fn spawn<P: Protocol>(
+        refresh: Duration,
+        wishes: watch::Receiver<Wish>,
+        events: mpsc::UnboundedSender<BackendEvent>,
+    ) -> Self {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let driver = Driver::<P> {
+            announcer: Announcer::new(P::FAMILY, refresh),
+            interfaces: Arc::default(),
+            bounds: None,
+            ports: BTreeMap::new(),
+            turn: 0,
+            wished: None,
+            applied: None,
+            wishes,
+            commands,
+            events,
+            started: now(),
+            protocol: PhantomData,
+        };
+        tokio::spawn(driver.run());
+        Self { commands: sender }
+    }
+
+    /// Ends it; resolves when all sockets are closed.
+    pub(crate) async fn stop(self) {
+        // A task that has ended needs no stop.
+        let _ = self.commands.send(Command::Stop);
+        self.commands.closed().await;
+    }
+
+    /// A picture of the present; it comes with `None` if the task has ended.
+    pub(crate) fn status(&self) -> impl Future<Output = Option<Vec<NeighborStatus>>> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let _ = self.commands.send(Command::Status(sender));
+        async move { receiver.await.ok() }
+    }
+}
+
+/// The inside of the task.
+struct Driver<P> {
+    announcer: Announcer,
+    interfaces: Arc<Interfaces>,
+    /// Between which addresses the kernel lets frames through; `None` for none at all.
+    bounds: Option<RangeInclusive<IpAddr>>,
+    /// By the index of the interface.
+    ports: BTreeMap<u32, Port<P>>,
+    /// The port that was read last.
+    turn: u32,
+    /// The generation of the newest wish.
+    wished: Option<u64>,
+    /// The generation last reported.
+    applied: Option<u64>,
+    wishes: watch::Receiver<Wish>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    events: mpsc::UnboundedSender<BackendEvent>,
+    started: Instant,
+    protocol: PhantomData<P>,
+}
+
+impl<P: Protocol> Driver<P> {
+    async fn run(mut self) {
+        self.take_wish();
+        loop {
+            self.open_again();
+            self.act();
+            self.report_applied();
+            let deadline = self.deadline();
+            let (ports, turn) = (&mut self.ports, self.turn);
+            tokio::select! {
+                (index, ready) = poll_fn(|cx| poll_ready(ports, turn, cx)) => {
+                    self.turn = index;
+                    self.serve(index, ready);
+                    // A segment that floods us must not keep other tasks from running.
+                    tokio::task::yield_now().await;
+                }
+                Ok(()) = self.wishes.changed() => self.take_wish(),
+                command = self.commands.recv() => match command {
+                    Some(Command::Status(sender)) => {
+                        // Whoever asks after a wish is to see how far that one has come.
+                        self.take_wish();
+                        // Nobody may be waiting any more.
+                        let _ = sender.send(self.status(now()));
+                    }
+                    Some(Command::Stop) | None => break,
+                },
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    fn take_wish(&mut self) {
+        let Some(set) = self.wishes.borrow_and_update().clone() else {
+            return;
+        };
+        self.wished = Some(set.generation);
+        let bounds = announcer::bounds(&set, P::FAMILY);
+        if bounds != self.bounds {
+            self.bounds = bounds;
+            for index in self.ports.keys().copied().collect::<Vec<_>>() {
+                self.on_port(index, Port::filter);
+            }
+        }
+        self.interfaces = set.interfaces.clone();
+        self.reconcile();
+        self.announcer.handle_set(&set, now());
+    }
+
+    /// Opens and closes ports so that those are open which the wish's interfaces allow.
+    fn reconcile(&mut self) {
+        let interfaces = self.interfaces.clone();
+        let gone = |index: &u32| interfaces.iter().all(|one| one.index != *index);
+        for index in self.ports.keys().copied().filter(gone).collect::<Vec<_>>() {
+            if let Some(port) = self.ports.remove(&index) {
+                let reason = "it is down, gone, or excluded from announcements";
+                self.report_down(&port.interface.name, reason.to_owned());
+            }
+            self.announcer.handle_lost(index, now());
+        }
+        for interface in &*interfaces {
+            let index = interface.index;
+            match self.ports.get_mut(&index) {
+                Some(port) if port.fits(interface) => port.interface = interface.clone(),
+                Some(port) => {
+                    port.close(None, now());
+                    port.interface = interface.clone();
+                    self.announcer.handle_lost(index, now());
+                    self.open(index);
+                }
+                None => {
+                    self.ports
+                        .insert(index, Port::new(interface.clone(), now()));
+                    self.open(index);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, index: u32) {
+        let opened = self.on_port(index, |port, bounds| port.open(bounds, now()));
+        if opened && let Some(port) = self.ports.get(&index) {
+            let neighbor = port.interface.name.to_string();
+            self.report(BackendEvent::NeighborUp { neighbor });
+            self.announcer.handle_ready(index, now());
+        }
+    }
+
+    /// Tries ports again whose time has come.
+    fn open_again(&mut self) {
+        let due = self
+            .ports
+            .iter()
+            .filter(|(_, port)| port.retry_at().is_some_and(|retry_at| retry_at <= now()));
+        for index in due.map(|(index, _)| *index).collect::<Vec<_>>() {
+            self.open(index);
+        }
+    }
+
+    /// Does something with a port; a failure closes it until it is tried again.
+    fn on_port<E: ToString>(
+        &mut self,
+        index: u32,
+        act: impl FnOnce(&mut Port<P>, Option<&RangeInclusive<IpAddr>>) -> Result<(), E>,
+    ) -> bool {
+        let Some(port) = self.ports.get_mut(&index) else {
+            return false;
+        };
+        let Err(error) = act(port, self.bounds.as_ref()) else {
+            return true;
+        };
+        let reason = error.to_string();
+        let is_news = port.close(Some(reason.clone()), now());
+        let name = port.interface.name.clone();
+        self.announcer.handle_lost(index, now());
+        if is_news {
+            self.report_down(&name, reason);
+        }
+        false
+    }
+
+    /// Reads from a port, and writes what could not be written before.
+    fn serve(&mut self, index: u32, ready: std::io::Result<()>) {
+        let mut heard = Vec::new();
+        self.on_port(index, |port, _| {
+            ready.map_err(|error| socket::explain(&error))?;
+            port.flush()?;
+            port.receive(BATCH, |message| heard.push(message))
+        });
+        for message in heard {
+            self.announcer.handle_message(index, &message, now());
+        }
+    }
+
+    fn act(&mut self) {
+        let due = self.announcer.poll_timeout();
+        if due.is_some_and(|due| due <= now()) {
+            self.announcer.handle_timeout(now());
+        }
+        while let Some(action) = self.announcer.poll_action() {
+            match action {
+                Action::Say { interface, saying } => {
+                    self.on_port(interface, |port, _| port.say(saying));
+                }
+                Action::Listen { interface, vip } => {
+                    self.on_port(interface, |port, _| port.listen(vip));
+                }
+                Action::Ignore { interface, vip } => {
+                    if let Some(port) = self.ports.get_mut(&interface) {
+                        port.ignore(vip);
+                    }
+                }
+                Action::Conflict {
+                    interface,
+                    vip,
+                    station,
+                } => {
+                    if let Some(port) = self.ports.get_mut(&interface) {
+                        port.conflicts += 1;
+                        let interface = port.interface.name.clone();
+                        self.report(BackendEvent::Conflict {
+                            vip,
+                            station,
+                            interface,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_applied(&self) -> bool {
+        self.ports.values().all(Port::is_flushed)
+    }
+
+    fn report_applied(&mut self) {
+        let applied = self.announcer.applied();
+        if applied > self.applied && self.is_applied() {
+            self.applied = applied;
+            if let Some(generation) = applied {
+                self.report(BackendEvent::Applied { generation });
+            }
+        }
+    }
+
+    fn report_down(&self, name: &str, reason: String) {
+        let neighbor = name.to_owned();
+        self.report(BackendEvent::NeighborDown { neighbor, reason });
+    }
+
+    fn report(&self, event: BackendEvent) {
+        // Without anybody to hear it, the task is about to be stopped.
+        let _ = self.events.send(event);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let ports = self.ports.values().filter_map(Port::retry_at);
+        ports.chain(self.announcer.poll_timeout()).min()
+    }
+}
+
+/// The next port where something can be read or written, after the one whose turn it was.
+fn poll_ready<P: Protocol>(
+    ports: &mut BTreeMap<u32, Port<P>>,
+    turn: u32,
+    cx: &mut Context<'_>,
+) -> Poll<(u32, std::io::Result<()>)> {
+    let order: Vec<u32> = ports.keys().copied().collect();
+    let next = order.partition_point(|index| *index <= turn);
+    let (before, after) = order.split_at(next);
+    for index in after.iter().chain(before) {
+        if let Some(port) = ports.get_mut(index)
+            && let Poll::Ready(ready) = port.poll_ready(cx)
+        {
+            return Poll::Ready((*index, ready));
+        }
+    }
+    Poll::Pending
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

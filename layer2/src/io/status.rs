@@ -1,0 +1,93 @@
+//! What `carillon status` shows of a protocol: one entry for each interface.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use carillon_core::address::Family;
+use carillon_core::backend::{NeighborStatus, Route};
+use ipnet::IpNet;
+
+use super::Driver;
+use super::port::Port;
+use crate::protocol::Protocol;
+
+impl<P: Protocol> Driver<P> {
+    pub(super) fn status(&self, now: Instant) -> Vec<NeighborStatus> {
+        if self.ports.is_empty() && self.announcer.wished() > 0 {
+            return vec![self.without_interfaces(now)];
+        }
+        let ports = self.ports.iter();
+        ports
+            .map(|(index, port)| self.status_of(*index, port, now))
+            .collect()
+    }
+
+    fn status_of(&self, index: u32, port: &Port<P>, now: Instant) -> NeighborStatus {
+        let link = port.link();
+        let state = if link.is_some() { "Up" } else { "Waiting" };
+        let is_told = self.announcer.applied() == self.wished && port.is_flushed();
+        NeighborStatus {
+            name: port.interface.name.to_string(),
+            state: state.to_owned(),
+            since: now.saturating_duration_since(port.since),
+            facts: facts_of(port),
+            last_error: port.last_error.clone(),
+            in_sync: link.is_some() && is_told,
+            announced: self.routes(index, port),
+        }
+    }
+
+    fn routes(&self, index: u32, port: &Port<P>) -> Vec<Route> {
+        let Some(link) = port.link() else {
+            return Vec::new();
+        };
+        let inside: Arc<str> = format!("at {}", link.mac).into();
+        let outside: Arc<str> = format!("at {}, outside every local subnet", link.mac).into();
+        let vips = self.announcer.announced(index).into_iter();
+        vips.map(|vip| Route {
+            prefix: IpNet::from(vip),
+            attributes: if port.interface.has_subnet_of(vip) {
+                inside.clone()
+            } else {
+                outside.clone()
+            },
+        })
+        .collect()
+    }
+
+    fn without_interfaces(&self, now: Instant) -> NeighborStatus {
+        let error = format!(
+            "{} VIPs cannot be announced: this node has no interface that is up, has a carrier and \
+             an Ethernet address, and is not excluded",
+            self.announcer.wished()
+        );
+        NeighborStatus {
+            name: "no interface".to_owned(),
+            state: "Waiting".to_owned(),
+            since: now.saturating_duration_since(self.started),
+            facts: Vec::new(),
+            last_error: Some(error),
+            in_sync: false,
+            announced: Vec::new(),
+        }
+    }
+}
+
+fn facts_of<P: Protocol>(port: &Port<P>) -> Vec<(String, String)> {
+    let subnets = port.interface.addresses.iter();
+    let subnets: Vec<String> = subnets
+        .filter(|subnet| Family::of(subnet.addr()) == P::FAMILY)
+        .map(ToString::to_string)
+        .collect();
+    let mut facts = Vec::new();
+    let mut fact = |label: &str, value: String| facts.push((label.to_owned(), value));
+    if let Some(mac) = port.interface.mac {
+        fact("MAC", mac.to_string());
+    }
+    fact("addresses", subnets.join(", "));
+    fact("announcements sent", port.announcements.to_string());
+    fact("questions answered", port.answers.to_string());
+    fact("probes sent", port.probes.to_string());
+    fact("conflicts heard", port.conflicts.to_string());
+    facts
+}

@@ -1,0 +1,46 @@
+//! What is said on a segment, whatever the protocol.
+
+use std::net::IpAddr;
+
+use carillon_core::interface::MacAddress;
+
+/// What a received packet says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The station that speaks.
+    pub station: MacAddress,
+    /// The address that it says it has.
+    pub claim: Option<IpAddr>,
+    /// What it asks.
+    pub question: Option<Question>,
+}
+
+/// Somebody wants to know who has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The address.
+    pub target: IpAddr,
+    /// Whom to tell.
+    pub asker: Asker,
+}
+
+/// Somebody who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The Ethernet address to answer to.
+    pub mac: MacAddress,
+    /// The address to answer to; unspecified if the asker has none, since it wants to know whether
+    /// the target is free.
+    pub address: IpAddr,
+}
+
+/// What to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saying {
+    /// To all: this VIP is here.
+    Announcement(IpAddr),
+    /// To one who asked: this VIP is here.
+    Answer(Question),
+    /// To all: who has this VIP?
+    Probe(IpAddr),
+}
