@@ -40,7 +40,10 @@ fn two_hosts_with_one_address_are_seen() {
             let answers = asker.stop();
             assert_eq!(answers.stations().len(), 2);
             let doubled = answers.time_with_two_owners();
-            ensure!(doubled >= TICK * 30 && doubled <= both, "{doubled:?} of {both:?}");
+            ensure!(
+                doubled >= TICK * 30 && doubled <= both,
+                "{doubled:?} of {both:?}"
+            );
             assert_eq!((answers.moves(), answers.unanswered()), (1, 0));
             assert_eq!(witness.claimants(vip, start).len(), 2);
         }
