@@ -69,11 +69,14 @@ fn a_daemon_without_the_right_to_packet_sockets_says_which_it_needs() {
             .arg(binary()?)
             .args(["run", "--node-name", "alpha", "--files"]);
         command.arg(&site.cluster.files);
-        command.arg("--socket").arg(host.file("carillon.sock"));
-        let process = host.spawn("powerless", &mut command)?;
+        let socket = host.file("carillon.sock").to_string_lossy().into_owned();
+        command.arg("--socket").arg(&socket);
+        let _process = host.spawn("powerless", &mut command)?;
+        let carillon = binary()?.to_string_lossy().into_owned();
         carillon_lab::wait::until("the capability to be named", SOON, || {
-            let log = process.log()?;
-            ensure!(log.contains("CAP_NET_RAW"), "{log}");
+            let status = ["status", "--json", "--socket", &socket];
+            let status = host.run(&carillon, status)?;
+            ensure!(status.contains("CAP_NET_RAW"), "{status}");
             Ok(())
         })
     });

@@ -1,11 +1,31 @@
 //! A foreign host that has one of our addresses.
 
+use std::net::IpAddr;
 use std::thread;
 
-use anyhow::ensure;
+use anyhow::{Result, ensure};
+use carillon_core::interface::MacAddress;
+use carillon_lab::layer2::{Arp, PacketSocket, Station, advertisement, arp, interface};
 use carillon_lab::{test, wait};
 
 use crate::site::{BOTH, SOON, Site, WATCH};
+
+/// Says to all that a station has an address, as by RFC 5227 or RFC 4861; the kernel says nothing
+/// by itself.
+fn announce(station: &Station, address: IpAddr) -> Result<()> {
+    let frame = match address {
+        IpAddr::V4(address) => arp(&Arp {
+            is_request: true,
+            sender_mac: station.mac,
+            sender: address,
+            target_mac: MacAddress([0; 6]),
+            target: address,
+        }),
+        IpAddr::V6(address) => advertisement(station.mac, address),
+    };
+    let socket = PacketSocket::open(&station.host)?;
+    Ok(socket.send(&interface(&station.host, "eth0")?, &frame)?)
+}
 
 #[test]
 fn a_foreign_host_with_our_address_is_named_and_moves_nothing() {
@@ -20,6 +40,7 @@ fn a_foreign_host_with_our_address_is_named_and_moves_nothing() {
             let length = if address.is_ipv4() { 32 } else { 128 };
             let foreign = format!("{address}/{length}");
             stranger.host.address("eth0", &[&foreign])?;
+            announce(&stranger, address)?;
             let answers = site.watch(WATCH)?;
             let stations = answers.stations();
             ensure!(stations.contains(&mac), "the owner gave up: {stations:?}");

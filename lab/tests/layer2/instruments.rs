@@ -121,24 +121,24 @@ fn keepalived_moves_an_address_and_is_measured() {
         let mut daemons = Vec::new();
         for (station, priority) in segment.stations.iter().zip([100, 99, 98]) {
             let address = "192.0.2.100".parse()?;
-            daemons.push(Keepalived::start(&station.host, address, priority, "0.05")?);
+            daemons.push(Keepalived::start(&station.host, address, priority, "0.2")?);
         }
         assert_eq!(segment.await_owner(vip, SOON)?.number, 11);
         let prober = segment.probe(vip, TICK)?;
         let number = Segment::await_steady(&prober, TICK * 100, SOON)?;
         assert_eq!(number, 11);
         let before = meter.read()?;
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_secs(2));
         let (packets, bytes) = (meter.read()? - before).rates();
-        ensure!((10.0..22.0).contains(&packets), "{packets} packets/s");
+        ensure!((3.0..6.0).contains(&packets), "{packets} packets/s");
         // 20 bytes of IP, 12 of VRRP.
         assert_eq!((bytes / packets).round(), 32.0);
         segment.stations[0].cable.cut()?;
         let cut = Instant::now();
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_secs(2));
         assert_eq!(Segment::await_steady(&prober, TICK * 50, SOON)?, 12);
         let outage = prober.stop().since(cut).outage();
-        let expected = Duration::from_millis(80)..Duration::from_secs(2);
+        let expected = Duration::from_millis(300)..Duration::from_secs(2);
         ensure!(expected.contains(&outage), "{outage:?}");
         daemons[1].process.kill()?;
         drop(servers);
