@@ -10,9 +10,13 @@ cc              gcc
 /usr/lib/frr/bgpd frr           frr
 bird            bird2           bird
 gobgpd          gobgpd          gobgpd
+keepalived      keepalived      keepalived
 ip              iproute2
 nft             nftables
 ping            iputils-ping
+arping          arping
+ndisc6          ndisc6
+faketime        faketime
 tcpdump         tcpdump
 curl            curl
 openssl         openssl

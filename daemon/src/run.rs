@@ -93,7 +93,13 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         None => None,
     };
     let assigned = assignment.as_ref().map(Assignment::assigned);
-    let mut driver = driver(args, node, source.description, source.allocation, assignment);
+    let mut driver = driver(
+        args,
+        node,
+        source.description,
+        source.allocation,
+        assignment,
+    );
     let mut inputs = Inputs {
         batches: source.batches,
         requests,

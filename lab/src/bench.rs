@@ -1,4 +1,4 @@
-//! The benchmarks: Carillon beside FRR, BIRD and MetalLB, on one machine, in one run.
+//! The benchmarks: Carillon beside FRR, BIRD, MetalLB and keepalived, on one machine, in one run.
 //!
 //! Each prints a table and writes `NAME.json` (a list of [`record::Record`]) and `NAME.svg`. What
 //! they measure and how is described in `docs/benchmarks.md`.
@@ -19,6 +19,7 @@ pub mod chart;
 pub mod entrant;
 pub mod full_table;
 pub mod kubernetes;
+pub mod layer2;
 pub mod memory;
 pub mod peer;
 pub mod record;
@@ -41,12 +42,24 @@ pub enum Benchmark {
     KubernetesServiceToUpdate,
     /// 10 000 Services that wait in the Kubernetes API: time, API writes, CPU and memory.
     KubernetesScale,
+    /// The owner of an address is cut from the segment: for how long a client gets no answer.
+    L2Failover,
+    /// Daemons that end, drain and restart: lost probes, and time with two owners.
+    L2Planned,
+    /// Two nodes that cannot gossip on a whole segment: time with two owners, and moves.
+    L2GossipCut,
+    /// 10 000 addresses: time to take over those of a cut node, and the cost of foreign ARP.
+    L2Scale,
+    /// Busy cores: how often an address moves although nobody failed.
+    L2CpuHog,
 }
 
 /// How to run the benchmarks.
 pub struct Options {
     /// Instead of each benchmark's own number of runs.
     pub runs: Option<usize>,
+    /// Instead of the time of those benchmarks that watch for a time.
+    pub minutes: Option<u64>,
     /// Where the results are written.
     pub directory: PathBuf,
 }
@@ -61,6 +74,11 @@ impl Benchmark {
             Self::Allocation => allocation::run(options),
             Self::KubernetesServiceToUpdate => kubernetes::service_to_update::run(options),
             Self::KubernetesScale => kubernetes::scale::run(options),
+            Self::L2Failover => layer2::failover::run(options),
+            Self::L2Planned => layer2::planned::run(options),
+            Self::L2GossipCut => layer2::gossip_cut::run(options),
+            Self::L2Scale => layer2::scale::run(options),
+            Self::L2CpuHog => layer2::cpu_hog::run(options),
         }?;
         println!("## {}\n\n{}", report.name, report.to_markdown());
         report.write(&options.directory)

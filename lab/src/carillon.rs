@@ -27,7 +27,19 @@ impl Carillon {
     /// Starts `carillon run` for the node `node` with the directory `files`, and waits until it
     /// answers.
     pub fn start(host: &Host, node: &str, files: &Path) -> Result<Self> {
-        Self::launch(host, node, &["--files".as_ref(), files.as_ref()])
+        Self::start_with(host, node, files, &[] as &[&str])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(
+        host: &Host,
+        node: &str,
+        files: &Path,
+        more: &[impl AsRef<OsStr>],
+    ) -> Result<Self> {
+        let mut arguments = vec!["--files".as_ref(), files.as_ref()];
+        arguments.extend(more.iter().map(AsRef::as_ref));
+        Self::launch(host, node, &arguments)
     }
 
     /// Starts `carillon run` for the node `node` of the cluster that a kubeconfig file names, and
@@ -60,12 +72,18 @@ impl Carillon {
 
     /// Starts it again after it was terminated or killed (see [`Carillon::process`]).
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_with(&[])
+    }
+
+    /// The same with environment variables.
+    pub fn restart_with(&mut self, environment: &[(&str, &str)]) -> Result<()> {
         ensure!(
             self.process.exit_status()?.is_some(),
             "end the daemon before restarting it"
         );
         let mut command = self.host.command(binary()?);
-        self.process = self.host.spawn("carillon", command.args(&self.arguments))?;
+        command.args(&self.arguments).envs(environment.to_vec());
+        self.process = self.host.spawn("carillon", &mut command)?;
         self.await_answer()
     }
 
@@ -94,13 +112,14 @@ impl Carillon {
     }
 
     fn query(&self, options: &[&str]) -> Result<String> {
+        self.tell("status", options)
+    }
+
+    /// Runs another command of `carillon` that talks to the daemon: `tell("drain", &[])`.
+    pub fn tell(&self, subcommand: &str, arguments: &[&str]) -> Result<String> {
         let mut command = self.host.command(binary()?);
-        crate::process::output(
-            command
-                .args(["status", "--socket"])
-                .arg(&self.socket)
-                .args(options),
-        )
+        command.args([subcommand, "--socket"]).arg(&self.socket);
+        crate::process::output(command.args(arguments))
     }
 }
 

@@ -24,6 +24,7 @@
 
 pub mod bench;
 pub mod kubernetes;
+pub mod layer2;
 pub mod seed;
 pub mod wait;
 pub mod web;
@@ -34,6 +35,7 @@ mod carillon;
 mod frr;
 mod gobgp;
 mod host;
+mod keepalived;
 mod lab;
 mod process;
 mod route;
@@ -45,6 +47,7 @@ pub use carillon::{Carillon, binary};
 pub use frr::{Frr, Neighbor};
 pub use gobgp::GoBgp;
 pub use host::Host;
+pub use keepalived::Keepalived;
 pub use lab::{Lab, test};
 pub use process::Process;
 pub use route::{Family, KernelRoutes, Path, Routes, ip, net, next_hops};

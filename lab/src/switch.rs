@@ -34,6 +34,23 @@ impl Switch {
         &self.host
     }
 
+    /// Drops what passes between two cables: all of it, or only UDP, until [`Switch::heal`].
+    pub fn separate(&self, one: &Cable, other: &Cable, only_udp: bool) -> Result<()> {
+        let what = if only_udp { "meta l4proto udp" } else { "" };
+        let (one, other) = (&one.port, &other.port);
+        self.host.nft(&format!(
+            "table bridge faults {{ chain forward {{ type filter hook forward priority 0; \
+             iifname {one} oifname {other} {what} drop; \
+             iifname {other} oifname {one} {what} drop; }}; }}\n"
+        ))
+    }
+
+    /// Lets everything pass again.
+    pub fn heal(&self) -> Result<()> {
+        self.host
+            .nft("table bridge faults\ndelete table bridge faults\n")
+    }
+
     /// Gives a host an interface with addresses (`192.0.2.1/24`), connected to a port of this
     /// switch.
     pub fn plug(&self, host: &Host, interface: &str, addresses: &[&str]) -> Result<Cable> {

@@ -45,7 +45,12 @@ pub(super) struct Passed {
 
 impl Gate {
     /// Takes in the newest set of a backend.
-    pub(super) fn offer(&mut self, backend: &'static str, set: &Arc<AnnouncementSet>, now: Instant) {
+    pub(super) fn offer(
+        &mut self,
+        backend: &'static str,
+        set: &Arc<AnnouncementSet>,
+        now: Instant,
+    ) {
         let before = self.sets.insert(backend, set.clone());
         let before = before.as_ref().map(|before| &before.by_vip);
         for vip in before.into_iter().flat_map(|before| before.keys()) {

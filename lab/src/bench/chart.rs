@@ -157,13 +157,15 @@ impl Chart {
             .map_err(drawing)?;
         for (row, (name, [low, middle, high])) in (0_u32..).zip(ranges) {
             let y = -f64::from(row) - 0.7;
+            // Zero has no place on a logarithmic axis; it is at its left end.
+            let [low, middle, high] = [low, middle, high].map(|value| value.max(x.0));
             let color = if name.starts_with(OURS) {
                 OUR_COLOR
             } else {
                 OTHER_COLOR
             };
-            let line = PathElement::new([(*low, y), (*high, y)], color.stroke_width(5));
-            let dot = Circle::new((*middle, y), 5, BLACK.filled());
+            let line = PathElement::new([(low, y), (high, y)], color.stroke_width(5));
+            let dot = Circle::new((middle, y), 5, BLACK.filled());
             let label = Text::new(name.clone(), (x.0, y + 0.55), FONT);
             chart.draw_series([line]).map_err(drawing)?;
             chart.draw_series([dot]).map_err(drawing)?;

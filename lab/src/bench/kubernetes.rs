@@ -9,6 +9,7 @@ mod objects;
 mod usage;
 
 use entrant::{Entrant, System};
+pub(super) use usage::cpu_seconds;
 use usage::{Usage, Writes};
 
 /// What is said when MetalLB takes no part.

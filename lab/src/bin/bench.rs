@@ -7,7 +7,7 @@ use anyhow::Result;
 use carillon_lab::bench::{Benchmark, Options};
 use clap::{Parser, ValueEnum};
 
-/// Measures Carillon beside FRR, BIRD and MetalLB in network namespaces of this machine. Needs root.
+/// Measures Carillon beside FRR, BIRD, MetalLB and keepalived in network namespaces of this machine. Needs root.
 #[derive(Parser)]
 struct Arguments {
     /// The benchmarks to run; all when none is named.
@@ -16,6 +16,9 @@ struct Arguments {
     /// Runs of each measurement, instead of the benchmark's own number.
     #[arg(long, value_name = "N")]
     runs: Option<NonZeroUsize>,
+    /// Minutes of those benchmarks that watch for a time, instead of the benchmark's own number.
+    #[arg(long, value_name = "N")]
+    minutes: Option<u64>,
     /// Where NAME.json and NAME.svg are written.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
@@ -25,10 +28,15 @@ fn main() -> Result<()> {
     let Arguments {
         names,
         runs,
+        minutes,
         out: directory,
     } = Arguments::parse();
     let runs = runs.map(NonZeroUsize::get);
-    let options = Options { runs, directory };
+    let options = Options {
+        runs,
+        minutes,
+        directory,
+    };
     let all = Benchmark::value_variants();
     let names = if names.is_empty() { all } else { &names };
     names

@@ -118,7 +118,8 @@ fn write(line: &str) -> Option<(String, u64)> {
     VERBS.contains(&verb).then_some((what, count))
 }
 
-fn cpu_seconds(pid: u32) -> Result<f64> {
+/// The CPU time that a process has used, in seconds.
+pub(in crate::bench) fn cpu_seconds(pid: u32) -> Result<f64> {
     let path = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     // The name, in parentheses, may contain anything. Behind it, the state is the third field.

@@ -1,0 +1,65 @@
+//! A foreign host that has one of our addresses.
+
+use std::net::IpAddr;
+use std::thread;
+
+use anyhow::{Result, ensure};
+use carillon_core::interface::MacAddress;
+use carillon_lab::layer2::{Arp, PacketSocket, Station, advertisement, arp, interface};
+use carillon_lab::{test, wait};
+
+use crate::site::{BOTH, SOON, Site, WATCH};
+
+/// Says to all that a station has an address, as by RFC 5227 or RFC 4861; the kernel says nothing
+/// by itself.
+fn announce(station: &Station, address: IpAddr) -> Result<()> {
+    let frame = match address {
+        IpAddr::V4(address) => arp(&Arp {
+            is_request: true,
+            sender_mac: station.mac,
+            sender: address,
+            target_mac: MacAddress([0; 6]),
+            target: address,
+        }),
+        IpAddr::V6(address) => advertisement(station.mac, address),
+    };
+    let socket = PacketSocket::open(&station.host)?;
+    Ok(socket.send(&interface(&station.host, "eth0")?, &frame)?)
+}
+
+#[test]
+fn a_foreign_host_with_our_address_is_named_and_moves_nothing() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        let stranger = site.segment().plug(lab, "stranger", 50)?;
+        for address in BOTH {
+            let owner = site.owner(address)?;
+            let mac = site.station(owner).mac;
+            let witness = site.segment().witness()?;
+            let start = std::time::Instant::now();
+            let length = if address.is_ipv4() { 32 } else { 128 };
+            let foreign = format!("{address}/{length}");
+            stranger.host.address("eth0", &[&foreign])?;
+            announce(&stranger, address)?;
+            let answers = site.watch(WATCH)?;
+            let stations = answers.stations();
+            ensure!(stations.contains(&mac), "the owner gave up: {stations:?}");
+            let named = stranger.mac.to_string();
+            wait::until(format!("status to name {named}"), SOON, || {
+                let status = site.nodes[owner].status()?.to_string();
+                ensure!(status.contains(&named), "{status}");
+                Ok(())
+            })?;
+            // Our nodes do not pass it on to each other because of that.
+            let claimants = witness.claimants(address, start);
+            let ours = claimants.iter().filter(|station| **station != stranger.mac);
+            assert_eq!(ours.collect::<Vec<_>>(), [&mac]);
+            stranger
+                .host
+                .ip(&format!("address del {foreign} dev eth0"))?;
+            thread::sleep(WATCH);
+            site.ensure_stays(address, mac)?;
+        }
+        Ok(())
+    });
+}

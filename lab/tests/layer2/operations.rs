@@ -1,0 +1,164 @@
+//! What an operator does.
+
+use std::net::IpAddr;
+use std::thread;
+
+use anyhow::{Result, ensure};
+use carillon_lab::layer2::Station;
+use carillon_lab::{test, wait};
+
+use crate::site::{BOTH, SOON, Site, VIP, VIP6, WATCH, await_status};
+
+#[test]
+fn a_node_is_drained_without_a_lost_probe_and_takes_nothing_back() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        for address in BOTH {
+            let old = site.owner(address)?;
+            let prober = site.probe(address)?;
+            site.nodes[old].tell("drain", &[])?;
+            let new = site.await_other(&prober, address, old)?;
+            await_status(&site.nodes[old], &["drain"])?;
+            for other in BOTH {
+                ensure!(site.owner(other)? != old, "{other} is at the drained node");
+            }
+            site.nodes[old].tell("undrain", &[])?;
+            site.ensure_stays(address, site.station(new).mac)?;
+            let probes = prober.stop();
+            assert_eq!(probes.lost(), 0, "lost probes to {address}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn with_one_node_left_a_drain_keeps_the_addresses() {
+    test(|lab| {
+        let mut site = Site::prepare(lab, &["alpha"])?;
+        site.nodes = site.cluster.start_all(&[])?;
+        site.owner(VIP)?;
+        let prober = site.probe(VIP)?;
+        // Nobody can take them; what this answers is up to the daemon.
+        let _ = site.nodes[0].tell("drain", &[]);
+        thread::sleep(WATCH);
+        assert_eq!(prober.stop().lost(), 0);
+        Ok(())
+    });
+}
+
+#[test]
+fn an_address_is_moved_where_it_is_wanted() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        for address in BOTH {
+            let prober = site.probe(address)?;
+            for place in [0, 1, 2, 0] {
+                let old = site.owner(address)?;
+                if old == place {
+                    continue;
+                }
+                let name = site.station(place).host.name();
+                // Any node can be told.
+                site.nodes[(place + 1) % 3].tell("move", &[&address.to_string(), name])?;
+                site.await_owner(address, place)?;
+                assert_eq!(site.await_other(&prober, address, old)?, place);
+            }
+            assert_eq!(prober.stop().lost(), 0, "lost probes to {address}");
+            let nowhere = site.nodes[0].tell("move", &[&address.to_string(), "omega"]);
+            let error = nowhere.map(|said| anyhow::anyhow!(said)).unwrap_err();
+            ensure!(error.to_string().contains("omega"), "{error}");
+        }
+        let unknown = site.nodes[0].tell("move", &["192.0.2.150", "alpha"]);
+        ensure!(unknown.is_err(), "{unknown:?}");
+        Ok(())
+    });
+}
+
+/// The VIPs on a station's loopback interface.
+fn assigned(station: &Station) -> Result<Vec<IpAddr>> {
+    let text = station.host.ip("address show dev lo")?;
+    let has = |vip: &IpAddr| text.contains(&format!(" {vip}/"));
+    Ok(BOTH.into_iter().filter(has).collect())
+}
+
+fn await_assigned(site: &Site) -> Result<()> {
+    for address in BOTH {
+        let owner = site.owner(address)?;
+        wait::until(format!("{address} on its owner only"), SOON, || {
+            for (place, station) in site.segment().stations.iter().enumerate() {
+                let is_there = assigned(station)?.contains(&address);
+                let name = station.host.name();
+                ensure!(is_there == (place == owner), "on {name}: {is_there}");
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn assigned_addresses_follow_their_owner_and_nothing_is_left_behind() {
+    test(|lab| {
+        let mut site = Site::prepare(lab, &["alpha", "beta", "gamma"])?;
+        for station in &site.segment().stations {
+            // This time the daemons do it. What else is there is not theirs.
+            for (address, length) in [(VIP, 32), (VIP6, 128)] {
+                station
+                    .host
+                    .ip(&format!("address del {address}/{length} dev lo"))?;
+            }
+            station
+                .host
+                .address("lo", &["192.0.2.250/32", "2001:db8::250/128"])?;
+        }
+        site.nodes = site.cluster.start_all(&["--assign-vips"])?;
+        await_assigned(&site)?;
+        let old = site.owner(VIP)?;
+        let prober = site.probe(VIP)?;
+        site.nodes[old].process.kill()?;
+        site.await_other(&prober, VIP, old)?;
+        site.nodes[old].restart()?;
+        await_assigned(&site)?;
+
+        // What lay there while no daemon ran and nobody serves any more is removed, too.
+        let owner = site.owner(VIP)?;
+        site.nodes[owner].process.kill()?;
+        std::fs::remove_file(site.cluster.files.join("web.yaml"))?;
+        site.nodes[owner].restart()?;
+        wait::until("no station to have the address", SOON, || {
+            for station in &site.segment().stations {
+                ensure!(
+                    !assigned(station)?.contains(&VIP),
+                    "{}",
+                    station.host.name()
+                );
+            }
+            Ok(())
+        })?;
+        for node in &mut site.nodes {
+            node.process.terminate()?;
+        }
+        for station in &site.segment().stations {
+            let text = station.host.ip("address show dev lo")?;
+            ensure!(assigned(station)?.is_empty(), "{text}");
+            for own in ["192.0.2.250/32", "2001:db8::250/128", "127.0.0.1/8"] {
+                ensure!(text.contains(own), "no {own}: {text}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn status_tells_members_owner_and_term() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        let owner = site.owner(VIP)?;
+        let name = site.station(owner).host.name();
+        for node in &site.nodes {
+            let vip = VIP.to_string();
+            await_status(node, &["alpha", "beta", "gamma", "term", &vip, name])?;
+        }
+        Ok(())
+    });
+}
