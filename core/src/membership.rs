@@ -22,20 +22,24 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use detector::Detector;
+use doubts::Doubts;
 use record::{Key, Value};
 use replica::Replica;
 use seal::Sealer;
 use seeds::Seeds;
 use session::Sessions;
-use swim::{Change, Pace, Swim};
+use swim::{Pace, Swim};
 use sync::Sync;
 use wire::Message;
 
 pub use detector::Profile;
+pub use event::{Departure, Event};
 pub use seal::{KeyError, Keys};
 pub use status::{Dropped, MemberStatus, Note, State, Status};
 
 mod detector;
+mod doubts;
+mod event;
 mod identity;
 mod receive;
 pub mod record;
@@ -52,6 +56,7 @@ pub mod testing;
 mod tests;
 mod timers;
 mod wire;
+mod work;
 
 /// How foca probes: it need not be fast, for those who have VIPs send heartbeats.
 const PACE: Pace = Pace {
@@ -110,46 +115,6 @@ pub struct Transmit {
     pub datagram: Vec<u8>,
 }
 
-/// Why a member does not take part any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Departure {
-    /// It is not heard any more, or another run took its place.
-    Lost,
-    /// It has said so.
-    Left,
-}
-
-/// What the owner of a [`Membership`] is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A member takes part.
-    MemberUp(MemberId),
-    /// A member takes part no more.
-    MemberDown {
-        /// Which.
-        member: MemberId,
-        /// Why.
-        why: Departure,
-    },
-    /// A record of another member is new, or was withdrawn. Those of members that are down remain,
-    /// until a later generation comes up; members that are not up yet may have some.
-    Record {
-        /// Whose.
-        member: MemberId,
-        /// Of what.
-        key: Key,
-        /// What it says.
-        value: Option<Value>,
-    },
-    /// Told once: the records that at least one other member knew are all here, or there is nobody
-    /// to be found.
-    Settled,
-    /// This member has another generation from now on, [`Membership::id`].
-    Renamed(MemberId),
-    /// What people should know. Each is told once.
-    Note(Note),
-}
-
 /// One member of the cluster.
 #[derive(Debug)]
 pub struct Membership {
@@ -161,6 +126,7 @@ pub struct Membership {
     sessions: Sessions,
     swim: Swim,
     detector: Detector,
+    doubts: Doubts,
     replica: Replica,
     seeds: Seeds,
     sync: Sync,
@@ -192,6 +158,7 @@ impl Membership {
             sessions: Sessions::new(me, &mut rng),
             swim: Swim::new(me, PACE, StdRng::from_rng(&mut rng)),
             detector: Detector::new(me, settings.profile),
+            doubts: Doubts::default(),
             replica: Replica::new(me),
             seeds: Seeds::new(),
             sync: Sync::new(now, settings.alone_after),
@@ -300,6 +267,11 @@ impl Membership {
         for member in std::mem::take(&mut self.detector.lost) {
             self.declare_lost(member, &alive);
         }
+        let recent = self.profile.deadline;
+        let heard = |member| self.sessions.heard(member).map(|heard| heard + recent);
+        for member in self.doubts.handle_timeout(heard, now) {
+            self.tell_down(member);
+        }
         self.replica.handle_timeout(now);
         self.compare();
         self.work();
@@ -347,6 +319,7 @@ impl Membership {
             Some(self.comparison),
             self.swim.poll_timeout(),
             self.detector.poll_timeout(self.now),
+            self.doubts.poll_timeout(),
             self.replica.poll_timeout(),
             self.seeds.poll_timeout(),
             self.sync.poll_timeout(),
@@ -379,81 +352,6 @@ impl Membership {
     fn note(&mut self, note: Note) {
         if self.notes.len() < MAX_NOTES && self.notes.insert(note.clone()) {
             self.events.push_back(Event::Note(note));
-        }
-    }
-
-    /// Passes on what the parts want of each other, and of the world.
-    fn work(&mut self) {
-        let changes = std::mem::take(&mut self.swim.changes);
-        if !changes.is_empty() {
-            for change in changes {
-                self.handle_change(change);
-            }
-            self.detector.set_members(self.me, &self.alive());
-        }
-        for (to, data) in std::mem::take(&mut self.swim.out) {
-            self.send(to, Message::Swim(data));
-        }
-        for (to, message) in std::mem::take(&mut self.detector.out) {
-            self.send(to, message);
-        }
-        for (to, message) in std::mem::take(&mut self.replica.out) {
-            self.send(to, message);
-        }
-        for change in std::mem::take(&mut self.replica.changes) {
-            self.events.push_back(Event::Record {
-                member: change.member,
-                key: change.key,
-                value: change.value,
-            });
-        }
-        let notes = std::mem::take(&mut self.replica.notes);
-        for note in notes
-            .into_iter()
-            .chain(std::mem::take(&mut self.seeds.notes))
-        {
-            // A seed may fall silent more than once.
-            if let Note::SeedSilent(address) = note {
-                self.notes.remove(&Note::SeedAnswers(address));
-            } else if let Note::SeedAnswers(address) = note {
-                self.notes.remove(&Note::SeedSilent(address));
-            }
-            self.note(note);
-        }
-        for (to, plaintext) in std::mem::take(&mut self.sessions.out) {
-            let sealed = self.sealer.seal(&mut self.rng, &plaintext);
-            let transmit = sealed.map(|datagram| Transmit { to, datagram });
-            self.transmits.extend(transmit);
-        }
-        self.settle();
-    }
-
-    fn handle_change(&mut self, change: Change) {
-        match change {
-            Change::Up(member) => {
-                self.events.push_back(Event::MemberUp(member));
-                self.replica.handle_up(member, self.now);
-                if !self.sync.is_done() {
-                    self.comparison = self.now;
-                }
-            }
-            Change::Down(member) => {
-                let why = if self.left.remove(&member) {
-                    Departure::Left
-                } else {
-                    Departure::Lost
-                };
-                self.events.push_back(Event::MemberDown { member, why });
-            }
-        }
-    }
-
-    fn settle(&mut self) {
-        let is_alone = self.swim.alive().next().is_none();
-        let replica = &self.replica;
-        let has = |member, version| replica.has(member, version);
-        if self.sync.settle(is_alone, has, self.now) {
-            self.events.push_back(Event::Settled);
         }
     }
 }

@@ -458,3 +458,24 @@ proptest::proptest! {
         network.run(Duration::from_secs(3));
     }
 }
+
+#[test]
+fn one_that_was_cut_off_calls_nobody_down_when_it_is_back() {
+    for seed in 0..20 {
+        let mut network = cluster(seed, 4);
+        own_all(&mut network, 4);
+        network.run(Duration::from_secs(1));
+        let others = [address(1), address(3), address(4)];
+        network.cut(&[address(2)], &others, true);
+        network.run(Duration::from_secs(10));
+        network.events.clear();
+        network.cut(&[address(2)], &others, false);
+        network.run(Duration::from_secs(10));
+        let told = downs(&network);
+        let wrong = told.iter().filter(|(_, who, ..)| *who != address(2));
+        assert_eq!(wrong.collect::<Vec<_>>(), Vec::<&_>::new(), "seed {seed}");
+        for number in 1..=4 {
+            assert_eq!(alive(&network, number), 3);
+        }
+    }
+}

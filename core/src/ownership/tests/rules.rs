@@ -50,6 +50,7 @@ fn who_was_cut_off_hears_the_others_before_it_takes_anything() {
         bus.part(1, other);
     }
     assert_eq!(bus.holders(vip), ["node-c"]);
+    let round = bus.peers[2].round(vip);
     // The cable is back, and its link is up before anybody is heard.
     bus.input(1, interfaces(1, &["10.20.30.100/24"]));
     bus.seconds(1);

@@ -1,0 +1,97 @@
+//! What the parts of a member want of each other, and of the world.
+
+use super::swim::Change;
+use super::wire::Message;
+use super::{Departure, Event, MemberId, Membership, Note, Transmit};
+
+impl Membership {
+    /// Passes on what the parts want of each other, and of the world.
+    pub(super) fn work(&mut self) {
+        let changes = std::mem::take(&mut self.swim.changes);
+        if !changes.is_empty() {
+            for change in changes {
+                self.handle_change(change);
+            }
+            self.detector.set_members(self.me, &self.alive());
+        }
+        for (to, data) in std::mem::take(&mut self.swim.out) {
+            self.send(to, Message::Swim(data));
+        }
+        for (to, message) in std::mem::take(&mut self.detector.out) {
+            self.send(to, message);
+        }
+        for (to, message) in std::mem::take(&mut self.replica.out) {
+            self.send(to, message);
+        }
+        for change in std::mem::take(&mut self.replica.changes) {
+            self.events.push_back(Event::Record {
+                member: change.member,
+                key: change.key,
+                value: change.value,
+            });
+        }
+        let notes = std::mem::take(&mut self.replica.notes);
+        for note in notes
+            .into_iter()
+            .chain(std::mem::take(&mut self.seeds.notes))
+        {
+            // A seed may fall silent more than once.
+            if let Note::SeedSilent(address) = note {
+                self.notes.remove(&Note::SeedAnswers(address));
+            } else if let Note::SeedAnswers(address) = note {
+                self.notes.remove(&Note::SeedSilent(address));
+            }
+            self.note(note);
+        }
+        for (to, plaintext) in std::mem::take(&mut self.sessions.out) {
+            let sealed = self.sealer.seal(&mut self.rng, &plaintext);
+            let transmit = sealed.map(|datagram| Transmit { to, datagram });
+            self.transmits.extend(transmit);
+        }
+        self.settle();
+    }
+
+    fn handle_change(&mut self, change: Change) {
+        match change {
+            Change::Up(member) => {
+                if self.doubts.clear(member) {
+                    return;
+                }
+                if let Some(former) = self.doubts.clear_former(member) {
+                    self.tell_down(former);
+                }
+                self.events.push_back(Event::MemberUp(member));
+                self.replica.handle_up(member, self.now);
+                if !self.sync.is_done() {
+                    self.comparison = self.now;
+                }
+            }
+            Change::Down(member) => {
+                let heard = self.sessions.heard(member);
+                let until = heard.map(|heard| heard + self.profile.deadline);
+                match until.filter(|until| *until > self.now && !self.left.contains(&member)) {
+                    Some(until) => self.doubts.add(member, until),
+                    None => self.tell_down(member),
+                }
+            }
+        }
+    }
+
+    pub(super) fn tell_down(&mut self, member: MemberId) {
+        let why = if self.left.remove(&member) {
+            Departure::Left
+        } else {
+            Departure::Lost
+        };
+        self.events.push_back(Event::MemberDown { member, why });
+    }
+
+    pub(super) fn settle(&mut self) {
+        let is_alone = self.swim.alive().next().is_none();
+        let replica = &self.replica;
+        let has = |member, version| replica.has(member, version);
+        if self.sync.settle(is_alone, has, self.now) {
+            self.events.push_back(Event::Settled);
+        }
+    }
+}
