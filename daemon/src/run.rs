@@ -28,7 +28,7 @@ mod claim;
 mod surroundings;
 
 use claim::{await_claim, claim};
-use surroundings::Surroundings;
+use surroundings::{Change, Surroundings};
 
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
@@ -244,6 +244,9 @@ async fn step(
     tokio::select! {
         reason = end.wait() => return Some(reason),
         change = inputs.network.next() => {
+            if matches!(change, Change::Deaf) {
+                return Some("carillon cannot talk to the daemons of other nodes any more");
+            }
             inputs.network.tell(change, driver, Instant::now());
         }
         batch = inputs.batches.recv() => {

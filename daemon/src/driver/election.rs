@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use carillon_core::membership::record::{Key, Value};
-use carillon_core::membership::{Event, MemberId};
+use carillon_core::membership::{self, Event, MemberId};
 use carillon_core::ownership::{Input, Note, Output, Ownership, Settings};
 use carillon_core::speaker::{self, Speaker};
 use tokio::sync::mpsc;
@@ -19,6 +19,9 @@ use tracing::{info, warn};
 
 use crate::gossip::Command;
 use crate::socket::Answer;
+
+#[cfg(test)]
+mod tests;
 
 /// This member, as long as it has no others.
 const NOBODY: MemberId = MemberId {
@@ -102,6 +105,7 @@ impl Election {
                 Input::Settled
             }
             Event::Renamed(me) => Input::Renamed(me),
+            Event::Note(note @ membership::Note::SeedAnswers(_)) => return info!("{note}"),
             Event::Note(note) => return warn!("{note}"),
         };
         self.ownership.handle(input, now);

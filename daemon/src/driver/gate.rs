@@ -16,7 +16,9 @@ use carillon_core::announcement::AnnouncementSet;
 #[cfg(test)]
 mod tests;
 
-/// How long an address is kept that is not announced any more, for what is under way to it.
+/// How long an address is kept that is not announced any more, for what is under way to it: routers
+/// that share traffic out go on for a moment. Where one node announces, the kernel would answer for
+/// an address that is with another already.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long an address may take to become usable. Then the others of its set do not wait for it any
 /// more.
@@ -53,10 +55,12 @@ impl Gate {
     ) {
         let before = self.sets.insert(backend, set.clone());
         let before = before.as_ref().map(|before| &before.by_vip);
-        for vip in before.into_iter().flat_map(|before| before.keys()) {
+        for (vip, announcement) in before.into_iter().flatten() {
             if !set.by_vip.contains_key(vip) {
                 self.waiting.remove(vip);
-                self.lingering.insert(*vip, now + LINGER);
+                if announcement.round == 0 {
+                    self.lingering.insert(*vip, now + LINGER);
+                }
             }
         }
         for vip in set.by_vip.keys() {

@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 use carillon_core::membership::Keys;
 use tracing::{error, info};
 
+#[cfg(test)]
+mod tests;
+
 /// A file with one or two secrets, each on a line; the first seals, both open.
 pub(super) struct KeyFile {
     path: PathBuf,

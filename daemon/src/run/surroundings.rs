@@ -32,6 +32,8 @@ pub(super) enum Change {
     Excluded,
     Joined(Result<Gossip>),
     Heard(Event),
+    /// The thread that talks to other daemons has died, and they will take over from this one.
+    Deaf,
     Assigned,
 }
 
@@ -76,7 +78,7 @@ impl Surroundings {
             Ok(()) = self.interfaces.changed() => Change::Interfaces,
             Ok(()) = self.excluded.changed() => Change::Excluded,
             Some(gossip) = receive(self.arrivals.as_mut()) => Change::Joined(gossip),
-            Some(event) = hear(self.heard.as_mut()) => Change::Heard(event),
+            event = hear(self.heard.as_mut()) => event.map_or(Change::Deaf, Change::Heard),
             Some(()) = changed(self.assigned.as_mut()) => Change::Assigned,
             else => std::future::pending().await,
         }
@@ -104,6 +106,7 @@ impl Surroundings {
                     driver.set_assigned(assigned);
                 }
             }
+            Change::Deaf => self.heard = None,
             Change::Heard(event) => {
                 driver.heard(event, now);
                 let more = |heard: &mut mpsc::UnboundedReceiver<Event>| heard.try_recv().ok();
@@ -132,6 +135,6 @@ async fn changed(assigned: Option<&mut watch::Receiver<Assigned>>) -> Option<()>
 async fn hear(heard: Option<&mut mpsc::UnboundedReceiver<Event>>) -> Option<Event> {
     match heard {
         Some(heard) => heard.recv().await,
-        None => None,
+        None => std::future::pending().await,
     }
 }

@@ -11,13 +11,17 @@ fn addresses(texts: &[&str]) -> BTreeSet<IpAddr> {
 }
 
 fn set(vips: &[&str]) -> Arc<AnnouncementSet> {
+    set_of(vips, 0)
+}
+
+fn set_of(vips: &[&str], round: u64) -> Arc<AnnouncementSet> {
     let mut set = AnnouncementSet::empty(Arc::new(Node::named("n")));
     for vip in addresses(vips) {
         let announcement = Announcement {
             vip,
             pool: "p".into(),
             services: Vec::new(),
-            round: 0,
+            round,
         };
         set.by_vip.insert(vip, Arc::new(announcement));
     }
@@ -78,4 +82,14 @@ fn an_address_that_is_lost_is_not_announced_until_it_is_back() {
         [""; 0],
         "not ours"
     );
+}
+
+#[test]
+fn an_address_with_one_owner_goes_at_once() {
+    let now = Instant::now();
+    let mut gate = Gate::default();
+    gate.offer("arp", &set_of(&[A], 7), now);
+    assert_eq!(gate.addresses(now), addresses(&[A]));
+    gate.offer("arp", &set(&[]), now);
+    assert_eq!(gate.addresses(now), addresses(&[]));
 }
