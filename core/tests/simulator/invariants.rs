@@ -24,9 +24,7 @@ pub(crate) struct Invariants {
     version: Option<u64>,
     unserved: BTreeMap<IpAddr, Instant>,
     owners: BTreeMap<IpAddr, BTreeSet<usize>>,
-    /// When the world was not in order for the last time while it could have been.
-    pub(crate) disorder: Option<Instant>,
-    /// The longest that this took, and that a VIP had no owner.
+    /// The longest time without agreement, and that without an owner of a VIP.
     pub(crate) longest_disorder: Duration,
     pub(crate) longest_outage: Duration,
 }
@@ -38,7 +36,6 @@ impl Invariants {
             version: None,
             unserved: BTreeMap::new(),
             owners: BTreeMap::new(),
-            disorder: None,
             longest_disorder: Duration::ZERO,
             longest_outage: Duration::ZERO,
         }
