@@ -97,7 +97,7 @@ impl Invariants {
         if !is_whole(world) || world.now() < world.start + SETTLING {
             return Ok(());
         }
-        let quiet = world.now() - world.disturbed;
+        let quiet = world.now().saturating_duration_since(world.disturbed);
         match agreement(world) {
             Ok(()) => Ok(()),
             Err(_) if quiet <= AGREEMENT => {

@@ -78,7 +78,11 @@ impl Schedule {
             _ => Kind::Wild,
         };
         let nodes = rng.random_range(2..=7);
-        let segment_count = rng.random_range(1..=2);
+        // From one segment to another, nothing can be handed over.
+        let segment_count = match kind {
+            Kind::Planned => 1,
+            Kind::Calm | Kind::Wild => rng.random_range(1..=2),
+        };
         let segments: Vec<u8> = (0..nodes)
             .map(|_| rng.random_range(0..segment_count))
             .collect();

@@ -15,6 +15,8 @@ use crate::speaker::{Arrival, Daemon, Effect, Speaker};
 
 /// When the first daemon starts, in seconds since 1970 by an exact clock.
 const EPOCH: i64 = 1_790_000_000;
+/// How long a node may stand still without anything following from it.
+const HARMLESS: Duration = Duration::from_millis(300);
 
 /// Everything; see the module's documentation.
 pub(crate) struct World {
@@ -34,7 +36,7 @@ pub(crate) struct World {
     /// How many daemons each node has had.
     runs: Vec<u64>,
     keys: Keys,
-    /// When something was done to the world that is not part of its normal course.
+    /// When something was done to the world that is not part of its normal course, or when that ends.
     pub(crate) disturbed: Instant,
     /// Grows with every change of what is announced, or may be.
     pub(crate) version: u64,
@@ -79,7 +81,7 @@ impl World {
 
     /// Something unusual happens now.
     pub(crate) fn disturb(&mut self) {
-        self.disturbed = self.network.now;
+        self.disturbed = self.disturbed.max(self.network.now);
         self.version += 1;
     }
 
@@ -133,6 +135,9 @@ impl World {
     /// A node, or only the driver of its daemon, stands still.
     pub(crate) fn stall(&mut self, node: usize, how_long: Duration, driver_only: bool) {
         let until = self.now() + how_long;
+        if how_long > HARMLESS {
+            self.disturbed = self.disturbed.max(until);
+        }
         let speaker = &mut self.speakers[node];
         if let Some(daemon) = &mut speaker.daemon {
             daemon.stall(until);
