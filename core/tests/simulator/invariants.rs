@@ -88,7 +88,8 @@ impl Invariants {
                 (Kind::Calm | Kind::Planned | Kind::Wild, _) => {}
             }
         }
-        self.unserved.retain(|vip, _| world.scopes.contains_key(vip));
+        self.unserved
+            .retain(|vip, _| world.scopes.contains_key(vip));
         Ok(())
     }
 
@@ -163,7 +164,9 @@ fn agreement(world: &World) -> Result<(), String> {
             };
             if !is_right {
                 let who = &speaker.name;
-                return Err(format!("{who} holds {holding:?} of {vip}, which {name} has"));
+                return Err(format!(
+                    "{who} holds {holding:?} of {vip}, which {name} has"
+                ));
             }
         }
     }
@@ -174,7 +177,7 @@ fn agreement(world: &World) -> Result<(), String> {
 /// there are none.
 fn eligible(world: &World, nodes: &BTreeSet<usize>, vip: IpAddr, scope: &Scope) -> BTreeSet<usize> {
     let subnet = match vip {
-        IpAddr::V4(vip) => vip.octets()[2],
+        IpAddr::V4(vip) => vip.octets()[1] - 20,
         IpAddr::V6(_) => return BTreeSet::new(),
     };
     let in_scope = nodes.iter().copied().filter(|node| {

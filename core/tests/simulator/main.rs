@@ -21,6 +21,7 @@ use world::World;
 mod invariants;
 mod schedule;
 mod speaker;
+mod table;
 mod world;
 
 /// How many schedules there are.
@@ -58,7 +59,12 @@ fn run(seed: u64) -> Run {
     if let Some(why) = &violation {
         world.tell(format!("VIOLATION: {why}"));
     }
-    let octets: Vec<_> = world.network.hosts.values().map(|host| host.octets).collect();
+    let octets: Vec<_> = world
+        .network
+        .hosts
+        .values()
+        .map(|host| host.octets)
+        .collect();
     world.tell(format!("octets sent: {octets:?}"));
     Run {
         violation,

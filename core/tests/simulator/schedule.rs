@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use crate::world::World;
 
 /// The time from the start of the first daemon until the first fault.
-pub(crate) const SETTLING: Duration = Duration::from_secs(8);
+pub(crate) const SETTLING: Duration = Duration::from_secs(5);
 
 /// What may happen, and so what must not follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,11 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Every way loses such a part, and takes as long.
-    Network { loss: f64, latency: u64, jitter: u64 },
+    Network {
+        loss: f64,
+        latency: u64,
+        jitter: u64,
+    },
     Stall(usize, u64),
     StallDriver(usize, u64),
     Crash(usize),
@@ -40,9 +44,16 @@ pub(crate) enum Act {
     Clock(usize, i64),
     /// No datagrams from one group to the other, and with `wire` no frames either; with `both` nor
     /// the other way round.
-    Part { group: BTreeSet<usize>, wire: bool, both: bool },
+    Part {
+        group: BTreeSet<usize>,
+        wire: bool,
+        both: bool,
+    },
     /// Nothing reaches the node, nor anybody else from it; it may notice that itself.
-    Isolate { node: usize, notices: bool },
+    Isolate {
+        node: usize,
+        notices: bool,
+    },
     Drain(usize, bool),
     Service(IpAddr, Option<Scope>),
     Move(usize, IpAddr, usize),
@@ -87,7 +98,8 @@ impl Schedule {
             .map(|_| rng.random_range(0..segment_count))
             .collect();
         let count = rng.random_range(1..=20);
-        let vips = (1..=count).map(|n| IpAddr::from([10, 20, rng.random_range(0..segment_count), n]));
+        let vips =
+            (1..=count).map(|n| IpAddr::from([10, 20 + rng.random_range(0..segment_count), 0, n]));
         let vips: Vec<IpAddr> = vips.collect();
         let mut draw = Draw {
             rng,
@@ -224,12 +236,12 @@ impl Draw {
                 self.fault();
                 self.wait(0, 2500);
             }
-            self.wait(0, 4000);
+            self.wait(0, 3000);
             self.act(Act::Heal);
-            self.wait(4000, 12_000);
+            self.wait(3000, 8000);
         }
         self.act(Act::Heal);
-        self.at += Duration::from_secs(14);
+        self.at += Duration::from_secs(7);
     }
 
     fn fault(&mut self) {

@@ -10,6 +10,7 @@ use carillon_core::interface::{Exclusion, Interface, Interfaces, MacAddress};
 use carillon_core::membership::record::{Key, Value};
 use carillon_core::membership::{Event, MemberId};
 use carillon_core::ownership::{Holding, Input, Output, Ownership, Settings};
+use ipnet::IpNet;
 
 /// From a decision to the first frame about it.
 const BACKEND: Duration = Duration::from_millis(1);
@@ -61,11 +62,12 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    pub(crate) fn new(number: u8, segment: u8) -> Self {
+    pub(crate) fn new(number: u16, segment: u8) -> Self {
+        let [high, low] = number.to_be_bytes();
         Self {
             name: format!("node-{number}").into(),
-            address: carillon_core::membership::testing::address(number),
-            mac: MacAddress([2, 0, 0, 0, 0, number]),
+            address: ([10, 0, high, low], 7946).into(),
+            mac: MacAddress([2, 0, 0, 0, high, low]),
             segment,
             has_carrier: true,
             is_draining: false,
@@ -75,6 +77,9 @@ impl Speaker {
     }
 
     pub(crate) fn interfaces(&self) -> Input {
+        let [.., high, low] = self.mac.0;
+        let host = [10, 20 + self.segment, high + 200, low];
+        let subnet = IpNet::new(host.into(), 16);
         let interface = Interface {
             index: 2,
             name: "eth0".into(),
@@ -83,10 +88,7 @@ impl Speaker {
             is_loopback: false,
             has_arp: true,
             has_master: false,
-            addresses: [format!("10.20.{}.{}/24", self.segment, 100 + self.mac.0[5])]
-                .iter()
-                .flat_map(|net| net.parse())
-                .collect(),
+            addresses: vec![subnet.expect("the prefix is short enough")],
         };
         let usable = Interfaces::usable(&[interface], &Exclusion::default());
         Input::Interfaces(Arc::new(usable))

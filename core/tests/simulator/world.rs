@@ -15,6 +15,8 @@ use crate::speaker::{Arrival, Daemon, Effect, Speaker};
 
 /// When the first daemon starts, in seconds since 1970 by an exact clock.
 const EPOCH: i64 = 1_790_000_000;
+/// How many nodes all others are told of.
+const SEEDS: usize = 10;
 /// How long a node may stand still without anything following from it.
 const HARMLESS: Duration = Duration::from_millis(300);
 
@@ -50,7 +52,7 @@ impl World {
     /// Nodes on these segments, on which no daemon runs yet.
     pub(crate) fn new(seed: u64, segments: &[u8]) -> Self {
         let network = Network::new(seed);
-        let numbered = (1_u8..).zip(segments);
+        let numbered = (1_u16..).zip(segments);
         Self {
             start: network.now,
             speakers: numbered.map(|(n, at)| Speaker::new(n, *at)).collect(),
@@ -106,7 +108,8 @@ impl World {
             alone_after: Duration::from_secs(3),
             ..settings(1, generation)
         };
-        let seeds: Vec<_> = self.speakers.iter().map(|one| one.address).collect();
+        let first = self.speakers.iter().take(SEEDS);
+        let seeds: Vec<_> = first.map(|one| one.address).collect();
         self.network.start(settings, &self.keys, &seeds);
         let me = self.network.with(speaker.address, |member, _| member.id());
         let daemon = me.map(|me| Daemon::new(speaker.name.clone(), me, now));
@@ -197,8 +200,7 @@ impl World {
     fn send(&mut self, node: usize, at: Instant, arrival: Arrival) {
         self.count += 1;
         let run = self.runs[node];
-        self.arrivals
-            .insert((at, self.count), (node, run, arrival));
+        self.arrivals.insert((at, self.count), (node, run, arrival));
     }
 
     /// A frame from one node to another.
