@@ -16,8 +16,10 @@ use super::session::MAX_PEERS;
 use super::status::Note;
 use super::wire::{Content, Item, Message, Records, Vector, decode_items, encode};
 
+mod pull;
 mod store;
 
+use pull::Pull;
 use store::Store;
 
 /// How many records of one member there may be, and withdrawals.
@@ -28,10 +30,6 @@ const WINDOW: usize = 16;
 const PUSHED: usize = 4;
 /// How many members are named in one datagram.
 const VECTOR: usize = 24;
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_millis(30);
-/// How often is asked again, before the next comparison shows what is missing.
-const TRIES: u32 = 20;
 /// How long the records of a member that is down are remembered.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
@@ -48,14 +46,6 @@ struct Remote {
     /// When it was last known to take part.
     alive: Instant,
     is_full: bool,
-}
-
-#[derive(Debug)]
-struct Pull {
-    from: SocketAddr,
-    after: u64,
-    again: Instant,
-    tries: u32,
 }
 
 /// A record has changed, or was withdrawn.
@@ -337,25 +327,6 @@ impl Replica {
         }
     }
 
-    /// Asks for what follows, unless that was just done.
-    fn pull(&mut self, member: MemberId, from: SocketAddr, now: Instant) {
-        let Some(remote) = self.remote(member, now) else {
-            return;
-        };
-        let (after, basis) = (remote.store.version, remote.basis);
-        let is_waiting = |pull: &Pull| pull.after == after && now < pull.again;
-        if remote.pull.as_ref().is_some_and(is_waiting) {
-            return;
-        }
-        remote.pull = Some(Pull {
-            from,
-            after,
-            again: now + PATIENCE,
-            tries: 0,
-        });
-        self.out.push((from, Message::Pull(member, after, basis)));
-    }
-
     /// What is known of this generation; `None` if a later one is known, or there are too many
     /// members. The records of an earlier one are withdrawn.
     fn remote(&mut self, member: MemberId, now: Instant) -> Option<&mut Remote> {
@@ -408,31 +379,6 @@ impl Replica {
         let old = others.filter(|(_, remote)| now >= remote.alive + REMEMBERED);
         for address in old.map(|(address, _)| *address).collect::<Vec<_>>() {
             self.forget(address);
-        }
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let pulls = self
-            .others
-            .values()
-            .filter_map(|remote| remote.pull.as_ref());
-        pulls.map(|pull| pull.again).min()
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        for remote in self.others.values_mut() {
-            let Some(pull) = remote.pull.as_mut().filter(|pull| now >= pull.again) else {
-                continue;
-            };
-            if pull.tries >= TRIES {
-                remote.pull = None;
-                continue;
-            }
-            pull.tries += 1;
-            pull.after = remote.store.version;
-            pull.again = now + PATIENCE;
-            let message = Message::Pull(remote.id, pull.after, remote.basis);
-            self.out.push((pull.from, message));
         }
     }
 }

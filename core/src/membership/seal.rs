@@ -6,8 +6,7 @@
 //!
 //! Version, key and the cluster's name are authenticated, too.
 
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
+use carillon_seal::{Cipher, NONCE, TAG};
 use hkdf::Hkdf;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -20,8 +19,6 @@ use super::status::Dropped;
 const VERSION: u8 = 1;
 /// The octets before the nonce.
 const HEAD: usize = 5;
-const NONCE: usize = 24;
-const TAG: usize = 16;
 /// What sealing adds.
 pub(crate) const OVERHEAD: usize = HEAD + NONCE + TAG;
 /// The shortest secret that is accepted.
@@ -57,7 +54,7 @@ impl std::fmt::Debug for Keys {
 #[derive(Clone)]
 struct SealingKey {
     id: [u8; 4],
-    cipher: XChaCha20Poly1305,
+    cipher: Cipher,
 }
 
 impl Keys {
@@ -91,7 +88,7 @@ impl SealingKey {
         hkdf.expand(b"key", key.as_mut()).map_err(too_short)?;
         let mut id = [0; 4];
         hkdf.expand(b"id", &mut id).map_err(too_short)?;
-        let cipher = XChaCha20Poly1305::new(&Key::from(*key));
+        let cipher = Cipher::new(&key);
         Ok(Self { id, cipher })
     }
 }
@@ -120,11 +117,7 @@ impl Sealer {
         datagram.extend(key.id);
         let aad = self.authenticated(&datagram);
         let nonce: [u8; NONCE] = rng.random();
-        let payload = Payload {
-            msg: plaintext,
-            aad: &aad,
-        };
-        let sealed = key.cipher.encrypt(&XNonce::from(nonce), payload).ok()?;
+        let sealed = key.cipher.seal(nonce, &aad, plaintext)?;
         datagram.extend(nonce);
         datagram.extend(sealed);
         Some(datagram)
@@ -140,12 +133,7 @@ impl Sealer {
             return Err(Dropped::Version);
         }
         let key = self.keys.find(id).ok_or(Dropped::Key)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: &self.authenticated(head),
-        };
-        key.cipher
-            .decrypt(&XNonce::from(*nonce), payload)
-            .map_err(|_| Dropped::Forged)
+        let opened = key.cipher.open(*nonce, &self.authenticated(head), sealed);
+        opened.ok_or(Dropped::Forged)
     }
 }

@@ -23,8 +23,10 @@ use super::MemberId;
 use super::status::Dropped;
 use super::wire::{Hello, Message, Plain, encode_hello, encode_plain};
 
+mod peer;
 mod window;
 
+use peer::{Caller, Dial, Session, draw};
 use window::Window;
 
 /// How many sessions there may be, and introductions under way.
@@ -54,35 +56,6 @@ pub(crate) enum Outcome {
         dialed: Option<SocketAddr>,
         message: Message,
     },
-}
-
-/// A peer that has proved that it lives.
-#[derive(Debug)]
-struct Session {
-    peer: MemberId,
-    run: u64,
-    /// What the peer wants to see.
-    token: u64,
-    counter: u64,
-    /// What it shows: the latest, and the one before.
-    shown: [u64; 2],
-    window: Window,
-    heard: Instant,
-    welcomed: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Dial {
-    token: u64,
-    at: Instant,
-    waiting: Vec<Message>,
-}
-
-#[derive(Debug)]
-struct Caller {
-    hello: Hello,
-    token: u64,
-    at: Instant,
 }
 
 /// All sessions of one member.
@@ -423,19 +396,4 @@ impl Sessions {
             token,
         }
     }
-}
-
-impl Session {
-    fn next(&mut self, message: &Message) -> Vec<u8> {
-        self.counter += 1;
-        encode_plain(self.token, self.counter, message)
-    }
-
-    fn is(&self, hello: &Hello) -> bool {
-        self.peer == hello.from && self.run == hello.run && self.token == hello.token
-    }
-}
-
-fn draw(rng: &mut StdRng) -> u64 {
-    rng.random_range(1..=u64::MAX)
 }

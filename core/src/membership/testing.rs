@@ -52,6 +52,8 @@ struct Flight {
 pub struct Host {
     /// The daemon; `None` while none runs.
     pub member: Option<Membership>,
+    /// When the daemon has something to do.
+    due: Option<Instant>,
     /// It stands still until then.
     pub stalled_until: Option<Instant>,
     /// How many octets it has sent, with their IP and UDP headers.
@@ -61,6 +63,13 @@ pub struct Host {
     /// The longest of them, without headers.
     pub longest: usize,
     waiting: Vec<Flight>,
+}
+
+impl Host {
+    fn next(&self) -> Option<Instant> {
+        self.member.as_ref()?;
+        self.stalled_until.or(self.due)
+    }
 }
 
 /// Hosts, and what is on its way between them.
@@ -132,6 +141,7 @@ impl Network {
         member.join(seeds, self.now);
         let host = self.hosts.entry(address).or_insert_with(|| Host {
             member: None,
+            due: None,
             stalled_until: None,
             octets: 0,
             datagrams: 0,
@@ -146,6 +156,7 @@ impl Network {
     pub fn kill(&mut self, address: SocketAddr) {
         if let Some(host) = self.hosts.get_mut(&address) {
             host.member = None;
+            host.due = None;
             host.waiting.clear();
         }
     }
@@ -214,6 +225,7 @@ impl Network {
             while let Some(event) = member.poll_event() {
                 self.events.push((self.now, address, event));
             }
+            host.due = member.poll_timeout();
         }
         for transmit in transmits {
             if let Some(capture) = &mut self.capture {
@@ -240,19 +252,16 @@ impl Network {
     /// When something happens next.
     pub fn next(&self) -> Option<Instant> {
         let flight = self.flights.peek().map(|Reverse(flight)| flight.at);
-        let hosts = self.hosts.values().filter_map(|host| {
-            let due = host.member.as_ref()?.poll_timeout();
-            match (due, host.stalled_until) {
-                (due, None) => due,
-                (_, Some(stalled_until)) => Some(stalled_until),
-            }
-        });
+        let hosts = self.hosts.values().filter_map(Host::next);
         hosts.chain(flight).min()
     }
 
     /// Lets happen what is due now.
     pub fn step(&mut self) {
-        for address in self.hosts.keys().copied().collect::<Vec<_>>() {
+        let now = self.now;
+        let hosts = self.hosts.iter();
+        let due = hosts.filter(|(_, host)| host.next().is_some_and(|next| next <= now));
+        for address in due.map(|(address, _)| *address).collect::<Vec<_>>() {
             self.wake(address);
         }
         while let Some(Reverse(flight)) = self.flights.peek()
@@ -286,8 +295,7 @@ impl Network {
         let Some(host) = self.hosts.get(&address) else {
             return;
         };
-        let due = host.member.as_ref().and_then(Membership::poll_timeout);
-        if due.is_some_and(|due| due <= now) {
+        if host.due.is_some_and(|due| due <= now) {
             self.with(address, Membership::handle_timeout);
         }
     }

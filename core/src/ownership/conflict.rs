@@ -25,6 +25,8 @@ const NEW: Duration = Duration::from_secs(1);
 /// The same where it was taken from the very member that is heard. That one cannot have yielded and
 /// taken it back within [`WATCH`], so it has only not heard us yet.
 const NEW_FROM: Duration = Duration::from_secs(3);
+/// How long the claims of a member that can be talked to again are waited for.
+const REUNION: Duration = Duration::from_millis(500);
 /// How often the VIP is defended (RFC 5227 section 2.4 (c)).
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a member with which we can talk may take to stop.
@@ -90,6 +92,21 @@ impl Ownership {
         self.drop_hold(vip, true);
         if let Some(entry) = self.vips.get_mut(&vip) {
             entry.watched = Some(Heard { member, at });
+        }
+    }
+
+    /// The claims decide about what this member has on the segment, as soon as those are known that it
+    /// has made meanwhile. They may have come before it could be talked to, so that is not waited for.
+    pub(super) fn reunite(&mut self, member: MemberId, now: Instant) {
+        for vip in &self.unsettled {
+            let Some(entry) = self.vips.get_mut(vip) else {
+                continue;
+            };
+            if let Some(heard) = entry.watched.as_mut().filter(|one| one.member == member)
+                && let Some(at) = (now + REUNION).checked_sub(WATCH)
+            {
+                heard.at = heard.at.min(at);
+            }
         }
     }
 

@@ -83,6 +83,7 @@ impl Ownership {
 
     pub(super) fn member_up(&mut self, member: MemberId, now: Instant) {
         self.members.entry(member).presence = Presence::Live;
+        self.reunite(member, now);
         self.supersede(member, now);
         self.member_changed(member, now);
         self.announce_against(member, now);
