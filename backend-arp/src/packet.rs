@@ -1,10 +1,14 @@
 //! ARP frames (RFC 826, RFC 5227).
 //!
+//! Behind the packet, where an Ethernet wants frames to be filled up, is our mark: receivers pass over
+//! whatever is there.
+//!
 //! Decoding never panics, whatever the octets.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use carillon_core::interface::MacAddress;
+use carillon_core::mark::Mark;
 use carillon_layer2::{Asker, Filter, Message, Question, Saying};
 use pnet_base::MacAddr;
 use pnet_packet::arp::{
@@ -20,6 +24,8 @@ mod tests;
 pub const ETHERTYPE: u16 = 0x0806;
 /// The shortest frame that an Ethernet takes, without its check sequence.
 const FRAME: usize = 60;
+/// The length of an Ethernet header with an ARP packet.
+const PACKET: usize = 14 + 28;
 const BROADCAST: MacAddress = MacAddress([0xff; 6]);
 const ZERO: MacAddress = MacAddress([0; 6]);
 
@@ -34,7 +40,8 @@ struct Content {
 
 /// Hands the frames that say this on an interface with this Ethernet address to `send`. Addresses of
 /// the other family are not spoken of.
-pub fn encode(saying: Saying, from: MacAddress, send: &mut dyn FnMut(&[u8])) {
+pub fn encode(saying: Saying, from: MacAddress, mark: Mark, send: &mut dyn FnMut(&[u8])) {
+    let mut put = |content| send(&frame(content, from, mark));
     let request = |sender, target| Content {
         to: BROADCAST,
         operation: ArpOperations::Request,
@@ -51,8 +58,8 @@ pub fn encode(saying: Saying, from: MacAddress, send: &mut dyn FnMut(&[u8])) {
         // The first is the form of RFC 5227. Some stacks take replies only, and Linux takes a reply
         // over an entry of less than a second only if it is about its sender.
         Saying::Announcement(IpAddr::V4(vip)) => {
-            put(request(vip, vip), from, send);
-            put(reply(BROADCAST, vip, (from, vip)), from, send);
+            put(request(vip, vip));
+            put(reply(BROADCAST, vip, (from, vip)));
         }
         Saying::Answer(Question {
             target: IpAddr::V4(vip),
@@ -61,15 +68,13 @@ pub fn encode(saying: Saying, from: MacAddress, send: &mut dyn FnMut(&[u8])) {
                     mac,
                     address: IpAddr::V4(asker),
                 },
-        }) => put(reply(mac, vip, (mac, asker)), from, send),
-        Saying::Probe(IpAddr::V4(vip)) => {
-            put(request(Ipv4Addr::UNSPECIFIED, vip), from, send);
-        }
+        }) => put(reply(mac, vip, (mac, asker))),
+        Saying::Probe(IpAddr::V4(vip)) => put(request(Ipv4Addr::UNSPECIFIED, vip)),
         Saying::Announcement(IpAddr::V6(_)) | Saying::Answer(_) | Saying::Probe(IpAddr::V6(_)) => {}
     }
 }
 
-fn put(content: Content, from: MacAddress, send: &mut dyn FnMut(&[u8])) {
+fn frame(content: Content, from: MacAddress, mark: Mark) -> [u8; FRAME] {
     let mut frame = [0; FRAME];
     if let Some(mut ethernet) = MutableEthernetPacket::new(&mut frame) {
         ethernet.set_destination(hardware(content.to));
@@ -87,7 +92,11 @@ fn put(content: Content, from: MacAddress, send: &mut dyn FnMut(&[u8])) {
             arp.set_target_proto_addr(content.target.1);
         }
     }
-    send(&frame);
+    let padding = frame.get_mut(PACKET..PACKET + Mark::LENGTH);
+    if let Some(padding) = padding {
+        padding.copy_from_slice(&mark.encode());
+    }
+    frame
 }
 
 /// What a frame says, if it is ARP for IPv4 on Ethernet and makes sense.
@@ -120,6 +129,7 @@ pub fn decode(frame: &[u8]) -> Option<Message> {
                 address: IpAddr::V4(sender),
             },
         }),
+        mark: frame.get(PACKET..).and_then(Mark::decode),
     })
 }
 

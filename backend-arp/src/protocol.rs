@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
+use carillon_core::mark::Mark;
 use carillon_layer2::{Filter, Link, Message, Protocol, Saying};
 
 use crate::packet::{self, ETHERTYPE};
@@ -41,8 +42,8 @@ impl Protocol for Arp {
         packet::decode(frame)
     }
 
-    fn encode(saying: Saying, link: Link, send: &mut dyn FnMut(&[u8])) {
-        packet::encode(saying, link.mac, send);
+    fn encode(saying: Saying, link: Link, mark: Mark, send: &mut dyn FnMut(&[u8])) {
+        packet::encode(saying, link.mac, mark, send);
     }
 
     fn group(_vip: IpAddr) -> Option<Ipv6Addr> {

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use carillon_core::interface::MacAddress;
+use carillon_core::mark::Mark;
 use carillon_layer2::{Asker, Filter, Message, Question};
 use pnet_base::MacAddr;
 use pnet_packet::Packet;
@@ -28,6 +29,9 @@ pub const ETHERTYPE: u16 = 0x86dd;
 const HOP_LIMIT: u8 = 255;
 /// The length of both messages before their options.
 const OPTIONS: usize = 24;
+/// The type of the option with our mark: one for experiments (RFC 4727), which receivers pass over
+/// (RFC 4861 section 4.6).
+const MARK: NdpOptionType = NdpOptionType(253);
 
 /// The group where questions for an address are sent: those that share its last 24 bits.
 pub fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
@@ -95,6 +99,7 @@ fn solicitation(
                 address: IpAddr::V6(source),
             },
         }),
+        mark: mark(solicit.packet()),
     })
 }
 
@@ -114,6 +119,7 @@ fn advertisement(
         station: option.unwrap_or(station),
         claim: Some(IpAddr::V6(target)),
         question: None,
+        mark: mark(advert.packet()),
     })
 }
 
@@ -145,6 +151,20 @@ fn link_layer_address(
     } else {
         Err(BadOption)
     }
+}
+
+/// The mark in a message whose options were found valid.
+fn mark(message: &[u8]) -> Option<Mark> {
+    let mut rest = message.get(OPTIONS..)?;
+    while let [kind, length, ..] = *rest {
+        let (option, after) = rest.split_at_checked(usize::from(length).max(1) * 8)?;
+        let mark = option.get(2..).and_then(Mark::decode);
+        if NdpOptionType(kind) == MARK && mark.is_some() {
+            return mark;
+        }
+        rest = after;
+    }
+    None
 }
 
 /// Lets the frames through that [`decode`] understands, but not those of this station.

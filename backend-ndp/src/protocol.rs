@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
+use carillon_core::mark::Mark;
 use carillon_layer2::{Filter, Link, Message, Protocol, Saying};
 
 use ipnet::IpNet;
@@ -45,9 +46,9 @@ impl Protocol for Ndp {
         packet::decode(frame)
     }
 
-    fn encode(saying: Saying, link: Link, send: &mut dyn FnMut(&[u8])) {
+    fn encode(saying: Saying, link: Link, mark: Mark, send: &mut dyn FnMut(&[u8])) {
         if let IpAddr::V6(source) = link.source {
-            packet::encode(saying, link.mac, source, send);
+            packet::encode(saying, (link.mac, source), mark, send);
         }
     }
 

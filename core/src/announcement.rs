@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::interface::Interfaces;
+use crate::mark::Mark;
 use crate::node::Node;
 use crate::service::ServiceKey;
 
@@ -42,6 +43,8 @@ pub struct AnnouncementSet {
     /// VIPs that another station of the segment has, as far as is known. The backend keeps asking
     /// for them and reports each answer as [`crate::backend::BackendEvent::Conflict`].
     pub watched: imbl::OrdSet<IpAddr>,
+    /// What other daemons recognise this one by.
+    pub mark: Mark,
 }
 
 impl AnnouncementSet {
@@ -50,6 +53,7 @@ impl AnnouncementSet {
         Self {
             generation: 0,
             config: Arc::default(),
+            mark: Mark::of(&node.name, 0),
             node,
             by_vip: imbl::OrdMap::new(),
             interfaces: Arc::default(),

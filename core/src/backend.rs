@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::announcement::AnnouncementSet;
 use crate::interface::MacAddress;
+use crate::mark::Mark;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
@@ -79,15 +80,22 @@ pub enum BackendEvent {
         neighbor: String,
     },
     /// Another station of the segment says that it has a VIP that this node announces or watches.
-    /// Told at most once a second for each of them.
+    /// Told at most once a second for each VIP and station.
     Conflict {
         /// The address.
         vip: IpAddr,
         /// The Ethernet address of the other station.
         station: MacAddress,
+        /// That by which it is heard to be a daemon like this one.
+        mark: Option<Mark>,
+        /// The Ethernet address of this node there.
+        local: MacAddress,
         /// The interface on which it was heard.
         interface: Arc<str>,
     },
+    /// Whether this process has the right to announce at all. It is taken to have it until told
+    /// otherwise.
+    Permitted(bool),
     /// A neighbour was lost, or an attempt to reach it failed.
     NeighborDown {
         /// As in [`NeighborStatus::name`].

@@ -19,6 +19,7 @@ pub mod config;
 pub mod controller;
 pub mod endpoint;
 pub mod interface;
+pub mod mark;
 pub mod membership;
 pub mod node;
 pub mod ownership;

@@ -35,7 +35,7 @@ use wire::Message;
 pub use detector::Profile;
 pub use event::{Departure, Event};
 pub use seal::{KeyError, Keys};
-pub use status::{Dropped, MemberStatus, Note, State, Status};
+pub use status::{Dropped, MemberStatus, Note, Refusal, State, Status};
 
 mod detector;
 mod doubts;
@@ -139,6 +139,8 @@ pub struct Membership {
     is_leaving: bool,
     raised: u32,
     dropped: BTreeMap<Dropped, u64>,
+    /// Of the datagrams that people should know of, the last for each reason: from whom, and when.
+    refused: BTreeMap<Dropped, (SocketAddr, Instant)>,
     notes: BTreeSet<Note>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -169,6 +171,7 @@ impl Membership {
             is_leaving: false,
             raised: 0,
             dropped: BTreeMap::new(),
+            refused: BTreeMap::new(),
             notes: BTreeSet::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -236,6 +239,7 @@ impl Membership {
                 Dropped::TooShort | Dropped::Malformed | Dropped::Stranger | Dropped::Own => false,
             };
             if is_noteworthy {
+                self.refused.insert(why, (from, now));
                 let from = SocketAddr::new(from.ip(), 0);
                 self.note(Note::Dropped { from, why });
             }

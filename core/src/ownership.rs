@@ -17,6 +17,9 @@
 //!   └──────────────────────┘
 //! ```
 //!
+//! A daemon that has never been a member, for want of the same key for instance, counts like a member
+//! that we cannot talk to, if it is heard to be one: [`crate::mark`].
+//!
 //! A claim is published when the VIP is on the wire, so a planned move never leaves a gap: the former
 //! owner stops when it sees the higher claim. A member that may not keep a VIP goes on with it until
 //! somebody has taken it, unless it cannot announce at all.
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::interface::{Interfaces, MacAddress};
+use crate::mark::Mark;
 use crate::membership::record::{Key, Value};
 use crate::membership::{Departure, MemberId};
 
@@ -175,6 +179,10 @@ pub enum Input {
         vip: IpAddr,
         /// The station's Ethernet address.
         station: MacAddress,
+        /// That by which it is heard to be a daemon like this one.
+        mark: Option<Mark>,
+        /// The Ethernet address of this node where it was heard.
+        local: MacAddress,
     },
     /// Everything up to the [`Output::Hold`] of this sequence number is on the wire.
     Applied(u64),
@@ -235,6 +243,8 @@ pub struct Ownership {
     leaving: Option<Instant>,
     has_left: bool,
     pacer: Pacer,
+    /// Daemons that are no members, of which people were told.
+    outsiders: BTreeSet<MacAddress>,
     outputs: VecDeque<Output>,
 }
 
@@ -259,6 +269,7 @@ impl Ownership {
             returned: None,
             leaving: None,
             has_left: false,
+            outsiders: BTreeSet::new(),
             outputs: VecDeque::new(),
         };
         ownership.publish_node(now);
@@ -293,7 +304,12 @@ impl Ownership {
                 self.member_changed(member, now);
             }
             Input::Record { member, key, value } => self.set_record(member, key, value, now),
-            Input::Conflict { vip, station } => self.conflict(vip, station, now),
+            Input::Conflict {
+                vip,
+                station,
+                mark,
+                local,
+            } => self.conflict(vip, station, mark.map(|mark| (mark, local)), now),
             Input::Applied(sequence) => self.applied(sequence, now),
             Input::Leaving => {
                 self.leaving = self.leaving.or(Some(now + FAREWELL));

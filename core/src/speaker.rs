@@ -15,6 +15,7 @@ use crate::backend::Caps;
 use crate::config::Config;
 use crate::endpoint::{EndpointSlice, SliceKey};
 use crate::interface::Interfaces;
+use crate::mark::Mark;
 use crate::node::Node;
 use crate::ownership::{Holding, Scope};
 use crate::policy::{Facts, Grant, WithdrawReason};
@@ -48,6 +49,8 @@ pub enum Input {
     NodeDeleted(Arc<str>),
     /// The interfaces of this node that VIPs can be announced on.
     Interfaces(Arc<Interfaces>),
+    /// What other daemons recognise this one by.
+    Mark(Mark),
     /// Whether what every eligible node announces is to be left to the others.
     Draining(bool),
     /// Who has a candidate. Until it comes, nobody does.
@@ -138,6 +141,7 @@ impl Speaker {
                     outlet.set_interfaces(&interfaces);
                 }
             }
+            Input::Mark(mark) => self.outlets.iter_mut().for_each(|one| one.set_mark(mark)),
             Input::Draining(is_draining) => {
                 if std::mem::replace(&mut self.is_draining, is_draining) != is_draining {
                     self.dirty = Dirty::All;
@@ -162,12 +166,9 @@ impl Speaker {
         for vip in vips {
             self.update_announcement(vip);
         }
-        let mut changes = Vec::new();
-        for outlet in &mut self.outlets {
-            let set = outlet.take(&mut self.generation);
-            changes.extend(set.map(|set| (outlet.caps.name, set)));
-        }
-        changes
+        let generation = &mut self.generation;
+        let take = |outlet: &mut Outlet| Some((outlet.caps.name, outlet.take(generation)?));
+        self.outlets.iter_mut().filter_map(take).collect()
     }
 
     /// The candidates that are new, gone (`None`) or for other nodes than before, since the last

@@ -297,10 +297,23 @@ impl Driver {
             BackendEvent::Applied { generation } => {
                 self.election.applied(backend, *generation, now);
             }
-            BackendEvent::Conflict { vip, station, .. } => {
-                let (vip, station) = (*vip, *station);
-                let input = ownership::Input::Conflict { vip, station };
+            BackendEvent::Conflict {
+                vip,
+                station,
+                mark,
+                local,
+                ..
+            } => {
+                let input = ownership::Input::Conflict {
+                    vip: *vip,
+                    station: *station,
+                    mark: *mark,
+                    local: *local,
+                };
                 self.election.handle(input, now);
+            }
+            BackendEvent::Permitted(is_permitted) => {
+                self.set_permitted(backend, *is_permitted, now);
             }
             BackendEvent::NeighborUp { .. } | BackendEvent::NeighborDown { .. } => {}
         }
@@ -341,7 +354,9 @@ fn tell(backend: &'static str, event: &BackendEvent) {
             vip,
             station,
             interface,
+            ..
         } => debug!(backend, %vip, %station, %interface, "another station has the address"),
+        BackendEvent::Permitted(is_permitted) => debug!(backend, is_permitted, "may announce"),
         BackendEvent::NeighborUp { neighbor } => debug!(backend, neighbor, "neighbor is up"),
         BackendEvent::NeighborDown { neighbor, reason } => {
             debug!(backend, neighbor, reason, "neighbor is down");

@@ -3,16 +3,20 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use carillon_core::backend::{NeighborStatus, Route};
-use carillon_core::membership;
+use carillon_core::membership::{self, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::StatusArgs;
 use crate::socket;
 
 mod text;
+
+/// For how long datagrams that were dropped are a problem.
+const RECENT: Duration = Duration::from_secs(60);
 
 /// Everything that a daemon knows.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -70,6 +74,12 @@ impl Status {
             )
         });
         self.problems.other.extend(silent);
+        let recent = |refusal: &&Refusal| refusal.ago < RECENT;
+        let refused = gossip.refused.iter().filter(recent).map(|refusal| {
+            let (from, why) = (refusal.from, refusal.why);
+            membership::Note::Dropped { from, why }.to_string()
+        });
+        self.problems.other.extend(refused);
     }
 
     /// Those of them that another node could have.

@@ -5,6 +5,7 @@ use carillon_backend_bgp::packet::{
 };
 use carillon_core::address::Family;
 use carillon_core::interface::MacAddress;
+use carillon_core::mark::Mark;
 use carillon_layer2::{Message as Heard, Question, Saying};
 
 /// Decodes a message of this type with the input as its body; the input's first octet chooses what
@@ -77,14 +78,15 @@ pub fn context(choice: u8) -> DecodeContext {
 pub fn answer_to(
     question: Question,
     decode: impl Fn(&[u8]) -> Option<Heard>,
-    encode: impl Fn(Saying, MacAddress, &mut dyn FnMut(&[u8])),
+    encode: impl Fn(Saying, MacAddress, Mark, &mut dyn FnMut(&[u8])),
 ) {
     let mac = MacAddress([2, 0, 0, 0, 0, 1]);
+    let mark = Mark::of("node", 1);
     let mut answers = 0;
-    encode(Saying::Answer(question), mac, &mut |frame| {
+    encode(Saying::Answer(question), mac, mark, &mut |frame| {
         answers += 1;
-        let heard = decode(frame).map(|heard| (heard.station, heard.claim));
-        assert_eq!(heard, Some((mac, Some(question.target))));
+        let heard = decode(frame).map(|heard| (heard.station, heard.claim, heard.mark));
+        assert_eq!(heard, Some((mac, Some(question.target), Some(mark))));
     });
     assert_eq!(answers, 1);
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet};
 use carillon_core::interface::{Interfaces, MacAddress};
+use carillon_core::mark::Mark;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
@@ -28,8 +29,10 @@ mod tests;
 
 /// How often a VIP that another station has is asked for.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a conflict about one VIP is told.
+/// How often a conflict about one VIP with one station is told.
 const CONFLICT_INTERVAL: Duration = Duration::from_secs(1);
+/// With how many stations that is within this time.
+const MAX_CONFLICTS: usize = 4;
 
 /// What the machine wants done, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub enum Action {
         vip: IpAddr,
         /// The station.
         station: MacAddress,
+        /// Its mark, if it is a daemon.
+        mark: Option<Mark>,
     },
 }
 
@@ -92,8 +97,8 @@ pub struct Announcer {
     bursts: Bursts,
     refresh: Rotation,
     watch: Rotation,
-    /// When a conflict was last told.
-    conflicts: HashMap<IpAddr, Instant>,
+    /// With whom a conflict was just told, and when.
+    conflicts: HashMap<IpAddr, Vec<(MacAddress, Instant)>>,
     actions: VecDeque<Action>,
     listening: VecDeque<Listening>,
 }
@@ -169,7 +174,7 @@ impl Announcer {
             return;
         }
         if let Some(vip) = message.claim {
-            self.hear_claim(interface, vip, message.station, now);
+            self.hear_claim(interface, vip, message, now);
         }
         if let Some(question) = message.question
             && self.is_announced(question.target, interface)
@@ -295,21 +300,24 @@ impl Announcer {
         self.actions.push_back(Action::Say { interface, saying });
     }
 
-    fn hear_claim(&mut self, interface: u32, vip: IpAddr, station: MacAddress, now: Instant) {
+    fn hear_claim(&mut self, interface: u32, vip: IpAddr, message: &Message, now: Instant) {
         let concerns = self.is_announced(vip, interface)
             || self.watched.contains(&vip) && self.wanted_places(vip).contains(&interface);
         if !concerns {
             return;
         }
-        let told = self.conflicts.get(&vip);
-        if told.is_some_and(|told| now.saturating_duration_since(*told) < CONFLICT_INTERVAL) {
+        let Message { station, mark, .. } = *message;
+        let told = self.conflicts.entry(vip).or_default();
+        told.retain(|(_, at)| now.saturating_duration_since(*at) < CONFLICT_INTERVAL);
+        if told.len() == MAX_CONFLICTS || told.iter().any(|(one, _)| *one == station) {
             return;
         }
-        self.conflicts.insert(vip, now);
+        told.push((station, now));
         self.actions.push_back(Action::Conflict {
             interface,
             vip,
             station,
+            mark,
         });
     }
 

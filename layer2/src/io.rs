@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{BackendEvent, NeighborStatus};
 use carillon_core::interface::Interfaces;
+use carillon_core::mark::Mark;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::announcer::{self, Action, Announcer};
@@ -68,7 +69,9 @@ impl Task {
             ports: BTreeMap::new(),
             turn: 0,
             wished: None,
+            mark: None,
             applied: None,
+            is_permitted: true,
             wishes,
             commands,
             events,
@@ -106,8 +109,12 @@ struct Driver<P> {
     turn: u32,
     /// The generation of the newest wish.
     wished: Option<u64>,
+    /// What that says of this daemon.
+    mark: Option<Mark>,
     /// The generation last reported.
     applied: Option<u64>,
+    /// Whether sockets may be opened, as last reported.
+    is_permitted: bool,
     wishes: watch::Receiver<Wish>,
     commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<BackendEvent>,
@@ -121,6 +128,7 @@ impl<P: Protocol> Driver<P> {
         loop {
             self.open_again();
             self.act();
+            self.report_permitted();
             self.report_applied();
             self.listen();
             let deadline = self.deadline();
@@ -153,6 +161,7 @@ impl<P: Protocol> Driver<P> {
             return;
         };
         self.wished = Some(set.generation);
+        self.mark = Some(set.mark);
         let bounds = announcer::bounds(&set, P::FAMILY);
         if bounds != self.bounds {
             self.bounds = bounds;
@@ -259,19 +268,27 @@ impl<P: Protocol> Driver<P> {
         while let Some(action) = self.announcer.poll_action() {
             match action {
                 Action::Say { interface, saying } => {
-                    self.on_port(interface, |port, _| port.say(saying));
+                    // Before a wish there is nothing to say.
+                    if let Some(mark) = self.mark {
+                        self.on_port(interface, |port, _| port.say(saying, mark));
+                    }
                 }
                 Action::Conflict {
                     interface,
                     vip,
                     station,
+                    mark,
                 } => {
-                    if let Some(port) = self.ports.get_mut(&interface) {
+                    if let Some(port) = self.ports.get_mut(&interface)
+                        && let Some(link) = port.link()
+                    {
                         port.conflicts += 1;
                         let interface = port.interface.name.clone();
                         self.report(BackendEvent::Conflict {
                             vip,
                             station,
+                            mark,
+                            local: link.mac,
                             interface,
                         });
                     }
@@ -299,6 +316,21 @@ impl<P: Protocol> Driver<P> {
 
     fn is_applied(&self) -> bool {
         self.ports.values().all(Port::is_flushed)
+    }
+
+    /// Says if the right to open sockets is lacking, or is there again.
+    fn report_permitted(&mut self) {
+        let is_lacking = self.ports.values().any(|port| port.is_denied);
+        let is_there = self.ports.values().any(|port| port.link().is_some());
+        let is_permitted = match (is_lacking, is_there) {
+            (_, true) => true,
+            (true, false) => false,
+            (false, false) => self.is_permitted,
+        };
+        if is_permitted != self.is_permitted {
+            self.is_permitted = is_permitted;
+            self.report(BackendEvent::Permitted(is_permitted));
+        }
     }
 
     fn report_applied(&mut self) {

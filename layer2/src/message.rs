@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use carillon_core::interface::MacAddress;
+use carillon_core::mark::Mark;
 
 /// What a received packet says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Message {
     pub claim: Option<IpAddr>,
     /// What it asks.
     pub question: Option<Question>,
+    /// That of another daemon, if one speaks.
+    pub mark: Option<Mark>,
 }
 
 /// Somebody wants to know who has an address.

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
+use carillon_core::mark::Mark;
 
 use crate::filter::Filter;
 use crate::message::{Message, Saying};
@@ -42,8 +43,8 @@ pub trait Protocol: Debug + Send + Sync + 'static {
     /// What a received Ethernet frame says; `None` if that is nothing, or not well said.
     fn decode(frame: &[u8]) -> Option<Message>;
 
-    /// Hands the Ethernet frames that say this to `send`, in order.
-    fn encode(saying: Saying, link: Link, send: &mut dyn FnMut(&[u8]));
+    /// Hands the Ethernet frames that say this to `send`, in order, each with the mark.
+    fn encode(saying: Saying, link: Link, mark: Mark, send: &mut dyn FnMut(&[u8]));
 
     /// The multicast group to which questions for a VIP are sent, if it must be joined.
     fn group(vip: IpAddr) -> Option<Ipv6Addr>;

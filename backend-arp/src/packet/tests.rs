@@ -14,10 +14,15 @@ const PEER_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 const EVERYWHERE: RangeInclusive<IpAddr> =
     IpAddr::V4(Ipv4Addr::UNSPECIFIED)..=IpAddr::V4(Ipv4Addr::BROADCAST);
 
+fn mark() -> Mark {
+    Mark::of("alpha", 7)
+}
+
 fn frames(saying: Saying) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let source = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    Arp::encode(saying, Link { mac: OWN, source }, &mut |frame| {
+    let link = Link { mac: OWN, source };
+    Arp::encode(saying, link, mark(), &mut |frame| {
         frames.push(frame.to_vec());
     });
     frames
@@ -129,6 +134,7 @@ fn a_probe_claims_nothing() {
                 address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             },
         }),
+        mark: Some(mark()),
     };
     assert_eq!(decode(frame), Some(message));
 }
@@ -144,6 +150,7 @@ fn announcements_and_answers_are_claims() {
             station: OWN,
             claim: Some(IpAddr::V4(VIP)),
             question: None,
+            mark: Some(mark()),
         };
         assert_eq!(decode(&frame), Some(claim));
     }
@@ -177,6 +184,7 @@ fn a_request_asks_and_claims() {
         station: PEER,
         claim: Some(IpAddr::V4(PEER_ADDRESS)),
         question: Some(question(PEER_ADDRESS)),
+        mark: None,
     };
     assert_eq!(decode(&request()), Some(message));
 }
@@ -230,10 +238,26 @@ fn the_kernel_keeps_out_what_concerns_no_vip() {
     );
 }
 
+#[test]
+fn a_frame_that_was_cut_or_filled_up_otherwise_has_no_mark() {
+    let frame = frames(Saying::Probe(IpAddr::V4(VIP))).remove(0);
+    for length in 42..42 + Mark::LENGTH {
+        let message = decode(&frame[..length]).unwrap();
+        assert_eq!(message.mark, None, "{length} octets");
+    }
+    let mut filled = frame[..42].to_vec();
+    filled.extend([0; 18]);
+    assert_eq!(decode(&filled).unwrap().mark, None);
+    // What a tag of a VLAN leaves behind.
+    let longer = [&frame[..], &[0; 4]].concat();
+    assert_eq!(decode(&longer).unwrap().mark, Some(mark()));
+}
+
 proptest! {
     #[test]
     fn no_octets_do_harm(octets in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode(&octets);
+        let _ = decode(&[request(), octets].concat()).unwrap();
     }
 
     /// Changed requests: what is understood is what another implementation reads, and it passes the

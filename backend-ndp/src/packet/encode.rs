@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use carillon_core::interface::MacAddress;
+use carillon_core::mark::Mark;
 use carillon_layer2::{Asker, Question, Saying};
 use pnet_base::MacAddr;
 use pnet_packet::ethernet::{EtherTypes, MutableEthernetPacket};
@@ -14,29 +15,39 @@ use pnet_packet::icmpv6::{Icmpv6Packet, Icmpv6Types, MutableIcmpv6Packet, checks
 use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::ipv6::MutableIpv6Packet;
 
-use super::{HOP_LIMIT, OPTIONS, solicited_node};
+use super::{HOP_LIMIT, MARK, OPTIONS, solicited_node};
 
 const ETHERNET: usize = 14;
 const IP: usize = 40;
-/// Both messages carry one option: a link-layer address.
-const MESSAGE: usize = OPTIONS + 8;
-const MESSAGE_LENGTH: u16 = 32;
+/// Both messages carry two options: a link-layer address and the mark.
+const ADDRESS_OPTION: usize = 8;
+const MARK_OPTION: usize = 2 + Mark::LENGTH;
+const MESSAGE: usize = OPTIONS + ADDRESS_OPTION + MARK_OPTION;
+const MESSAGE_LENGTH: u16 = 48;
+const FRAME: usize = ETHERNET + IP + MESSAGE;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
-/// The ends of a packet.
+/// The ends of a packet, and who sends it.
 #[derive(Clone, Copy)]
 struct Ends {
     from: (MacAddress, Ipv6Addr),
     to: (MacAddress, Ipv6Addr),
+    mark: Mark,
 }
 
 /// Hands the frames that say this on an interface with these addresses to `send`. Addresses of the
 /// other family are not spoken of.
-pub fn encode(saying: Saying, mac: MacAddress, source: Ipv6Addr, send: &mut dyn FnMut(&[u8])) {
+pub fn encode(
+    saying: Saying,
+    (mac, source): (MacAddress, Ipv6Addr),
+    mark: Mark,
+    send: &mut dyn FnMut(&[u8]),
+) {
     // The target is where an owner's advertisement comes from; there are receivers that demand it.
     let to = |source, to| Ends {
         from: (mac, source),
         to,
+        mark,
     };
     match saying {
         Saying::Announcement(IpAddr::V6(vip)) => {
@@ -73,11 +84,11 @@ pub fn encode(saying: Saying, mac: MacAddress, source: Ipv6Addr, send: &mut dyn 
     }
 }
 
-fn unsolicited(vip: Ipv6Addr, ends: Ends) -> [u8; ETHERNET + IP + MESSAGE] {
+fn unsolicited(vip: Ipv6Addr, ends: Ends) -> [u8; FRAME] {
     advertisement(vip, NeighborAdvertFlags::Override, ends)
 }
 
-fn advertisement(vip: Ipv6Addr, flags: u8, ends: Ends) -> [u8; ETHERNET + IP + MESSAGE] {
+fn advertisement(vip: Ipv6Addr, flags: u8, ends: Ends) -> [u8; FRAME] {
     frame(ends, NdpOptionTypes::TargetLLAddr, |message| {
         if let Some(mut advert) = MutableNeighborAdvertPacket::new(message) {
             advert.set_icmpv6_type(Icmpv6Types::NeighborAdvert);
@@ -87,7 +98,7 @@ fn advertisement(vip: Ipv6Addr, flags: u8, ends: Ends) -> [u8; ETHERNET + IP + M
     })
 }
 
-fn solicitation(vip: Ipv6Addr, ends: Ends) -> [u8; ETHERNET + IP + MESSAGE] {
+fn solicitation(vip: Ipv6Addr, ends: Ends) -> [u8; FRAME] {
     frame(ends, NdpOptionTypes::SourceLLAddr, |message| {
         if let Some(mut solicit) = MutableNeighborSolicitPacket::new(message) {
             solicit.set_icmpv6_type(Icmpv6Types::NeighborSolicit);
@@ -96,13 +107,9 @@ fn solicitation(vip: Ipv6Addr, ends: Ends) -> [u8; ETHERNET + IP + MESSAGE] {
     })
 }
 
-/// A frame with a message that `fill` writes, the option and the checksum excepted.
-fn frame(
-    ends: Ends,
-    option: NdpOptionType,
-    fill: impl FnOnce(&mut [u8]),
-) -> [u8; ETHERNET + IP + MESSAGE] {
-    let mut frame = [0; ETHERNET + IP + MESSAGE];
+/// A frame with a message that `fill` writes, the options and the checksum excepted.
+fn frame(ends: Ends, option: NdpOptionType, fill: impl FnOnce(&mut [u8])) -> [u8; FRAME] {
+    let mut frame = [0; FRAME];
     let (header, packet) = frame.split_at_mut(ETHERNET);
     let (ip_header, message) = packet.split_at_mut(IP);
     if let Some(mut ethernet) = MutableEthernetPacket::new(header) {
@@ -120,16 +127,24 @@ fn frame(
     }
     fill(message);
     let (_, options) = message.split_at_mut(OPTIONS);
-    if let Some(mut address) = MutableNdpOptionPacket::new(options) {
-        address.set_option_type(option);
-        address.set_length(1);
-        address.set_data(&ends.from.0.0);
-    }
+    let (address, mark) = options.split_at_mut(ADDRESS_OPTION);
+    put(option, &ends.from.0.0, address);
+    put(MARK, &ends.mark.encode(), mark);
     let sum = Icmpv6Packet::new(message).map(|icmp| checksum(&icmp, &ends.from.1, &ends.to.1));
     if let (Some(sum), Some(mut icmp)) = (sum, MutableIcmpv6Packet::new(message)) {
         icmp.set_checksum(sum);
     }
     frame
+}
+
+/// Writes an option, as long as the place for it.
+fn put(kind: NdpOptionType, data: &[u8], place: &mut [u8]) {
+    let units = u8::try_from(place.len() / 8).unwrap_or_default();
+    if let Some(mut option) = MutableNdpOptionPacket::new(place) {
+        option.set_option_type(kind);
+        option.set_length(units);
+        option.set_data(data);
+    }
 }
 
 /// The end that an IPv6 group is (RFC 2464 section 7).

@@ -16,10 +16,15 @@ const PEER_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 3);
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ANY: RangeInclusive<IpAddr> = IpAddr::V6(VIP)..=IpAddr::V6(VIP);
 
+fn own_mark() -> Mark {
+    Mark::of("alpha", 7)
+}
+
 fn frame_of(saying: Saying) -> Vec<u8> {
     let mut frames = Vec::new();
     let source = IpAddr::V6(LOCAL);
-    Ndp::encode(saying, Link { mac: OWN, source }, &mut |frame| {
+    let link = Link { mac: OWN, source };
+    Ndp::encode(saying, link, own_mark(), &mut |frame| {
         frames.push(frame.to_vec());
     });
     assert_eq!(frames.len(), 1);
@@ -155,6 +160,19 @@ fn a_probe_asks_the_solicited_node_group() {
     );
 }
 
+#[test]
+fn all_that_we_say_has_our_mark() {
+    let sayings = [
+        Saying::Announcement(IpAddr::V6(VIP)),
+        Saying::Answer(question(PEER_ADDRESS)),
+        Saying::Probe(IpAddr::V6(VIP)),
+    ];
+    for saying in sayings {
+        let message = decode(&frame_of(saying)).unwrap();
+        assert_eq!(message.mark, Some(own_mark()));
+    }
+}
+
 /// A frame with this ICMPv6 message, valid in all else.
 fn frame(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x33, 0x33, 0, 0, 0, 1];
@@ -204,6 +222,7 @@ fn solicitations_of_all_kinds_ask() {
             station: mac,
             claim: (mac == OPTION_MAC).then_some(IpAddr::V6(source)),
             question: Some(question),
+            mark: None,
         };
         assert_eq!(decode(&frame), Some(expected), "{source} {options:?}");
         assert!(Ndp::filter(OWN, &ANY).passes(2, &frame));
@@ -224,9 +243,34 @@ fn advertisements_claim() {
             station,
             claim: Some(IpAddr::V6(VIP)),
             question: None,
+            mark: None,
         };
         assert_eq!(decode(&frame), Some(expected));
         assert!(Ndp::filter(OWN, &ANY).passes(2, &frame));
+    }
+}
+
+#[test]
+fn a_mark_is_found_behind_other_options_and_of_this_version_only() {
+    let octets = own_mark().encode();
+    let whole = [&[253, 2], &octets[..]].concat();
+    let other_type = [&[254, 2], &octets[..]].concat();
+    let mut other_version = whole.clone();
+    other_version[6] = 9;
+    let short: [u8; 8] = whole[..8].try_into().unwrap();
+    let short = [&[253, 1], &short[2..]].concat();
+    let cases = [
+        (vec![&TARGET_OPTION[..], &NONCE, &whole], Some(own_mark())),
+        (vec![&other_version, &whole], Some(own_mark())),
+        (vec![&short, &whole], Some(own_mark())),
+        (vec![&short], None),
+        (vec![&other_type], None),
+        (vec![&other_version], None),
+    ];
+    for (options, expected) in cases {
+        let options = options.concat();
+        let frame = frame(LOCAL, ALL_NODES, &message(136, 0x20, &options));
+        assert_eq!(decode(&frame).unwrap().mark, expected, "{options:?}");
     }
 }
 
@@ -302,10 +346,13 @@ proptest! {
         destination in prop::sample::select(vec![VIP, PEER_ADDRESS, ALL_NODES, solicited_node(VIP)]),
         options in prop::collection::vec(
             prop::sample::select(vec![SOURCE_OPTION, TARGET_OPTION, NONCE]), 0..4),
-        changes in prop::collection::vec((0..32_usize, any::<u8>()), 0..3),
+        is_marked in any::<bool>(),
+        changes in prop::collection::vec((0..56_usize, any::<u8>()), 0..3),
     ) {
         let source = if from_nobody { Ipv6Addr::UNSPECIFIED } else { PEER_ADDRESS };
-        let mut octets = message(kind, flags, &options.concat());
+        let mark = is_marked.then(|| [&[253, 2], &own_mark().encode()[..]].concat());
+        let options = [options.concat(), mark.unwrap_or_default()].concat();
+        let mut octets = message(kind, flags, &options);
         for (at, value) in changes {
             if let Some(octet) = octets.get_mut(at) {
                 *octet = value;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Backend, BackendEvent};
 use crate::announcement::{Announcement, AnnouncementSet};
 use crate::config::{BgpAdvertisement, Config, Pool, PoolProtocol};
+use crate::mark::Mark;
 use crate::node::Node;
 use crate::service::ServiceKey;
 
@@ -55,6 +56,7 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
         by_vip,
         interfaces: Arc::default(),
         watched: imbl::OrdSet::new(),
+        mark: Mark::of("node", 0),
     })
 }
 

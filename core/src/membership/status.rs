@@ -82,7 +82,7 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dropped { from, why } => {
-                write!(f, "datagrams from {from} are dropped: {why}")?;
+                write!(f, "datagrams from {} are dropped: {why}", from.ip())?;
                 match why {
                     Dropped::Key | Dropped::Forged => {
                         f.write_str("; all members need the same key and the same cluster name")
@@ -148,6 +148,17 @@ pub struct MemberStatus {
     pub records: usize,
 }
 
+/// Who sends datagrams that are not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The last to do so.
+    pub from: SocketAddr,
+    /// For this reason.
+    pub why: Dropped,
+    /// How long ago.
+    pub ago: Duration,
+}
+
 /// What a member knows of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
@@ -159,6 +170,8 @@ pub struct Status {
     pub silent_seeds: Vec<SocketAddr>,
     /// How many datagrams were dropped.
     pub dropped: BTreeMap<Dropped, u64>,
+    /// The last that people should know of for each reason.
+    pub refused: Vec<Refusal>,
     /// See [`super::Event::Settled`].
     pub settled: bool,
 }
@@ -186,6 +199,15 @@ impl Membership {
             members,
             silent_seeds: self.seeds.silent().collect(),
             dropped: self.dropped.clone(),
+            refused: self
+                .refused
+                .iter()
+                .map(|(why, (from, at))| Refusal {
+                    from: *from,
+                    why: *why,
+                    ago: now.saturating_duration_since(*at),
+                })
+                .collect(),
             settled: self.sync.is_done(),
         }
     }

@@ -304,6 +304,11 @@ fn members_with_another_key_or_cluster_are_strangers() {
         assert!(member.dropped[&why] > 10);
         let status = member.status(network.now);
         assert_eq!(status.silent_seeds, [address(2)]);
+        let [refusal] = status.refused.as_slice() else {
+            panic!("{:?}", status.refused);
+        };
+        assert_eq!((refusal.from, refusal.why), (address(2), why));
+        assert!(refusal.ago < Duration::from_secs(5));
         assert!(status.settled);
     }
 }

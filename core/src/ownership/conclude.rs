@@ -38,8 +38,11 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
+        if tenure.is_some() {
+            entry.outsider = entry.outsider();
+        }
         entry.tenure = tenure;
-        let is_void = entry.hold.is_none() && entry.watched.is_none() && entry.published.is_some();
+        let is_void = entry.hold.is_none() && !entry.is_watched() && entry.published.is_some();
         let withdraw_at = entry.withdraw_at.unwrap_or(now + LINGER);
         entry.withdraw_at = is_void.then_some(withdraw_at);
         let deadline = deadline(entry, until);
@@ -67,7 +70,7 @@ impl Ownership {
         let was_here = matches!(entry.told, Some(Holding::Here { .. }));
         let holding = Holding::Elsewhere {
             owner: entry.tenure.as_ref().map(|tenure| tenure.node.clone()),
-            watched: entry.watched.is_some(),
+            watched: entry.is_watched(),
         };
         let is_news = entry.told.as_ref() != Some(&holding);
         if is_news && (entry.scope.is_some() || was_here) {
@@ -96,6 +99,9 @@ impl Ownership {
     ) -> Why {
         if entry.watched.is_some() {
             return Why::Heard(self.settings.node.clone());
+        }
+        if let Some(outsider) = entry.outsider.filter(|_| owner == self.me) {
+            return Why::Silent(outsider.name());
         }
         let Some(before) = &entry.tenure else {
             let is_found = !self.is_ready() && owner != self.me;
@@ -129,7 +135,7 @@ impl Ownership {
 
     /// Whether news of any member may change who has the VIP.
     fn is_unsettled(&self, vip: IpAddr, entry: &Vip, owner: Option<(MemberId, Basis)>) -> bool {
-        if entry.watched.is_some() || entry.rival.is_some() {
+        if entry.is_watched() || entry.rival.is_some() {
             return true;
         }
         match owner {
@@ -150,6 +156,7 @@ fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
         until,
         entry.watched.map(|heard| heard.at + WATCH),
         entry.rival.map(|heard| heard.at + WATCH),
+        entry.outsider().map(|outsider| outsider.at + WATCH),
         entry
             .intruder
             .as_ref()
@@ -166,6 +173,9 @@ fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
 fn shown(election: &Election<'_>, entry: &Vip, foresees: bool) -> Option<MemberId> {
     if let Some(heard) = entry.watched {
         return Some(heard.member);
+    }
+    if entry.outsider().is_some() {
+        return None;
     }
     let counting = election.counting().map(|(member, _)| member);
     let expected = || election.owner().filter(|_| foresees);

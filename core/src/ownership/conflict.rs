@@ -6,15 +6,22 @@
 //! for it was the loss of the other that made it do so; who had it before, yields. Only if both took
 //! it just now, does their place in the rendezvous order decide. Who yields goes on asking on the
 //! segment, and may take the VIP back when nobody has answered for a while: it is the newcomer then.
+//!
+//! Members know each other. Two daemons that have never talked, since they have different keys for
+//! instance, can only see by the mark in each other's packets that they are no foreign hosts. Neither
+//! knows what the other knows, so what never changes decides: [`Mark::precedes`]. Who watches does not
+//! take the VIP as long as anybody of either kind is heard with it.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::interface::MacAddress;
+use crate::mark::Mark;
 
 use super::election::Election;
-use super::vip::{Heard, Hold, Intruder, Vip};
-use super::{MemberId, Note, Ownership};
+use super::eligibility::{Member, Members};
+use super::vip::{Heard, Hold, Intruder, Outsider, Vip};
+use super::{MemberId, Note, Output, Ownership};
 
 /// How long a member is believed to have a VIP after it was heard last.
 pub(super) const WATCH: Duration = Duration::from_millis(3500);
@@ -29,13 +36,33 @@ const NEW_FROM: Duration = Duration::from_secs(3);
 const REUNION: Duration = Duration::from_millis(500);
 /// How often the VIP is defended (RFC 5227 section 2.4 (c)).
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+/// The same against a daemon that yields as soon as it hears that.
+const DEFEND_OUTSIDE: Duration = Duration::from_secs(1);
+/// Of how many daemons that are no members people are told.
+const MAX_OUTSIDERS: usize = 64;
 /// How long a member with which we can talk may take to stop.
 const OVERLAP: Duration = Duration::from_secs(2);
 
 impl Ownership {
-    /// Another station announces a VIP.
-    pub(super) fn conflict(&mut self, vip: IpAddr, station: MacAddress, now: Instant) {
+    /// Another station announces a VIP; `mark` is its mark and our Ethernet address there.
+    pub(super) fn conflict(
+        &mut self,
+        vip: IpAddr,
+        station: MacAddress,
+        mark: Option<(Mark, MacAddress)>,
+        now: Instant,
+    ) {
         let member = self.members.with_station(station);
+        // A run that never was a member knows nothing of us, whatever we know of the one before.
+        let is_known = |id: &MemberId| {
+            self.members.is_live(*id) || mark.is_none_or(|(mark, _)| mark.is_of_run(id.generation))
+        };
+        let member = member.filter(is_known);
+        if let (None, Some((mark, local))) = (member, mark) {
+            self.meet_outsider(vip, (mark, station), local, now);
+            self.review(vip, now);
+            return;
+        }
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
@@ -44,15 +71,15 @@ impl Ownership {
             (Some(heard), _) if heard.member == self.me => return,
             (Some(heard), Some(_)) if self.members.is_live(heard.member) => {
                 entry.rival = Some(heard);
-                self.meet(vip, station, Some(heard.member), now);
+                self.meet(vip, station, Some(heard.member), false, now);
             }
             (Some(heard), Some(_)) => entry.rival = Some(heard),
             (Some(heard), None) => {
-                if entry.watched.is_some() && !self.members.is_live(heard.member) {
+                if entry.is_watched() && !self.members.is_live(heard.member) {
                     entry.watched = Some(heard);
                 }
             }
-            (None, Some(_)) => self.meet(vip, station, None, now),
+            (None, Some(_)) => self.meet(vip, station, None, false, now),
             (None, None) => {}
         }
         self.review(vip, now);
@@ -110,8 +137,55 @@ impl Ownership {
         }
     }
 
-    /// A station that cannot be reasoned with, or a member that should have stopped.
-    fn meet(&mut self, vip: IpAddr, station: MacAddress, member: Option<MemberId>, now: Instant) {
+    /// A daemon that is no member announces a VIP.
+    fn meet_outsider(
+        &mut self,
+        vip: IpAddr,
+        (mark, station): (Mark, MacAddress),
+        local: MacAddress,
+        now: Instant,
+    ) {
+        let mine = Mark::of(&self.settings.node, self.me.generation);
+        let keeps = Mark::precedes((mine, local), (mark, station));
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        if entry.hold.is_some() && keeps {
+            self.meet(vip, station, None, true, now);
+        } else if entry.hold.is_some() || entry.is_watched() {
+            entry.outsider = Some(Outsider {
+                station,
+                at: now,
+                is_silent: false,
+            });
+        } else {
+            return;
+        }
+        if self.outsiders.len() < MAX_OUTSIDERS && self.outsiders.insert(station) {
+            let note = Note::Outsider { vip, station };
+            self.outputs.push_back(Output::Note(note));
+        }
+    }
+
+    /// Stops, for a daemon that is no member has the VIP.
+    pub(super) fn yield_outside(&mut self, vip: IpAddr) {
+        // Our claim keeps other members from trying in turn. Without any, nobody is to hear later of a
+        // claim that was given up.
+        let is_other = |(id, member): (MemberId, &Member)| id != self.me && member.is_live();
+        let has_others = self.members.iter().any(is_other);
+        self.drop_hold(vip, has_others);
+    }
+
+    /// A station that cannot be reasoned with, a daemon that has not heard us, or a member that should
+    /// have stopped.
+    fn meet(
+        &mut self,
+        vip: IpAddr,
+        station: MacAddress,
+        member: Option<MemberId>,
+        is_outsider: bool,
+        now: Instant,
+    ) {
         let node = member.map(|member| self.members.name(member));
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
@@ -120,20 +194,25 @@ impl Ownership {
         let mut intruder = known.unwrap_or(Intruder {
             station,
             node: node.clone(),
+            is_outsider,
             first: now,
             last: now,
             defended: None,
         });
         intruder.last = now;
+        intruder.is_outsider = is_outsider;
+        let interval = if is_outsider {
+            DEFEND_OUTSIDE
+        } else {
+            DEFEND_INTERVAL
+        };
         let patience = if member.is_some() {
             OVERLAP
         } else {
             Duration::ZERO
         };
-        let is_due = intruder
-            .defended
-            .is_none_or(|at| now >= at + DEFEND_INTERVAL);
-        let is_told = intruder.defended.is_some();
+        let is_due = intruder.defended.is_none_or(|at| now >= at + interval);
+        let is_told = is_outsider || intruder.defended.is_some();
         let defends = is_due && now >= intruder.first + patience;
         if defends {
             intruder.defended = Some(now);
@@ -148,8 +227,21 @@ impl Ownership {
         }
         if defends && !is_told {
             let note = Note::Conflict { vip, station, node };
-            self.outputs.push_back(super::Output::Note(note));
+            self.outputs.push_back(Output::Note(note));
         }
+    }
+}
+
+/// Ends the watch over a daemon that is not heard any more, or is a member now and has claimed the VIP.
+pub(super) fn expire_outsider(entry: &mut Vip, members: &Members, now: Instant) {
+    let Some(outsider) = &mut entry.outsider else {
+        return;
+    };
+    outsider.is_silent |= now >= outsider.at + WATCH;
+    let member = members.with_station(outsider.station);
+    let has_claimed = |id: &MemberId| members.is_live(*id) && entry.claims.get(*id).is_some();
+    if member.is_some_and(|id| has_claimed(&id)) {
+        entry.outsider = None;
     }
 }
 

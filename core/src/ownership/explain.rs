@@ -100,6 +100,8 @@ pub struct Conflict {
     pub station: MacAddress,
     /// Its node, if it is one of the cluster.
     pub node: Option<Arc<str>>,
+    /// It is a daemon like this one, but no member of the cluster.
+    pub is_outsider: bool,
     /// When it was heard last.
     pub last: Instant,
 }
@@ -140,10 +142,17 @@ impl Ownership {
             why: tenure.why.clone(),
         });
         let intruder = entry.intruder.as_ref().filter(|one| one.defended.is_some());
-        let conflict = intruder.map(|intruder| Conflict {
+        let intruder = intruder.map(|intruder| Conflict {
             station: intruder.station,
             node: intruder.node.clone(),
+            is_outsider: intruder.is_outsider,
             last: intruder.last,
+        });
+        let outsider = entry.outsider().map(|outsider| Conflict {
+            station: outsider.station,
+            node: None,
+            is_outsider: true,
+            last: outsider.at,
         });
         let verdict = |(id, _)| (self.members.name(id), election.eligible(id));
         let mut nodes: Vec<_> = self.members.iter().map(verdict).collect();
@@ -151,7 +160,7 @@ impl Ownership {
         Some(Explanation {
             vip,
             owner,
-            conflict,
+            conflict: outsider.or(intruder),
             is_off_segment: !self.members.has_segment(vip, scope),
             nodes,
         })

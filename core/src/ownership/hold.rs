@@ -66,6 +66,7 @@ impl Ownership {
         entry.told = Some(holding);
         entry.withdraw_at = None;
         entry.rival = None;
+        entry.outsider = None;
         entry.tenure = Some(Tenure {
             owner: self.me,
             node,

@@ -34,6 +34,13 @@ pub enum Note {
         /// Its node, if it is one of the cluster.
         node: Option<Arc<str>>,
     },
+    /// Another daemon announces VIPs of ours and is no member of the cluster. Told once.
+    Outsider {
+        /// One of the VIPs.
+        vip: IpAddr,
+        /// Its station.
+        station: MacAddress,
+    },
     /// The node that was to take a VIP has not.
     NotTaken {
         /// The VIP.
@@ -67,6 +74,12 @@ impl fmt::Display for Note {
                 f,
                 "{vip} is announced here, and by {station} as well, which belongs to no node of \
                  this cluster: find that host and take the address from it"
+            ),
+            Self::Outsider { vip, station } => write!(
+                f,
+                "another daemon, at {station}, announces {vip} and cannot be talked to; all need \
+                 the same secret and cluster name, and the UDP port of the gossip open between \
+                 them. Until then, of two that announce an address one stops"
             ),
             Self::NotTaken { vip, by } => {
                 write!(f, "{vip} stays here: {by} was to take it, but has not")

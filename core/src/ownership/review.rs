@@ -31,6 +31,8 @@ enum Step {
     Drop,
     /// Stop, for this member is on the segment with it.
     Yield(MemberId),
+    /// Stop, for a daemon that is no member is on the segment with it.
+    YieldOutside,
     /// Announce it anew, so that another stops.
     Defend,
     /// Claim it with a higher term, for another is to stop that may not keep it.
@@ -57,6 +59,7 @@ impl Ownership {
                 Step::Take => self.take(vip, now),
                 Step::Drop => self.drop_hold(vip, false),
                 Step::Yield(member) => self.yield_to(member, vip, now),
+                Step::YieldOutside => self.yield_outside(vip),
                 Step::Defend => self.defend(vip),
                 Step::Raise => self.raise(vip),
             }
@@ -69,8 +72,11 @@ impl Ownership {
     /// Tells people if the VIP is not here any more.
     fn tell_loss(&mut self, vip: IpAddr, was_held: bool) {
         if was_held && !self.held.contains(&vip) {
-            let tenure = self.vips.get(&vip).and_then(|entry| entry.tenure.as_ref());
+            let entry = self.vips.get(&vip);
+            let tenure = entry.and_then(|entry| entry.tenure.as_ref());
             let to = tenure.map(|tenure| tenure.node.clone());
+            let outsider = || Some(entry?.outsider()?.name());
+            let to = to.or_else(outsider);
             self.outputs
                 .push_back(Output::Note(Note::GaveUp { vip, to }));
         }
@@ -94,6 +100,7 @@ impl Ownership {
         let is_over = |at: Instant| now >= at;
         entry.watched = entry.watched.filter(|heard| !is_over(heard.at + WATCH));
         entry.rival = entry.rival.filter(|heard| !is_over(heard.at + WATCH));
+        super::conflict::expire_outsider(entry, &self.members, now);
         super::conflict::expire(entry, now);
         if let Some((term, until)) = entry.request
             && (is_over(until) || entry.claims.highest > term)
@@ -138,6 +145,9 @@ impl Ownership {
 
     /// What to do about a member that is on the segment with the VIP that we have.
     fn confront(&self, election: &Election<'_>, entry: &Vip, hold: &Hold) -> Option<Step> {
+        if entry.outsider().is_some() {
+            return Some(Step::YieldOutside);
+        }
         let rival = entry.rival?;
         let yields = self.yields(election, hold, rival)?;
         Some(if yields {
@@ -185,7 +195,7 @@ impl Ownership {
 
     fn as_other(&self, election: &Election<'_>, entry: &Vip, now: Instant) -> Step {
         let is_unable = !self.is_ready() || election.eligible(self.me).is_err();
-        if is_unable || entry.watched.is_some() {
+        if is_unable || entry.is_watched() {
             return Step::Stay(None);
         }
         let Some((owner, basis)) = election.owner() else {

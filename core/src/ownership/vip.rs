@@ -33,6 +33,8 @@ pub(super) struct Vip {
     pub(super) rival: Option<Heard>,
     /// The segment says that this member, which we cannot talk to, has it.
     pub(super) watched: Option<Heard>,
+    /// The segment says that this daemon, which is no member, has it.
+    pub(super) outsider: Option<Outsider>,
     /// Another station has it that cannot be reasoned with.
     pub(super) intruder: Option<Intruder>,
     /// A person's wish that was published, its term and how long.
@@ -57,6 +59,16 @@ impl Vip {
         {
             tenure.owner = now;
         }
+    }
+
+    /// The daemon that has it and is no member.
+    pub(super) fn outsider(&self) -> Option<Outsider> {
+        self.outsider.filter(|one| !one.is_silent)
+    }
+
+    /// Whether this member looks on the segment who has it.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.is_some() || self.outsider().is_some()
     }
 
     /// Nothing is known of it that would have to be kept.
@@ -92,12 +104,30 @@ pub(super) struct Heard {
     pub(super) at: Instant,
 }
 
+/// A daemon on the segment that is no member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outsider {
+    pub(super) station: MacAddress,
+    pub(super) at: Instant,
+    /// It has not been heard for a while.
+    pub(super) is_silent: bool,
+}
+
+impl Outsider {
+    /// What it is called, since its name is not known.
+    pub(super) fn name(&self) -> Arc<str> {
+        format!("the daemon at {}", self.station).into()
+    }
+}
+
 /// A station with our VIP.
 #[derive(Clone, Debug)]
 pub(super) struct Intruder {
     pub(super) station: MacAddress,
     /// Its node, if it is one of a member.
     pub(super) node: Option<Arc<str>>,
+    /// It is a daemon that is to yield, but no member.
+    pub(super) is_outsider: bool,
     pub(super) first: Instant,
     pub(super) last: Instant,
     /// When the VIP was last announced against it, and people were told.

@@ -8,6 +8,7 @@ use crate::announcement::{Announcement, AnnouncementSet};
 use crate::backend::{Caps, Ownership};
 use crate::config::Config;
 use crate::interface::Interfaces;
+use crate::mark::Mark;
 use crate::node::Node;
 
 /// See the module's documentation.
@@ -42,6 +43,13 @@ impl Outlet {
     pub(super) fn set_interfaces(&mut self, interfaces: &Arc<Interfaces>) {
         if self.caps.ownership == Ownership::Exclusive {
             self.set.interfaces = interfaces.clone();
+            self.changed = true;
+        }
+    }
+
+    pub(super) fn set_mark(&mut self, mark: Mark) {
+        if self.caps.ownership == Ownership::Exclusive {
+            self.set.mark = mark;
             self.changed = true;
         }
     }

@@ -238,6 +238,6 @@ impl Election {
 fn tell(note: &Note) {
     match note {
         Note::Took { .. } | Note::GaveUp { .. } => info!("{note}"),
-        Note::Conflict { .. } | Note::NotTaken { .. } => warn!("{note}"),
+        Note::Conflict { .. } | Note::Outsider { .. } | Note::NotTaken { .. } => warn!("{note}"),
     }
 }

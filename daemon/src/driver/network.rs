@@ -1,14 +1,15 @@
 //! What the driver knows of this node's place in the network: its interfaces, the daemons of other
 //! nodes, and whether it is drained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use carillon_core::backend::BoxFuture;
 use carillon_core::interface::Interfaces;
-use carillon_core::membership::{Event, Status};
+use carillon_core::mark::Mark;
+use carillon_core::membership::{Event, MemberId, Status};
 use carillon_core::node::DrainRule;
 use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
@@ -26,6 +27,8 @@ use crate::socket::Answer;
 pub(super) struct Network {
     interfaces: interfaces::Known,
     excluded: Excluded,
+    /// The backends that lack the right to announce anything.
+    forbidden: BTreeSet<&'static str>,
     /// Somebody has ordered so.
     is_drained: bool,
     drain_on: Vec<DrainRule>,
@@ -42,6 +45,7 @@ impl Network {
         Self {
             interfaces: interfaces::Known::default(),
             excluded: Excluded::default(),
+            forbidden: BTreeSet::new(),
             is_drained,
             drain_on,
             is_draining: false,
@@ -84,8 +88,29 @@ impl Driver {
         let usable = Arc::new(Interfaces::usable(all, &network.excluded.exclusion));
         self.speaker
             .handle(speaker::Input::Interfaces(usable.clone()));
+        // The backends go on trying, but a node that cannot announce anything is to own nothing.
+        let owned = if network.forbidden.is_empty() {
+            usable
+        } else {
+            Arc::default()
+        };
         self.election
-            .handle(ownership::Input::Interfaces(usable), now);
+            .handle(ownership::Input::Interfaces(owned), now);
+    }
+
+    /// Takes in whether a backend may announce at all.
+    pub(super) fn set_permitted(
+        &mut self,
+        backend: &'static str,
+        is_permitted: bool,
+        now: Instant,
+    ) {
+        if is_permitted {
+            self.network.forbidden.remove(backend);
+        } else {
+            self.network.forbidden.insert(backend);
+        }
+        self.use_interfaces(now);
     }
 
     /// Takes in that the daemons of other nodes can be talked to from here on, or why they cannot.
@@ -99,6 +124,7 @@ impl Driver {
             Ok(gossip) => {
                 self.network.trouble = None;
                 info!(address = %gossip.me, "talking to the daemons of other nodes");
+                self.mark(gossip.me);
                 self.election.joined(gossip.me, gossip.commands, now);
                 self.tell_peers();
                 Some(gossip.events)
@@ -134,8 +160,17 @@ impl Driver {
         }
     }
 
+    /// Others know this run by its generation.
+    fn mark(&mut self, me: MemberId) {
+        let mark = Mark::of(&self.speaker.node().name, me.generation);
+        self.speaker.handle(speaker::Input::Mark(mark));
+    }
+
     /// Takes in what is heard of them.
     pub(crate) fn heard(&mut self, event: Event, now: Instant) {
+        if let Event::Renamed(me) = event {
+            self.mark(me);
+        }
         self.election.heard(event, now);
     }
 

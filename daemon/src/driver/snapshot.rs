@@ -213,6 +213,10 @@ fn trouble(explanation: &Explanation) -> Option<String> {
     if let Some(conflict) = &explanation.conflict {
         let station = conflict.station;
         return Some(match &conflict.node {
+            None if conflict.is_outsider => format!(
+                "another daemon, at {station}, announces it and cannot be talked to: has it the same \
+                 secret, and is the UDP port of the gossip open on the way and back?"
+            ),
             Some(node) => format!("{node} ({station}) announces it as well"),
             None => format!("{station}, which is no node of these, announces it as well"),
         });

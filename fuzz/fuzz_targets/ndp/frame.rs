@@ -9,8 +9,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|frame: &[u8]| {
     if let Some(question) = packet::decode(frame).and_then(|message| message.question) {
-        answer_to(question, packet::decode, |saying, mac, send| {
-            packet::encode(saying, mac, Ipv6Addr::LOCALHOST, send);
+        answer_to(question, packet::decode, |saying, mac, mark, send| {
+            packet::encode(saying, (mac, Ipv6Addr::LOCALHOST), mark, send);
         });
     }
 });

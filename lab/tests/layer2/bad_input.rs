@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use carillon_lab::layer2::{endpoints, service};
 use carillon_lab::{binary, ip, test};
 
@@ -59,7 +59,7 @@ fn an_address_outside_of_every_subnet_is_announced_and_warned_of() {
 }
 
 #[test]
-fn a_daemon_without_the_right_to_packet_sockets_says_which_it_needs() {
+fn a_daemon_without_the_right_to_packet_sockets_says_so_and_owns_nothing() {
     test(|lab| {
         let site = Site::prepare(lab, &["alpha"])?;
         let host = &site.station(0).host;
@@ -77,6 +77,11 @@ fn a_daemon_without_the_right_to_packet_sockets_says_which_it_needs() {
             let status = ["status", "--json", "--socket", &socket];
             let status = host.run(&carillon, status)?;
             ensure!(status.contains("CAP_NET_RAW"), "{status}");
+            let status: serde_json::Value = serde_json::from_str(&status)?;
+            let owned = status["owned"].as_array().context("no addresses")?;
+            assert_eq!(owned.len(), 2);
+            let has_none = owned.iter().all(|address| address["owner"].is_null());
+            ensure!(has_none, "{owned:?}");
             Ok(())
         })
     });

@@ -152,6 +152,7 @@ fn claim(vip: IpAddr, station: MacAddress) -> Message {
         station,
         claim: Some(vip),
         question: None,
+        mark: (station == THIRD).then(|| Mark::of("third", 1)),
     }
 }
 
@@ -166,6 +167,7 @@ fn question(target: IpAddr) -> Message {
                 address: vip(77),
             },
         }),
+        mark: None,
     }
 }
 
@@ -352,17 +354,23 @@ fn claims_of_others_are_conflicts_once_a_second() {
     ] {
         world.hear(1, claim(address, station));
     }
-    let conflict = |vip| Action::Conflict {
+    let conflict = |vip, station| Action::Conflict {
         interface: 1,
         vip,
-        station: OTHER,
+        station,
+        mark: claim(vip, station).mark,
     };
-    let told = [conflict(vip(1)), conflict(vip(2))];
+    let told = [(vip(1), OTHER), (vip(1), THIRD), (vip(2), OTHER)];
+    let told = told.map(|(vip, station)| conflict(vip, station));
     assert_eq!(world.take(), told.map(|action| (ms(100), action)));
     world.run(ms(1000));
     world.take();
     world.hear(1, claim(vip(1), OTHER));
-    assert_eq!(world.take(), [(ms(1100), conflict(vip(1)))]);
+    assert_eq!(world.take(), [(ms(1100), conflict(vip(1), OTHER))]);
+    for station in 10..100 {
+        world.hear(1, claim(vip(1), MacAddress([2, 0, 0, 0, 1, station])));
+    }
+    assert_eq!(world.take().len(), MAX_CONFLICTS - 1, "no flood");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use carillon_core::interface::Interface;
+use carillon_core::mark::Mark;
 
 use super::groups::Groups;
 use super::socket::{PacketSocket, explain};
@@ -30,6 +31,8 @@ pub(super) struct Port<P> {
     /// Since when it has been open or closed.
     pub(super) since: Instant,
     pub(super) last_error: Option<String>,
+    /// It could not be opened for want of the right to.
+    pub(super) is_denied: bool,
     pub(super) announcements: u64,
     pub(super) answers: u64,
     pub(super) probes: u64,
@@ -53,6 +56,7 @@ impl<P: Protocol> Port<P> {
             backoff: RETRY[0],
             since: now,
             last_error: None,
+            is_denied: false,
             announcements: 0,
             answers: 0,
             probes: 0,
@@ -75,6 +79,7 @@ impl<P: Protocol> Port<P> {
         let socket = opened.map_err(|error| {
             self.retry_at = Some(now + self.backoff);
             self.backoff = (self.backoff * 2).min(RETRY[1]);
+            self.is_denied = error.kind() == io::ErrorKind::PermissionDenied;
             explain(&error)
         })?;
         self.open = Some(Open {
@@ -84,6 +89,8 @@ impl<P: Protocol> Port<P> {
         });
         self.since = now;
         self.backoff = RETRY[0];
+        self.last_error = None;
+        self.is_denied = false;
         Ok(())
     }
 
@@ -160,12 +167,12 @@ impl<P: Protocol> Port<P> {
     }
 
     /// Says something.
-    pub(super) fn say(&mut self, saying: Saying) -> Result<(), String> {
+    pub(super) fn say(&mut self, saying: Saying, mark: Mark) -> Result<(), String> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
         let mut result = Ok(());
-        P::encode(saying, open.link, &mut |frame| {
+        P::encode(saying, open.link, mark, &mut |frame| {
             if result.is_ok() {
                 result = open.socket.send(frame);
             }

@@ -2,6 +2,7 @@ use carillon_core::address::Family;
 use carillon_core::announcement::Announcement;
 use carillon_core::backend::{Backend, BackendStatus};
 use carillon_core::interface::{Exclusion, Interface, MacAddress};
+use carillon_core::mark::Mark;
 use carillon_core::node::Node;
 
 use super::*;
@@ -36,7 +37,7 @@ impl Protocol for Silent {
         None
     }
 
-    fn encode(_saying: Saying, _link: Link, _send: &mut dyn FnMut(&[u8])) {}
+    fn encode(_saying: Saying, _link: Link, _mark: Mark, _send: &mut dyn FnMut(&[u8])) {}
 
     fn group(_vip: IpAddr) -> Option<std::net::Ipv6Addr> {
         None

@@ -102,7 +102,7 @@ pub(super) struct Bus {
     last: BTreeMap<(usize, usize), Instant>,
     told: BTreeMap<(MemberId, MemberId), BTreeSet<Key>>,
     /// When a conflict was reported last.
-    reported: BTreeMap<(usize, IpAddr), Instant>,
+    reported: BTreeMap<(usize, usize, IpAddr), Instant>,
     /// Called after every event.
     pub(super) fewest: BTreeMap<IpAddr, usize>,
 }
@@ -113,6 +113,17 @@ fn beginning() -> Instant {
 }
 
 impl Bus {
+    /// One machine for each name, joined by the segment alone.
+    pub(super) fn strangers(names: &[&str]) -> Self {
+        let mut bus = Self::new(&[]);
+        bus.has_wire = true;
+        for (index, name) in names.iter().enumerate() {
+            bus.cut.extend((0..index).map(|other| (other, index)));
+            bus.add(name);
+        }
+        bus
+    }
+
     /// One machine for each name, all of which know each other and are ready.
     pub(super) fn new(names: &[&str]) -> Self {
         Self::with(names, None)
@@ -383,15 +394,22 @@ impl Bus {
         self.peers[index].is_up && matches!(holding, Some(Holding::Elsewhere { watched: true, .. }))
     }
 
-    /// A peer that cares hears another on the segment; told at most once a second.
+    /// A peer that cares hears another on the segment; told at most once a second of each.
     fn hear(&mut self, to: usize, from: usize, vip: IpAddr) {
         let cares = self.peers[to].holds(vip) || self.watches(to, vip);
-        let last = self.reported.get(&(to, vip)).copied();
+        let last = self.reported.get(&(to, from, vip)).copied();
         let is_due = last.is_none_or(|at| self.now >= at + Duration::from_secs(1));
         if to != from && self.has_wire && cares && is_due {
-            self.reported.insert((to, vip), self.now);
-            let station = mac(from);
-            self.handle(to, Input::Conflict { vip, station });
+            self.reported.insert((to, from, vip), self.now);
+            let speaker = &self.peers[from];
+            let mark = Mark::of(&speaker.machine.settings.node, speaker.id.generation);
+            let input = Input::Conflict {
+                vip,
+                station: mac(from),
+                mark: Some(mark),
+                local: mac(to),
+            };
+            self.handle(to, input);
         }
     }
 

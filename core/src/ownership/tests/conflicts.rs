@@ -3,6 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use bus::mac;
 
+use crate::interface::MacAddress;
+use crate::mark::Mark;
+
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
 fn wired() -> (Bus, IpAddr) {
@@ -19,6 +22,16 @@ fn isolate(bus: &mut Bus, index: usize) {
         if other != index {
             bus.part(index, other);
         }
+    }
+}
+
+/// What is heard of a station without a mark.
+fn foreign(vip: IpAddr, station: MacAddress) -> Input {
+    Input::Conflict {
+        vip,
+        station,
+        mark: None,
+        local: mac(1),
     }
 }
 
@@ -73,7 +86,7 @@ fn a_foreign_host_is_defended_against_but_not_obeyed() {
     let first = bus.peers[1].round(vip);
     let mut rounds = BTreeSet::from([first]);
     for _ in 0..25 {
-        bus.input(1, Input::Conflict { vip, station });
+        bus.input(1, foreign(vip, station));
         rounds.insert(bus.peers[1].round(vip));
         bus.seconds(1);
     }
@@ -102,20 +115,8 @@ fn a_foreign_host_is_defended_against_but_not_obeyed() {
 fn our_own_station_and_one_with_which_we_talk_are_no_news() {
     let (mut bus, vip) = wired();
     let round = bus.peers[1].round(vip);
-    bus.input(
-        1,
-        Input::Conflict {
-            vip,
-            station: mac(1),
-        },
-    );
-    bus.input(
-        1,
-        Input::Conflict {
-            vip,
-            station: mac(2),
-        },
-    );
+    bus.input(1, foreign(vip, mac(1)));
+    bus.input(1, foreign(vip, mac(2)));
     assert_eq!(bus.peers[1].round(vip), round);
     assert_eq!(bus.holders(vip), ["node-b"]);
     assert!(
@@ -127,13 +128,7 @@ fn our_own_station_and_one_with_which_we_talk_are_no_news() {
             .is_none()
     );
     bus.seconds(3);
-    bus.input(
-        1,
-        Input::Conflict {
-            vip,
-            station: mac(2),
-        },
-    );
+    bus.input(1, foreign(vip, mac(2)));
     let told = bus.peers[1].machine.explain(vip).unwrap().conflict;
     assert_eq!(
         told.unwrap().node,
@@ -157,6 +152,114 @@ fn what_was_heard_counts_when_the_station_turns_out_to_be_out_of_reach() {
     assert_eq!(bus.holders(vip), ["node-c"]);
 }
 
+/// The member whose daemon may keep what two strangers have.
+fn first(bus: &Bus) -> usize {
+    let mark = |index: &usize| {
+        let peer: &bus::Peer = &bus.peers[*index];
+        let name = &peer.machine.settings.node;
+        (Mark::of(name, peer.id.generation), mac(*index))
+    };
+    let all = 0..bus.peers.len();
+    let precedes = |one: usize, other| {
+        if Mark::precedes(mark(&one), mark(&other)) {
+            one
+        } else {
+            other
+        }
+    };
+    all.reduce(precedes).unwrap()
+}
+
+#[test]
+fn strangers_with_a_mark_settle_on_one_and_say_why() {
+    let mut bus = Bus::strangers(&NAMES[..2]);
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.seconds(3);
+    let (winner, loser) = (first(&bus), 1 - first(&bus));
+    assert_eq!(bus.holders(vip), [NAMES[winner]]);
+    let watched = Holding::Elsewhere {
+        owner: None,
+        watched: true,
+    };
+    assert_eq!(bus.peers[loser].holdings[&vip], watched);
+    let station = mac(winner);
+    let told = Note::Outsider { vip, station };
+    let notes = &bus.peers[loser].notes;
+    assert_eq!(notes.iter().filter(|note| **note == told).count(), 1);
+    let explanation = bus.peers[loser].machine.explain(vip).unwrap();
+    assert!(explanation.owner.is_none());
+    let conflict = explanation.conflict.unwrap();
+    assert!(conflict.is_outsider);
+    assert_eq!(conflict.station, station);
+    let name: Arc<str> = format!("the daemon at {station}").into();
+    let gave_up = Note::GaveUp {
+        vip,
+        to: Some(name.clone()),
+    };
+    assert!(bus.peers[loser].notes.contains(&gave_up));
+    bus.peers[winner].is_up = false;
+    bus.run(Duration::from_millis(2400));
+    assert_eq!(bus.holders(vip), [] as [&str; 0]);
+    bus.run(Duration::from_millis(1200));
+    assert_eq!(bus.holders(vip), [NAMES[loser]]);
+    let owner = bus.peers[loser].machine.explain(vip).unwrap().owner;
+    assert_eq!(owner.unwrap().why, Why::Silent(name));
+}
+
+#[test]
+fn strangers_that_become_members_move_nothing() {
+    for host in 1..40 {
+        let mut bus = Bus::strangers(&NAMES[..2]);
+        let vip = vip(&format!("10.20.30.{host}"));
+        bus.candidate(vip, Some(Scope::Anywhere));
+        bus.seconds(5);
+        let winner = first(&bus);
+        bus.fewest.clear();
+        bus.heal(0, 1);
+        for _ in 0..60 {
+            bus.run(Duration::from_millis(200));
+            assert_eq!(bus.holders(vip), [NAMES[winner]]);
+        }
+        assert_eq!(bus.fewest[&vip], 1);
+        let owner = Some(NAMES[winner].into());
+        let elsewhere = Holding::Elsewhere {
+            owner,
+            watched: false,
+        };
+        assert_eq!(bus.peers[1 - winner].holdings[&vip], elsewhere);
+    }
+}
+
+#[test]
+fn members_of_two_clusters_settle_on_one() {
+    for host in 1..40 {
+        let mut bus = Bus::strangers(&NAMES);
+        bus.heal(0, 1);
+        let vip = vip(&format!("10.20.30.{host}"));
+        bus.candidate(vip, Some(Scope::Anywhere));
+        bus.seconds(10);
+        let holders = bus.holders(vip);
+        assert_eq!(holders.len(), 1, "{holders:?}");
+        for _ in 0..60 {
+            bus.seconds(1);
+            assert_eq!(bus.holders(vip), holders);
+        }
+    }
+}
+
+#[test]
+fn a_stranger_without_a_mark_is_no_daemon() {
+    let mut bus = Bus::strangers(&NAMES[..1]);
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.seconds(5);
+    bus.input(0, foreign(vip, mac(77)));
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    let conflict = bus.peers[0].machine.explain(vip).unwrap().conflict;
+    assert!(!conflict.unwrap().is_outsider);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -167,6 +270,7 @@ proptest! {
         count in 2_usize..=3,
         parts in prop::collection::vec((0_usize..3, 0_u64..1500), 1..4),
         kill in prop::option::of(0_u64..3000),
+        restart in prop::option::of(0_usize..3),
         host in 1_u8..200,
     ) {
         let mut bus = Bus::new(&NAMES[..count]);
@@ -179,6 +283,10 @@ proptest! {
         }
         for index in 0..count {
             isolate(&mut bus, index);
+        }
+        // It knows nobody any more, but the others know what it was.
+        if let Some(index) = restart {
+            bus.restart(index % count);
         }
         if let Some(wait) = kill {
             bus.run(Duration::from_millis(wait));
@@ -196,5 +304,27 @@ proptest! {
             prop_assert_eq!(&bus.holders(vip), &holders);
         }
         prop_assert!(bus.fewest.values().all(|fewest| *fewest == 1));
+    }
+    /// Machines that have never talked settle on the same one, whenever each of them starts.
+    #[test]
+    fn strangers_on_one_wire_settle_and_stay(
+        count in 2_usize..=3,
+        waits in prop::collection::vec(0_u64..3000, 3),
+        host in 1_u8..200,
+    ) {
+        let mut bus = Bus::strangers(&[]);
+        let vip = vip(&format!("10.20.30.{host}"));
+        bus.candidate(vip, Some(Scope::Anywhere));
+        for index in 0..count {
+            bus.cut.extend((0..index).map(|other| (other, index)));
+            bus.add(NAMES[index]);
+            bus.run(Duration::from_millis(waits[index]));
+        }
+        bus.seconds(3);
+        let expected = NAMES[first(&bus)];
+        for _ in 0..60 {
+            prop_assert_eq!(bus.holders(vip), [expected]);
+            bus.seconds(1);
+        }
     }
 }
