@@ -2,7 +2,7 @@
 //! service to their segment, and kube-proxy behind them.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use carillon_lab::kubernetes::{Cluster, Node};
 use carillon_lab::layer2::Asker;
-use carillon_lab::{Host, Lab, ip, seed, test, wait};
+use carillon_lab::{Host, ip, seed, test, wait};
 use serde_json::Value;
 
 use crate::pods::{SOON, await_gateways, await_rollout, install, kubectl, speakers};
@@ -42,12 +42,14 @@ fn one_node_announces_an_address_to_the_segment_and_another_takes_over() {
         let mut cluster = Cluster::start(lab)?;
         let config = seed::CONFIG_MAP.to_owned() + POOL;
         install(&cluster, &[&*config, seed::DEMO, SERVICE])?;
+        let asker = lab.host("asker")?;
+        cluster.lan.plug(&asker, "eth0", &["192.168.7.20/24"])?;
         without_the_secret_bgp_works_and_status_says_what_to_do(&cluster)?;
         with_it_the_address_is_reached(&cluster)?;
         status_tells_nodes_and_owner(&cluster)?;
-        a_rolling_update_loses_nothing(&cluster)?;
+        a_rolling_update_loses_nothing(&cluster, &asker)?;
         a_label_drains_a_node_and_cordoning_does_not(&cluster)?;
-        a_node_is_lost_while_the_api_server_is_away(lab, &mut cluster)
+        a_node_is_lost_while_the_api_server_is_away(&mut cluster, &asker)
     });
 }
 
@@ -108,13 +110,22 @@ fn status_tells_nodes_and_owner(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-fn a_rolling_update_loses_nothing(cluster: &Cluster) -> Result<()> {
+fn a_rolling_update_loses_nothing(cluster: &Cluster, asker: &Host) -> Result<()> {
     let visitor = Visitor::start(&cluster.router)?;
+    let asking = ask(asker)?;
     kubectl(
         cluster,
         "rollout restart daemonset/speaker -n metallb-system",
     )?;
     await_rollout(cluster)?;
+    let answers = asking.stop();
+    let (moves, double) = (answers.moves(), answers.time_with_two_owners());
+    println!("{moves} moves in a rolling update, {double:?} with two owners");
+    ensure!(moves <= 2, "{moves} moves");
+    ensure!(
+        double <= Duration::from_secs(1),
+        "{double:?} with two owners"
+    );
     visitor.ensure_lucky("a rolling update")
 }
 
@@ -145,16 +156,21 @@ fn a_label_drains_a_node_and_cordoning_does_not(cluster: &Cluster) -> Result<()>
 }
 
 /// Only pods of the other node serve then, as Kubernetes would arrange it if it knew.
-fn a_node_is_lost_while_the_api_server_is_away(lab: &Lab, cluster: &mut Cluster) -> Result<()> {
+fn a_node_is_lost_while_the_api_server_is_away(cluster: &mut Cluster, asker: &Host) -> Result<()> {
     let old = owner(cluster)?.name().to_owned();
     let lost = seed::NODES.into_iter().find(|node| node.name == old);
     let pod = lost.context("no such node")?.pod;
     kubectl(cluster, &format!("delete pod {pod} --grace-period 1"))?;
+    let slices = "get endpointslices --selector kubernetes.io/service-name=lan --output \
+                  jsonpath={.items[*].endpoints[*].nodeName}";
+    wait::until("the other pod to serve alone", SOON, || {
+        let nodes = kubectl(cluster, slices)?;
+        ensure!(!nodes.contains(&old), "those of {nodes} serve");
+        Ok(())
+    })?;
     cluster.api.stop()?;
     thread::sleep(AWAY);
-    let asker = lab.host("asker")?;
-    cluster.lan.plug(&asker, "eth0", &["192.168.7.20/24"])?;
-    ensure!(answering(&asker)? == 1, "not one node answers");
+    ensure!(answering(asker)? == 1, "not one node answers");
 
     let visitor = Visitor::start(&cluster.router)?;
     thread::sleep(Duration::from_secs(1));
@@ -172,7 +188,7 @@ fn a_node_is_lost_while_the_api_server_is_away(lab: &Lab, cluster: &mut Cluster)
 
     cluster.node(&old)?.cable().mend()?;
     wait::until("one owner again", SOON, || {
-        let answering = answering(&asker)?;
+        let answering = answering(asker)?;
         ensure!(answering == 1, "{answering} nodes answer");
         ensure!(owner(cluster)?.name() != old, "{old} has taken it back");
         Ok(())
@@ -183,14 +199,14 @@ fn a_node_is_lost_while_the_api_server_is_away(lab: &Lab, cluster: &mut Cluster)
 
 /// How many stations answer to who asks for the address.
 fn answering(asker: &Host) -> Result<usize> {
-    let own = (ip4("192.168.7.20")?, Ipv6Addr::LOCALHOST);
-    let asker = Asker::start(asker, own, vec![ip(VIP)], Duration::from_millis(20))?;
+    let asking = ask(asker)?;
     thread::sleep(Duration::from_millis(300));
-    Ok(asker.stop().stations().len())
+    Ok(asking.stop().stations().len())
 }
 
-fn ip4(text: &str) -> Result<std::net::Ipv4Addr> {
-    text.parse().context("no IPv4 address")
+fn ask(asker: &Host) -> Result<Asker> {
+    let own = (Ipv4Addr::new(192, 168, 7, 20), Ipv6Addr::LOCALHOST);
+    Asker::start(asker, own, vec![ip(VIP)], Duration::from_millis(20))
 }
 
 /// The node to which the router sends what is for the address.
