@@ -184,14 +184,11 @@ impl Membership {
         self.me
     }
 
-    /// Looks for others at these addresses, and no more at those of the last call.
+    /// Looks for others at these addresses, and no more at those of the last call. That there are
+    /// none yet does not mean that this member is alone.
     pub fn join(&mut self, seeds: &[SocketAddr], now: Instant) {
         self.now = now;
         self.seeds.set(seeds, self.me, now);
-        if self.seeds.is_empty() {
-            self.sync.set_nobody();
-        }
-        self.settle();
     }
 
     /// Seals with these keys from now on.

@@ -235,6 +235,7 @@ impl Driver {
             }
         }
         self.announce(now);
+        self.tell_isolation();
         for key in self.speaker.take_decided() {
             self.tell_decision(&key);
         }

@@ -9,10 +9,11 @@
 //! thousand Services must not make it late.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use carillon_core::membership::record::{Key, Value};
 use carillon_core::membership::{Event, MemberId, Membership, Profile, Settings, Status};
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,8 @@ use crate::cli::GossipArgs;
 mod io;
 mod keys;
 mod names;
+#[cfg(test)]
+mod tests;
 
 use keys::KeyFile;
 
@@ -32,6 +35,8 @@ const ALONE_AFTER: Duration = Duration::from_secs(3);
 
 /// How often to try again to start.
 const AGAIN: Duration = Duration::from_secs(5);
+/// The Secret of Kubernetes that the manifests mount, and the key in it.
+pub(crate) const SECRET: (&str, &str) = ("carillon-gossip", "key");
 
 /// What the thread is told.
 pub(crate) enum Command {
@@ -57,13 +62,17 @@ pub(crate) struct Gossip {
     pub(crate) commands: mpsc::UnboundedSender<Command>,
 }
 
-/// Starts to talk to the other daemons, as soon as there is a secret: in a cluster it may be created
-/// after this daemon has been started. Who waits for what is told as a problem meanwhile.
-pub(crate) fn spawn_when_ready(args: GossipArgs) -> mpsc::Receiver<Result<Gossip>> {
+/// Starts to talk to the other daemons of a cluster, as soon as there is a secret: it may be created
+/// in the namespace of the daemons after this one has been started. What it waits for is told again
+/// and again meanwhile.
+pub(crate) fn spawn_when_ready(
+    args: GossipArgs,
+    namespace: String,
+) -> mpsc::Receiver<Result<Gossip>> {
     let (sender, arrivals) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {
-            let started = spawn(&args);
+            let started = spawn(&args).map_err(|error| with_remedy(&error, &args, &namespace));
             let is_there = started.is_ok();
             if sender.send(started).await.is_err() || is_there {
                 return;
@@ -72,6 +81,27 @@ pub(crate) fn spawn_when_ready(args: GossipArgs) -> mpsc::Receiver<Result<Gossip
         }
     });
     arrivals
+}
+
+/// Adds how to create the secret, if that is what is missing.
+fn with_remedy(error: &Error, args: &GossipArgs, namespace: &str) -> Error {
+    let is_missing = |path: &PathBuf| !path.exists();
+    if !args.gossip_key_file.as_ref().is_some_and(is_missing) {
+        return anyhow!("{error:#}");
+    }
+    let command = create_secret(namespace);
+    anyhow!(
+        "{error:#}; create it (a pod sees it a minute later, or when it is restarted): {command}"
+    )
+}
+
+/// The command that creates the Secret.
+pub(crate) fn create_secret(namespace: &str) -> String {
+    let (name, key) = SECRET;
+    format!(
+        "kubectl create secret generic {name} -n {namespace} \
+         --from-literal={key}=\"$(openssl rand -base64 32)\""
+    )
 }
 
 /// Starts to talk to the other daemons.

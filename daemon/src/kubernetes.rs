@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Followed are all Services and their EndpointSlices, this node's Node, the ConfigMap with the
-//! configuration, and the Pods of the other daemons. Namespaces and Secrets are not read: nothing in the ConfigMap refers to them.
+//! configuration, and the Pods of the other daemons. Namespaces and Secrets are not read: nothing in
+//! the ConfigMap refers to them.
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
 //! and the server is asked again until it answers.

@@ -42,16 +42,27 @@ impl MockLog {
 #[derive(Debug)]
 pub struct MockBackend {
     name: &'static str,
+    ownership: Ownership,
     log: MockLog,
 }
 
 impl MockBackend {
     /// A mock with this name, and the log in which it writes what it is told.
     pub fn new(name: &'static str) -> (Self, MockLog) {
+        Self::with_ownership(name, Ownership::Shared)
+    }
+
+    /// The same, of whose VIPs each has one owner.
+    pub fn exclusive(name: &'static str) -> (Self, MockLog) {
+        Self::with_ownership(name, Ownership::Exclusive)
+    }
+
+    fn with_ownership(name: &'static str, ownership: Ownership) -> (Self, MockLog) {
         let log = MockLog::default();
         (
             Self {
                 name,
+                ownership,
                 log: log.clone(),
             },
             log,
@@ -63,7 +74,7 @@ impl Backend for MockBackend {
     fn caps(&self) -> Caps {
         Caps {
             name: self.name,
-            ownership: Ownership::Shared,
+            ownership: self.ownership,
         }
     }
 

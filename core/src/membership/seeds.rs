@@ -44,11 +44,6 @@ impl Seeds {
         }
     }
 
-    /// Whether there is nobody to be called.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.iter().all(|seed| seed.is_own)
-    }
-
     pub(crate) fn silent(&self) -> impl Iterator<Item = SocketAddr> {
         let silent = self.all.iter().filter(|seed| seed.is_silent);
         silent.map(|seed| seed.address)

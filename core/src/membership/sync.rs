@@ -14,8 +14,6 @@ const FACTOR: u32 = 5;
 pub(crate) struct Sync {
     alone_after: Instant,
     at_last: Instant,
-    /// There are no seeds.
-    is_nobody: bool,
     /// Up to which version another member knew the records of others.
     wanted: BTreeMap<MemberId, u64>,
     is_complete: bool,
@@ -27,7 +25,6 @@ impl Sync {
         Self {
             alone_after: now + alone_after,
             at_last: now + alone_after * FACTOR,
-            is_nobody: false,
             wanted: BTreeMap::new(),
             is_complete: false,
             is_done: false,
@@ -36,11 +33,6 @@ impl Sync {
 
     pub(crate) fn is_done(&self) -> bool {
         self.is_done
-    }
-
-    /// There is nobody to wait for.
-    pub(crate) fn set_nobody(&mut self) {
-        self.is_nobody = true;
     }
 
     /// What another member knows; `is_last` if that is all.
@@ -68,7 +60,7 @@ impl Sync {
         self.wanted
             .retain(|member, version| !has(*member, *version));
         let is_complete = self.is_complete && self.wanted.is_empty();
-        let is_in_vain = is_alone && (self.is_nobody || now >= self.alone_after);
+        let is_in_vain = is_alone && now >= self.alone_after;
         if now >= self.alone_after {
             // Somebody is there, but has not said everything yet.
             self.alone_after = self.at_last;

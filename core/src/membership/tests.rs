@@ -51,6 +51,26 @@ fn members_find_each_other() {
 }
 
 #[test]
+fn who_gets_to_know_its_seeds_late_does_not_act_alone_meanwhile() {
+    let mut network = cluster(1, 2);
+    network.events.clear();
+    network.start(settings(3, 1000), &keys(), &[]);
+    network.run(Duration::from_secs(1));
+    let late = address(3);
+    network.with(late, |member, now| member.join(&[address(1)], now));
+    network.run(Duration::from_secs(3));
+    let events = network.events.iter();
+    let events: Vec<_> = events.filter(|(_, who, _)| *who == late).collect();
+    let place = |wanted: fn(&Event) -> bool| {
+        let place = events.iter().position(|(_, _, event)| wanted(event));
+        place.unwrap()
+    };
+    let settled = place(|event| *event == Event::Settled);
+    let first = place(|event| matches!(event, Event::MemberUp(_)));
+    assert!(first < settled, "{events:?}");
+}
+
+#[test]
 fn three_owners_send_less_than_3_kb_a_second() {
     let mut network = cluster(1, 3);
     own_all(&mut network, 3);

@@ -14,7 +14,7 @@ use carillon_core::node::DrainRule;
 use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
 use tokio::sync::{mpsc, oneshot};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Driver;
 use crate::exclusion::Excluded;
@@ -38,6 +38,8 @@ pub(super) struct Network {
     pods: BTreeMap<ObjectKey, IpAddr>,
     /// Why the daemons of other nodes cannot be talked to.
     trouble: Option<String>,
+    /// That has been logged.
+    is_told: bool,
 }
 
 impl Network {
@@ -51,15 +53,8 @@ impl Network {
             is_draining: false,
             pods: BTreeMap::new(),
             trouble: None,
+            is_told: false,
         }
-    }
-
-    /// What somebody should mend.
-    pub(super) fn problems(&self) -> impl Iterator<Item = &str> {
-        let interfaces = self.interfaces.problem.as_deref();
-        let others = [&self.excluded.problem, &self.trouble];
-        let others = others.into_iter().filter_map(Option::as_deref);
-        interfaces.into_iter().chain(others)
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -68,6 +63,31 @@ impl Network {
 }
 
 impl Driver {
+    /// What somebody should mend about this node's place in the network.
+    pub(super) fn network_problems(&self) -> impl Iterator<Item = &str> {
+        let interfaces = self.network.interfaces.problem.as_deref();
+        let excluded = self.network.excluded.problem.as_deref();
+        [interfaces, excluded, self.isolation()]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Why other daemons cannot be talked to, if there is a pool for which that matters.
+    fn isolation(&self) -> Option<&str> {
+        let trouble = self.network.trouble.as_deref();
+        trouble.filter(|_| self.speaker.has_exclusive_pools())
+    }
+
+    /// Logs that once.
+    pub(super) fn tell_isolation(&mut self) {
+        let isolation = self.isolation();
+        let is_told = isolation.is_some();
+        if let Some(isolation) = isolation.filter(|_| !self.network.is_told) {
+            warn!("{isolation}");
+        }
+        self.network.is_told = is_told;
+    }
+
     /// Takes in the interfaces of this node.
     pub(crate) fn set_interfaces(&mut self, known: interfaces::Known, now: Instant) {
         self.network.interfaces = known;
@@ -130,10 +150,13 @@ impl Driver {
                 Some(gossip.events)
             }
             Err(error) => {
-                self.network.trouble = Some(format!(
+                let trouble = format!(
                     "no address of a layer 2 pool is announced from here, since this node cannot \
                      agree with others: {error:#}"
-                ));
+                );
+                let network = &mut self.network;
+                network.is_told &= network.trouble.as_ref() == Some(&trouble);
+                network.trouble = Some(trouble);
                 None
             }
         }

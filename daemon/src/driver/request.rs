@@ -101,8 +101,8 @@ impl Driver {
         }
     }
 
-    /// Why this daemon cannot do its work yet: something has not been read, or no configuration is
-    /// in force. One that is refused while an older one is in force does not matter: this daemon
+    /// Why this daemon cannot do its work yet: something has not been read, no configuration is in
+    /// force, or it is not known what other nodes announce. One that is refused while an older one is in force does not matter: this daemon
     /// goes on as before.
     pub(super) fn lacks(&self) -> Vec<String> {
         if !self.synced {
@@ -112,7 +112,9 @@ impl Driver {
             return lacks;
         }
         if self.config.in_force.is_some() {
-            return Vec::new();
+            let is_asking = self.election.gossip.is_some() && !self.election.is_settled();
+            let text = "the daemons of other nodes have not told what they announce yet";
+            return Vec::from_iter(is_asking.then(|| text.to_owned()));
         }
         let mut lacks = self.problems().configuration;
         let key = Some(self.config.key());

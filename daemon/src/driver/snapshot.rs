@@ -108,7 +108,7 @@ impl Driver {
                 .allocation
                 .problem()
                 .into_iter()
-                .chain(self.network.problems())
+                .chain(self.network_problems())
                 .map(str::to_owned)
                 .chain(self.assigner.iter().flat_map(Assigner::problems))
                 .collect(),

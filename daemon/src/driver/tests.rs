@@ -12,6 +12,8 @@ use crate::files::{Catalog, Contents};
 use crate::journal::Journal;
 use crate::status::Status;
 
+mod network;
+
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -31,7 +33,12 @@ impl Daemon {
     }
 
     fn of_class(journal: &Path, class: Option<&str>) -> Self {
+        Self::with(journal, class, false)
+    }
+
+    fn with(journal: &Path, class: Option<&str>, has_others: bool) -> Self {
         let (backend, log) = MockBackend::new("bgp");
+        let (arp, _) = MockBackend::exclusive("arp");
         let config = ObjectKey::config_map("metallb-system", "config");
         let now = Instant::now();
         let class = class.map(str::to_owned);
@@ -46,9 +53,9 @@ impl Daemon {
                 how_to_configure: "write it there".to_owned(),
             },
             allocation: Box::new(allocation),
-            backends: vec![Box::new(backend)],
+            backends: vec![Box::new(backend), Box::new(arp)],
             rebalance: None,
-            has_others: false,
+            has_others,
             is_drained: false,
             drain_on: Vec::new(),
             assignment: None,

@@ -46,6 +46,7 @@ impl Driver {
                     said.asked_for_status += 1;
                     drop(sender.send(said.status.clone().into()));
                 }
+                Question::Drain(..) | Question::Move(..) => panic!("probes order nothing"),
             }
         })
     }

@@ -26,7 +26,8 @@ pub(crate) struct Snapshot {
     pub(crate) errors: Vec<String>,
 }
 
-/// Reads what a daemon would follow, the Nodes of all daemons, and no Pods.
+/// Reads what a daemon would follow, but of the Nodes all, and of the Pods none: of these only the
+/// right is asked for, which a daemon needs as the manifests start it.
 pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Snapshot {
     let resources = [
         Resource::services(),
@@ -57,7 +58,9 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Snapshot {
     let problems = batch.problems.unwrap_or_default();
     let mut errors = problems.unreachable.clone();
     errors.extend(problems.texts());
-    rules.extend(rights::to_write(config.name.namespace()));
+    let namespace = config.name.namespace();
+    rules.push(rights::to_read(&Resource::pods(namespace, ""), config));
+    rules.extend(rights::to_write(namespace));
     // One that does not answer would not answer this either.
     for rule in rules.iter().filter(|_| is_well) {
         match rule.lacks(cluster).await {

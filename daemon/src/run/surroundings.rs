@@ -51,7 +51,10 @@ impl Surroundings {
         let gossip = &args.gossip;
         let arrivals = match (gossip.is_wanted(), is_cluster) {
             (false, _) => None,
-            (true, true) => Some(gossip::spawn_when_ready(gossip.clone())),
+            (true, true) => {
+                let namespace = args.config.key().name.namespace().to_owned();
+                Some(gossip::spawn_when_ready(gossip.clone(), namespace))
+            }
             (true, false) => {
                 let (sender, arrivals) = mpsc::channel(1);
                 // There is room for the one that comes.

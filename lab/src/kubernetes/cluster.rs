@@ -31,6 +31,8 @@ pub struct Cluster {
     pub api: ApiServer,
     /// The host `bgp-router`, which balances over equal routes by connection.
     pub router: Host,
+    /// The switch.
+    pub lan: Switch,
     /// The router's FRR, without configuration: [`seed::ROUTER_CONFIG`] is the walk-through's.
     pub frr: Frr,
     nodes: Vec<Node>,
@@ -53,6 +55,7 @@ impl Cluster {
         let cluster = Self {
             api,
             router,
+            lan,
             frr,
             nodes,
             _controllers: controllers,

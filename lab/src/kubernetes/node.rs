@@ -74,6 +74,11 @@ impl Node {
         &self.host
     }
 
+    /// The cable between its `enp1s0` and the switch.
+    pub fn cable(&self) -> &Cable {
+        &self.cable
+    }
+
     /// A command that will run on the node, in all of its namespaces.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         let first = self.processes.first();
@@ -288,6 +293,8 @@ conf_dir = "/var/lib/cni/net.d"
             "evictionHard": {},
             "imageGCHighThresholdPercent": 100,
             "localStorageCapacityIsolation": false,
+            // So that a Secret that is created later is soon in the pods that mount it.
+            "syncFrequency": "10s",
             // There is no name server, but a kubelet without one complains about every pod.
             "clusterDNS": ["10.96.0.10"],
             "resolvConf": self.dir.join("resolv.conf"),

@@ -4,7 +4,11 @@ mod api_server;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod controller;
+#[cfg(feature = "cluster")]
+mod layer2;
 mod manifests;
+#[cfg(feature = "cluster")]
+mod pods;
 mod site;
 mod slow;
 mod source;

@@ -56,6 +56,8 @@ const MAY: &[&str] = &[
     "create events.events.k8s.io@default",
     "list configmaps/config@metallb-system",
     "watch configmaps/config@metallb-system",
+    "list pods@metallb-system",
+    "watch pods@metallb-system",
     "create leases.coordination.k8s.io@metallb-system",
     "get leases.coordination.k8s.io/carillon@metallb-system",
     "patch leases.coordination.k8s.io/carillon@metallb-system",
@@ -65,7 +67,8 @@ const MAY: &[&str] = &[
 const MAY_NOT: &[&str] = &[
     "get secrets@metallb-system",
     "list secrets",
-    "list pods@metallb-system",
+    "list pods",
+    "get pods@metallb-system",
     "list namespaces",
     "list configmaps",
     "list configmaps@metallb-system",

@@ -228,7 +228,8 @@ fn a_cluster_can_be_checked() {
             let lease = "may not get, patch, watch leases in the namespace metallb-system";
             let create = "may not create leases in the namespace metallb-system";
             let config = "metallb-system:speaker may not list configmaps";
-            let all = [lease, create, config];
+            let pods = "may not list, watch pods in the namespace metallb-system";
+            let all = [lease, create, config, pods];
             ensure!(
                 !right && all.iter().all(|text| said.contains(text)),
                 "{said}"

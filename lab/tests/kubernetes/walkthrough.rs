@@ -6,14 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use carillon_lab::kubernetes::Cluster;
-use carillon_lab::{Family, Process, binary, ip, net, seed, test, wait};
+use carillon_lab::{Family, Process, binary, seed, test, wait};
 use serde_json::{Value, json};
 
-/// After an outage, Kubernetes takes its nodes for lost, and their pods for not ready, until it has
-/// heard of them again; its controllers pause for up to a minute before they ask.
-const SOON: Duration = Duration::from_secs(180);
-const NAMESPACE: &str = include_str!("../../../manifests/namespace.yaml");
-const CARILLON: &str = include_str!("../../../manifests/carillon.yaml");
+use crate::pods::{SOON, await_gateways, await_rollout, create, image, kubectl, speakers};
 
 /// A service that is created later, and the address that it gets.
 const LATER: &str = "{apiVersion: v1, kind: Service, metadata: {name: later}, spec: {\
@@ -56,15 +52,8 @@ fn the_service_of_the_walk_through_outlives_what_operators_do() {
 
 /// As in the walk-through, to the last step: the address at the router.
 fn install(cluster: &Cluster) -> Result<()> {
-    let (_, image) = CARILLON.split_once("image: ").unwrap_or_default();
-    let image = image.lines().next().unwrap_or_default();
-    cluster.import_carillon(image)?;
-    cluster.tag_image(image, "localhost/carillon:next")?;
-    cluster.frr.configure(seed::ROUTER_CONFIG)?;
-    for objects in [NAMESPACE, CARILLON, seed::CONFIG_MAP, seed::DEMO] {
-        create(cluster, objects)?;
-    }
-    await_rollout(cluster)?;
+    crate::pods::install(cluster, &[seed::CONFIG_MAP, seed::DEMO])?;
+    cluster.tag_image(image(), "localhost/carillon:next")?;
     await_gateways(cluster, seed::VIP, &["master-0", "worker-0"])?;
     let address = "get service demo --output jsonpath={.status.loadBalancer.ingress[*].ip}";
     let address = kubectl(cluster, address)?;
@@ -222,54 +211,6 @@ fn nothing_was_restarted(cluster: &Cluster) -> Result<()> {
     let restarts = speakers(cluster, restarts)?;
     ensure!(restarts == ["master-0=0", "worker-0=1"], "{restarts:?}");
     Ok(())
-}
-
-fn create(cluster: &Cluster, yaml: &str) -> Result<()> {
-    cluster
-        .api
-        .kubectl_stdin(&["create", "--filename", "-"], yaml)?;
-    Ok(())
-}
-
-fn await_rollout(cluster: &Cluster) -> Result<()> {
-    let status = "rollout status daemonset/speaker -n metallb-system --timeout 60s";
-    kubectl(cluster, status)?;
-    Ok(())
-}
-
-/// What kubectl prints for a line of words.
-fn kubectl(cluster: &Cluster, line: &str) -> Result<String> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    cluster.kubectl(&words)
-}
-
-/// A fact of each of Carillon's pods, in order.
-fn speakers(cluster: &Cluster, fact: &str) -> Result<Vec<String>> {
-    let each = format!("jsonpath={{range .items[*]}}{fact} {{end}}");
-    let of = [
-        "--namespace",
-        "metallb-system",
-        "--selector",
-        "component=speaker",
-    ];
-    let facts = cluster.kubectl(&[&["get", "pods", "--output", &each], &of[..]].concat())?;
-    let mut facts: Vec<_> = facts.split_whitespace().map(str::to_owned).collect();
-    facts.sort();
-    Ok(facts)
-}
-
-/// Waits until the router's kernel has the route to an address over exactly these nodes.
-fn await_gateways(cluster: &Cluster, vip: &str, nodes: &[&str]) -> Result<()> {
-    let nodes = seed::NODES.iter().filter(|node| nodes.contains(&node.name));
-    let gateways: BTreeSet<_> = nodes.map(|node| ip(node.address)).collect();
-    wait::until(format!("{vip} over {gateways:?}"), SOON, || {
-        let mut routes = cluster.router.routes(Family::V4)?;
-        let seen = routes
-            .remove(&net(&format!("{vip}/32")))
-            .unwrap_or_default();
-        ensure!(seen == gateways, "it goes over {seen:?}");
-        Ok(())
-    })
 }
 
 /// Sees every change of the router's routes.

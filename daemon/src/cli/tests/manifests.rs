@@ -75,10 +75,99 @@ fn the_container_is_this_program_with_what_it_knows() {
         .get_arguments()
         .filter_map(|a| a.get_env()?.to_str())
         .collect();
-    for variable in container["env"].as_array().unwrap() {
+    let variables = container["env"].as_array().unwrap();
+    let values: Vec<_> = variables
+        .iter()
+        .filter_map(|v| v["value"].as_str())
+        .collect();
+    for variable in variables {
         let name = variable["name"].as_str().unwrap();
-        assert!(known.contains(&name), "{name} is none of {known:?}");
+        let reference = format!("$({name})");
+        let is_for_others = values.iter().any(|value| value.contains(&reference));
+        assert!(
+            known.contains(&name) || is_for_others,
+            "{name} is none of {known:?}, and no variable uses it"
+        );
     }
+}
+
+/// The value of a variable in an IPv4 cluster.
+fn variable(name: &str) -> String {
+    let container = container();
+    let mut variables = container["env"].as_array().unwrap().iter();
+    let variable = variables.find(|variable| variable["name"] == name);
+    let value = variable.unwrap()["value"].as_str().unwrap();
+    value.replace("$(HOST_IP)", "192.0.2.1")
+}
+
+#[test]
+fn the_pods_find_each_other_by_their_labels_and_need_a_secret_only_for_that() {
+    let objects = objects();
+    let labels = &objects["DaemonSet"]["spec"]["template"]["metadata"]["labels"];
+    for selector in variable("CARILLON_GOSSIP_PODS").split(',') {
+        let (label, value) = selector.split_once('=').unwrap();
+        assert_eq!(labels[label], value);
+    }
+    let rights = json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]});
+    assert!(
+        objects["Role"]["rules"]
+            .as_array()
+            .unwrap()
+            .contains(&rights)
+    );
+    let bind = variable("CARILLON_GOSSIP_BIND");
+    let arguments = ["carillon", "run", "--kubernetes", "--gossip-bind", &bind];
+    let key_file = variable("CARILLON_GOSSIP_KEY_FILE");
+    let key = ["--gossip-key-file", &key_file];
+    let parsed = Cli::try_parse_from([&arguments[..], &key].concat()).unwrap();
+    let Command::Run(run) = parsed.command else {
+        panic!("{parsed:?}");
+    };
+    run.gossip.check().unwrap();
+
+    let (secret, key) = crate::gossip::SECRET;
+    let (directory, file) = key_file.rsplit_once('/').unwrap();
+    assert_eq!(file, key);
+    let volume = volume_at(directory);
+    assert_eq!(volume["secret"]["secretName"], secret);
+    assert_eq!(volume["secret"]["optional"], true);
+    // As one types it, in two lines.
+    let namespace = objects["Namespace"]["metadata"]["name"].as_str().unwrap();
+    let text = read("base/daemonset.yaml");
+    let comment = text.replace(" \\\n      #  ", "");
+    assert!(
+        comment.contains(&crate::gossip::create_secret(namespace)),
+        "{comment}"
+    );
+}
+
+#[test]
+fn the_interfaces_that_metallb_excluded_are_where_the_daemon_looks() {
+    let parsed = Cli::try_parse_from(["carillon", "run", "--kubernetes"]).unwrap();
+    let Command::Run(run) = parsed.command else {
+        panic!("{parsed:?}");
+    };
+    let file = run.host.exclude_interfaces;
+    let volume = volume_at(file.parent().unwrap().to_str().unwrap());
+    assert_eq!(
+        volume["configMap"],
+        json!({"name": "metallb-excludel2", "optional": true})
+    );
+    // The file is the key of MetalLB's ConfigMap.
+    assert_eq!(file.file_name().unwrap(), "excludel2.yaml");
+}
+
+/// What is mounted there.
+fn volume_at(path: &str) -> Value {
+    let (pod, container) = (pod(), container());
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    let mount = mounts.iter().find(|mount| mount["mountPath"] == path);
+    let name = &mount.unwrap()["name"];
+    let mut volumes = pod["volumes"].as_array().unwrap().iter();
+    volumes
+        .find(|volume| volume["name"] == *name)
+        .unwrap()
+        .clone()
 }
 
 #[test]
@@ -96,26 +185,35 @@ fn the_probes_ask_where_the_daemon_answers() {
 }
 
 #[test]
-fn the_pod_has_no_privilege_and_one_place_to_write_to() {
+fn the_pod_has_one_privilege_and_one_place_to_write_to() {
     let (pod, container) = (pod(), container());
-    let pod_context = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+    let pod_context = json!({"seccompProfile": {"type": "RuntimeDefault"}});
     assert_eq!(pod["securityContext"], pod_context);
+    // NET_RAW is of use to root only.
     let context = json!({
+        "runAsUser": 0,
         "allowPrivilegeEscalation": false,
         "readOnlyRootFilesystem": true,
-        "capabilities": {"drop": ["ALL"]},
+        "capabilities": {"drop": ["ALL"], "add": ["NET_RAW"]},
     });
     assert_eq!(container["securityContext"], context);
     let parsed = Cli::try_parse_from(["carillon", "status"]).unwrap();
     let Command::Status(status) = parsed.command else {
         panic!("{parsed:?}");
     };
-    let place = status.socket.path.parent().unwrap().to_str();
-    assert_eq!(container["volumeMounts"][0]["mountPath"].as_str(), place);
-    assert_eq!(
-        container["volumeMounts"][0]["name"],
-        pod["volumes"][0]["name"]
-    );
+    let place = status.socket.path.parent().unwrap().to_str().unwrap();
+    assert_eq!(volume_at(place)["emptyDir"]["medium"], "Memory");
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    for mount in mounts.iter().filter(|mount| mount["readOnly"] != true) {
+        assert_eq!(mount["mountPath"], place);
+    }
+}
+
+#[test]
+fn the_pod_may_take_as_long_to_end_as_the_daemon_does() {
+    let grace = pod()["terminationGracePeriodSeconds"].as_u64().unwrap();
+    let handing_over = carillon_core::ownership::FAREWELL.as_secs();
+    assert!(grace >= handing_over + 8 + 5, "{grace} s");
 }
 
 #[test]

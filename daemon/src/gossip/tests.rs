@@ -1,0 +1,60 @@
+use std::fs;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::*;
+use crate::cli::{Cli, Command};
+
+const SECRET_TEXT: &str = "a secret of more than sixteen bytes";
+
+fn args(key_file: &std::path::Path) -> GossipArgs {
+    let file = key_file.to_str().unwrap();
+    let bind = ["--gossip-bind", "127.0.0.1:0"];
+    let key = ["--gossip-key-file", file];
+    let arguments = [&["carillon", "run", "--kubernetes"][..], &bind, &key].concat();
+    match Cli::try_parse_from(arguments).unwrap().command {
+        Command::Run(run) => run.gossip,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_created_later_is_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("key");
+    let mut arrivals = spawn_when_ready(args(&file), "metallb-system".to_owned());
+    let mut next = async || {
+        timeout(Duration::from_secs(60), arrivals.recv())
+            .await
+            .unwrap()
+    };
+    for _ in 0..3 {
+        let error = next().await.unwrap().err().unwrap().to_string();
+        let command = "kubectl create secret generic carillon-gossip -n metallb-system \
+                       --from-literal=key=\"$(openssl rand -base64 32)\"";
+        assert!(error.contains(file.to_str().unwrap()), "{error}");
+        assert!(error.contains(command), "{error}");
+    }
+    // One that is there is not to be created.
+    fs::write(&file, "short").unwrap();
+    let mut error = next().await.unwrap().err().unwrap().to_string();
+    if error.contains("kubectl") {
+        error = next().await.unwrap().err().unwrap().to_string();
+    }
+    assert!(
+        error.contains("16") && !error.contains("kubectl"),
+        "{error}"
+    );
+
+    fs::write(&file, SECRET_TEXT).unwrap();
+    let gossip = match next().await.unwrap() {
+        Ok(gossip) => gossip,
+        Err(_) => next().await.unwrap().unwrap(),
+    };
+    assert_ne!(gossip.me.address.port(), 0);
+    // It is there, once.
+    assert!(next().await.is_none());
+}
