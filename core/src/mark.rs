@@ -58,10 +58,14 @@ impl Mark {
 
     /// Its octets.
     pub fn encode(self) -> [u8; Self::LENGTH] {
-        let [a, b, c, d] = MAGIC;
-        let [e, f, g, h] = self.rank.to_be_bytes();
-        let [i, j, k, l] = self.run.to_be_bytes();
-        [a, b, c, d, VERSION, 0, e, f, g, h, i, j, k, l]
+        let mut octets = [0; Self::LENGTH];
+        let head = MAGIC.into_iter().chain([VERSION, 0]);
+        let all = head.chain(self.rank.to_be_bytes());
+        let all = all.chain(self.run.to_be_bytes());
+        for (place, octet) in octets.iter_mut().zip(all) {
+            *place = octet;
+        }
+        octets
     }
 
     /// What these octets begin with, if that is a mark of this version.

@@ -65,8 +65,7 @@ impl Ownership {
         });
         entry.told = Some(holding);
         entry.withdraw_at = None;
-        entry.rival = None;
-        entry.outsider = None;
+        (entry.rival, entry.outsider) = (None, None);
         entry.tenure = Some(Tenure {
             owner: self.me,
             node,

@@ -73,11 +73,16 @@ fn set_of(generation: u64, interfaces: &[Interface]) -> Arc<AnnouncementSet> {
     Arc::new(set)
 }
 
+/// The next event, whatever the tests are permitted.
 async fn event(backend: &mut Layer2Backend<Silent>) -> BackendEvent {
-    let event = poll_fn(|cx| backend.poll_event(cx));
-    tokio::time::timeout(Duration::from_secs(10), event)
-        .await
-        .unwrap()
+    loop {
+        let event = poll_fn(|cx| backend.poll_event(cx));
+        let event = tokio::time::timeout(Duration::from_secs(10), event);
+        match event.await.unwrap() {
+            BackendEvent::Permitted(_) => {}
+            event => return event,
+        }
+    }
 }
 
 async fn status(backend: &Layer2Backend<Silent>) -> BackendStatus {
