@@ -309,7 +309,7 @@ impl Act {
             Self::Part { group, wire, both } => part(world, group, *wire, *both),
             Self::Isolate { node, notices } => isolate(world, *node, *notices),
             Self::Drain(node, on) => drain(world, *node, *on),
-            Self::Service(vip, scope) => world.set_service(*vip, scope.clone()),
+            Self::Service(vip, scope) => world.set_service(*vip, scope.as_ref()),
             Self::Move(by, vip, to) => {
                 world.disturb();
                 let (now, to) = (world.now(), world.speakers[*to].name.clone());

@@ -45,7 +45,7 @@ fn is_move(line: &str) -> bool {
 fn false_failovers(loss: f64, stalls: bool, minutes: u64) -> (usize, usize) {
     let mut world = cluster(10);
     for vip in world.scopes.keys().copied().collect::<Vec<_>>() {
-        world.set_service(vip, Some(Scope::Anywhere));
+        world.set_service(vip, Some(&Scope::Anywhere));
     }
     world.network.link.loss = loss;
     run(&mut world, Duration::from_secs(5));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::membership::record::{Key, Value};
 use carillon_core::membership::testing::{Network, settings};
-use carillon_core::membership::{Event, Keys, Settings};
+use carillon_core::membership::{Event, Keys, Membership, Settings};
 use carillon_core::ownership::{Input, Scope};
 use rand::RngExt;
 
@@ -151,17 +151,17 @@ impl World {
     }
 
     /// What all daemons read of their source, each after a while of its own.
-    pub(crate) fn set_service(&mut self, vip: IpAddr, scope: Option<Scope>) {
+    pub(crate) fn set_service(&mut self, vip: IpAddr, scope: Option<&Scope>) {
         self.disturb();
-        match scope.clone() {
-            Some(scope) => self.scopes.insert(vip, scope),
+        match scope {
+            Some(scope) => self.scopes.insert(vip, scope.clone()),
             None => self.scopes.remove(&vip),
         };
         for node in 0..self.speakers.len() {
             let at = self.now() + self.random(1_000, 100_000);
             let at = at.max(self.read[node]);
             self.read[node] = at;
-            let input = Input::Candidate(vip, scope.clone());
+            let input = Input::Candidate(vip, scope.cloned());
             self.send(node, at, Arrival::Input(input));
         }
     }
@@ -264,7 +264,7 @@ impl World {
             Effect::Note(note) => self.tell(format!("{}: {note}", self.speakers[node].name)),
             Effect::Left => {
                 self.tell(format!("{} has left", self.speakers[node].name));
-                self.network.with(address, |member, now| member.leave(now));
+                self.network.with(address, Membership::leave);
                 self.kill(node);
             }
         }
