@@ -47,13 +47,8 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        entry.claims.set(
-            self.me,
-            Some(Claim {
-                term,
-                successor: None,
-            }),
-        );
+        let successor = None;
+        entry.claims.set(self.me, Some(Claim { term, successor }));
         entry.hold = Some(Hold {
             round,
             taken: round,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::interface::{Exclusion, Interface, Interfaces, MacAddress};
+use carillon_core::mark::Mark;
 use carillon_core::membership::record::{Key, Value};
 use carillon_core::membership::{Event, MemberId};
 use carillon_core::ownership::{Holding, Input, Output, Ownership, Settings};
@@ -25,7 +26,7 @@ pub(crate) enum Arrival {
     /// For its election.
     Input(Input),
     /// Another station announces a VIP.
-    Announcement(IpAddr, MacAddress),
+    Announcement(IpAddr, MacAddress, Mark),
     /// Another node asks for a VIP.
     Question(IpAddr, usize),
 }
@@ -106,6 +107,9 @@ impl Speaker {
 pub(crate) struct Daemon {
     machine: Ownership,
     node: Arc<str>,
+    /// By which other daemons know this one on the segment.
+    pub(crate) mark: Mark,
+    mac: MacAddress,
     pub(crate) is_leaving: bool,
     stalled_until: Option<Instant>,
     inbox: VecDeque<Arrival>,
@@ -121,7 +125,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn new(node: Arc<str>, me: MemberId, now: Instant) -> Self {
+    pub(crate) fn new(node: Arc<str>, mac: MacAddress, me: MemberId, now: Instant) -> Self {
         let settings = Settings {
             node: node.clone(),
             ipv4: true,
@@ -130,6 +134,8 @@ impl Daemon {
         };
         Self {
             machine: Ownership::new(settings, me, now),
+            mark: Mark::of(&node, me.generation),
+            mac,
             node,
             is_leaving: false,
             stalled_until: None,
@@ -230,15 +236,24 @@ impl Daemon {
         match arrival {
             Arrival::Input(input) => {
                 self.is_leaving |= matches!(input, Input::Leaving);
+                if let Input::Renamed(me) = &input {
+                    self.mark = Mark::of(&self.node, me.generation);
+                }
                 self.machine.handle(input, now);
             }
-            Arrival::Announcement(vip, station) => {
+            Arrival::Announcement(vip, station, mark) => {
                 let concerns = self.announced.contains(&vip) || self.watched.contains_key(&vip);
                 let last = self.reported.get(&vip);
                 let is_recent = last.is_some_and(|at| now < *at + INTERVAL);
                 if concerns && !is_recent {
                     self.reported.insert(vip, now);
-                    self.machine.handle(Input::Conflict { vip, station }, now);
+                    let conflict = Input::Conflict {
+                        vip,
+                        station,
+                        mark: Some(mark),
+                        local: self.mac,
+                    };
+                    self.machine.handle(conflict, now);
                 }
             }
             Arrival::Question(vip, asker) => {

@@ -112,7 +112,7 @@ impl World {
         let seeds: Vec<_> = first.map(|one| one.address).collect();
         self.network.start(settings, &self.keys, &seeds);
         let me = self.network.with(speaker.address, |member, _| member.id());
-        let daemon = me.map(|me| Daemon::new(speaker.name.clone(), me, now));
+        let daemon = me.map(|me| Daemon::new(speaker.name.clone(), speaker.mac, me, now));
         let (interfaces, draining) = (speaker.interfaces(), speaker.is_draining);
         self.speakers[node].daemon = daemon;
         self.runs[node] += 1;
@@ -204,6 +204,15 @@ impl World {
     }
 
     /// A frame from one node to another.
+    /// A node tells another that it has a VIP.
+    fn say(&mut self, node: usize, to: usize, vip: IpAddr) {
+        let speaker = &self.speakers[node];
+        if let Some(daemon) = &speaker.daemon {
+            let announcement = Arrival::Announcement(vip, speaker.mac, daemon.mark);
+            self.frame(node, to, announcement);
+        }
+    }
+
     fn frame(&mut self, from: usize, to: usize, arrival: Arrival) {
         let (sender, receiver) = (&self.speakers[from], &self.speakers[to]);
         let is_joined = sender.segment == receiver.segment
@@ -234,7 +243,6 @@ impl World {
 
     fn perform(&mut self, node: usize, effect: Effect) {
         let address = self.speakers[node].address;
-        let mac = self.speakers[node].mac;
         match effect {
             Effect::Publish(key, value) => {
                 self.watch_terms(node, key, value.as_ref());
@@ -252,7 +260,7 @@ impl World {
             }
             Effect::Announcement(vip) => {
                 for to in 0..self.speakers.len() {
-                    self.frame(node, to, Arrival::Announcement(vip, mac));
+                    self.say(node, to, vip);
                 }
             }
             Effect::Question(vip) => {
@@ -260,7 +268,7 @@ impl World {
                     self.frame(node, to, Arrival::Question(vip, node));
                 }
             }
-            Effect::Answer(vip, to) => self.frame(node, to, Arrival::Announcement(vip, mac)),
+            Effect::Answer(vip, to) => self.say(node, to, vip),
             Effect::Note(note) => self.tell(format!("{}: {note}", self.speakers[node].name)),
             Effect::Left => {
                 self.tell(format!("{} has left", self.speakers[node].name));

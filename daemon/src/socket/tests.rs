@@ -140,6 +140,6 @@ async fn what_is_no_order_is_answered_as_well() {
             .unwrap()
             .contains("not understood")
     );
-    answer(&[b'x'; 100_000]).await.unwrap();
+    answer(vec![b'x'; 100_000].leak()).await.unwrap();
     assert_eq!(ask(&path).await.unwrap(), "n");
 }

@@ -132,7 +132,7 @@ fn keepalived_moves_an_address_and_is_measured() {
         let (packets, bytes) = (meter.read()? - before).rates();
         ensure!((3.0..6.0).contains(&packets), "{packets} packets/s");
         // 20 bytes of IP, 12 of VRRP.
-        assert_eq!((bytes / packets).round(), 32.0);
+        assert!((bytes / packets - 32.0).abs() < 0.5);
         segment.stations[0].cable.cut()?;
         let cut = Instant::now();
         thread::sleep(Duration::from_secs(2));
