@@ -83,7 +83,6 @@ impl Ownership {
 
     pub(super) fn member_up(&mut self, member: MemberId, now: Instant) {
         self.members.entry(member).presence = Presence::Live;
-        self.reunite(member, now);
         self.supersede(member, now);
         self.member_changed(member, now);
         self.announce_against(member, now);
@@ -155,6 +154,9 @@ impl Ownership {
                 }
                 self.review(vip, now);
             }
+        }
+        if self.members.is_live(member) {
+            self.reunite(member, now);
         }
     }
 }
