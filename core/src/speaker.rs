@@ -126,11 +126,6 @@ impl Speaker {
         }
     }
 
-    /// Whether the configuration has a pool whose addresses only one node at a time may announce.
-    pub fn has_exclusive_pools(&self) -> bool {
-        !self.exclusive.is_empty()
-    }
-
     /// Takes in one change. Nothing is decided until [`Self::take_changes`].
     pub fn handle(&mut self, input: Input) {
         match input {

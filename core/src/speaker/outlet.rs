@@ -11,6 +11,8 @@ use crate::interface::Interfaces;
 use crate::mark::Mark;
 use crate::node::Node;
 
+use super::Speaker;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -100,4 +102,11 @@ pub(super) fn exclusive(config: &Config, outlets: &[Outlet]) -> BTreeSet<Arc<str
         }
     }
     exclusive
+}
+
+impl Speaker {
+    /// Whether the configuration has a pool whose addresses only one node at a time may announce.
+    pub fn has_exclusive_pools(&self) -> bool {
+        !self.exclusive.is_empty()
+    }
 }
