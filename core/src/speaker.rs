@@ -374,12 +374,8 @@ impl Speaker {
 
     fn announcement(&self, vip: IpAddr) -> Option<(&'static str, Announcement)> {
         let services = self.announcers.get(&vip)?;
-        let grant = self
-            .services
-            .get(services.first()?)?
-            .decision
-            .as_ref()
-            .ok()?;
+        let first = self.services.get(services.first()?)?;
+        let grant = first.decision.as_ref().ok()?;
         let pool = self.config.as_ref()?.pools.get(&grant.pool)?;
         let services = services.iter().cloned().collect();
         let round = match self.candidates.holding(vip) {
