@@ -92,11 +92,6 @@ impl Member {
         self.presence == Presence::Live
     }
 
-    /// Whether it was there and is not heard any more.
-    pub(super) fn is_lost(&self) -> bool {
-        self.presence == Presence::Gone(Departure::Lost)
-    }
-
     /// Its node's name, empty as long as that is not known.
     pub(super) fn name(&self) -> Arc<str> {
         self.node

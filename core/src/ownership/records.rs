@@ -10,8 +10,8 @@ use crate::interface::{Interface, Interfaces};
 use crate::membership::MemberId;
 use crate::membership::record::{self, Key, Node, Value};
 
-use super::eligibility::Presence;
-use super::{Output, Ownership, Scope};
+use super::eligibility::{Member, Presence};
+use super::{Departure, Output, Ownership, Scope};
 
 impl Ownership {
     /// Publishes what this node is, if that is not what was published last.
@@ -57,7 +57,10 @@ impl Ownership {
         let new: BTreeMap<u32, _> = interfaces.iter().filter_map(fact).collect();
         let mine = &mut self.members.entry(self.me).interfaces;
         let old = std::mem::replace(mine, new.clone());
-        if old.is_empty() && !new.is_empty() && self.is_ready() {
+        let has_left = |member: &Member| member.presence == Presence::Gone(Departure::Left);
+        let is_other = |(id, member): (MemberId, &Member)| id != self.me && !has_left(member);
+        let has_others = self.members.iter().any(is_other);
+        if has_others && old.is_empty() && !new.is_empty() && self.is_ready() {
             self.returned = Some(now);
         }
         for (index, interface) in &new {

@@ -16,8 +16,8 @@ use super::{HANDOVER, Note, Output, Ownership, TURN};
 /// How many turns at most a VIP that nobody ever had waits for members that are not ready yet.
 const MAX_TURNS: u32 = 3;
 
-/// How long a member that was cut off, and can announce again, waits for word from those that it has
-/// lost: they have most likely taken what it had.
+/// How long a member that was cut off, and can announce again, waits for word from the others: they
+/// have most likely taken what it had, and are heard before their claims are.
 const RETURN: Duration = Duration::from_secs(2);
 
 /// What to do.
@@ -213,9 +213,8 @@ impl Ownership {
                     0
                 };
                 let at = since + TURN * turns.min(MAX_TURNS);
-                let has_lost = || self.members.iter().any(|(_, member)| member.is_lost());
-                let returned = self.returned.filter(|_| has_lost());
-                returned.map_or(at, |returned| at.max(returned + RETURN))
+                self.returned
+                    .map_or(at, |returned| at.max(returned + RETURN))
             }
             Basis::Successor | Basis::Order => {
                 let is_served = |(member, claim): (MemberId, Claim)| {

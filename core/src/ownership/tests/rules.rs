@@ -53,7 +53,13 @@ fn who_was_cut_off_hears_the_others_before_it_takes_anything() {
     let round = bus.peers[2].round(vip);
     // The cable is back, and its link is up before anybody is heard.
     bus.input(1, interfaces(1, &["10.20.30.100/24"]));
-    bus.seconds(1);
+    bus.run(Duration::from_millis(500));
+    for other in [0, 2] {
+        let member = bus.peers[other].id;
+        bus.input(1, Input::MemberUp(member));
+    }
+    assert_eq!(bus.holders(vip), ["node-c"], "its claim is still to come");
+    bus.run(Duration::from_millis(500));
     for other in [0, 2] {
         bus.heal(1, other);
     }
