@@ -272,7 +272,12 @@ fn without_an_interface_it_stops_at_once() {
     bus.input(2, interfaces(2, &[]));
     assert_eq!(bus.holders(vip), [] as [&str; 0]);
     bus.input(0, interfaces(0, &["10.20.30.1/24"]));
-    assert_eq!(bus.holders(vip), ["node-a"]);
+    bus.seconds(3);
+    assert_eq!(
+        bus.holders(vip),
+        ["node-a"],
+        "after the others had time to object"
+    );
 }
 
 #[test]
