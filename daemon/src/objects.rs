@@ -39,7 +39,10 @@ pub(crate) enum Kind {
     /// `v1` Node.
     Node,
     /// `v1` Pod. Only a cluster has them; files with some are passed over.
-    #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "see above"))]
+    #[cfg_attr(
+        not(any(feature = "kubernetes", test)),
+        expect(dead_code, reason = "see above")
+    )]
     Pod,
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice,

@@ -93,13 +93,13 @@ fn refused_pools() -> Vec<Refused> {
             &["config.yaml:9:", "address-pools[0].protocol", "ospf", "bgp"],
         ),
         (
-            "a protocol that is not built in",
-            with("bgp", "layer2"),
+            "a protocol of the other family",
+            with("bgp", "ndp"),
             &[
                 "config.yaml:9:",
-                "address-pools[0].protocol",
-                "layer2",
-                "write bgp",
+                "address-pools[0].addresses[0]",
+                "ndp announces no IPv4 addresses",
+                "write layer2",
             ],
         ),
     ]
