@@ -30,6 +30,7 @@ mod logging;
 mod netlink;
 mod objects;
 mod run;
+mod sleep;
 mod socket;
 mod source;
 mod status;

@@ -21,6 +21,7 @@ use crate::files;
 use crate::journal::{self, Journal};
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes;
+use crate::sleep::sleep_until;
 use crate::source::{Batch, Description};
 use crate::{backends, cli, drained, http, logging, socket};
 
@@ -337,11 +338,4 @@ fn node_name(args: &RunArgs) -> Result<String> {
         bail!("the name of this node is empty; give --node-name");
     }
     Ok(name.to_owned())
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
-    }
 }

@@ -10,6 +10,7 @@ use tracing::{debug, error};
 
 use super::keys::KeyFile;
 use super::{Command, names};
+use crate::sleep::sleep_until;
 
 /// The largest datagram there is.
 const DATAGRAM: usize = 65_536;
@@ -154,12 +155,5 @@ impl Seeds {
         let listed = self.listed.iter();
         let listed = listed.map(|address| SocketAddr::new(*address, self.port));
         self.named.iter().copied().chain(listed).collect()
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
     }
 }

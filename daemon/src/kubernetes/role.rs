@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::ApiChange;
@@ -22,6 +22,7 @@ use super::lease::{self, Lease, LeaseAnswer};
 use super::publish::Outbox;
 use super::watch::Relist;
 use super::writer::{self, EVENTS, Writer};
+use crate::sleep::sleep_until;
 use crate::source::Batch;
 
 /// How long it may take to leave: what is being written ends, and the Lease is given back.
@@ -162,7 +163,7 @@ impl Task {
                 Some(seen) = seen.recv() => self.seen(seen),
                 Some((answer, failure)) = answered.recv() => self.answered(answer, failure),
                 () = self.turn.begins() => self.begin().await,
-                () = until(self.lease.due()), if is_able => {}
+                () = sleep_until(self.lease.due()), if is_able => {}
                 Ok(()) = able.changed() => {}
                 () = asked_to_leave(&mut left) => self.leave().await,
             }
@@ -279,13 +280,6 @@ impl Turn {
             return;
         }
         std::future::pending::<()>().await;
-    }
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due.into()).await,
-        None => std::future::pending().await,
     }
 }
 

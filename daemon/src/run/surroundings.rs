@@ -83,7 +83,6 @@ impl Surroundings {
             Some(gossip) = receive(self.arrivals.as_mut()) => Change::Joined(gossip),
             event = hear(self.heard.as_mut()) => event.map_or(Change::Deaf, Change::Heard),
             Some(()) = changed(self.assigned.as_mut()) => Change::Assigned,
-            else => std::future::pending().await,
         }
     }
 
