@@ -143,9 +143,9 @@ pub(crate) fn filter(mac: MacAddress) -> Filter {
         .not_mac(22, mac)
 }
 
-/// Lets of those only such through whose sender or target is within these bounds.
-pub(crate) fn filter_addresses(filter: Filter, least: Ipv4Addr, most: Ipv4Addr) -> Filter {
-    filter.word_within([28, 38], least.to_bits(), most.to_bits())
+/// Lets of those only such through whose sender or target is within one of these bounds.
+pub(crate) fn filter_addresses(filter: Filter, bounds: &[(u32, u32)]) -> Filter {
+    filter.word_within([28, 38], bounds)
 }
 
 fn hardware(mac: MacAddress) -> MacAddr {

@@ -1,12 +1,11 @@
 //! ARP as a protocol of layer 2.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::RangeInclusive;
 
 use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
 use carillon_core::mark::Mark;
-use carillon_layer2::{Filter, Link, Message, Protocol, Saying};
+use carillon_layer2::{Filter, Link, Message, Protocol, Saying, Span};
 
 use crate::packet::{self, ETHERTYPE};
 
@@ -28,14 +27,14 @@ impl Protocol for Arp {
         Ok(Link { mac, source })
     }
 
-    fn filter(mac: MacAddress, vips: &RangeInclusive<IpAddr>) -> Filter {
-        let filter = packet::filter(mac);
-        match (vips.start(), vips.end()) {
-            (IpAddr::V4(least), IpAddr::V4(most)) => {
-                packet::filter_addresses(filter, *least, *most)
-            }
-            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => filter,
-        }
+    fn filter(mac: MacAddress, spans: &[Span]) -> Filter {
+        let bounds = spans
+            .iter()
+            .filter_map(|span| match (span.start(), span.end()) {
+                (IpAddr::V4(least), IpAddr::V4(most)) => Some((least.to_bits(), most.to_bits())),
+                (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => None,
+            });
+        packet::filter_addresses(packet::filter(mac), &bounds.collect::<Vec<_>>())
     }
 
     fn decode(frame: &[u8]) -> Option<Message> {

@@ -1,12 +1,11 @@
 //! NDP as a protocol of layer 2.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::ops::RangeInclusive;
 
 use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
 use carillon_core::mark::Mark;
-use carillon_layer2::{Filter, Link, Message, Protocol, Saying};
+use carillon_layer2::{Filter, Link, Message, Protocol, Saying, Span};
 
 use ipnet::IpNet;
 
@@ -38,7 +37,7 @@ impl Protocol for Ndp {
     }
 
     // The solicited-node groups keep nearly all out that concerns others.
-    fn filter(mac: MacAddress, _vips: &RangeInclusive<IpAddr>) -> Filter {
+    fn filter(mac: MacAddress, _spans: &[Span]) -> Filter {
         packet::filter(mac)
     }
 

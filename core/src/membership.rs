@@ -209,6 +209,19 @@ impl Membership {
         self.work();
     }
 
+    /// There is reason to believe that this member cannot be talked to any more: it is lost if it
+    /// answers no probe within [`Profile::deadline`].
+    pub fn doubt(&mut self, member: MemberId, now: Instant) {
+        self.now = now;
+        let recent = self.profile.deadline / 2;
+        let heard = self.sessions.heard(member);
+        let is_recent = heard.is_some_and(|heard| now < heard + recent);
+        if !is_recent && self.alive().contains(&member) {
+            self.detector.handle_doubt(member, now);
+            self.work();
+        }
+    }
+
     /// Says goodbye. What [`Self::poll_transmit`] returns afterwards must still be sent.
     pub fn leave(&mut self, now: Instant) {
         self.now = now;

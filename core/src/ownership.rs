@@ -211,6 +211,9 @@ pub enum Output {
     },
     /// Whether this member has any VIP.
     Owner(bool),
+    /// This member is on the segment with what is ours, as if it had lost us: whether it can be
+    /// talked to is to be found out now, [`crate::membership::Membership::doubt`].
+    Doubt(MemberId),
     /// Something that people should be told.
     Note(Note),
     /// After [`Input::Leaving`]: nothing is left here that another could take.

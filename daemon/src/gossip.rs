@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Publish(Key, Option<Value>),
     /// Whether this node has addresses that others would have to take over.
     Owner(bool),
+    /// Find out whether this daemon can still be talked to.
+    Doubt(MemberId),
     /// Daemons to get to know the others through, beside those of the command line.
     Peers(Vec<IpAddr>),
     /// How it stands.

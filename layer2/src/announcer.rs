@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -262,32 +261,6 @@ impl Announcer {
         let vips = self.wished.keys();
         vips.filter(|vip| Family::of(**vip) == self.family).count()
     }
-}
-
-/// The bounds of all VIPs that a wish speaks of, or `None` if it speaks of none of this family.
-pub fn bounds(set: &AnnouncementSet, family: Family) -> Option<RangeInclusive<IpAddr>> {
-    let first = match family {
-        Family::V4 => IpAddr::from([0; 4]),
-        Family::V6 => IpAddr::from([0; 16]),
-    };
-    let last = match family {
-        Family::V4 => IpAddr::from([0xff; 4]),
-        Family::V6 => IpAddr::from([0xff; 16]),
-    };
-    let announced = ends(set.by_vip.range(first..=last).map(|(vip, _)| *vip));
-    let watched = ends(set.watched.range(first..=last).copied());
-    let mut ends = announced.into_iter().chain(watched).flatten();
-    let any = ends.next()?;
-    let (least, most) = ends.fold((any, any), |(least, most), vip| {
-        (least.min(vip), most.max(vip))
-    });
-    Some(least..=most)
-}
-
-/// The first and the last.
-fn ends(mut vips: impl DoubleEndedIterator<Item = IpAddr>) -> [Option<IpAddr>; 2] {
-    let first = vips.next();
-    [first, vips.next_back().or(first)]
 }
 
 impl Announcer {

@@ -98,15 +98,22 @@ impl Filter {
         self
     }
 
-    /// Demands that the four octets at one of two offsets are within these bounds.
-    pub fn word_within(mut self, offsets: [u32; 2], least: u32, most: u32) -> Self {
-        let [first, second] = offsets;
-        self.push(LOAD_WORD, 0, 0, first);
-        self.push(JUMP_AT_LEAST, 0, 1, least);
-        self.push(JUMP_GREATER, 0, 4, most);
-        self.push(LOAD_WORD, 0, 0, second);
-        self.push(JUMP_AT_LEAST, 0, 1, least);
-        self.push(JUMP_GREATER, 0, 1, most);
+    /// Demands that the four octets at one of two offsets are within one of these bounds, which are
+    /// ascending and at most [`crate::span::MOST`].
+    pub fn word_within(mut self, offsets: [u32; 2], bounds: &[(u32, u32)]) -> Self {
+        let per_word = 1 + 2 * bounds.len();
+        let end = offsets.len() * per_word;
+        let jump = |from: usize, to: usize| u8::try_from(to - from - 1).unwrap_or(u8::MAX);
+        for (word, offset) in offsets.into_iter().enumerate() {
+            let start = word * per_word;
+            self.push(LOAD_WORD, 0, 0, offset);
+            for (place, (least, most)) in bounds.iter().enumerate() {
+                let at = start + 1 + 2 * place;
+                // What is less than this is less than all that follow.
+                self.push(JUMP_AT_LEAST, 0, jump(at, start + per_word), *least);
+                self.push(JUMP_GREATER, 0, jump(at + 1, end + 1), *most);
+            }
+        }
         self.push(RETURN, 0, 0, 0);
         self
     }

@@ -10,8 +10,6 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -22,8 +20,9 @@ use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::announcer::{self, Action, Announcer};
+use crate::announcer::{Action, Announcer};
 use crate::protocol::Protocol;
+use crate::span::{Span, spans};
 use port::Port;
 
 mod groups;
@@ -65,7 +64,7 @@ impl Task {
         let driver = Driver::<P> {
             announcer: Announcer::new(P::FAMILY, refresh),
             interfaces: Arc::default(),
-            bounds: None,
+            spans: Vec::new(),
             ports: BTreeMap::new(),
             turn: 0,
             wished: None,
@@ -102,7 +101,7 @@ struct Driver<P> {
     announcer: Announcer,
     interfaces: Arc<Interfaces>,
     /// Between which addresses the kernel lets frames through; `None` for none at all.
-    bounds: Option<RangeInclusive<IpAddr>>,
+    spans: Vec<Span>,
     /// By the index of the interface.
     ports: BTreeMap<u32, Port<P>>,
     /// The port that was read last.
@@ -162,9 +161,9 @@ impl<P: Protocol> Driver<P> {
         };
         self.wished = Some(set.generation);
         self.mark = Some(set.mark);
-        let bounds = announcer::bounds(&set, P::FAMILY);
-        if bounds != self.bounds {
-            self.bounds = bounds;
+        let spans = spans(&set, P::FAMILY);
+        if spans != self.spans {
+            self.spans = spans;
             for index in self.ports.keys().copied().collect::<Vec<_>>() {
                 self.on_port(index, Port::filter);
             }
@@ -206,7 +205,7 @@ impl<P: Protocol> Driver<P> {
     }
 
     fn open(&mut self, index: u32) {
-        let opened = self.on_port(index, |port, bounds| port.open(bounds, now()));
+        let opened = self.on_port(index, |port, spans| port.open(spans, now()));
         if opened && let Some(port) = self.ports.get(&index) {
             let neighbor = port.interface.name.to_string();
             self.report(BackendEvent::NeighborUp { neighbor });
@@ -229,12 +228,12 @@ impl<P: Protocol> Driver<P> {
     fn on_port<E: ToString>(
         &mut self,
         index: u32,
-        act: impl FnOnce(&mut Port<P>, Option<&RangeInclusive<IpAddr>>) -> Result<(), E>,
+        act: impl FnOnce(&mut Port<P>, &[Span]) -> Result<(), E>,
     ) -> bool {
         let Some(port) = self.ports.get_mut(&index) else {
             return false;
         };
-        let Err(error) = act(port, self.bounds.as_ref()) else {
+        let Err(error) = act(port, &self.spans) else {
             return true;
         };
         let reason = error.to_string();

@@ -16,9 +16,11 @@ pub mod filter;
 mod io;
 pub mod message;
 pub mod protocol;
+pub mod span;
 
 pub use announcer::Announcer;
 pub use backend::{DEFAULT_REFRESH, Layer2Backend};
 pub use filter::Filter;
 pub use message::{Asker, Message, Question, Saying};
 pub use protocol::{Link, Protocol};
+pub use span::Span;

@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv6Addr};
-use std::ops::RangeInclusive;
 
 use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
@@ -10,6 +9,7 @@ use carillon_core::mark::Mark;
 
 use crate::filter::Filter;
 use crate::message::{Message, Saying};
+use crate::span::Span;
 
 /// The sending end on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub trait Protocol: Debug + Send + Sync + 'static {
 
     /// What the kernel lets through on an interface with this Ethernet address: at most the frames
     /// that [`Self::decode`] understands, without those that we sent. Frames that concern no address
-    /// within `vips` may be kept out.
-    fn filter(mac: MacAddress, vips: &RangeInclusive<IpAddr>) -> Filter;
+    /// within one of `spans` may be kept out.
+    fn filter(mac: MacAddress, spans: &[Span]) -> Filter;
 
     /// What a received Ethernet frame says; `None` if that is nothing, or not well said.
     fn decode(frame: &[u8]) -> Option<Message>;

@@ -225,8 +225,8 @@ fn solicitations_of_all_kinds_ask() {
             mark: None,
         };
         assert_eq!(decode(&frame), Some(expected), "{source} {options:?}");
-        assert!(Ndp::filter(OWN, &ANY).passes(2, &frame));
-        assert!(!Ndp::filter(PEER, &ANY).passes(2, &frame), "ours");
+        assert!(Ndp::filter(OWN, &[ANY]).passes(2, &frame));
+        assert!(!Ndp::filter(PEER, &[ANY]).passes(2, &frame), "ours");
     }
 }
 
@@ -246,7 +246,7 @@ fn advertisements_claim() {
             mark: None,
         };
         assert_eq!(decode(&frame), Some(expected));
-        assert!(Ndp::filter(OWN, &ANY).passes(2, &frame));
+        assert!(Ndp::filter(OWN, &[ANY]).passes(2, &frame));
     }
 }
 
@@ -363,7 +363,7 @@ proptest! {
         let Some(message) = decode(&frame) else {
             return Ok(());
         };
-        prop_assert!(Ndp::filter(OWN, &ANY).passes(0, &frame));
+        prop_assert!(Ndp::filter(OWN, &[ANY]).passes(0, &frame));
         let seen = seen(&frame).unwrap();
         prop_assert_eq!(message.station.0, seen.option.unwrap_or(PEER.0));
         if let Some(question) = message.question {

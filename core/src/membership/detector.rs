@@ -46,7 +46,8 @@ struct Watch {
     deadline: Duration,
     next: Instant,
     round: u32,
-    /// It is watched only because somebody else found it lost.
+    /// It is watched only until it gives a sign of life, for somebody else found it lost, or the
+    /// segment raised a doubt.
     is_check: bool,
 }
 
@@ -212,7 +213,12 @@ impl Detector {
         let Some(heard) = heard.filter(|heard| *heard > watch.heard) else {
             return;
         };
-        if watch.member == about {
+        if watch.member != about {
+            return;
+        }
+        if watch.is_check {
+            self.watches.remove(&about.address);
+        } else {
             watch.refute(heard, now, self.profile);
         }
     }
@@ -240,6 +246,21 @@ impl Detector {
             is_check: true,
         });
         false
+    }
+
+    /// The segment tells that this member may not hear us any more. It has as long to answer as
+    /// somebody who has VIPs, for it may be stalling just now.
+    pub(crate) fn handle_doubt(&mut self, member: MemberId, now: Instant) {
+        let profile = self.profile;
+        self.watches.entry(member.address).or_insert(Watch {
+            member,
+            interval: profile.heartbeat,
+            heard: now,
+            deadline: profile.deadline,
+            next: now,
+            round: 0,
+            is_check: true,
+        });
     }
 
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {

@@ -504,3 +504,32 @@ fn one_that_was_cut_off_calls_nobody_down_when_it_is_back() {
         }
     }
 }
+
+#[test]
+fn a_doubt_is_settled_by_the_member_itself() {
+    let mut network = cluster(5, 3);
+    let doubted = network.hosts[&address(2)].member.as_ref().unwrap().id();
+    network.events.clear();
+    for pause in 500..550 {
+        network.run(Duration::from_millis(pause));
+        network.with(address(1), |member, now| member.doubt(doubted, now));
+        network.stall(address(2), Duration::from_millis(300));
+    }
+    network.run(Duration::from_secs(1));
+    assert_eq!(downs(&network), [], "it only stalled");
+    // Nobody owns anything, so nobody sends heartbeats; only the two cannot talk.
+    network.cut(&[address(2)], &[address(1)], true);
+    network.run(Duration::from_millis(250));
+    network.with(address(1), |member, now| member.doubt(doubted, now));
+    network.run(Duration::from_secs(1));
+    assert_eq!(downs(&network), [], "the third can talk to it");
+    network.cut(&[address(2)], &[address(3)], true);
+    network.run(Duration::from_millis(250));
+    network.events.clear();
+    network.with(address(1), |member, now| member.doubt(doubted, now));
+    let doubted_at = network.now;
+    network.run(Duration::from_millis(600));
+    let downs = downs(&network);
+    let (at, ..) = downs.iter().find(|down| down.1 == address(1)).unwrap();
+    assert!(*at - doubted_at <= Profile::standard().deadline);
+}

@@ -1,7 +1,8 @@
 //! Another station of the segment announces a VIP that this member has.
 //!
 //! As long as two members can talk to each other their claims decide, and what the segment says of
-//! the moment in between is passed over. Where they cannot, the segment is all they have. The rule is
+//! the moment in between is passed over, but for one thing: whether they still can is found out at
+//! once ([`Output::Doubt`]). Where they cannot, the segment is all they have. The rule is
 //! made so that one of them yields and the other does not: whoever took the VIP just now, keeps it,
 //! for it was the loss of the other that made it do so; who had it before, yields. Only if both took
 //! it just now, does their place in the rendezvous order decide. Who yields goes on asking on the
@@ -70,7 +71,13 @@ impl Ownership {
         match (heard, &entry.hold) {
             (Some(heard), _) if heard.member == self.me => return,
             (Some(heard), Some(_)) if self.members.is_live(heard.member) => {
+                let term = |id| entry.claims.get(id).map_or(0, |claim| claim.term);
+                let has_claimed = term(heard.member) > term(self.me);
+                let is_known = entry.rival.is_some_and(|one| one.member == heard.member);
                 entry.rival = Some(heard);
+                if !has_claimed && !is_known {
+                    self.outputs.push_back(Output::Doubt(heard.member));
+                }
                 self.meet(vip, station, Some(heard.member), false, now);
             }
             (Some(heard), Some(_)) => entry.rival = Some(heard),

@@ -36,6 +36,7 @@ pub(crate) enum Arrival {
 pub(crate) enum Effect {
     Publish(Key, Option<Value>),
     Owner(bool),
+    Doubt(MemberId),
     /// It is on the wire, or not any more.
     Announces(IpAddr, bool),
     /// A frame to all.
@@ -281,6 +282,7 @@ impl Daemon {
                     self.effects.push(Effect::Publish(key, value));
                 }
                 Output::Owner(owns) => self.effects.push(Effect::Owner(owns)),
+                Output::Doubt(member) => self.effects.push(Effect::Doubt(member)),
                 Output::Note(note) => self.effects.push(Effect::Note(note.to_string())),
                 Output::Left => self.effects.push(Effect::Left),
             }

@@ -253,6 +253,10 @@ impl World {
                 self.network
                     .with(address, |member, _| member.set_owner(owns));
             }
+            Effect::Doubt(other) => {
+                self.network
+                    .with(address, |member, now| member.doubt(other, now));
+            }
             Effect::Announces(vip, on) => {
                 self.version += 1;
                 let what = if on { "announces" } else { "drops" };

@@ -134,6 +134,7 @@ impl Election {
                     self.owns = owns;
                     self.tell_others(Command::Owner(owns));
                 }
+                Output::Doubt(member) => self.tell_others(Command::Doubt(member)),
                 Output::Note(note) => tell(&note),
                 Output::Left => self.has_left = true,
             }

@@ -101,6 +101,7 @@ impl Link {
         match command {
             Command::Publish(key, value) => self.membership.publish(key, value, now),
             Command::Owner(owns) => self.membership.set_owner(owns),
+            Command::Doubt(member) => self.membership.doubt(member, now),
             Command::Peers(addresses) => {
                 seeds.listed = addresses;
                 seeds.port = self.port;

@@ -480,19 +480,6 @@ fn addresses_of_the_other_family_are_left_alone() {
     world.run(ms(3000));
     assert_eq!(world.take(), []);
     assert_eq!(world.announcer.wished(), 0);
-    assert_eq!(bounds(&world.set, Family::V4), None);
-    assert_eq!(bounds(&world.set, Family::V6), Some(other..=other));
-}
-
-#[test]
-fn the_bounds_are_those_of_announced_and_watched() {
-    let mut world = World::new(NO_REFRESH);
-    assert_eq!(bounds(&world.set, Family::V4), None);
-    world.wish(vip(5), 1);
-    assert_eq!(bounds(&world.set, Family::V4), Some(vip(5)..=vip(5)));
-    world.wish(vip(9), 1);
-    world.set.watched = [vip(2), vip(7)].into_iter().collect();
-    assert_eq!(bounds(&world.set, Family::V4), Some(vip(2)..=vip(9)));
 }
 
 #[derive(Clone, Debug)]

@@ -59,8 +59,8 @@ fn one_mac_is_kept_out() {
 }
 
 #[test]
-fn one_of_two_words_has_to_be_within_the_bounds() {
-    let filter = Filter::new().word_within([0, 4], 10, 20);
+fn one_of_two_words_has_to_be_within_some_bounds() {
+    let filter = Filter::new().word_within([0, 4], &[(10, 20)]);
     let passing = |first: u32, second: u32| {
         let frame = [first.to_be_bytes(), second.to_be_bytes()].concat();
         passes(&filter, 0, &frame)
@@ -71,5 +71,19 @@ fn one_of_two_words_has_to_be_within_the_bounds() {
             assert!(!passing(outside, outside));
         }
         assert!(passing(inside, inside));
+    }
+}
+
+#[test]
+fn as_many_bounds_as_there_may_be_are_told_apart() {
+    let most = u32::try_from(crate::span::MOST).unwrap();
+    let bounds: Vec<_> = (1..=most).map(|one| (10 * one, 10 * one + 4)).collect();
+    let filter = Filter::new().word_within([0, 4], &bounds);
+    for value in 0..10 * most + 20 {
+        let is_inside = value >= 10 && value < 10 * most + 5 && value % 10 <= 4;
+        for words in [[value, 0], [0, value]] {
+            let frame = words.map(u32::to_be_bytes).concat();
+            assert_eq!(passes(&filter, 0, &frame), is_inside, "{words:?}");
+        }
     }
 }

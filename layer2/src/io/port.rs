@@ -3,7 +3,6 @@
 use std::io;
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::socket::{PacketSocket, explain};
 use crate::filter::Filter;
 use crate::message::{Message, Saying};
 use crate::protocol::{Link, Protocol};
+use crate::span::Span;
 
 /// The wait before a port that failed is opened again; it doubles up to the second.
 const RETRY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
@@ -66,15 +66,11 @@ impl<P: Protocol> Port<P> {
     }
 
     /// Opens it.
-    pub(super) fn open(
-        &mut self,
-        bounds: Option<&RangeInclusive<IpAddr>>,
-        now: Instant,
-    ) -> Result<(), String> {
+    pub(super) fn open(&mut self, spans: &[Span], now: Instant) -> Result<(), String> {
         self.retry_at = None;
         let link = P::link(&self.interface)?;
         let index = self.interface.index;
-        let filter = filter_of::<P>(link, bounds);
+        let filter = filter_of::<P>(link, spans);
         let opened = PacketSocket::open(index, P::ETHERTYPE, &filter);
         let socket = opened.map_err(|error| {
             self.retry_at = Some(now + self.backoff);
@@ -128,11 +124,11 @@ impl<P: Protocol> Port<P> {
     }
 
     /// Lets only frames in that concern these addresses.
-    pub(super) fn filter(&mut self, bounds: Option<&RangeInclusive<IpAddr>>) -> Result<(), String> {
+    pub(super) fn filter(&mut self, spans: &[Span]) -> Result<(), String> {
         let Some(open) = &self.open else {
             return Ok(());
         };
-        let filter = filter_of::<P>(open.link, bounds);
+        let filter = filter_of::<P>(open.link, spans);
         open.socket.filter(&filter).map_err(|error| explain(&error))
     }
 
@@ -216,9 +212,10 @@ impl<P: Protocol> Port<P> {
     }
 }
 
-fn filter_of<P: Protocol>(link: Link, bounds: Option<&RangeInclusive<IpAddr>>) -> Filter {
-    match bounds {
-        Some(vips) => P::filter(link.mac, vips),
-        None => Filter::nothing(),
+fn filter_of<P: Protocol>(link: Link, spans: &[Span]) -> Filter {
+    if spans.is_empty() {
+        Filter::nothing()
+    } else {
+        P::filter(link.mac, spans)
     }
 }

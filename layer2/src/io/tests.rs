@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use carillon_core::address::Family;
 use carillon_core::announcement::Announcement;
 use carillon_core::backend::{Backend, BackendStatus};
@@ -29,7 +31,7 @@ impl Protocol for Silent {
         Ok(Link { mac, source })
     }
 
-    fn filter(_mac: MacAddress, _vips: &RangeInclusive<IpAddr>) -> Filter {
+    fn filter(_mac: MacAddress, _spans: &[Span]) -> Filter {
         Filter::nothing()
     }
 

@@ -345,7 +345,7 @@ impl Bus {
                 Output::Publish { key, value } => self.publish(index, key, value.as_ref()),
                 Output::Note(note) => self.peers[index].notes.push(note),
                 Output::Left => self.peers[index].has_left = true,
-                Output::Owner(_) => {}
+                Output::Owner(_) | Output::Doubt(_) => {}
             }
         }
         if applied > 0 && self.peers[index].applies {

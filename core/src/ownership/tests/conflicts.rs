@@ -5,6 +5,7 @@ use bus::mac;
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
+use crate::membership::record::Claim;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
@@ -344,4 +345,42 @@ proptest! {
             bus.seconds(1);
         }
     }
+}
+
+#[test]
+fn a_member_on_the_segment_is_doubted_unless_its_claim_says_why() {
+    let vip = vip(VIP);
+    let mut bus = Bus::new(&NAMES);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.seconds(10);
+    let (owner, other) = (1, 2);
+    let rival = bus.peers[other].id;
+    let heard = foreign(vip, mac(other));
+    let now = bus.now;
+    let machine = &mut bus.peers[owner].machine;
+    let doubts = |machine: &mut Ownership| {
+        let outputs = std::iter::from_fn(|| machine.poll_output());
+        outputs
+            .filter(|output| *output == Output::Doubt(rival))
+            .count()
+    };
+    machine.handle(heard.clone(), now);
+    assert_eq!(doubts(machine), 1);
+    machine.handle(heard.clone(), now);
+    assert_eq!(doubts(machine), 0, "it is asked already");
+    let claim = Claim {
+        term: 100,
+        successor: None,
+    };
+    let value = Some(Value::Claim(claim));
+    machine.handle(
+        Input::Record {
+            member: rival,
+            key: Key::Claim(vip),
+            value,
+        },
+        now,
+    );
+    machine.handle(heard, now);
+    assert_eq!(doubts(machine), 0, "the claims decide");
 }
