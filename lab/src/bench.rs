@@ -44,6 +44,8 @@ pub enum Benchmark {
     KubernetesScale,
     /// The owner of an address is cut from the segment: for how long a client gets no answer.
     L2Failover,
+    /// The same with the Kubernetes API there, and after minutes without it.
+    L2WithoutApi,
     /// Daemons that end, drain and restart: lost probes, and time with two owners.
     L2Planned,
     /// Two nodes that cannot gossip on a whole segment: time with two owners, and moves.
@@ -75,6 +77,7 @@ impl Benchmark {
             Self::KubernetesServiceToUpdate => kubernetes::service_to_update::run(options),
             Self::KubernetesScale => kubernetes::scale::run(options),
             Self::L2Failover => layer2::failover::run(options),
+            Self::L2WithoutApi => layer2::without_api::run(options),
             Self::L2Planned => layer2::planned::run(options),
             Self::L2GossipCut => layer2::gossip_cut::run(options),
             Self::L2Scale => layer2::scale::run(options),

@@ -45,12 +45,23 @@ impl Carillon {
     /// Starts `carillon run` for the node `node` of the cluster that a kubeconfig file names, and
     /// waits until it answers.
     pub fn start_kubernetes(host: &Host, node: &str, kubeconfig: &Path) -> Result<Self> {
-        let source = [
+        Self::start_kubernetes_with(host, node, kubeconfig, &[] as &[&str])
+    }
+
+    /// The same with more arguments.
+    pub fn start_kubernetes_with(
+        host: &Host,
+        node: &str,
+        kubeconfig: &Path,
+        more: &[impl AsRef<OsStr>],
+    ) -> Result<Self> {
+        let mut arguments = vec![
             "--kubernetes".as_ref(),
             "--kubeconfig".as_ref(),
             kubeconfig.as_ref(),
         ];
-        Self::launch(host, node, &source)
+        arguments.extend(more.iter().map(AsRef::as_ref));
+        Self::launch(host, node, &arguments)
     }
 
     fn launch(host: &Host, node: &str, source: &[&OsStr]) -> Result<Self> {

@@ -5,6 +5,7 @@ pub mod failover;
 pub mod gossip_cut;
 pub mod planned;
 pub mod scale;
+pub mod without_api;
 
 mod entrant;
 

@@ -103,6 +103,19 @@ data:
         Carillon::start_with(&station.host, station.host.name(), &self.files, &arguments)
     }
 
+    /// The same with what the Kubernetes API says instead of the files.
+    pub fn start_kubernetes(
+        &self,
+        station: &Station,
+        kubeconfig: &Path,
+        options: &[&str],
+    ) -> Result<Carillon> {
+        let mut arguments = self.gossip(station, &self.key);
+        arguments.extend(options.iter().map(OsString::from));
+        let host = &station.host;
+        Carillon::start_kubernetes_with(host, host.name(), kubeconfig, &arguments)
+    }
+
     fn gossip(&self, station: &Station, key: &Path) -> Vec<OsString> {
         let endpoint = |station: &Station| format!("{}:{GOSSIP}", station.address()).into();
         let mut arguments = vec!["--gossip-bind".into(), endpoint(station)];

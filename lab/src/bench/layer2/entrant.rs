@@ -20,6 +20,9 @@ const REST: Duration = Duration::from_secs(6);
 /// For how long answers come from one host, without loss, until they count as steady.
 const STEADY: Duration = Duration::from_millis(300);
 
+/// Of Carillon: what is measured are moves for a reason, so nothing goes back to where it was.
+pub(super) const OPTIONS: [&str; 2] = ["--rebalance-after", "0s"];
+
 /// What moves the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum System {
@@ -78,6 +81,15 @@ impl Entrant {
     /// Starts a system on nodes with these names.
     pub(super) fn start(system: System, nodes: &[&str]) -> Result<Self> {
         let cluster = Cluster::new(&Lab::new()?, nodes)?;
+        let daemons = match system {
+            System::Keepalived(interval) => start_keepalived(&cluster.segment.stations, interval)?,
+            System::Carillon(interval) => start_carillon(&cluster, interval)?,
+        };
+        Self::of(system, cluster, daemons)
+    }
+
+    /// The same of daemons that run already.
+    pub(super) fn of(system: System, cluster: Cluster, daemons: Vec<Daemon>) -> Result<Self> {
         let stations = &cluster.segment.stations;
         let responders = cluster.segment.serve(VIP)?;
         let what = match system {
@@ -86,10 +98,6 @@ impl Entrant {
         };
         let meters = stations.iter().map(|s| Meter::start(&s.host, &what));
         let meters = meters.collect::<Result<_>>()?;
-        let daemons = match system {
-            System::Keepalived(interval) => start_keepalived(stations, interval)?,
-            System::Carillon(interval) => start_carillon(&cluster, interval)?,
-        };
         Ok(Self {
             system,
             cluster,
@@ -158,13 +166,17 @@ fn start_keepalived(stations: &[Station], interval: &str) -> Result<Vec<Daemon>>
     stations.iter().zip(priorities).map(start).collect()
 }
 
-fn start_carillon(cluster: &Cluster, interval: Option<&str>) -> Result<Vec<Daemon>> {
-    cluster.serve("web", VIP)?;
+/// Makes the address a service of every node, which Carillon does not assign.
+pub(super) fn serve(cluster: &Cluster) -> Result<()> {
     for station in &cluster.segment.stations {
         station.accept(VIP)?;
     }
-    // What is measured are moves for a reason: nothing goes back to where it was.
-    let mut options = vec!["--rebalance-after", "0s"];
+    cluster.serve("web", VIP)
+}
+
+fn start_carillon(cluster: &Cluster, interval: Option<&str>) -> Result<Vec<Daemon>> {
+    serve(cluster)?;
+    let mut options = OPTIONS.to_vec();
     options.extend(
         interval
             .iter()

@@ -25,7 +25,7 @@ const SYSTEMS: [System; 7] = [
     System::Carillon(Some("20ms")),
     System::Keepalived("0.01"),
 ];
-/// The shipped defaults: outage beside keepalived's default, and bytes per second.
+/// The shipped defaults: the outage's p99 beside that of keepalived's default, and bytes per second.
 const AIM: (f64, f64) = (0.12, 3000.0);
 /// The fast profile beside keepalived at the same number of packets.
 const FAST_AIM: f64 = 1.15;
@@ -34,9 +34,9 @@ MetalLB 0.16.1, measured on another day on a machine like this one, p50 / p99 of
 
 /// What one system's runs gave.
 #[derive(Default)]
-struct Samples {
+pub(super) struct Samples {
     /// In ms.
-    outage: Vec<f64>,
+    pub(super) outage: Vec<f64>,
     /// What the owner sent in a second.
     packets: Vec<f64>,
     bytes: Vec<f64>,
@@ -70,7 +70,8 @@ pub fn run(options: &Options) -> Result<Report> {
     report(&results)
 }
 
-fn fail_over(entrant: &mut Entrant, samples: &mut Samples) -> Result<()> {
+/// Cuts the owner off, and measures for how long a client gets no answer.
+pub(super) fn fail_over(entrant: &mut Entrant, samples: &mut Samples) -> Result<()> {
     let owner = entrant.owner()?;
     let prober = entrant.probe(TICK, owner)?;
     let meters = || entrant.meters.iter().map(Meter::read);
@@ -155,12 +156,13 @@ fn aim(system: System, row: &mut Row, outages: &[(System, Record)]) {
         return;
     };
     let (p50, p99) = (factor * rival.p50, factor * rival.p99);
-    let met = row.record.p50 <= p50 && row.record.p99 <= p99;
-    row.aim(
-        format!(
-            "{factor} × {}: p50 ≤ {p50:.0}, p99 ≤ {p99:.0}",
-            rival.system
-        ),
-        met,
-    );
+    let is_fast = system != System::Carillon(None);
+    let met = row.record.p99 <= p99 && (!is_fast || row.record.p50 <= p50);
+    let more = if is_fast {
+        format!("p50 ≤ {p50:.0}, ")
+    } else {
+        String::new()
+    };
+    let text = format!("{factor} × {}: {more}p99 ≤ {p99:.0}", rival.system);
+    row.aim(text, met);
 }
