@@ -1,9 +1,9 @@
 # The tasks of this project; `make` alone lists them.
 
-.PHONY: help setup demo demo-clean demo-kubernetes demo-kubernetes-clean test bench manifests image lint clean root
+.PHONY: help setup demo demo-clean demo-layer2 demo-layer2-clean demo-kubernetes demo-kubernetes-clean test bench manifests image lint clean root
 
 help: ## List these tasks
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' Makefile | expand -t 24
 
 setup: ## Install the lab's tools that are missing (Debian packages)
 	@sh lab/setup.sh
@@ -15,7 +15,14 @@ demo: root setup ## Two nodes, a router, a service: show its route come and go; 
 demo-clean: root ## Remove the lab that KEEP=1 left standing
 	cargo run --quiet --package carillon-lab --bin demo -- --clean
 
-demo-kubernetes: root setup image ## The same on a real Kubernetes, which needs Go once; KEEP=1 as above
+demo-layer2: root setup ## Three nodes on a segment: cut and drain the owner of an address; KEEP=1 as above
+	cargo build --package carillon
+	cargo run --package carillon-lab --bin demo -- --layer2 $(if $(KEEP),--keep)
+
+demo-layer2-clean: root ## Remove the segment that KEEP=1 left standing
+	cargo run --quiet --package carillon-lab --bin demo -- --layer2 --clean
+
+demo-kubernetes: root setup image ## The first demo on a real Kubernetes, which needs Go once; KEEP=1 as above
 	@sh lab/kubernetes/build.sh
 	cargo run --package carillon-lab --bin demo -- --kubernetes $(if $(KEEP),--keep)
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use crate::address::Family;
 use crate::announcement::AnnouncementSet;
 use crate::interface::MacAddress;
 use crate::mark::Mark;
@@ -60,10 +61,20 @@ pub struct Caps {
 /// How many nodes may announce one VIP at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// Exactly one node of the network segment.
-    Exclusive,
+    /// Exactly one node of the network segment; the backend is for VIPs of this family only.
+    Exclusive(Family),
     /// Every eligible node; the network balances over them.
     Shared,
+}
+
+impl Ownership {
+    /// Whether only one node may.
+    pub fn is_exclusive(self) -> bool {
+        match self {
+            Self::Exclusive(_) => true,
+            Self::Shared => false,
+        }
+    }
 }
 
 /// What a backend reports.
@@ -93,9 +104,9 @@ pub enum BackendEvent {
         /// The interface on which it was heard.
         interface: Arc<str>,
     },
-    /// Whether this process has the right to announce at all. It is taken to have it until told
-    /// otherwise.
-    Permitted(bool),
+    /// Whether it can announce anything at all on the interfaces that it was given. It is taken to be
+    /// able until told otherwise.
+    Able(bool),
     /// A neighbour was lost, or an attempt to reach it failed.
     NeighborDown {
         /// As in [`NeighborStatus::name`].

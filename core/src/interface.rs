@@ -7,8 +7,6 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::address::Family;
-
 mod exclusion;
 #[cfg(test)]
 mod tests;
@@ -103,17 +101,16 @@ impl Interface {
         self.mac.ok_or(Unusable::NoMac)
     }
 
-    /// Whether one of its subnets contains this address.
-    pub fn has_subnet_of(&self, address: IpAddr) -> bool {
-        self.addresses
-            .iter()
-            .any(|subnet| subnet.contains(&address))
+    /// Its subnets, by the addresses that it has. An address without others, such as a VIP that is
+    /// put on an interface, is no subnet.
+    pub fn subnets(&self) -> impl Iterator<Item = IpNet> {
+        let is_subnet = |net: &&IpNet| net.prefix_len() < net.max_prefix_len();
+        self.addresses.iter().filter(is_subnet).map(IpNet::trunc)
     }
 
-    /// Whether it has an address of this family, of whatever scope.
-    pub fn has_family(&self, family: Family) -> bool {
-        let mut addresses = self.addresses.iter();
-        addresses.any(|subnet| Family::of(subnet.addr()) == family)
+    /// Whether one of its subnets contains this address.
+    pub fn has_subnet_of(&self, address: IpAddr) -> bool {
+        self.subnets().any(|subnet| subnet.contains(&address))
     }
 }
 

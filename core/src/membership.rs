@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::mem::discriminant;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -72,8 +73,8 @@ const CALL: Duration = Duration::from_millis(200);
 const FAREWELLS: usize = 3;
 /// After how many raised generations the address seems to be somebody else's, too.
 const MAX_RAISED: u32 = 5;
-/// How many notes are told once.
-const MAX_NOTES: usize = 256;
+/// How many notes of each kind are told once.
+const MAX_NOTES: usize = 64;
 
 /// One run of one daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,7 +103,8 @@ pub struct Settings {
     pub cluster: String,
     /// How fast the loss of members that have VIPs is found.
     pub profile: Profile,
-    /// How long to wait for an answer of others before acting alone.
+    /// How long to wait for an answer of others before acting alone, from the first
+    /// [`Membership::join`] on.
     pub alone_after: Duration,
 }
 
@@ -163,7 +165,7 @@ impl Membership {
             doubts: Doubts::default(),
             replica: Replica::new(me),
             seeds: Seeds::new(),
-            sync: Sync::new(now, settings.alone_after),
+            sync: Sync::new(settings.alone_after),
             profile: settings.profile,
             comparison: now + COMPARISON,
             left: BTreeSet::new(),
@@ -184,10 +186,11 @@ impl Membership {
         self.me
     }
 
-    /// Looks for others at these addresses, and no more at those of the last call. That there are
-    /// none yet does not mean that this member is alone.
+    /// Looks for others at these addresses, and no more at those of the last call. Only from the first
+    /// call on can it turn out that this member is alone.
     pub fn join(&mut self, seeds: &[SocketAddr], now: Instant) {
         self.now = now;
+        self.sync.begin(now);
         self.seeds.set(seeds, self.me, now);
     }
 
@@ -278,8 +281,11 @@ impl Membership {
         }
         self.swim.handle_timeout(now);
         self.detector.handle_timeout(&alive, now);
-        for member in std::mem::take(&mut self.detector.lost) {
-            self.declare_lost(member, &alive);
+        for (member, is_seen) in std::mem::take(&mut self.detector.lost) {
+            // Whoever hears nobody at all may be the one that is wrong; foca will find out.
+            if is_seen || !self.is_deaf(member, &alive) {
+                self.declare_lost(member, &alive);
+            }
         }
         let recent = self.profile.deadline;
         let heard = |member| self.sessions.heard(member).map(|heard| heard + recent);
@@ -290,6 +296,16 @@ impl Membership {
         self.compare();
         self.work();
         self.settle();
+    }
+
+    /// Whether none of the others, who are asked about a silent member, has been heard either.
+    fn is_deaf(&self, silent: MemberId, alive: &[MemberId]) -> bool {
+        let is_silent = |member: &&MemberId| {
+            let heard = self.sessions.heard(**member);
+            heard.is_none_or(|heard| heard + self.profile.deadline < self.now)
+        };
+        let mut others = alive.iter().filter(|member| **member != silent);
+        alive.len() > 1 && others.all(|member| is_silent(&member))
     }
 
     fn declare_lost(&mut self, member: MemberId, alive: &[MemberId]) {
@@ -364,7 +380,9 @@ impl Membership {
     }
 
     fn note(&mut self, note: Note) {
-        if self.notes.len() < MAX_NOTES && self.notes.insert(note.clone()) {
+        let is_alike = |other: &&Note| discriminant(*other) == discriminant(&note);
+        let count = self.notes.iter().filter(is_alike).count();
+        if count < MAX_NOTES && self.notes.insert(note.clone()) {
             self.events.push_back(Event::Note(note));
         }
     }

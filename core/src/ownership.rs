@@ -32,6 +32,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::address::Family;
 use crate::interface::{Interfaces, MacAddress};
 use crate::mark::Mark;
 use crate::membership::record::{Key, Value};
@@ -126,7 +127,7 @@ pub enum Holding {
 pub struct Settings {
     /// The name of this node.
     pub node: Arc<str>,
-    /// A backend for IPv4 addresses that have one owner is built in.
+    /// A backend for IPv4 addresses that have one owner is built in; see also [`Input::Unable`].
     pub ipv4: bool,
     /// The same for IPv6.
     pub ipv6: bool,
@@ -143,6 +144,8 @@ pub enum Input {
     Candidate(IpAddr, Option<Scope>),
     /// The interfaces of this node that VIPs can be announced on.
     Interfaces(Arc<Interfaces>),
+    /// The families of which this node cannot announce any VIP at the moment, though it has interfaces.
+    Unable(BTreeSet<Family>),
     /// Whether a label or a condition of this Node says that it must not announce.
     Excluded(bool),
     /// Whether this node is to give its VIPs to others.
@@ -238,6 +241,7 @@ pub struct Ownership {
     sequence: u64,
     is_synced: bool,
     is_settled: bool,
+    unable: BTreeSet<Family>,
     is_excluded: bool,
     is_draining: bool,
     /// When an interface came back after this member had none.
@@ -267,6 +271,7 @@ impl Ownership {
             sequence: 0,
             is_synced: false,
             is_settled: false,
+            unable: BTreeSet::new(),
             is_excluded: false,
             is_draining: false,
             returned: None,
@@ -284,6 +289,10 @@ impl Ownership {
         match input {
             Input::Candidate(vip, scope) => self.set_candidate(vip, scope, now),
             Input::Interfaces(interfaces) => self.set_interfaces(&interfaces, now),
+            Input::Unable(families) => {
+                self.unable = families;
+                self.publish_node(now);
+            }
             Input::Excluded(is_excluded) => {
                 self.is_excluded = is_excluded;
                 self.publish_node(now);

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use carillon_core::address::Family;
 use futures::future::join_all;
 use nix::errno::Errno;
 use rtnetlink::Handle;
@@ -70,6 +71,10 @@ pub(crate) struct Assigned {
     /// Those of them that somebody else has put there. They are not removed when they are not
     /// wanted any more.
     pub(crate) foreign: Arc<BTreeSet<IpAddr>>,
+    /// The interface is down or gone: none is usable.
+    pub(crate) is_down: bool,
+    /// The families of which none can be put there.
+    pub(crate) refused: BTreeSet<Family>,
     /// What keeps addresses from the interface, and the remedy.
     pub(crate) problems: Vec<String>,
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{Backend, BackendEvent, Caps, Ownership};
 use carillon_core::controller;
@@ -100,16 +101,16 @@ impl Driver {
             .map(|backend| backend.caps())
             .collect();
         let names = caps.iter().map(|caps| caps.name).collect();
-        let exclusive = |caps: &&Caps| caps.ownership == Ownership::Exclusive;
-        let exclusive: Vec<_> = caps
-            .iter()
-            .filter(exclusive)
-            .map(|caps| caps.name)
-            .collect();
+        let exclusive = caps.iter().filter(|caps| caps.ownership.is_exclusive());
+        let exclusive: Vec<_> = exclusive.map(|caps| caps.name).collect();
+        let announces = |family| {
+            let ownership = Ownership::Exclusive(family);
+            caps.iter().any(|caps| caps.ownership == ownership)
+        };
         let settings = ownership::Settings {
             node: parts.node.as_str().into(),
-            ipv4: exclusive.contains(&"arp"),
-            ipv6: exclusive.contains(&"ndp"),
+            ipv4: announces(Family::V4),
+            ipv6: announces(Family::V6),
             rebalance: parts.rebalance,
         };
         let mut driver = Self {
@@ -148,6 +149,7 @@ impl Driver {
         }
         if batch.synced {
             self.synced = true;
+            self.pods_synced();
             self.allocation.synced(now);
             self.speaker.handle(speaker::Input::Synced);
             self.election.handle(ownership::Input::Synced, now);
@@ -234,6 +236,7 @@ impl Driver {
                 self.speaker.handle(speaker::Input::Config(config));
             }
         }
+        self.tell_peers();
         self.announce(now);
         self.tell_isolation();
         for key in self.speaker.take_decided() {
@@ -244,6 +247,7 @@ impl Driver {
 
     /// Tells the backends what has changed.
     fn announce(&mut self, now: Instant) {
+        self.review_abilities(now);
         let mut changes: BTreeMap<_, _> = self.speaker.take_changes().into_iter().collect();
         // Who has an address is decided on what the speaker knows now.
         self.election.settle(&mut self.speaker, now);
@@ -313,9 +317,7 @@ impl Driver {
                 };
                 self.election.handle(input, now);
             }
-            BackendEvent::Permitted(is_permitted) => {
-                self.set_permitted(backend, *is_permitted, now);
-            }
+            BackendEvent::Able(is_able) => self.set_able(backend, *is_able),
             BackendEvent::NeighborUp { .. } | BackendEvent::NeighborDown { .. } => {}
         }
     }
@@ -357,7 +359,7 @@ fn tell(backend: &'static str, event: &BackendEvent) {
             interface,
             ..
         } => debug!(backend, %vip, %station, %interface, "another station has the address"),
-        BackendEvent::Permitted(is_permitted) => debug!(backend, is_permitted, "may announce"),
+        BackendEvent::Able(is_able) => debug!(backend, is_able, "can announce"),
         BackendEvent::NeighborUp { neighbor } => debug!(backend, neighbor, "neighbor is up"),
         BackendEvent::NeighborDown { neighbor, reason } => {
             debug!(backend, neighbor, reason, "neighbor is down");

@@ -141,6 +141,7 @@ pub(crate) fn spawn(args: &GossipArgs) -> Result<Gossip> {
         told,
         events: sender,
         names: args.join.clone(),
+        has_pods: args.gossip_pods.is_some(),
         port: address.port(),
         key_file,
     };
@@ -163,12 +164,21 @@ fn advertised(args: &GossipArgs, bound: SocketAddr) -> Result<SocketAddr> {
     if !bound.ip().is_unspecified() {
         return Ok(bound);
     }
-    let first = args.join.first().context(
-        "others must know where this node is: give --gossip-bind with an address of its own, or \
-         --gossip-advertise",
-    )?;
-    let address = local_address_towards(first).with_context(|| {
-        format!("cannot tell by which address {first} reaches this node; give --gossip-advertise")
+    // A name of this node itself may lead to a loopback address, which is of no use to others.
+    let towards = |peer: &String| local_address_towards(peer).ok();
+    let mut addresses = args.join.iter().filter_map(towards);
+    let address = addresses.find(|address| !address.is_loopback());
+    let address = address.with_context(|| {
+        let joined = args.join.join(", ");
+        let towards = if joined.is_empty() {
+            String::new()
+        } else {
+            format!(", and the way to {joined} does not tell")
+        };
+        format!(
+            "others must know where this node is{towards}: give --gossip-bind with an address of its \
+             own, or --gossip-advertise"
+        )
     })?;
     Ok(SocketAddr::new(address, bound.port()))
 }

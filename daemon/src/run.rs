@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -33,7 +34,8 @@ use surroundings::{Change, Surroundings};
 
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
-
+/// How many events of backends are taken in before anything else gets its turn.
+const EVENTS: usize = 4096;
 /// How long it may take to say goodbye to the daemons of other nodes.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -262,6 +264,14 @@ async fn step(
         }
         (backend, event) = poll_fn(|cx| driver.poll_event(cx)) => {
             driver.told(backend, &event, Instant::now());
+            // A segment may have much to say at once, and what follows is to be found once.
+            let cx = &mut task::Context::from_waker(Waker::noop());
+            for _ in 0..EVENTS {
+                let Poll::Ready((backend, event)) = driver.poll_event(cx) else {
+                    break;
+                };
+                driver.told(backend, &event, Instant::now());
+            }
         }
         Some(request) = inputs.requests.recv() => driver.answer(request, Instant::now()),
         () = sleep_until(due) => {}

@@ -84,7 +84,7 @@ impl Status {
 
     /// Those of them that another node could have.
     pub(crate) fn movable(&self) -> impl Iterator<Item = &Owned> {
-        self.held().filter(|owned| owned.others > 0)
+        self.held().filter(|owned| owned.has_alternative)
     }
 }
 
@@ -122,8 +122,8 @@ pub(crate) struct Owned {
     pub(crate) why: Option<String>,
     /// What is not as it should be.
     pub(crate) trouble: Option<String>,
-    /// How many other nodes could have it.
-    pub(crate) others: usize,
+    /// Another node could have it.
+    pub(crate) has_alternative: bool,
 }
 
 /// What somebody should mend, in whole sentences.

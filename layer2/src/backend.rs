@@ -59,7 +59,7 @@ impl<P: Protocol> Backend for Layer2Backend<P> {
     fn caps(&self) -> Caps {
         Caps {
             name: P::NAME,
-            ownership: Ownership::Exclusive,
+            ownership: Ownership::Exclusive(P::FAMILY),
         }
     }
 

@@ -70,7 +70,7 @@ impl Task {
             wished: None,
             mark: None,
             applied: None,
-            is_permitted: true,
+            is_able: true,
             wishes,
             commands,
             events,
@@ -112,8 +112,8 @@ struct Driver<P> {
     mark: Option<Mark>,
     /// The generation last reported.
     applied: Option<u64>,
-    /// Whether sockets may be opened, as last reported.
-    is_permitted: bool,
+    /// Whether anything can be announced, as last reported.
+    is_able: bool,
     wishes: watch::Receiver<Wish>,
     commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<BackendEvent>,
@@ -127,7 +127,7 @@ impl<P: Protocol> Driver<P> {
         loop {
             self.open_again();
             self.act();
-            self.report_permitted();
+            self.report_able();
             self.report_applied();
             self.listen();
             let deadline = self.deadline();
@@ -317,18 +317,13 @@ impl<P: Protocol> Driver<P> {
         self.ports.values().all(Port::is_flushed)
     }
 
-    /// Says if the right to open sockets is lacking, or is there again.
-    fn report_permitted(&mut self) {
-        let is_lacking = self.ports.values().any(|port| port.is_denied);
-        let is_there = self.ports.values().any(|port| port.link().is_some());
-        let is_permitted = match (is_lacking, is_there) {
-            (_, true) => true,
-            (true, false) => false,
-            (false, false) => self.is_permitted,
-        };
-        if is_permitted != self.is_permitted {
-            self.is_permitted = is_permitted;
-            self.report(BackendEvent::Permitted(is_permitted));
+    /// Says if nothing can be announced, although there are interfaces for it, or that it can again.
+    fn report_able(&mut self) {
+        let has_none = self.ports.is_empty();
+        let is_able = has_none || self.ports.values().any(|port| port.link().is_some());
+        if is_able != self.is_able {
+            self.is_able = is_able;
+            self.report(BackendEvent::Able(is_able));
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Ownership};
+use crate::address::Family;
 use crate::announcement::AnnouncementSet;
 
 /// What a [`MockBackend`] was told, shared with the test that made it.
@@ -52,9 +53,9 @@ impl MockBackend {
         Self::with_ownership(name, Ownership::Shared)
     }
 
-    /// The same, of whose VIPs each has one owner.
-    pub fn exclusive(name: &'static str) -> (Self, MockLog) {
-        Self::with_ownership(name, Ownership::Exclusive)
+    /// The same, of whose VIPs, of one family, each has one owner.
+    pub fn exclusive(name: &'static str, family: Family) -> (Self, MockLog) {
+        Self::with_ownership(name, Ownership::Exclusive(family))
     }
 
     fn with_ownership(name: &'static str, ownership: Ownership) -> (Self, MockLog) {

@@ -49,6 +49,7 @@ pub enum ExclusionError {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default, rename = "announcedInterfacesToExclude")]
     excluded: Vec<String>,

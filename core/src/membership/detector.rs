@@ -46,9 +46,18 @@ struct Watch {
     deadline: Duration,
     next: Instant,
     round: u32,
-    /// It is watched only until it gives a sign of life, for somebody else found it lost, or the
-    /// segment raised a doubt.
-    is_check: bool,
+    cause: Cause,
+}
+
+/// Why a member is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// It sends heartbeats.
+    Heartbeats,
+    /// Somebody else found it lost; it is watched until it gives a sign of life.
+    Accused,
+    /// The segment tells that it may not hear us; until then, too.
+    Doubted,
 }
 
 #[derive(Debug)]
@@ -71,8 +80,8 @@ pub(crate) struct Detector {
     help: Vec<Help>,
     later: Timers<(SocketAddr, Message)>,
     pub(crate) out: Vec<(SocketAddr, Message)>,
-    /// Those found lost.
-    pub(crate) lost: Vec<MemberId>,
+    /// Those found lost; of each, whether the segment says the same.
+    pub(crate) lost: Vec<(MemberId, bool)>,
 }
 
 impl Detector {
@@ -93,7 +102,7 @@ impl Detector {
 
     pub(crate) fn is_watched(&self, member: MemberId) -> bool {
         let watch = self.watches.get(&member.address);
-        watch.is_some_and(|watch| watch.member == member && !watch.is_check)
+        watch.is_some_and(|watch| watch.member == member && watch.cause == Cause::Heartbeats)
     }
 
     /// This member, or the set of those that take part, is another than before.
@@ -139,10 +148,9 @@ impl Detector {
         if let Some(watch) = self.watches.get_mut(&member.address)
             && watch.member == member
         {
-            if watch.is_check {
-                self.watches.remove(&member.address);
-            } else {
-                watch.refute(now, now, self.profile);
+            match watch.cause {
+                Cause::Heartbeats => watch.refute(now, now, self.profile),
+                Cause::Accused | Cause::Doubted => drop(self.watches.remove(&member.address)),
             }
         }
         for help in self.help.extract_if(.., |help| help.about == member) {
@@ -165,7 +173,7 @@ impl Detector {
                 deadline,
                 next: now + interval + profile.grace,
                 round: 0,
-                is_check: false,
+                cause: Cause::Heartbeats,
             },
         );
     }
@@ -192,10 +200,11 @@ impl Detector {
     ) {
         let silence = Duration::from_millis(silence.into());
         let age = heard.map(|heard| now.saturating_duration_since(heard));
-        if let Some(age) = age.filter(|age| *age + NEWS < silence) {
-            let age = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
-            self.out.push((who.address, Message::ProbedFor(about, age)));
-        }
+        let news = age.filter(|age| *age + NEWS < silence);
+        let age = news.and_then(|age| u32::try_from(age.as_millis()).ok());
+        // Without news, it tells no more than that whoever asks can hear.
+        let answer = Message::ProbedFor(about, age.unwrap_or(u32::MAX));
+        self.out.push((who.address, answer));
         self.out.push((about.address, Message::Probe));
         self.help
             .retain(|help| now < help.until && (help.who, help.about) != (who, about));
@@ -216,10 +225,9 @@ impl Detector {
         if watch.member != about {
             return;
         }
-        if watch.is_check {
-            self.watches.remove(&about.address);
-        } else {
-            watch.refute(heard, now, self.profile);
+        match watch.cause {
+            Cause::Heartbeats => watch.refute(heard, now, self.profile),
+            Cause::Accused | Cause::Doubted => drop(self.watches.remove(&about.address)),
         }
     }
 
@@ -243,7 +251,7 @@ impl Detector {
             deadline: now.saturating_duration_since(heard) + profile.spacing * CHECKS,
             next: now,
             round: 0,
-            is_check: true,
+            cause: Cause::Accused,
         });
         false
     }
@@ -259,7 +267,7 @@ impl Detector {
             deadline: profile.deadline,
             next: now,
             round: 0,
-            is_check: true,
+            cause: Cause::Doubted,
         });
     }
 
@@ -290,16 +298,16 @@ impl Detector {
         for watch in self.watches.values_mut() {
             let silence = now.saturating_duration_since(watch.heard);
             if silence >= watch.deadline {
-                lost.push(watch.member);
+                lost.push((watch.member, watch.cause == Cause::Doubted));
             } else if now >= watch.next {
                 watch.probe(self.me, alive, silence, &mut self.out);
                 watch.next = now + watch.wait(self.profile);
                 watch.round += 1;
             }
         }
-        for member in lost {
+        for (member, is_seen) in lost {
             self.watches.remove(&member.address);
-            self.lost.push(member);
+            self.lost.push((member, is_seen));
         }
     }
 

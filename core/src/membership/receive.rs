@@ -14,8 +14,8 @@ impl Membership {
         match self.sessions.handle(from, plain, &mut self.rng, self.now) {
             Outcome::Dropped(why) => Err(why),
             Outcome::Introduction => Ok(()),
-            Outcome::Own => {
-                self.seeds.handle_own(from);
+            Outcome::Own(dialed) => {
+                self.seeds.handle_own(dialed.unwrap_or(from));
                 Err(Dropped::Own)
             }
             Outcome::Said {

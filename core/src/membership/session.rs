@@ -46,8 +46,8 @@ pub(crate) enum Outcome {
     Dropped(Dropped),
     /// It was about an introduction only.
     Introduction,
-    /// The seed at this address is this member itself.
-    Own,
+    /// It comes from this member itself, which was called at this address if one is known.
+    Own(Option<SocketAddr>),
     Said {
         peer: MemberId,
         /// The introduction is complete.
@@ -217,7 +217,10 @@ impl Sessions {
         now: Instant,
     ) -> Outcome {
         if hello.run == self.run {
-            return Outcome::Own;
+            // It may have another source than the address that was called.
+            let mut dials = self.dials.iter();
+            let own = dials.find(|(_, dial)| dial.token == hello.token);
+            return Outcome::Own(own.map(|(address, _)| *address));
         }
         if hello.from.address == self.me.address {
             return Outcome::Dropped(Dropped::Own);
@@ -307,7 +310,7 @@ impl Sessions {
 
     fn handle_welcome(&mut self, dialed: SocketAddr, hello: Hello, now: Instant) -> Outcome {
         if hello.run == self.run {
-            return Outcome::Own;
+            return Outcome::Own(Some(dialed));
         }
         if hello.from.address == self.me.address {
             return Outcome::Dropped(Dropped::Own);

@@ -10,10 +10,18 @@ pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
 /// How many times longer than for the first answer is waited for everything to be there.
 const FACTOR: u32 = 5;
 
-#[derive(Debug)]
-pub(crate) struct Sync {
+/// Until when is waited.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
     alone_after: Instant,
     at_last: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sync {
+    patience: Duration,
+    /// It begins when it is known where others may be: before, nobody can be missed.
+    wait: Option<Wait>,
     /// Up to which version another member knew the records of others.
     wanted: BTreeMap<MemberId, u64>,
     is_complete: bool,
@@ -21,14 +29,24 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    pub(crate) fn new(now: Instant, alone_after: Duration) -> Self {
+    /// `patience`: how long to wait for the first answer.
+    pub(crate) fn new(patience: Duration) -> Self {
         Self {
-            alone_after: now + alone_after,
-            at_last: now + alone_after * FACTOR,
+            patience,
+            wait: None,
             wanted: BTreeMap::new(),
             is_complete: false,
             is_done: false,
         }
+    }
+
+    /// From now on, others are looked for.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        let patience = self.patience;
+        self.wait.get_or_insert_with(|| Wait {
+            alone_after: now + patience,
+            at_last: now + patience * FACTOR,
+        });
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -44,7 +62,8 @@ impl Sync {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        (!self.is_done).then_some(self.alone_after.min(self.at_last))
+        let wait = self.wait.filter(|_| !self.is_done)?;
+        Some(wait.alone_after.min(wait.at_last))
     }
 
     /// Whether this is the moment.
@@ -60,12 +79,13 @@ impl Sync {
         self.wanted
             .retain(|member, version| !has(*member, *version));
         let is_complete = self.is_complete && self.wanted.is_empty();
-        let is_in_vain = is_alone && now >= self.alone_after;
-        if now >= self.alone_after {
+        let mut is_over = false;
+        if let Some(wait) = self.wait.as_mut().filter(|wait| now >= wait.alone_after) {
+            is_over = is_alone || now >= wait.at_last;
             // Somebody is there, but has not said everything yet.
-            self.alone_after = self.at_last;
+            wait.alone_after = wait.at_last;
         }
-        self.is_done = is_complete || is_in_vain || now >= self.at_last;
+        self.is_done = is_complete || is_over;
         if self.is_done {
             self.wanted.clear();
         }

@@ -181,6 +181,12 @@ impl Network {
         }
     }
 
+    /// Nothing gets from one host to another any more; the other way is left as it is.
+    pub fn cut_one_way(&mut self, from: SocketAddr, to: SocketAddr) {
+        let link = self.link;
+        self.links.entry((from, to)).or_insert(link).is_cut = true;
+    }
+
     /// Tells the daemon at this address something, and sends what it wants to say.
     pub fn with<T>(
         &mut self,

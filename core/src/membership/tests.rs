@@ -533,3 +533,51 @@ fn a_doubt_is_settled_by_the_member_itself() {
     let (at, ..) = downs.iter().find(|down| down.1 == address(1)).unwrap();
     assert!(*at - doubted_at <= Profile::standard().deadline);
 }
+
+#[test]
+fn one_that_hears_nobody_accuses_nobody() {
+    let mut network = cluster(7, 5);
+    own_all(&mut network, 5);
+    network.run(Duration::from_secs(1));
+    network.events.clear();
+    for number in 2..=5 {
+        network.cut_one_way(address(number), address(1));
+    }
+    network.run(Duration::from_secs(5));
+    let told = downs(&network);
+    let is_other = |who: SocketAddr| who != address(1);
+    let wrong = told
+        .iter()
+        .filter(|(_, who, of, _)| is_other(*who) && is_other(of.address));
+    assert_eq!(wrong.collect::<Vec<_>>(), Vec::<&_>::new());
+}
+
+/// A member on its own, which only lets time pass: what it says comes back to it from `source`.
+fn solitary(seeds: Option<&[SocketAddr]>, source: SocketAddr) -> Vec<Event> {
+    let mut now = Network::new(1).now;
+    let rng = StdRng::seed_from_u64(1);
+    let mut member = Membership::new(settings(1, 1000), keys(), rng, now);
+    if let Some(seeds) = seeds {
+        member.join(seeds, now);
+    }
+    for _ in 0..6000 {
+        now += Duration::from_millis(10);
+        member.handle_timeout(now);
+        while let Some(transmit) = member.poll_transmit() {
+            member.handle_datagram(source, &transmit.datagram, now);
+        }
+    }
+    std::iter::from_fn(|| member.poll_event()).collect()
+}
+
+#[test]
+fn who_does_not_know_yet_where_others_may_be_is_not_alone() {
+    assert_eq!(solitary(None, address(1)), []);
+    assert_eq!(solitary(Some(&[]), address(1)), [Event::Settled]);
+}
+
+#[test]
+fn another_address_of_its_own_is_no_silent_seed() {
+    let events = solitary(Some(&[address(2)]), address(3));
+    assert_eq!(events, [Event::Settled]);
+}

@@ -59,6 +59,7 @@ impl Ownership {
             self.members.is_live(*id) || mark.is_none_or(|(mark, _)| mark.is_of_run(id.generation))
         };
         let member = member.filter(is_known);
+        let member = member.or_else(|| self.members.with_mark(mark?.0));
         if let (None, Some((mark, local))) = (member, mark) {
             self.meet_outsider(vip, (mark, station), local, now);
             self.review(vip, now);
@@ -200,14 +201,20 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        let known = entry.intruder.take().filter(|one| one.station == station);
+        let before = entry.intruder.take();
+        // Who defends against one station after the other defends as rarely as against one.
+        let defended = before
+            .as_ref()
+            .filter(|one| one.is_outsider == is_outsider)
+            .and_then(|one| one.defended);
+        let known = before.filter(|one| one.station == station);
         let mut intruder = known.unwrap_or(Intruder {
             station,
             node: node.clone(),
             is_outsider,
             first: now,
             last: now,
-            defended: None,
+            defended,
         });
         intruder.last = now;
         intruder.is_outsider = is_outsider;

@@ -5,8 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ipnet::IpNet;
+
 use crate::address::Family;
 use crate::interface::MacAddress;
+use crate::mark::Mark;
 use crate::membership::record::{Interface, Node};
 use crate::membership::{Departure, MemberId};
 
@@ -28,8 +31,8 @@ pub enum Ineligible {
     /// It has not told what it is.
     #[error("nothing is known of it yet")]
     Unknown,
-    /// No backend for such a VIP is built in there.
-    #[error("it announces no {0} addresses")]
+    /// No backend for such a VIP is built in there, or none that works.
+    #[error("it can announce no {0} address")]
     Family(Family),
     /// None at all is up.
     #[error("it has no interface to announce on")]
@@ -165,6 +168,8 @@ fn passing(node: &Node) -> Result<(), Ineligible> {
 #[derive(Debug)]
 pub(super) struct Members {
     by_id: BTreeMap<MemberId, Member>,
+    /// Those of all members, each once: there are far fewer than members.
+    subnets: BTreeSet<IpNet>,
     pub(super) last_order: LastOrder,
 }
 
@@ -175,6 +180,7 @@ impl Members {
         member.presence = Presence::Live;
         Self {
             by_id: BTreeMap::from([(me, member)]),
+            subnets: BTreeSet::new(),
             last_order: LastOrder::default(),
         }
     }
@@ -214,6 +220,14 @@ impl Members {
             .map(|(id, _)| id)
     }
 
+    /// The live member whose packets carry this mark, whatever Ethernet address they come from.
+    pub(super) fn with_mark(&self, mark: Mark) -> Option<MemberId> {
+        let is_its = |(id, member): &(MemberId, &Member)| {
+            member.is_live() && Mark::of(&member.name(), id.generation) == mark
+        };
+        self.iter().find(is_its).map(|(id, _)| id)
+    }
+
     /// Knows a member by another identity.
     pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
         if let Some(member) = self.by_id.remove(&before) {
@@ -221,10 +235,27 @@ impl Members {
         }
     }
 
+    /// Changes what is known of a member, if anything is, and forgets one that is gone and of which
+    /// nothing is known any more.
+    pub(super) fn withdraw(&mut self, id: MemberId, change: impl FnOnce(&mut Member)) {
+        let Some(member) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        change(member);
+        let is_empty =
+            member.node.is_none() && member.interfaces.is_empty() && member.claims.is_empty();
+        if is_empty && !member.is_live() {
+            self.by_id.remove(&id);
+        }
+    }
+
     /// Keeps track of since when a member is able.
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
         self.last_order.forget();
-        let member = self.entry(id);
+        self.subnets = subnets(self.by_id.values());
+        let Some(member) = self.by_id.get_mut(&id) else {
+            return;
+        };
         member.able_since = match member.able_since {
             _ if member.ability().is_err() => None,
             None => Some(now),
@@ -267,7 +298,8 @@ impl Members {
     /// Whether one of the members that the VIP is for is on its subnet.
     pub(super) fn has_segment(&self, vip: IpAddr, scope: &Scope) -> bool {
         let mut members = self.by_id.values();
-        members.any(|one| one.has_subnet_of(vip) && one.lasting(vip, scope).is_ok())
+        self.subnets.iter().any(|subnet| subnet.contains(&vip))
+            && members.any(|one| one.has_subnet_of(vip) && one.lasting(vip, scope).is_ok())
     }
 
     /// The members that may have a VIP, in no order; with `soon`, also those that only are not ready
@@ -284,4 +316,11 @@ impl Members {
         };
         self.iter().filter(fits).map(|(id, _)| id).collect()
     }
+}
+
+fn subnets<'a>(members: impl Iterator<Item = &'a Member>) -> BTreeSet<IpNet> {
+    let interfaces = members.flat_map(|member| member.interfaces.values());
+    interfaces
+        .flat_map(|one| one.subnets.iter().copied())
+        .collect()
 }

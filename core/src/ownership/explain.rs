@@ -74,8 +74,8 @@ pub struct Explanation {
     pub conflict: Option<Conflict>,
     /// No node that may have it is on a subnet with it, so all of them may.
     pub is_off_segment: bool,
-    /// All nodes, by name, each with the reason why it may not have the VIP.
-    pub nodes: Vec<(Arc<str>, Result<(), Ineligible>)>,
+    /// Whether another node may have it, too.
+    pub has_alternative: bool,
 }
 
 /// Who has a VIP.
@@ -154,16 +154,27 @@ impl Ownership {
             is_outsider: true,
             last: outsider.at,
         });
-        let verdict = |(id, _)| (self.members.name(id), election.eligible(id));
-        let mut nodes: Vec<_> = self.members.iter().map(verdict).collect();
-        nodes.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut others = self.members.iter().filter(|(id, _)| *id != self.me);
         Some(Explanation {
             vip,
             owner,
             conflict: outsider.or(intruder),
             is_off_segment: !self.members.has_segment(vip, scope),
-            nodes,
+            has_alternative: others.any(|(id, _)| election.eligible(id).is_ok()),
         })
+    }
+
+    /// All nodes, by name, each with the reason why it may not have this VIP; none if it is no
+    /// candidate here.
+    pub fn verdicts(&self, vip: IpAddr) -> Vec<(Arc<str>, Result<(), Ineligible>)> {
+        let entry = self.vips.get(&vip);
+        let Some(election) = entry.and_then(|entry| self.election(vip, entry)) else {
+            return Vec::new();
+        };
+        let verdict = |(id, _)| (self.members.name(id), election.eligible(id));
+        let mut nodes: Vec<_> = self.members.iter().map(verdict).collect();
+        nodes.sort_by(|one, other| one.0.cmp(&other.0));
+        nodes
     }
 
     /// All members, this one and those that are gone included, by the names of their nodes.

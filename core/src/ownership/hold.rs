@@ -143,12 +143,14 @@ impl Ownership {
         now: Instant,
     ) {
         let is_live = self.members.is_live(member);
-        let author = self.members.entry(member);
         if claim.is_some() {
+            let author = self.members.entry(member);
             author.claims.insert(vip);
             author.claimed_at = Some(now);
         } else {
-            author.claims.remove(&vip);
+            self.members.withdraw(member, |author| {
+                author.claims.remove(&vip);
+            });
         }
         let entry = self.vips.entry(vip).or_default();
         let is_news = entry.claims.get(member) != claim.as_ref();

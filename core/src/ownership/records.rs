@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use ipnet::IpNet;
-
+use crate::address::Family;
 use crate::interface::{Interface, Interfaces};
 use crate::membership::MemberId;
 use crate::membership::record::{self, Key, Node, Value};
@@ -18,8 +17,8 @@ impl Ownership {
     pub(super) fn publish_node(&mut self, now: Instant) {
         let node = Node {
             name: self.settings.node.clone(),
-            ipv4: self.settings.ipv4,
-            ipv6: self.settings.ipv6,
+            ipv4: self.settings.ipv4 && !self.unable.contains(&Family::V4),
+            ipv6: self.settings.ipv6 && !self.unable.contains(&Family::V6),
             is_ready: self.is_ready() && self.leaving.is_none(),
             is_draining: self.is_draining || self.leaving.is_some(),
             is_excluded: self.is_excluded,
@@ -45,10 +44,7 @@ impl Ownership {
 
     pub(super) fn set_interfaces(&mut self, interfaces: &Interfaces, now: Instant) {
         let fact = |one: &Interface| {
-            // A VIP that is put on an interface is no subnet.
-            let is_subnet = |net: &&IpNet| net.prefix_len() < net.max_prefix_len();
-            let subnets = one.addresses.iter().filter(is_subnet);
-            let mut subnets: Vec<_> = subnets.map(IpNet::trunc).collect();
+            let mut subnets: Vec<_> = one.subnets().collect();
             subnets.sort_unstable();
             subnets.dedup();
             let mac = one.mac?;
@@ -108,7 +104,7 @@ impl Ownership {
                 self.member_changed(member, now);
             }
             (Key::Node, _) => {
-                self.members.entry(member).node = None;
+                self.members.withdraw(member, |of| of.node = None);
                 self.member_changed(member, now);
             }
             (Key::Interface(index), Some(Value::Interface(interface))) => {
@@ -119,7 +115,8 @@ impl Ownership {
                 self.member_changed(member, now);
             }
             (Key::Interface(index), _) => {
-                self.members.entry(member).interfaces.remove(&index);
+                self.members
+                    .withdraw(member, |of| drop(of.interfaces.remove(&index)));
                 self.member_changed(member, now);
             }
             (Key::Claim(vip), Some(Value::Claim(claim))) => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::announcement::{Announcement, AnnouncementSet};
-use crate::backend::{Caps, Ownership};
+use crate::backend::Caps;
 use crate::config::Config;
 use crate::interface::Interfaces;
 use crate::mark::Mark;
@@ -43,14 +43,14 @@ impl Outlet {
 
     /// Only a backend that talks to a segment needs to know the interfaces.
     pub(super) fn set_interfaces(&mut self, interfaces: &Arc<Interfaces>) {
-        if self.caps.ownership == Ownership::Exclusive {
+        if self.caps.ownership.is_exclusive() {
             self.set.interfaces = interfaces.clone();
             self.changed = true;
         }
     }
 
     pub(super) fn set_mark(&mut self, mark: Mark) {
-        if self.caps.ownership == Ownership::Exclusive {
+        if self.caps.ownership.is_exclusive() {
             self.set.mark = mark;
             self.changed = true;
         }
@@ -97,7 +97,7 @@ pub(super) fn exclusive(config: &Config, outlets: &[Outlet]) -> BTreeSet<Arc<str
         let backends = [pool.protocol.ipv4, pool.protocol.ipv6];
         let of_pool = |outlet: &&Outlet| backends.contains(&Some(outlet.caps.name));
         let mut outlets = outlets.iter().filter(of_pool);
-        if outlets.any(|outlet| outlet.caps.ownership == Ownership::Exclusive) {
+        if outlets.any(|outlet| outlet.caps.ownership.is_exclusive()) {
             exclusive.insert(pool.name.clone());
         }
     }

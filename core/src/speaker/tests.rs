@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::address::Family;
 use crate::backend::Ownership;
 
 use crate::config::{Pool, PoolProtocol};
@@ -156,7 +157,7 @@ fn a_shared_vip_lives_as_long_as_one_of_its_services() {
 fn exclusive() -> (Speaker, IpAddr) {
     let caps = BACKENDS.map(|caps| Caps {
         ownership: match caps.name {
-            "two" => Ownership::Exclusive,
+            "two" => Ownership::Exclusive(Family::V4),
             _ => caps.ownership,
         },
         ..caps

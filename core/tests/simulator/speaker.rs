@@ -177,8 +177,8 @@ impl Daemon {
 
     /// Whether its election takes this node for one that can have the VIP.
     pub(crate) fn is_able(&self, vip: IpAddr) -> bool {
-        let nodes = self.machine.explain(vip).map(|told| told.nodes);
-        let mut nodes = nodes.into_iter().flatten();
+        let nodes = self.machine.verdicts(vip);
+        let mut nodes = nodes.into_iter();
         nodes.any(|(node, verdict)| node == self.node && verdict.is_ok())
     }
 

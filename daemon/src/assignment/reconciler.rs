@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use carillon_core::address::Family;
 use nix::errno::Errno;
 
 use super::Assigned;
@@ -241,10 +242,19 @@ impl Reconciler {
             }
         }
         Assigned {
-            usable: Arc::new(usable),
             foreign: Arc::new(foreign),
-            problems: self.problems(target, desired),
+            is_down: !target.is_some_and(|(_, is_up)| is_up),
+            refused: self.refused(&usable),
+            problems: self.problems(target),
+            usable: Arc::new(usable),
         }
+    }
+
+    /// The families of which the kernel takes no address.
+    fn refused(&self, usable: &BTreeSet<IpAddr>) -> BTreeSet<Family> {
+        let failed = self.failures.keys().map(|(_, ip)| Family::of(*ip));
+        let works = |family| usable.iter().any(|ip| Family::of(*ip) == family);
+        failed.filter(|family| !works(*family)).collect()
     }
 
     /// The states of an address on an interface, whatever its prefix.
@@ -254,11 +264,10 @@ impl Reconciler {
         range.map(|(_, state)| state)
     }
 
-    fn problems(&self, target: Option<(u32, bool)>, desired: &BTreeSet<IpAddr>) -> Vec<String> {
+    fn problems(&self, target: Option<(u32, bool)>) -> Vec<String> {
         let interface = &self.interface;
         let mut problems = Vec::new();
         match target {
-            _ if desired.is_empty() => {}
             None => problems.push(format!(
                 "the interface {interface} is gone: no VIP can be used until it is there again"
             )),

@@ -3,13 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
 
 use super::Driver;
 use super::gate::{Gate, Passed};
 use crate::assignment::{Assigned, Assignment};
+
+/// How long a node whose kernel refused an address of a family counts as one that cannot have any.
+const DISTRUST: Duration = Duration::from_secs(60);
 
 /// See the module's documentation.
 pub(super) struct Assigner {
@@ -19,6 +23,8 @@ pub(super) struct Assigner {
     /// The backends that are to be told what has become usable.
     concerned: BTreeSet<&'static str>,
     due: Option<Instant>,
+    /// The families of which addresses were refused: when, and what was said of it.
+    refused: BTreeMap<Family, (Instant, Vec<String>)>,
 }
 
 impl Assigner {
@@ -29,6 +35,7 @@ impl Assigner {
             assigned: Assigned::default(),
             concerned: BTreeSet::new(),
             due: None,
+            refused: BTreeMap::new(),
         }
     }
 
@@ -44,7 +51,9 @@ impl Assigner {
                  stays there when it is not"
             )
         });
-        self.assigned.problems.iter().cloned().chain(foreign)
+        let refused = self.refused.values().flat_map(|(_, problems)| problems);
+        let problems: BTreeSet<_> = self.assigned.problems.iter().chain(refused).collect();
+        problems.into_iter().cloned().chain(foreign)
     }
 
     pub(super) async fn shutdown(self) {
@@ -54,12 +63,32 @@ impl Assigner {
 
 impl Driver {
     /// Takes in which addresses this node has.
-    pub(crate) fn set_assigned(&mut self, assigned: Assigned) {
+    pub(crate) fn set_assigned(&mut self, assigned: Assigned, now: Instant) {
         if let Some(assigner) = &mut self.assigner {
+            for family in &assigned.refused {
+                let told = (now, assigned.problems.clone());
+                assigner.refused.insert(*family, told);
+            }
             let concerned = assigner.gate.set_usable(assigned.usable.clone());
             assigner.concerned.extend(concerned);
             assigner.assigned = assigned;
         }
+    }
+
+    /// The families of which this node cannot have addresses: other nodes are to have them. What was
+    /// refused once is tried again when nobody else has it by then.
+    pub(super) fn unassignable(&mut self, now: Instant) -> BTreeSet<Family> {
+        let Some(assigner) = &mut self.assigner else {
+            return BTreeSet::new();
+        };
+        if assigner.assigned.is_down {
+            return BTreeSet::from([Family::V4, Family::V6]);
+        }
+        let refused = &assigner.assigned.refused;
+        assigner
+            .refused
+            .retain(|family, (at, _)| refused.contains(family) || now < *at + DISTRUST);
+        assigner.refused.keys().copied().collect()
     }
 
     /// Gives the backends what this node has the addresses of, and asks for the other addresses.
@@ -96,7 +125,9 @@ impl Driver {
                 let addresses = assigner.gate.addresses(now);
                 assigner.assignment.set(addresses);
             }
-            assigner.due = assigner.gate.due(now);
+            let trust = assigner.refused.values().map(|(at, _)| *at + DISTRUST);
+            let times = trust.chain(assigner.gate.due(now));
+            assigner.due = times.filter(|due| *due > now).min();
         }
     }
 }

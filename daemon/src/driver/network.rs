@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use carillon_core::backend::BoxFuture;
+use carillon_core::address::Family;
+use carillon_core::backend::{BoxFuture, Ownership};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
 use carillon_core::membership::{Event, MemberId, Status};
@@ -27,8 +28,10 @@ use crate::socket::Answer;
 pub(super) struct Network {
     interfaces: interfaces::Known,
     excluded: Excluded,
-    /// The backends that lack the right to announce anything.
-    forbidden: BTreeSet<&'static str>,
+    /// The families whose backend can announce nothing.
+    mute: BTreeSet<Family>,
+    /// Those of which this node can have no VIP, as was decided on last.
+    unable: BTreeSet<Family>,
     /// Somebody has ordered so.
     is_drained: bool,
     drain_on: Vec<DrainRule>,
@@ -36,6 +39,8 @@ pub(super) struct Network {
     is_draining: bool,
     /// Where the daemons of a cluster are, by their Pods.
     pods: BTreeMap<ObjectKey, IpAddr>,
+    /// That has not been told yet.
+    has_new_pods: bool,
     /// Why the daemons of other nodes cannot be talked to.
     trouble: Option<String>,
     /// That has been logged.
@@ -47,11 +52,13 @@ impl Network {
         Self {
             interfaces: interfaces::Known::default(),
             excluded: Excluded::default(),
-            forbidden: BTreeSet::new(),
+            mute: BTreeSet::new(),
+            unable: BTreeSet::new(),
             is_drained,
             drain_on,
             is_draining: false,
             pods: BTreeMap::new(),
+            has_new_pods: false,
             trouble: None,
             is_told: false,
         }
@@ -108,29 +115,33 @@ impl Driver {
         let usable = Arc::new(Interfaces::usable(all, &network.excluded.exclusion));
         self.speaker
             .handle(speaker::Input::Interfaces(usable.clone()));
-        // The backends go on trying, but a node that cannot announce anything is to own nothing.
-        let owned = if network.forbidden.is_empty() {
-            usable
-        } else {
-            Arc::default()
-        };
         self.election
-            .handle(ownership::Input::Interfaces(owned), now);
+            .handle(ownership::Input::Interfaces(usable), now);
     }
 
-    /// Takes in whether a backend may announce at all.
-    pub(super) fn set_permitted(
-        &mut self,
-        backend: &'static str,
-        is_permitted: bool,
-        now: Instant,
-    ) {
-        if is_permitted {
-            self.network.forbidden.remove(backend);
-        } else {
-            self.network.forbidden.insert(backend);
+    /// Takes in whether a backend can announce anything.
+    pub(super) fn set_able(&mut self, backend: &'static str, is_able: bool) {
+        let caps = self.backends.iter().map(|backend| backend.caps());
+        for caps in caps.filter(|caps| caps.name == backend) {
+            if let Ownership::Exclusive(family) = caps.ownership {
+                if is_able {
+                    self.network.mute.remove(&family);
+                } else {
+                    self.network.mute.insert(family);
+                }
+            }
         }
-        self.use_interfaces(now);
+    }
+
+    /// Lets a node own no VIP that it could not announce, or not have the address of. The backends
+    /// and whoever assigns addresses go on trying.
+    pub(super) fn review_abilities(&mut self, now: Instant) {
+        let mut unable = self.network.mute.clone();
+        unable.extend(self.unassignable(now));
+        if unable != self.network.unable {
+            self.network.unable = unable.clone();
+            self.election.handle(ownership::Input::Unable(unable), now);
+        }
     }
 
     /// Takes in that the daemons of other nodes can be talked to from here on, or why they cannot.
@@ -146,7 +157,6 @@ impl Driver {
                 info!(address = %gossip.me, "talking to the daemons of other nodes");
                 self.mark(gossip.me);
                 self.election.joined(gossip.me, gossip.commands, now);
-                self.tell_peers();
                 Some(gossip.events)
             }
             Err(error) => {
@@ -170,13 +180,20 @@ impl Driver {
             Some(address) => pods.insert(key.clone(), address),
             None => pods.remove(key),
         };
-        if before != address {
-            self.tell_peers();
-        }
+        self.network.has_new_pods |= before != address;
     }
 
-    fn tell_peers(&self) {
-        if let Some(gossip) = &self.election.gossip {
+    /// Takes in that the Pods are known, be there any or not.
+    pub(super) fn pods_synced(&mut self) {
+        self.network.has_new_pods = true;
+    }
+
+    /// Tells where the daemons of a cluster are, if that is news.
+    pub(super) fn tell_peers(&mut self) {
+        if self.network.has_new_pods
+            && let Some(gossip) = &self.election.gossip
+        {
+            self.network.has_new_pods = false;
             let peers = self.network.pods.values().copied().collect();
             // A thread that has died has said so.
             let _ = gossip.send(Command::Peers(peers));

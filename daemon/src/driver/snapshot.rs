@@ -111,6 +111,7 @@ impl Driver {
                 .chain(self.network_problems())
                 .map(str::to_owned)
                 .chain(self.assigner.iter().flat_map(Assigner::problems))
+                .chain(self.namesakes())
                 .collect(),
         }
     }
@@ -183,6 +184,22 @@ impl Driver {
         nodes.map(node).collect()
     }
 
+    /// Daemons that say to be of one node: what is for that node is for all of them.
+    fn namesakes(&self) -> Option<String> {
+        let mut nodes = self.election.ownership.nodes();
+        nodes.retain(|node| node.inability.is_none());
+        let alike = |pair: &&[NodeStatus]| matches!(pair, [one, other] if one.node == other.node);
+        let pair = nodes.windows(2).find(alike)?;
+        let [one, other] = pair else {
+            return None;
+        };
+        Some(format!(
+            "the daemons at {} and {} both have the node name {}: give one of them another with \
+             --node-name",
+            one.member, other.member, one.node
+        ))
+    }
+
     /// The addresses that one node announces at a time, ascending.
     fn owned(&self) -> Vec<Owned> {
         let ownership = &self.election.ownership;
@@ -194,7 +211,6 @@ impl Driver {
     fn owned_vip(&self, explanation: &Explanation) -> Owned {
         let owner = explanation.owner.as_ref();
         let here = |node: &str| *node == *self.speaker.node().name;
-        let able = explanation.nodes.iter().filter(|(_, able)| able.is_ok());
         Owned {
             address: explanation.vip,
             owner: owner.map(|owner| owner.node.to_string()),
@@ -202,36 +218,37 @@ impl Driver {
             term: owner.map_or(0, |owner| owner.term),
             since_seconds: owner.map(|owner| owner.since.elapsed().as_secs_f64()),
             why: owner.map(|owner| owner.why.to_string()),
-            trouble: trouble(explanation),
-            others: able.filter(|(node, _)| !here(node)).count(),
+            trouble: self.trouble(explanation),
+            has_alternative: explanation.has_alternative,
         }
     }
-}
 
-/// What is not as it should be with an address.
-fn trouble(explanation: &Explanation) -> Option<String> {
-    if let Some(conflict) = &explanation.conflict {
-        let station = conflict.station;
-        return Some(match &conflict.node {
-            None if conflict.is_outsider => format!(
-                "another daemon, at {station}, announces it and cannot be talked to: has it the same \
-                 secret, and is the UDP port of the gossip open on the way and back?"
-            ),
-            Some(node) => format!("{node} ({station}) announces it as well"),
-            None => format!("{station}, which is no node of these, announces it as well"),
-        });
+    /// What is not as it should be with an address.
+    fn trouble(&self, explanation: &Explanation) -> Option<String> {
+        if let Some(conflict) = &explanation.conflict {
+            let station = conflict.station;
+            return Some(match &conflict.node {
+                None if conflict.is_outsider => format!(
+                    "another daemon, at {station}, announces it and cannot be talked to: has it the same \
+                     secret, and is the UDP port of the gossip open on the way and back?"
+                ),
+                Some(node) => format!("{node} ({station}) announces it as well"),
+                None => format!("{station}, which is no node of these, announces it as well"),
+            });
+        }
+        if explanation.owner.is_none() {
+            let nodes = self.election.ownership.verdicts(explanation.vip);
+            let reasons = nodes.into_iter().filter_map(|(node, able)| {
+                let reason = able.err()?;
+                Some(format!("{node}: {reason}"))
+            });
+            let reasons: Vec<_> = reasons.collect();
+            return Some(reasons.join("; "));
+        }
+        let off = "no node is on a subnet with it: it is announced on all interfaces, and reached only \
+                   over a route to it";
+        explanation.is_off_segment.then(|| off.to_owned())
     }
-    if explanation.owner.is_none() {
-        let reasons = explanation.nodes.iter().filter_map(|(node, able)| {
-            let reason = able.as_ref().err()?;
-            Some(format!("{node}: {reason}"))
-        });
-        let reasons: Vec<_> = reasons.collect();
-        return Some(reasons.join("; "));
-    }
-    let off = "no node is on a subnet with it: it is announced on all interfaces, and reached only \
-               over a route to it";
-    explanation.is_off_segment.then(|| off.to_owned())
 }
 
 fn count(usage: &allocator::Usage) -> Usage {

@@ -38,7 +38,7 @@ impl Daemon {
 
     fn with(journal: &Path, class: Option<&str>, has_others: bool) -> Self {
         let (backend, log) = MockBackend::new("bgp");
-        let (arp, _) = MockBackend::exclusive("arp");
+        let (arp, _) = MockBackend::exclusive("arp", Family::V4);
         let config = ObjectKey::config_map("metallb-system", "config");
         let now = Instant::now();
         let class = class.map(str::to_owned);

@@ -16,6 +16,8 @@ use crate::sleep::sleep_until;
 const DATAGRAM: usize = 65_536;
 /// How many datagrams are taken in before anything else gets its turn.
 const DATAGRAMS: usize = 256;
+/// How late a clock may be for what has come in: little enough for those who wait for us.
+const LATE: Duration = Duration::from_millis(20);
 /// How often the file with the secret is looked at.
 const KEYS: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,8 @@ pub(super) struct Link {
     pub(super) events: mpsc::UnboundedSender<Event>,
     /// The daemons of the command line.
     pub(super) names: Vec<String>,
+    /// The driver will say where others are.
+    pub(super) has_pods: bool,
     /// The port at which daemons without one are reached: that of this one.
     pub(super) port: u16,
     pub(super) key_file: KeyFile,
@@ -48,29 +52,46 @@ impl Link {
         let socket = UdpSocket::from_std(self.socket.try_clone()?)?;
         let (sender, mut looked_up) = mpsc::unbounded_channel();
         if !self.names.is_empty() {
-            tokio::spawn(names::follow(std::mem::take(&mut self.names), sender));
+            let names = std::mem::take(&mut self.names);
+            let is_ipv4 = socket.local_addr()?.is_ipv4();
+            tokio::spawn(names::follow(names, is_ipv4, sender));
+        } else if !self.has_pods {
+            // Others call this one.
+            self.membership.join(&[], Instant::now());
         }
         let mut seeds = Seeds::default();
         let mut look = tokio::time::interval(KEYS);
         let mut buffer = vec![0; DATAGRAM];
         loop {
             self.flush(&socket).await;
-            if self.pass_on().is_err() {
-                return Ok(());
-            }
+            self.pass_on();
             let due = self.membership.poll_timeout();
+            let is_late = |due: Instant| due + LATE <= Instant::now();
+            if due.is_some_and(is_late) {
+                self.membership.handle_timeout(Instant::now());
+                continue;
+            }
             tokio::select! {
                 // What has come counts before what has not: a late clock must not make others late.
                 biased;
                 ready = socket.readable() => {
                     ready?;
                     self.receive(&socket, &mut buffer);
+                    // However much comes in, there is always a turn for what is to go out.
+                    while let Ok(command) = self.told.try_recv() {
+                        if let Some(left) = self.obey(command, &mut seeds) {
+                            return self.leave(&socket, left).await;
+                        }
+                    }
                 }
-                command = self.told.recv() => match command {
-                    Some(Command::Leave(left)) => return self.leave(&socket, left).await,
-                    Some(command) => self.obey(command, &mut seeds),
-                    None => return Ok(()),
-                },
+                command = self.told.recv() => {
+                    let Some(command) = command else {
+                        return Ok(());
+                    };
+                    if let Some(left) = self.obey(command, &mut seeds) {
+                        return self.leave(&socket, left).await;
+                    }
+                }
                 Some(found) = looked_up.recv() => {
                     seeds.named = found;
                     self.membership.join(&seeds.all(), Instant::now());
@@ -96,7 +117,8 @@ impl Link {
         }
     }
 
-    fn obey(&mut self, command: Command, seeds: &mut Seeds) {
+    /// Does as it is told; returns whom to tell that it has left, if it is to leave.
+    fn obey(&mut self, command: Command, seeds: &mut Seeds) -> Option<oneshot::Sender<()>> {
         let now = Instant::now();
         match command {
             Command::Publish(key, value) => self.membership.publish(key, value, now),
@@ -109,8 +131,9 @@ impl Link {
             }
             // Who asked may have gone away.
             Command::Status(sender) => drop(sender.send(self.membership.status(now))),
-            Command::Leave(left) => drop(left),
+            Command::Leave(left) => return Some(left),
         }
+        None
     }
 
     async fn flush(&mut self, socket: &UdpSocket) {
@@ -122,11 +145,11 @@ impl Link {
         }
     }
 
-    fn pass_on(&mut self) -> Result<(), mpsc::error::SendError<Event>> {
+    fn pass_on(&mut self) {
         while let Some(event) = self.membership.poll_event() {
-            self.events.send(event)?;
+            // A driver that does not listen any more is about to have us leave.
+            let _ = self.events.send(event);
         }
-        Ok(())
     }
 
     async fn leave(

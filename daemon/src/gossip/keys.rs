@@ -36,12 +36,15 @@ impl KeyFile {
     /// The secrets, if they have changed. Those that cannot be used are told once, and the ones
     /// before them stay in use.
     pub(super) fn reread(&mut self) -> Option<Keys> {
-        let text = self.text().unwrap_or_default();
-        if text == self.text {
+        let text = self.text();
+        // A file that cannot be read is news like one with another text.
+        let known = text.as_ref().map_or("", |text| text);
+        if known == self.text {
             return None;
         }
-        let keys = self.parse(&text);
-        self.text = text;
+        let known = known.to_owned();
+        let keys = text.and_then(|text| self.parse(&text));
+        self.text = known;
         match keys {
             Ok(keys) => {
                 info!(file = %self.path.display(), "the secret of the daemons has changed");

@@ -12,16 +12,21 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// How soon, while one is not found.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Looks up these names, `HOST:PORT`, again and again, and tells all addresses whenever they change.
-pub(super) async fn follow(names: Vec<String>, told: mpsc::UnboundedSender<Vec<SocketAddr>>) {
-    let mut before = Vec::new();
+/// Looks up these names, `HOST:PORT`, again and again, and tells all addresses that a socket of this
+/// family reaches, after the first time and whenever they change.
+pub(super) async fn follow(
+    names: Vec<String>,
+    is_ipv4: bool,
+    told: mpsc::UnboundedSender<Vec<SocketAddr>>,
+) {
+    let mut before = None;
     let mut failed = Vec::new();
     loop {
         let mut addresses = Vec::new();
         let mut failing = Vec::new();
         for name in &names {
             match lookup_host(name).await {
-                Ok(found) => addresses.extend(found),
+                Ok(found) => addresses.extend(found.filter(|one| one.is_ipv4() == is_ipv4)),
                 Err(error) => {
                     if !failed.contains(name) {
                         warn!(name, %error, "no such node to --join; it is looked up again");
@@ -33,8 +38,8 @@ pub(super) async fn follow(names: Vec<String>, told: mpsc::UnboundedSender<Vec<S
         failed = failing;
         addresses.sort();
         addresses.dedup();
-        if addresses != before {
-            before.clone_from(&addresses);
+        if before.as_ref() != Some(&addresses) {
+            before = Some(addresses.clone());
             if told.send(addresses).is_err() {
                 return;
             }

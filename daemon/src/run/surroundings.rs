@@ -105,7 +105,7 @@ impl Surroundings {
             Change::Assigned => {
                 if let Some(assigned) = &mut self.assigned {
                     let assigned = assigned.borrow_and_update().clone();
-                    driver.set_assigned(assigned);
+                    driver.set_assigned(assigned, now);
                 }
             }
             Change::Deaf => self.heard = None,

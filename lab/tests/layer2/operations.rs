@@ -162,3 +162,40 @@ fn status_tells_members_owner_and_term() {
         Ok(())
     });
 }
+
+#[test]
+fn a_node_that_cannot_have_an_address_leaves_it_to_others() {
+    test(|lab| {
+        let mut site = Site::prepare(lab, &["alpha", "beta"])?;
+        let [alpha, beta] = [0, 1].map(|place| site.station(place).host.clone());
+        for host in [&alpha, &beta] {
+            host.ip("link add vips type veth peer name other")?;
+            host.ip("link set other up")?;
+        }
+        alpha.ip("link set vips up")?;
+        beta.sysctl("net.ipv6.conf.vips.disable_ipv6", "1")?;
+        site.nodes = site.cluster.start_all(&["--assign-vips", "vips"])?;
+        for address in [VIP, VIP6] {
+            site.await_owner(address, 0)?;
+        }
+        await_status(&site.nodes[1], &["vips is down"])?;
+        let refused = site.nodes[0].tell("move", &[&VIP.to_string(), "beta"]);
+        ensure!(refused.is_err(), "{refused:?}");
+
+        beta.ip("link set vips up")?;
+        wait::until("a move to beta", SOON, || {
+            site.nodes[0].tell("move", &[&VIP.to_string(), "beta"])
+        })?;
+        site.await_owner(VIP, 1)?;
+
+        let prober = site.probe(VIP6)?;
+        // It cannot be known before.
+        let _ = site.nodes[0].tell("move", &[&VIP6.to_string(), "beta"]);
+        await_status(&site.nodes[1], &["disable_ipv6"])?;
+        thread::sleep(WATCH);
+        site.await_owner(VIP6, 0)?;
+        let lost = prober.stop().lost();
+        ensure!(lost == 0, "{lost} probes were lost");
+        site.await_owner(VIP, 1)
+    });
+}

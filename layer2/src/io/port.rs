@@ -31,8 +31,6 @@ pub(super) struct Port<P> {
     /// Since when it has been open or closed.
     pub(super) since: Instant,
     pub(super) last_error: Option<String>,
-    /// It could not be opened for want of the right to.
-    pub(super) is_denied: bool,
     pub(super) announcements: u64,
     pub(super) answers: u64,
     pub(super) probes: u64,
@@ -56,7 +54,6 @@ impl<P: Protocol> Port<P> {
             backoff: RETRY[0],
             since: now,
             last_error: None,
-            is_denied: false,
             announcements: 0,
             answers: 0,
             probes: 0,
@@ -75,7 +72,6 @@ impl<P: Protocol> Port<P> {
         let socket = opened.map_err(|error| {
             self.retry_at = Some(now + self.backoff);
             self.backoff = (self.backoff * 2).min(RETRY[1]);
-            self.is_denied = error.kind() == io::ErrorKind::PermissionDenied;
             explain(&error)
         })?;
         self.open = Some(Open {
@@ -86,7 +82,6 @@ impl<P: Protocol> Port<P> {
         self.since = now;
         self.backoff = RETRY[0];
         self.last_error = None;
-        self.is_denied = false;
         Ok(())
     }
 

@@ -81,7 +81,7 @@ async fn event(backend: &mut Layer2Backend<Silent>) -> BackendEvent {
         let event = poll_fn(|cx| backend.poll_event(cx));
         let event = tokio::time::timeout(Duration::from_secs(10), event);
         match event.await.unwrap() {
-            BackendEvent::Permitted(_) => {}
+            BackendEvent::Able(_) => {}
             event => return event,
         }
     }

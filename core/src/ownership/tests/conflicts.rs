@@ -384,3 +384,46 @@ fn a_member_on_the_segment_is_doubted_unless_its_claim_says_why() {
     machine.handle(heard, now);
     assert_eq!(doubts(machine), 0, "the claims decide");
 }
+
+#[test]
+fn two_foreign_stations_are_defended_against_as_rarely_as_one() {
+    let (mut bus, vip) = wired();
+    let owner = bus.peers.iter().position(|peer| peer.holds(vip)).unwrap();
+    let (mut rounds, mut round) = (0, bus.peers[owner].round(vip));
+    bus.peers[owner].notes.clear();
+    for second in 0..60 {
+        for station in [mac(77), mac(78)] {
+            bus.input(owner, foreign(vip, station));
+            rounds += u32::from(bus.peers[owner].round(vip) != round);
+            round = bus.peers[owner].round(vip);
+        }
+        bus.seconds(1);
+        assert!(rounds <= second / 10 + 1, "{rounds} after {second} s");
+    }
+    let conflict = |note: &&Note| matches!(note, Note::Conflict { .. });
+    assert_eq!(bus.peers[owner].notes.iter().filter(conflict).count(), 1);
+}
+
+#[test]
+fn a_member_is_known_by_its_mark_when_a_bond_has_changed_its_station() {
+    let (mut bus, vip) = wired();
+    let owner = bus.peers.iter().position(|peer| peer.holds(vip)).unwrap();
+    let other = (owner + 1) % NAMES.len();
+    let mark = Mark::of(NAMES[other], bus.peers[other].id.generation);
+    for station in [mac(77), mac(78)] {
+        bus.input(
+            owner,
+            Input::Conflict {
+                vip,
+                station,
+                mark: Some(mark),
+                local: mac(owner),
+            },
+        );
+    }
+    bus.seconds(1);
+    assert!(bus.peers[owner].holds(vip), "the claims decide");
+    let notes = &bus.peers[owner].notes;
+    let outsider = |note: &Note| matches!(note, Note::Outsider { .. });
+    assert!(!notes.iter().any(outsider), "{notes:?}");
+}

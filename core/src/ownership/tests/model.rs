@@ -125,10 +125,10 @@ fn groups(bus: &Bus) -> BTreeSet<BTreeSet<usize>> {
 fn is_able(bus: &Bus, name: &str, vip: IpAddr) -> bool {
     let mut peers = bus.peers.iter();
     let peer = peers.find(|peer| &*peer.machine.settings.node == name);
-    let told = peer
+    let nodes = peer
         .filter(|peer| peer.is_up)
-        .and_then(|peer| peer.machine.explain(vip));
-    let nodes = told.map(|told| told.nodes).unwrap_or_default();
+        .map(|peer| peer.machine.verdicts(vip))
+        .unwrap_or_default();
     let mut nodes = nodes.into_iter();
     nodes.any(|(node, verdict)| &*node == name && verdict.is_ok())
 }

@@ -236,7 +236,7 @@ fn endpoints_and_exclusion_move_it_without_a_gap() {
     bus.candidate(vip, Some(nodes(&["node-c"])));
     bus.seconds(10);
     assert_eq!(bus.holders(vip), [] as [&str; 0], "excluded");
-    let nodes = bus.peers[0].machine.explain(vip).unwrap().nodes;
+    let nodes = bus.peers[0].machine.verdicts(vip);
     let reasons: Vec<_> = nodes
         .into_iter()
         .map(|(_, verdict)| verdict.unwrap_err())
@@ -293,7 +293,8 @@ fn only_nodes_of_its_segment_have_it_if_there_are_any() {
     assert_eq!(bus.holders(vip), ["node-a"]);
     let told = bus.peers[0].machine.explain(vip).unwrap();
     assert!(!told.is_off_segment);
-    assert_eq!(told.nodes[1].1, Err(Ineligible::OffSegment));
+    let verdicts = bus.peers[0].machine.verdicts(vip);
+    assert_eq!(verdicts[1].1, Err(Ineligible::OffSegment));
     assert_eq!(bus.holders(foreign).len(), 1);
     assert!(
         bus.peers[0]

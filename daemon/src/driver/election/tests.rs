@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use carillon_core::address::Family;
 use carillon_core::backend::{Caps, Ownership as Kind};
 use carillon_core::config::{Config, Pool, PoolProtocol};
 use carillon_core::endpoint::{Endpoint, EndpointSlice};
@@ -40,7 +41,7 @@ fn service() -> Service {
         key: ServiceKey::new("default", "web"),
         is_load_balancer: true,
         load_balancer_class: None,
-        families: Ok(Families::One(carillon_core::address::Family::V4)),
+        families: Ok(Families::One(Family::V4)),
         address_pool: None,
         requested: Ok(Vec::new()),
         sharing_key: None,
@@ -89,7 +90,7 @@ impl Site {
     fn new() -> Self {
         let caps = ["arp", "ndp"].map(|name| Caps {
             name,
-            ownership: Kind::Exclusive,
+            ownership: Kind::Exclusive(Family::V4),
         });
         let settings = Settings {
             node: "n".into(),

@@ -67,6 +67,7 @@ fn the_daemons_in_pods_are_called_as_long_as_the_api_server_does_not_say_that_th
     // Those that are listed before there is a secret are called as soon as there is one.
     daemon.change(vec![pod("a", Some(1)), pod("b", Some(2)), pod("c", None)]);
     let mut told = joined(&mut daemon);
+    daemon.settle();
     assert_eq!(peers(&mut told), Some(vec![1, 2]));
 
     daemon.change(vec![pod("c", Some(3))]);

@@ -36,7 +36,7 @@ pub fn run(options: &Options) -> Result<Report> {
     let (mut api, mut entrant) = start()?;
     let (mut with, mut without) = (Samples::default(), Samples::default());
     let bar = progress("l2-without-api", 2 * BLOCKS * per_block);
-    let mut block = |entrant: &mut Entrant, samples: &mut Samples| {
+    let block = |entrant: &mut Entrant, samples: &mut Samples| {
         (0..per_block).try_for_each(|_| {
             bar.inc(1);
             fail_over(entrant, samples)

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod kubernetes;
+mod layer2;
 mod looks;
 mod page;
 mod walk;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 /// The names of the labs that stay.
 const KEPT: &str = "demo";
 const KEPT_KUBERNETES: &str = "kubernetes";
+const KEPT_LAYER2: &str = "layer2";
 
 const INTRODUCTION: &str = "
 A service address, announced by BGP from two nodes to a real router (FRR), in network namespaces
@@ -28,12 +30,20 @@ namespaces of this machine. The files are in manifests and lab/seed; every step 
 shows.
 ";
 
+const INTRODUCTION_LAYER2: &str = "
+A service address that one of three nodes announces by ARP to its segment, in network namespaces of
+this machine. Every step checks what it shows.
+";
+
 /// Plays the walk-through: two nodes, a router, a service that comes and goes.
 #[derive(Parser)]
 struct Arguments {
     /// Play it on a real Kubernetes
     #[arg(long)]
     kubernetes: bool,
+    /// Play the one of layer 2
+    #[arg(long, conflicts_with = "kubernetes")]
+    layer2: bool,
     /// Leave the lab standing, and tell how to look around
     #[arg(long)]
     keep: bool,
@@ -60,8 +70,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
         Some(Role::Web { address, pod }) => serve(address, &pod),
-        None if arguments.clean => clean(arguments.kubernetes),
+        None if arguments.clean => clean(arguments.kept()),
         None if arguments.kubernetes => play_kubernetes(arguments.keep),
+        None if arguments.layer2 => play_layer2(arguments.keep),
         None => play(arguments.keep),
     };
     match outcome {
@@ -78,8 +89,19 @@ fn serve(address: SocketAddr, pod: &str) -> Result<()> {
     Ok(())
 }
 
-fn clean(kubernetes: bool) -> Result<()> {
-    let found = Lab::remove(if kubernetes { KEPT_KUBERNETES } else { KEPT })?;
+impl Arguments {
+    /// The name of the lab that stays.
+    fn kept(&self) -> &'static str {
+        match (self.kubernetes, self.layer2) {
+            (true, _) => KEPT_KUBERNETES,
+            (false, true) => KEPT_LAYER2,
+            (false, false) => KEPT,
+        }
+    }
+}
+
+fn clean(kept: &str) -> Result<()> {
+    let found = Lab::remove(kept)?;
     println!(
         "{}",
         if found {
@@ -132,6 +154,19 @@ fn play_kubernetes(keep: bool) -> Result<()> {
         kubernetes::look_around(&cluster);
     } else {
         println!("Done; the lab is removed. `make demo-kubernetes KEEP=1` leaves it standing.");
+    }
+    Ok(())
+}
+
+fn play_layer2(keep: bool) -> Result<()> {
+    println!("{INTRODUCTION_LAYER2}");
+    let lab = lab(keep, KEPT_LAYER2, "demo-layer2-clean")?;
+    let stage = layer2::walk(&lab).inspect_err(|_| failed(&lab))?;
+    if keep {
+        lab.keep();
+        stage.look_around()?;
+    } else {
+        println!("Done; the lab is removed. `make demo-layer2 KEEP=1` leaves it standing.");
     }
     Ok(())
 }

@@ -38,6 +38,13 @@ pub(crate) fn drawing_kubernetes() {
     println!("                            +-- worker-0 192.168.7.16 --- pods 10.254.1.0/24\n");
 }
 
+/// The network of layer 2.
+pub(crate) fn drawing_layer2() {
+    println!("  client 192.0.2.1 --+-- alpha 192.0.2.11");
+    println!("                     +-- beta  192.0.2.12");
+    println!("                     +-- gamma 192.0.2.13\n");
+}
+
 /// How to use a lab that was left standing.
 pub(crate) fn look_around(cluster: &Cluster) -> Result<()> {
     let carillon = carillon_lab::binary()?;
