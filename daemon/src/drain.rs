@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use carillon_core::ownership::HANDOVER;
 
 use crate::cli::{DrainArgs, MoveArgs, UndrainArgs};
 use crate::socket::{self, Order};
@@ -13,6 +14,9 @@ use crate::status::Status;
 
 /// How often to look how far it is.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a node may take to take an address, before its owner gives up to wait for it as well.
+const TAKING: Duration = HANDOVER;
 
 /// `carillon drain`.
 ///
@@ -58,16 +62,37 @@ pub(crate) fn undrain(args: &UndrainArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `carillon move`.
+/// `carillon move`; returns when that node has the address.
 ///
 /// # Errors
-/// No daemon answers, or that node may not announce the address.
+/// No daemon answers, that node may not announce the address, or it does not take it.
 pub(crate) fn move_to(args: &MoveArgs) -> Result<ExitCode> {
     let order = Order::Move {
         vip: args.vip,
         node: args.node.clone(),
     };
-    let answer = socket::order(&args.socket.path, &order)?;
-    writeln!(io::stdout(), "{answer}")?;
-    Ok(ExitCode::SUCCESS)
+    let path = &args.socket.path;
+    let answer = socket::order(path, &order)?;
+    let end = Instant::now() + TAKING;
+    let owner = loop {
+        let status: Status = serde_json::from_slice(&socket::fetch(path)?)?;
+        let mut owned = status.owned.into_iter();
+        let owner = owned.find(|owned| owned.address == args.vip);
+        let owner = owner.and_then(|owned| owned.owner);
+        if owner.as_ref() == Some(&args.node) || Instant::now() > end {
+            break owner;
+        }
+        thread::sleep(LOOK);
+    };
+    match owner {
+        Some(owner) if owner == args.node => {
+            writeln!(io::stdout(), "{owner} has {}", args.vip)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(owner) => bail!(
+            "{answer}, but {owner} has it still after {TAKING:?}: carillon status on {} says why",
+            args.node
+        ),
+        None => bail!("{answer}, but nobody has it: carillon status says why"),
+    }
 }

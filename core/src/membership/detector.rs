@@ -19,13 +19,14 @@ use super::timers::Timers;
 use super::wire::{Message, encode};
 
 mod profile;
+mod watch;
 
 pub use profile::Profile;
 
+use watch::{Cause, Watch};
+
 /// How many members an owner has itself watched by.
 const WATCHERS: usize = 2;
-/// How many others are asked about a silent member.
-const HELPERS: usize = 2;
 /// How long a helper looks out for the one that it was asked about.
 const HELP: Duration = Duration::from_millis(400);
 /// How many requests for help are remembered.
@@ -34,31 +35,6 @@ const MAX_HELP: usize = 64;
 const CHECKS: u32 = 5;
 /// What a helper has heard earlier than this after the one who asks, is no news.
 const NEWS: Duration = Duration::from_millis(3);
-
-/// A member that is watched.
-#[derive(Debug)]
-struct Watch {
-    member: MemberId,
-    interval: Duration,
-    /// When it gave the last sign of life, as far as is known here.
-    heard: Instant,
-    /// How long it may be silent.
-    deadline: Duration,
-    next: Instant,
-    round: u32,
-    cause: Cause,
-}
-
-/// Why a member is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// It sends heartbeats.
-    Heartbeats,
-    /// Somebody else found it lost; it is watched until it gives a sign of life.
-    Accused,
-    /// The segment tells that it may not hear us; until then, too.
-    Doubted,
-}
 
 #[derive(Debug)]
 struct Help {
@@ -342,41 +318,6 @@ impl Detector {
             self.out.push((member.address, message.clone()));
             self.later
                 .push(now + self.profile.spacing, (member.address, message));
-        }
-    }
-}
-
-impl Watch {
-    fn refute(&mut self, heard: Instant, now: Instant, profile: Profile) {
-        self.heard = heard;
-        self.next = (heard + self.interval + profile.grace).max(now + profile.spacing / 2);
-        self.round = 0;
-    }
-
-    /// The second probe comes soon: the first may be lost, and the member may be about to stall.
-    fn wait(&self, profile: Profile) -> Duration {
-        match self.round {
-            0 => profile.spacing / 2,
-            _ => profile.spacing,
-        }
-    }
-
-    fn probe(
-        &self,
-        me: MemberId,
-        alive: &[MemberId],
-        silence: Duration,
-        out: &mut Vec<(SocketAddr, Message)>,
-    ) {
-        let to = self.member.address;
-        out.push((to, Message::Probe));
-        if self.round == 0 {
-            out.push((to, Message::Probe));
-        }
-        let silence = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
-        for helper in first_of(self.member, alive, &[me], HELPERS) {
-            let message = Message::ProbeFor(self.member, silence);
-            out.push((helper.address, message));
         }
     }
 }

@@ -27,7 +27,6 @@ mod peer;
 mod window;
 
 use peer::{Caller, Dial, Session, draw};
-use window::Window;
 
 /// How many sessions there may be, and introductions under way.
 pub(crate) const MAX_PEERS: usize = 4096;
@@ -177,9 +176,8 @@ impl Sessions {
                 if let Some(key) = self.caller(token) {
                     return self.handle_caller(key, counter, message, now);
                 }
-                let dialed = self.dials.iter().find(|(_, dial)| dial.token == token);
-                if let (Some((to, _)), Message::Welcome(hello)) = (dialed, &message) {
-                    return self.handle_welcome(*to, *hello, now);
+                if let (Some(to), Message::Welcome(hello)) = (self.dialed(token), &message) {
+                    return self.handle_welcome(to, *hello, now);
                 }
                 self.dial(from, rng, now);
                 Outcome::Dropped(Dropped::Stranger)
@@ -216,14 +214,9 @@ impl Sessions {
         rng: &mut StdRng,
         now: Instant,
     ) -> Outcome {
-        if hello.run == self.run {
-            // It may have another source than the address that was called.
-            let mut dials = self.dials.iter();
-            let own = dials.find(|(_, dial)| dial.token == hello.token);
-            return Outcome::Own(own.map(|(address, _)| *address));
-        }
-        if hello.from.address == self.me.address {
-            return Outcome::Dropped(Dropped::Own);
+        // It may have another source than the address that was called.
+        if let Some(own) = self.own(&hello, self.dialed(hello.token)) {
+            return own;
         }
         let Some(token) = self.answer(hello, rng, now) else {
             return Outcome::Introduction;
@@ -232,6 +225,22 @@ impl Sessions {
         self.out
             .push((from, encode_plain(hello.token, 0, &welcome)));
         Outcome::Introduction
+    }
+
+    /// Where this token was shown in a call.
+    fn dialed(&self, token: u64) -> Option<SocketAddr> {
+        let mut dials = self.dials.iter();
+        let dialed = dials.find(|(_, dial)| dial.token == token);
+        dialed.map(|(address, _)| *address)
+    }
+
+    /// What comes of it if this member says hello to itself, or another run at its address does.
+    fn own(&self, hello: &Hello, dialed: Option<SocketAddr>) -> Option<Outcome> {
+        if hello.run == self.run {
+            return Some(Outcome::Own(dialed));
+        }
+        let is_own = hello.from.address == self.me.address;
+        is_own.then_some(Outcome::Dropped(Dropped::Own))
     }
 
     /// The token that a caller is to use, unless it was told just now, or too many call.
@@ -309,11 +318,8 @@ impl Sessions {
     }
 
     fn handle_welcome(&mut self, dialed: SocketAddr, hello: Hello, now: Instant) -> Outcome {
-        if hello.run == self.run {
-            return Outcome::Own(Some(dialed));
-        }
-        if hello.from.address == self.me.address {
-            return Outcome::Dropped(Dropped::Own);
+        if let Some(own) = self.own(&hello, Some(dialed)) {
+            return own;
         }
         let Some(dial) = self.dials.remove(&dialed) else {
             return Outcome::Dropped(Dropped::Stranger);
@@ -361,17 +367,7 @@ impl Sessions {
         }
         self.forget(address);
         self.make_room();
-        let session = Session {
-            peer: hello.from,
-            run: hello.run,
-            token: hello.token,
-            counter: 0,
-            shown: [shown, shown],
-            window: Window::default(),
-            heard: now,
-            welcomed: None,
-        };
-        self.peers.insert(address, session);
+        self.peers.insert(address, Session::new(hello, shown, now));
         self.tokens.insert(shown, address);
         true
     }

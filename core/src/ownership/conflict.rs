@@ -131,7 +131,8 @@ impl Ownership {
     }
 
     /// The claims decide about what this member has on the segment, as soon as those are known that it
-    /// has made meanwhile; the same where a former run of it was watched. They may have come before it could be talked to, so that is not waited for.
+    /// has made meanwhile; the same where a former run of it was watched. They may have come before it
+    /// could be talked to, so that is not waited for.
     pub(super) fn reunite(&mut self, member: MemberId, now: Instant) {
         for vip in &self.unsettled {
             let Some(entry) = self.vips.get_mut(vip) else {

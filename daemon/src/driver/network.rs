@@ -139,7 +139,7 @@ impl Driver {
         let mut unable = self.network.mute.clone();
         unable.extend(self.unassignable(now));
         if unable != self.network.unable {
-            self.network.unable = unable.clone();
+            self.network.unable.clone_from(&unable);
             self.election.handle(ownership::Input::Unable(unable), now);
         }
     }

@@ -102,8 +102,8 @@ impl Driver {
     }
 
     /// Why this daemon cannot do its work yet: something has not been read, no configuration is in
-    /// force, or it is not known what other nodes announce. One that is refused while an older one is in force does not matter: this daemon
-    /// goes on as before.
+    /// force, or it is not known what other nodes announce. One that is refused while an older one is
+    /// in force does not matter: this daemon goes on as before.
     pub(super) fn lacks(&self) -> Vec<String> {
         if !self.synced {
             let source = self.config.source();

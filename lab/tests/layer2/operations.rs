@@ -189,8 +189,9 @@ fn a_node_that_cannot_have_an_address_leaves_it_to_others() {
         site.await_owner(VIP, 1)?;
 
         let prober = site.probe(VIP6)?;
-        // It cannot be known before.
-        let _ = site.nodes[0].tell("move", &[&VIP6.to_string(), "beta"]);
+        // That it is refused cannot be known before.
+        let moved = site.nodes[0].tell("move", &[&VIP6.to_string(), "beta"]);
+        ensure!(moved.is_err(), "{moved:?}");
         await_status(&site.nodes[1], &["disable_ipv6"])?;
         thread::sleep(WATCH);
         site.await_owner(VIP6, 0)?;

@@ -41,6 +41,20 @@ pub(super) struct Caller {
 }
 
 impl Session {
+    /// One with whoever said this hello, and has shown this token.
+    pub(super) fn new(hello: &Hello, shown: u64, now: Instant) -> Self {
+        Self {
+            peer: hello.from,
+            run: hello.run,
+            token: hello.token,
+            counter: 0,
+            shown: [shown, shown],
+            window: Window::default(),
+            heard: now,
+            welcomed: None,
+        }
+    }
+
     pub(super) fn next(&mut self, message: &Message) -> Vec<u8> {
         self.counter += 1;
         encode_plain(self.token, self.counter, message)
