@@ -58,3 +58,18 @@ async fn a_secret_that_is_created_later_is_waited_for() {
     // It is there, once.
     assert!(next().await.is_none());
 }
+
+#[test]
+fn a_loopback_address_is_of_no_use_to_others() {
+    let mut args = args(std::path::Path::new("/nowhere"));
+    let unspecified = SocketAddr::from(([0, 0, 0, 0], PORT));
+    // The name of this node may be in its hosts file with such an address.
+    args.join = vec!["127.0.1.1:7480".to_owned(), "localhost:7480".to_owned()];
+    let error = advertised(&args, unspecified).unwrap_err().to_string();
+    assert!(error.contains("--gossip-advertise"), "{error}");
+    assert!(error.contains("127.0.1.1:7480, localhost:7480"), "{error}");
+    let own = SocketAddr::from(([192, 0, 2, 11], PORT));
+    assert_eq!(advertised(&args, own).unwrap(), own);
+    args.gossip_advertise = Some(own);
+    assert_eq!(advertised(&args, unspecified).unwrap(), own);
+}
