@@ -10,10 +10,13 @@ use carillon_core::ownership::HANDOVER;
 
 use crate::cli::{DrainArgs, MoveArgs, UndrainArgs};
 use crate::socket::{self, Order};
-use crate::status::Status;
+use crate::status::{Owned, Status};
 
 /// How often to look how far it is.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How many addresses a message names.
+const LISTED: usize = 10;
 
 /// How long a node may take to take an address, before its owner gives up to wait for it as well.
 const TAKING: Duration = HANDOVER;
@@ -29,13 +32,11 @@ pub(crate) fn drain(args: &DrainArgs) -> Result<ExitCode> {
     writeln!(out, "{}", socket::order(path, &Order::Drain(true))?)?;
     loop {
         let status: Status = serde_json::from_slice(&socket::fetch(path)?)?;
-        let left = status.movable().count();
-        if left == 0 {
-            let kept = status.held().count();
-            if kept > 0 {
+        if status.movable().next().is_none() {
+            if status.held().next().is_some() {
                 bail!(
-                    "{kept} addresses stay here, since no other node may announce them; carillon \
-                     status says why"
+                    "no other node may announce what stays here: {}; carillon status says why",
+                    list(status.held())
                 );
             }
             writeln!(out, "nothing is announced from here any more")?;
@@ -43,12 +44,23 @@ pub(crate) fn drain(args: &DrainArgs) -> Result<ExitCode> {
         }
         if Instant::now() > end {
             bail!(
-                "{left} addresses are still here after {:?}; draining goes on, carillon status \
-                 shows how far it is",
-                args.timeout
+                "draining goes on; still here after {:?}: {}; carillon status shows how far it is",
+                args.timeout,
+                list(status.movable())
             );
         }
         thread::sleep(LOOK);
+    }
+}
+
+/// The first of these addresses, and how many there are more.
+fn list<'a>(owned: impl Iterator<Item = &'a Owned>) -> String {
+    let addresses: Vec<_> = owned.map(|owned| owned.address.to_string()).collect();
+    match addresses.split_at_checked(LISTED) {
+        Some((first, rest)) if !rest.is_empty() => {
+            format!("{} and {} more", first.join(", "), rest.len())
+        }
+        Some(_) | None => addresses.join(", "),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Answers to people: who has a VIP, since when and why, and why others have not.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -115,7 +116,7 @@ pub struct NodeStatus {
     pub member: MemberId,
     /// It is this one.
     pub is_me: bool,
-    /// How many VIPs it claims.
+    /// How many VIPs it owns; a claim that a better one has beaten does not count.
     pub vips: usize,
     /// Since when it can have VIPs.
     pub able_since: Option<Instant>,
@@ -179,11 +180,15 @@ impl Ownership {
 
     /// All members, this one and those that are gone included, by the names of their nodes.
     pub fn nodes(&self) -> Vec<NodeStatus> {
+        let mut owned: BTreeMap<MemberId, usize> = BTreeMap::new();
+        for tenure in self.vips.values().filter_map(|entry| entry.tenure.as_ref()) {
+            *owned.entry(tenure.owner).or_default() += 1;
+        }
         let status = |(id, member): (MemberId, &Member)| NodeStatus {
             node: self.members.name(id),
             member: id,
             is_me: id == self.me,
-            vips: member.claims.len(),
+            vips: owned.get(&id).copied().unwrap_or(0),
             able_since: member.able_since,
             inability: member.ability().err(),
         };

@@ -30,6 +30,10 @@ fn a_command_moves_it_wherever_it_is_given() {
         ["node-c"],
         "told to one that has not got it"
     );
+    for peer in &bus.peers {
+        let owned: Vec<_> = peer.machine.nodes().iter().map(|node| node.vips).collect();
+        assert_eq!(owned, [0, 0, 1], "earlier claims do not count");
+    }
     assert_eq!(bus.fewest[&vip], 1, "there is always one");
     bus.seconds(1000);
     assert_eq!(bus.holders(vip), ["node-c"], "and it stays");
