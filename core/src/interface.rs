@@ -104,8 +104,17 @@ impl Interface {
     /// Its subnets, by the addresses that it has. An address without others, such as a VIP that is
     /// put on an interface, is no subnet.
     pub fn subnets(&self) -> impl Iterator<Item = IpNet> {
+        self.in_subnets().map(IpNet::trunc)
+    }
+
+    /// The addresses that its node has in these subnets.
+    pub fn hosts(&self) -> impl Iterator<Item = IpAddr> {
+        self.in_subnets().map(IpNet::addr)
+    }
+
+    fn in_subnets(&self) -> impl Iterator<Item = &IpNet> {
         let is_subnet = |net: &&IpNet| net.prefix_len() < net.max_prefix_len();
-        self.addresses.iter().filter(is_subnet).map(IpNet::trunc)
+        self.addresses.iter().filter(is_subnet)
     }
 
     /// Whether one of its subnets contains this address.

@@ -62,7 +62,7 @@ impl Exclusion {
     /// It is not as MetalLB wants it; the user must mend it, what was read before stays in force.
     pub fn parse(text: &str) -> Result<Self, ExclusionError> {
         let document: Option<Document> = serde_saphyr::from_str(text)
-            .map_err(|error| ExclusionError::Yaml(error.to_string()))?;
+            .map_err(|error| ExclusionError::Yaml(error.without_snippet().to_string()))?;
         let patterns = document.map(|document| document.excluded);
         Self::of(&patterns.unwrap_or_default())
     }

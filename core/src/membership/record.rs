@@ -60,6 +60,8 @@ pub struct Interface {
     pub mac: MacAddress,
     /// Its subnets, of both families.
     pub subnets: Vec<IpNet>,
+    /// The addresses that its node has on them for itself, some of them if there are many.
+    pub hosts: Vec<IpAddr>,
 }
 
 /// A member's word that it has a VIP. Of several, the one with the highest term counts; of equal

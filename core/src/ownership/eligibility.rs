@@ -43,6 +43,9 @@ pub enum Ineligible {
     /// External traffic policy `Local`.
     #[error("it has no endpoint that can serve")]
     OutOfScope,
+    /// Whoever announced it would cut that node off.
+    #[error("another node has that address for itself")]
+    HostAddress,
     /// Its interfaces have other subnets, and those of another node have the VIP's.
     #[error("it is not on the VIP's subnet")]
     OffSegment,
@@ -170,6 +173,8 @@ pub(super) struct Members {
     by_id: BTreeMap<MemberId, Member>,
     /// Those of all members, each once: there are far fewer than members.
     subnets: BTreeSet<IpNet>,
+    /// The addresses that nodes have for themselves, ascending.
+    hosts: Vec<(IpAddr, MemberId)>,
     pub(super) last_order: LastOrder,
 }
 
@@ -181,6 +186,7 @@ impl Members {
         Self {
             by_id: BTreeMap::from([(me, member)]),
             subnets: BTreeSet::new(),
+            hosts: Vec::new(),
             last_order: LastOrder::default(),
         }
     }
@@ -253,6 +259,7 @@ impl Members {
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
         self.last_order.forget();
         self.subnets = subnets(self.by_id.values());
+        self.hosts = hosts(self.iter());
         let Some(member) = self.by_id.get_mut(&id) else {
             return;
         };
@@ -292,7 +299,24 @@ impl Members {
         if !member.has_subnet_of(vip) && self.has_segment(vip, scope) {
             return Err(Ineligible::OffSegment);
         }
+        if self.is_of_another(id, vip) {
+            return Err(Ineligible::HostAddress);
+        }
         passing(node)
+    }
+
+    /// The members whose nodes have this address for themselves, gone ones included.
+    pub(super) fn hosts_of(&self, vip: IpAddr) -> impl Iterator<Item = MemberId> {
+        let first = self.hosts.partition_point(|(address, _)| *address < vip);
+        let from = self.hosts.get(first..).unwrap_or_default().iter();
+        from.take_while(move |(address, _)| *address == vip)
+            .map(|(_, id)| *id)
+    }
+
+    /// Whether other nodes have a VIP for themselves, and the one of this member has not.
+    fn is_of_another(&self, id: MemberId, vip: IpAddr) -> bool {
+        let mut hosts = self.hosts_of(vip).peekable();
+        hosts.peek().is_some() && !hosts.any(|host| host == id)
     }
 
     /// Whether one of the members that the VIP is for is on its subnet.
@@ -314,6 +338,7 @@ impl Members {
             };
             is_there && member.lasting(vip, scope).is_ok_and(passes)
         };
+        let fits = |one: &(MemberId, &Member)| fits(one) && !self.is_of_another(one.0, vip);
         self.iter().filter(fits).map(|(id, _)| id).collect()
     }
 }
@@ -323,4 +348,15 @@ fn subnets<'a>(members: impl Iterator<Item = &'a Member>) -> BTreeSet<IpNet> {
     interfaces
         .flat_map(|one| one.subnets.iter().copied())
         .collect()
+}
+
+fn hosts<'a>(members: impl Iterator<Item = (MemberId, &'a Member)>) -> Vec<(IpAddr, MemberId)> {
+    let of = |(id, member): (MemberId, &'a Member)| {
+        let interfaces = member.interfaces.values();
+        let hosts = interfaces.flat_map(|one| one.hosts.iter());
+        hosts.map(move |address| (*address, id))
+    };
+    let mut hosts: Vec<_> = members.flat_map(of).collect();
+    hosts.sort_unstable();
+    hosts
 }

@@ -75,6 +75,8 @@ pub struct Explanation {
     pub conflict: Option<Conflict>,
     /// No node that may have it is on a subnet with it, so all of them may.
     pub is_off_segment: bool,
+    /// The node that has it for itself, so that nobody else may.
+    pub host: Option<Arc<str>>,
     /// Whether another node may have it, too.
     pub has_alternative: bool,
 }
@@ -86,6 +88,8 @@ pub struct Owner {
     pub node: Arc<str>,
     /// The member.
     pub member: MemberId,
+    /// It is this one.
+    pub is_me: bool,
     /// The term of its claim, 0 as long as there is none.
     pub term: u64,
     /// Since when, as seen from here.
@@ -138,6 +142,7 @@ impl Ownership {
         let owner = entry.tenure.as_ref().map(|tenure| Owner {
             node: tenure.node.clone(),
             member: tenure.owner,
+            is_me: tenure.owner == self.me,
             term: entry.claims.get(tenure.owner).map_or(0, |claim| claim.term),
             since: tenure.since,
             why: tenure.why.clone(),
@@ -155,11 +160,13 @@ impl Ownership {
             is_outsider: true,
             last: outsider.at,
         });
+        let host = self.members.hosts_of(vip).next();
         let mut others = self.members.iter().filter(|(id, _)| *id != self.me);
         Some(Explanation {
             vip,
             owner,
             conflict: outsider.or(intruder),
+            host: host.map(|id| self.members.name(id)),
             is_off_segment: !self.members.has_segment(vip, scope),
             has_alternative: others.any(|(id, _)| election.eligible(id).is_ok()),
         })

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::interface::MacAddress;
+use crate::membership::MemberId;
 
 use super::Why;
 
@@ -48,6 +49,13 @@ pub enum Note {
         /// The node.
         by: Arc<str>,
     },
+    /// Another daemon says to be of this node. Told once.
+    Namesake {
+        /// The other daemon.
+        member: MemberId,
+        /// The name of the node.
+        name: Arc<str>,
+    },
 }
 
 impl fmt::Display for Note {
@@ -84,6 +92,11 @@ impl fmt::Display for Note {
             Self::NotTaken { vip, by } => {
                 write!(f, "{vip} stays here: {by} was to take it, but has not")
             }
+            Self::Namesake { member, name } => write!(
+                f,
+                "the daemon at {member} has the node name {name} as well: give one of them another \
+                 with --node-name"
+            ),
         }
     }
 }

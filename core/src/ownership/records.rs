@@ -10,7 +10,10 @@ use crate::membership::MemberId;
 use crate::membership::record::{self, Key, Node, Value};
 
 use super::eligibility::{Member, Presence};
-use super::{Departure, Output, Ownership, Scope};
+use super::{Departure, Note, Output, Ownership, Scope};
+
+/// How many of an interface's addresses the others are told of: a record has little room.
+const MAX_HOSTS: usize = 16;
 
 impl Ownership {
     /// Publishes what this node is, if that is not what was published last.
@@ -47,8 +50,14 @@ impl Ownership {
             let mut subnets: Vec<_> = one.subnets().collect();
             subnets.sort_unstable();
             subnets.dedup();
+            let hosts = one.hosts().take(MAX_HOSTS).collect();
             let mac = one.mac?;
-            Some((one.index, record::Interface { mac, subnets }))
+            let record = record::Interface {
+                mac,
+                subnets,
+                hosts,
+            };
+            Some((one.index, record))
         };
         let new: BTreeMap<u32, _> = interfaces.iter().filter_map(fact).collect();
         let mine = &mut self.members.entry(self.me).interfaces;
@@ -83,6 +92,7 @@ impl Ownership {
     pub(super) fn member_up(&mut self, member: MemberId, now: Instant) {
         self.members.entry(member).presence = Presence::Live;
         self.supersede(member, now);
+        self.greet(member);
         self.member_changed(member, now);
         self.announce_against(member, now);
     }
@@ -99,8 +109,12 @@ impl Ownership {
         }
         match (key, value) {
             (Key::Node, Some(Value::Node(node))) => {
+                let is_new = self.members.entry(member).node.is_none();
                 self.members.entry(member).node = Some(node);
                 self.supersede(member, now);
+                if is_new {
+                    self.greet(member);
+                }
                 self.member_changed(member, now);
             }
             (Key::Node, _) => {
@@ -130,12 +144,24 @@ impl Ownership {
         }
     }
 
+    /// Tells of a member that has the name of this node: what is for a node is for both then.
+    fn greet(&mut self, member: MemberId) {
+        let name = self.members.name(self.me);
+        if self.members.is_live(member) && self.members.name(member) == name {
+            let note = Note::Namesake { member, name };
+            self.outputs.push_back(Output::Note(note));
+        }
+    }
+
     /// What is known of a member has changed.
     pub(super) fn member_changed(&mut self, member: MemberId, now: Instant) {
         self.members.refresh(member, now);
         let mut concerned = self.unsettled.clone();
-        let claims = self.members.get(member).map(|member| &member.claims);
-        concerned.extend(claims.into_iter().flatten());
+        if let Some(member) = self.members.get(member) {
+            let hosts = member.interfaces.values().flat_map(|one| &one.hosts);
+            concerned.extend(hosts.filter(|host| self.vips.contains_key(host)));
+            concerned.extend(&member.claims);
+        }
         if member == self.me {
             concerned.extend(&self.held);
         }

@@ -189,7 +189,8 @@ impl Ownership {
             | Ineligible::Left
             | Ineligible::Unknown
             | Ineligible::Family(_)
-            | Ineligible::NoInterface => Step::Drop,
+            | Ineligible::NoInterface
+            | Ineligible::HostAddress => Step::Drop,
         }
     }
 

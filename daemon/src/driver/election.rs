@@ -239,6 +239,9 @@ impl Election {
 fn tell(note: &Note) {
     match note {
         Note::Took { .. } | Note::GaveUp { .. } => info!("{note}"),
-        Note::Conflict { .. } | Note::Outsider { .. } | Note::NotTaken { .. } => warn!("{note}"),
+        Note::Conflict { .. }
+        | Note::Outsider { .. }
+        | Note::NotTaken { .. }
+        | Note::Namesake { .. } => warn!("{note}"),
     }
 }

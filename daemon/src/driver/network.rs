@@ -97,12 +97,16 @@ impl Driver {
 
     /// Takes in the interfaces of this node.
     pub(crate) fn set_interfaces(&mut self, known: interfaces::Known, now: Instant) {
+        let before = self.network.interfaces.problem.as_deref();
+        warn_of_new(before, known.problem.as_deref());
         self.network.interfaces = known;
         self.use_interfaces(now);
     }
 
     /// Takes in which of them are not to be used.
     pub(crate) fn set_excluded(&mut self, excluded: Excluded, now: Instant) {
+        let before = self.network.excluded.problem.as_deref();
+        warn_of_new(before, excluded.problem.as_deref());
         self.network.excluded = excluded;
         self.use_interfaces(now);
     }
@@ -271,5 +275,11 @@ impl Driver {
     /// Whether everything that another node can take has been handed over.
     pub(crate) fn has_left(&self) -> bool {
         self.election.has_left()
+    }
+}
+
+fn warn_of_new(before: Option<&str>, now: Option<&str>) {
+    if let Some(problem) = now.filter(|_| now != before) {
+        warn!("{problem}");
     }
 }

@@ -210,11 +210,10 @@ impl Driver {
 
     fn owned_vip(&self, explanation: &Explanation) -> Owned {
         let owner = explanation.owner.as_ref();
-        let here = |node: &str| *node == *self.speaker.node().name;
         Owned {
             address: explanation.vip,
             owner: owner.map(|owner| owner.node.to_string()),
-            here: owner.is_some_and(|owner| here(&owner.node)),
+            here: owner.is_some_and(|owner| owner.is_me),
             term: owner.map_or(0, |owner| owner.term),
             since_seconds: owner.map(|owner| owner.since.elapsed().as_secs_f64()),
             why: owner.map(|owner| owner.why.to_string()),
@@ -235,6 +234,11 @@ impl Driver {
                 Some(node) => format!("{node} ({station}) announces it as well"),
                 None => format!("{station}, which is no node of these, announces it as well"),
             });
+        }
+        if let Some(host) = &explanation.host {
+            return Some(format!(
+                "it is {host}'s own address, and announced by no other node: take it out of the pool"
+            ));
         }
         if explanation.owner.is_none() {
             let nodes = self.election.ownership.verdicts(explanation.vip);

@@ -350,3 +350,36 @@ fn a_cluster_that_starts_spreads_its_vips() {
     assert_eq!(counts.iter().sum::<usize>(), 90);
     assert!(counts.iter().all(|count| *count >= 15), "{counts:?}");
 }
+
+#[test]
+fn two_daemons_of_one_node_name_each_other() {
+    let bus = Bus::new(&["node-a", "node-b", "node-a"]);
+    let namesake = |peer: usize, other| {
+        let (member, name) = (id(other, 1), "node-a".into());
+        bus.peers[peer].notes == [Note::Namesake { member, name }]
+    };
+    assert!(namesake(0, 2) && namesake(2, 0));
+    assert!(bus.peers[1].notes.is_empty());
+}
+
+#[test]
+fn the_address_of_a_node_is_announced_by_no_other() {
+    let mut bus = Bus::new(&NAMES);
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    let first = bus.holders(vip).concat();
+    let other = usize::from(first == NAMES[0]);
+    // As a subnet, not alone: an address alone is one that we or others have put there.
+    bus.input(other, interfaces(other, &["10.20.30.100/24", "10.20.30.1/32"]));
+    bus.seconds(10);
+    assert_eq!(bus.holders(vip), [&*first]);
+    bus.input(other, interfaces(other, &["10.20.30.1/24"]));
+    assert_eq!(bus.holders(vip), [NAMES[other]]);
+    for peer in &bus.peers {
+        let told = peer.machine.explain(vip).unwrap();
+        assert_eq!(told.host.as_deref(), Some(NAMES[other]));
+    }
+    bus.kill(other, Departure::Lost);
+    bus.seconds(10);
+    assert_eq!(bus.holders(vip), [] as [&str; 0], "the daemon may be lost alone");
+}
