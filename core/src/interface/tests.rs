@@ -85,6 +85,9 @@ fn an_exclusion_is_read_or_refused_with_its_place() {
     assert!(Exclusion::parse("announcedInterfacesToExclude: {a: b}").is_err());
     let error = Exclusion::parse("announcedInterfaceToExclude:\n- a\n").unwrap_err();
     let said = error.to_string();
-    assert!(said.contains("expected one of announcedInterfacesToExclude"), "{said}");
+    assert!(
+        said.contains("expected one of announcedInterfacesToExclude"),
+        "{said}"
+    );
     assert!(!said.contains('\n'), "one line, since more follows: {said}");
 }

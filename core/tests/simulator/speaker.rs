@@ -61,6 +61,8 @@ pub(crate) struct Speaker {
     /// How far its clock is from the truth, in seconds.
     pub(crate) clock: i64,
     pub(crate) daemon: Option<Daemon>,
+    /// When the daemon has something to do.
+    pub(crate) due: Option<Instant>,
 }
 
 impl Speaker {
@@ -75,6 +77,7 @@ impl Speaker {
             is_draining: false,
             clock: 0,
             daemon: None,
+            due: None,
         }
     }
 

@@ -132,6 +132,7 @@ impl World {
     pub(crate) fn kill(&mut self, node: usize) {
         self.disturb();
         self.speakers[node].daemon = None;
+        self.speakers[node].due = None;
         self.network.kill(self.speakers[node].address);
     }
 
@@ -144,6 +145,7 @@ impl World {
         let speaker = &mut self.speakers[node];
         if let Some(daemon) = &mut speaker.daemon {
             daemon.stall(until);
+            speaker.due = daemon.poll_timeout();
             if !driver_only {
                 self.network.stall(speaker.address, how_long);
             }
@@ -233,12 +235,14 @@ impl World {
             let daemon = self.speakers[node].daemon.as_mut();
             let effects = daemon.map(Daemon::poll_effects).unwrap_or_default();
             if effects.is_empty() {
-                return;
+                break;
             }
             for effect in effects {
                 self.perform(node, effect);
             }
         }
+        let speaker = &mut self.speakers[node];
+        speaker.due = speaker.daemon.as_ref().and_then(Daemon::poll_timeout);
     }
 
     fn perform(&mut self, node: usize, effect: Effect) {
@@ -303,8 +307,7 @@ impl World {
 
     fn next(&self) -> Option<Instant> {
         let arrival = self.arrivals.first_key_value().map(|((at, _), _)| *at);
-        let speakers = self.speakers.iter();
-        let daemons = speakers.filter_map(|speaker| speaker.daemon.as_ref()?.poll_timeout());
+        let daemons = self.speakers.iter().filter_map(|speaker| speaker.due);
         daemons.chain(arrival).chain(self.network.next()).min()
     }
 
@@ -330,8 +333,9 @@ impl World {
             }
         }
         for node in 0..self.speakers.len() {
-            if let Some(daemon) = &mut self.speakers[node].daemon
-                && daemon.poll_timeout().is_some_and(|due| due <= now)
+            let speaker = &mut self.speakers[node];
+            if let Some(daemon) = &mut speaker.daemon
+                && speaker.due.is_some_and(|due| due <= now)
             {
                 daemon.work(now);
                 self.flush(node);

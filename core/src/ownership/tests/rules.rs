@@ -370,7 +370,10 @@ fn the_address_of_a_node_is_announced_by_no_other() {
     let first = bus.holders(vip).concat();
     let other = usize::from(first == NAMES[0]);
     // As a subnet, not alone: an address alone is one that we or others have put there.
-    bus.input(other, interfaces(other, &["10.20.30.100/24", "10.20.30.1/32"]));
+    bus.input(
+        other,
+        interfaces(other, &["10.20.30.100/24", "10.20.30.1/32"]),
+    );
     bus.seconds(10);
     assert_eq!(bus.holders(vip), [&*first]);
     bus.input(other, interfaces(other, &["10.20.30.1/24"]));
@@ -381,5 +384,9 @@ fn the_address_of_a_node_is_announced_by_no_other() {
     }
     bus.kill(other, Departure::Lost);
     bus.seconds(10);
-    assert_eq!(bus.holders(vip), [] as [&str; 0], "the daemon may be lost alone");
+    assert_eq!(
+        bus.holders(vip),
+        [] as [&str; 0],
+        "the daemon may be lost alone"
+    );
 }
