@@ -8,7 +8,7 @@ use carillon_core::interface::MacAddress;
 use carillon_lab::layer2::{Arp, PacketSocket, Station, advertisement, arp, interface};
 use carillon_lab::{test, wait};
 
-use crate::site::{BOTH, SOON, Site, WATCH};
+use crate::site::{BOTH, SOON, Site, VIP, WATCH, await_status};
 
 /// Says to all that a station has an address, as by RFC 5227 or RFC 4861; the kernel says nothing
 /// by itself.
@@ -61,5 +61,21 @@ fn a_foreign_host_with_our_address_is_named_and_moves_nothing() {
             site.ensure_stays(address, mac)?;
         }
         Ok(())
+    });
+}
+
+/// A pool that contains the address of a node would cut that node off. IPv6 finds out by itself: the
+/// kernel does not use an address that somebody answers for.
+#[test]
+fn the_address_of_a_node_is_answered_by_its_own_station_alone() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        let owner = site.owner(VIP)?;
+        let host = (owner + 1) % site.nodes.len();
+        let its = site.station(host);
+        its.host.address("eth0", &[&format!("{VIP}/24")])?;
+        site.await_owner(VIP, host)?;
+        site.ensure_stays(VIP, its.mac)?;
+        await_status(&site.nodes[owner], &["own address"])
     });
 }
