@@ -11,7 +11,7 @@ use rand::RngExt;
 use crate::world::World;
 
 /// How many nodes there are in the table of the octets.
-const SIZES: [u16; 4] = [3, 10, 100, 1000];
+const SIZES: [u16; 4] = [3, 10, 100, 400];
 
 /// Nodes that have a VIP each, some time after their start.
 fn cluster(nodes: u16) -> World {
