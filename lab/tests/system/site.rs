@@ -120,8 +120,8 @@ pub(crate) fn await_status(node: &Carillon, texts: &[&str]) -> Result<String> {
 }
 
 /// Which sessions a router has, and how often each has come up and gone down. Equal before and
-/// after means that no session was touched; absolute numbers mean little, since FRR sometimes
-/// drops its very first session, when that came in while FRR's own attempt to connect failed.
+/// after means that no session was touched. Absolute numbers mean little: FRR has been seen to close
+/// its very first session, some milliseconds old, without a NOTIFICATION.
 pub(crate) fn connections(router: &Frr) -> Result<BTreeMap<IpAddr, (u32, u32)>> {
     let neighbors = router.neighbors(Family::V4)?.into_iter();
     Ok(neighbors
