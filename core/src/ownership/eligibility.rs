@@ -110,6 +110,11 @@ impl Member {
         subnets.any(|subnet| subnet.contains(&vip))
     }
 
+    fn has_host(&self, vip: IpAddr) -> bool {
+        let mut interfaces = self.interfaces.values();
+        interfaces.any(|one| one.hosts.contains(&vip))
+    }
+
     /// Whether it may have VIPs, as far as that does not depend on the VIP.
     ///
     /// # Errors
@@ -173,8 +178,8 @@ pub(super) struct Members {
     by_id: BTreeMap<MemberId, Member>,
     /// Those of all members, each once: there are far fewer than members.
     subnets: BTreeSet<IpNet>,
-    /// The addresses that nodes have for themselves, ascending.
-    hosts: Vec<(IpAddr, MemberId)>,
+    /// The addresses that nodes have for themselves: hardly a VIP is among them.
+    hosts: BTreeSet<IpAddr>,
     pub(super) last_order: LastOrder,
 }
 
@@ -186,7 +191,7 @@ impl Members {
         Self {
             by_id: BTreeMap::from([(me, member)]),
             subnets: BTreeSet::new(),
-            hosts: Vec::new(),
+            hosts: BTreeSet::new(),
             last_order: LastOrder::default(),
         }
     }
@@ -259,7 +264,7 @@ impl Members {
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
         self.last_order.forget();
         self.subnets = subnets(self.by_id.values());
-        self.hosts = hosts(self.iter());
+        self.hosts = hosts(self.by_id.values());
         let Some(member) = self.by_id.get_mut(&id) else {
             return;
         };
@@ -307,10 +312,10 @@ impl Members {
 
     /// The members whose nodes have this address for themselves, gone ones included.
     pub(super) fn hosts_of(&self, vip: IpAddr) -> impl Iterator<Item = MemberId> {
-        let first = self.hosts.partition_point(|(address, _)| *address < vip);
-        let from = self.hosts.get(first..).unwrap_or_default().iter();
-        from.take_while(move |(address, _)| *address == vip)
-            .map(|(_, id)| *id)
+        let is_host = self.hosts.contains(&vip);
+        let members = self.iter().take_while(move |_| is_host);
+        let has = move |(id, member): (MemberId, &Member)| member.has_host(vip).then_some(id);
+        members.filter_map(has)
     }
 
     /// Whether other nodes have a VIP for themselves, and the one of this member has not.
@@ -330,15 +335,16 @@ impl Members {
     /// yet.
     pub(super) fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
         let must_fit = self.has_segment(vip, scope);
-        let fits = |(_, member): &(MemberId, &Member)| {
+        let fits = |(id, member): &(MemberId, &Member)| {
             let is_there = !must_fit || member.has_subnet_of(vip);
             let passes = |node: &Node| match passing(node) {
                 Ok(()) => true,
                 Err(why) => soon && why == Ineligible::NotReady,
             };
-            is_there && member.lasting(vip, scope).is_ok_and(passes)
+            is_there
+                && !self.is_of_another(*id, vip)
+                && member.lasting(vip, scope).is_ok_and(passes)
         };
-        let fits = |one: &(MemberId, &Member)| fits(one) && !self.is_of_another(one.0, vip);
         self.iter().filter(fits).map(|(id, _)| id).collect()
     }
 }
@@ -350,13 +356,9 @@ fn subnets<'a>(members: impl Iterator<Item = &'a Member>) -> BTreeSet<IpNet> {
         .collect()
 }
 
-fn hosts<'a>(members: impl Iterator<Item = (MemberId, &'a Member)>) -> Vec<(IpAddr, MemberId)> {
-    let of = |(id, member): (MemberId, &'a Member)| {
-        let interfaces = member.interfaces.values();
-        let hosts = interfaces.flat_map(|one| one.hosts.iter());
-        hosts.map(move |address| (*address, id))
-    };
-    let mut hosts: Vec<_> = members.flat_map(of).collect();
-    hosts.sort_unstable();
-    hosts
+fn hosts<'a>(members: impl Iterator<Item = &'a Member>) -> BTreeSet<IpAddr> {
+    let interfaces = members.flat_map(|member| member.interfaces.values());
+    interfaces
+        .flat_map(|one| one.hosts.iter().copied())
+        .collect()
 }

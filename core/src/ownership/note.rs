@@ -49,7 +49,7 @@ pub enum Note {
         /// The node.
         by: Arc<str>,
     },
-    /// Another daemon says to be of this node. Told once.
+    /// Another daemon says to be of this node. Told when it is first heard, or again.
     Namesake {
         /// The other daemon.
         member: MemberId,

@@ -382,6 +382,14 @@ fn the_address_of_a_node_is_announced_by_no_other() {
         let told = peer.machine.explain(vip).unwrap();
         assert_eq!(told.host.as_deref(), Some(NAMES[other]));
     }
+    let machine = &mut bus.peers[other].machine;
+    machine.handle(Input::Renamed(id(other, 2)), bus.now);
+    assert_eq!(
+        machine.verdicts(vip)[other].1,
+        Ok(()),
+        "by another identity"
+    );
+    machine.handle(Input::Renamed(id(other, 1)), bus.now);
     bus.kill(other, Departure::Lost);
     bus.seconds(10);
     assert_eq!(
