@@ -1,9 +1,12 @@
-//! What the core knows of a cluster node.
+//! A cluster node: what the core knows of it, and its part in announcing what only one node may
+//! ([`election`]) and what it has the addresses of ([`gate`]).
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub mod election;
+pub mod gate;
 #[cfg(test)]
 mod tests;
 

@@ -187,8 +187,13 @@ pub enum Input {
         /// The Ethernet address of this node where it was heard.
         local: MacAddress,
     },
-    /// Everything up to the [`Output::Hold`] of this sequence number is on the wire.
-    Applied(u64),
+    /// A VIP that this member holds is on the wire.
+    Applied {
+        /// The VIP.
+        vip: IpAddr,
+        /// The round of the [`Holding::Here`] that is, or a later one than that.
+        round: u64,
+    },
     /// The daemon is to stop: everything is handed over, and then comes [`Output::Left`].
     Leaving,
 }
@@ -198,8 +203,6 @@ pub enum Input {
 pub enum Output {
     /// Who has a VIP now, as the speaker and the backends are to know.
     Hold {
-        /// Grows with every one; reported back by [`Input::Applied`].
-        sequence: u64,
         /// The VIP.
         vip: IpAddr,
         /// Who has it.
@@ -235,10 +238,9 @@ pub struct Ownership {
     held: BTreeSet<IpAddr>,
     /// Those about which any news of a member may matter, not only of one that claims them.
     unsettled: BTreeSet<IpAddr>,
-    /// Those taken but not on the wire yet, by the sequence number to wait for.
-    unapplied: VecDeque<(u64, IpAddr)>,
     deadlines: Deadlines,
-    sequence: u64,
+    /// That of the newest [`Holding::Here`].
+    round: u64,
     is_synced: bool,
     is_settled: bool,
     unable: BTreeSet<Family>,
@@ -266,9 +268,8 @@ impl Ownership {
             vips: BTreeMap::new(),
             held: BTreeSet::new(),
             unsettled: BTreeSet::new(),
-            unapplied: VecDeque::new(),
             deadlines: Deadlines::default(),
-            sequence: 0,
+            round: 0,
             is_synced: false,
             is_settled: false,
             unable: BTreeSet::new(),
@@ -322,7 +323,7 @@ impl Ownership {
                 mark,
                 local,
             } => self.conflict(vip, station, mark.map(|mark| (mark, local)), now),
-            Input::Applied(sequence) => self.applied(sequence, now),
+            Input::Applied { vip, round } => self.applied(vip, round, now),
             Input::Leaving => {
                 self.leaving = self.leaving.or(Some(now + FAREWELL));
                 self.publish_node(now);

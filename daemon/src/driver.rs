@@ -7,7 +7,7 @@
 //!                                                       backends ◀─AnnouncementSet──┘
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -16,6 +16,7 @@ use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{Backend, BackendEvent, Caps, Ownership};
 use carillon_core::controller;
+use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
 use carillon_core::ownership;
 use carillon_core::policy::WithdrawReason;
@@ -32,7 +33,6 @@ mod allocation;
 mod assigner;
 mod config;
 mod election;
-mod gate;
 mod network;
 mod request;
 mod snapshot;
@@ -44,7 +44,6 @@ pub(crate) use allocation::StatusAllocation;
 pub(crate) use allocation::{Allocation, JournalAllocation};
 use assigner::Assigner;
 use config::ConfigState;
-use election::Election;
 use network::Network;
 pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
@@ -126,7 +125,8 @@ impl Driver {
             synced: false,
         };
         if !parts.has_others {
-            driver.election.set_alone(parts.started);
+            let alone = ownership::Input::Alone;
+            driver.election.handle(alone, parts.started);
         }
         driver.review_node(parts.started);
         driver
@@ -248,26 +248,19 @@ impl Driver {
     /// Tells the backends what has changed.
     fn announce(&mut self, now: Instant) {
         self.review_abilities(now);
-        let mut changes: BTreeMap<_, _> = self.speaker.take_changes().into_iter().collect();
-        // Who has an address is decided on what the speaker knows now.
-        self.election.settle(&mut self.speaker, now);
-        changes.extend(self.speaker.take_changes());
-        if self.assigner.is_none() {
-            for (name, set) in changes {
-                self.give(name, set, false);
-            }
-        } else {
-            self.give_assigned(changes, now);
+        let gate = self.assigner.as_mut().map(|assigner| &mut assigner.gate);
+        for (name, set) in self.election.settle(&mut self.speaker, gate, now) {
+            self.give(name, set);
         }
-        self.election.seal(now);
+        self.carry_out();
+        self.assign(now);
     }
 
-    fn give(&mut self, name: &'static str, set: Arc<AnnouncementSet>, is_partial: bool) {
+    fn give(&mut self, name: &'static str, set: Arc<AnnouncementSet>) {
         let (generation, vips) = (set.generation, set.by_vip.len());
         debug!(backend = name, generation, vips, "announcing");
         let mut backends = self.backends.iter_mut();
         if let Some(backend) = backends.find(|other| other.caps().name == name) {
-            self.election.given(name, generation, is_partial);
             backend.set(set);
         }
     }
@@ -276,7 +269,7 @@ impl Driver {
     pub(crate) fn due(&self) -> Option<Instant> {
         let allocation = self.allocation.due().filter(|_| self.synced);
         let assigner = self.assigner.as_ref().and_then(Assigner::due);
-        let times = [allocation, self.election.due(), assigner];
+        let times = [allocation, self.election.poll_timeout(), assigner];
         times.into_iter().flatten().min()
     }
 

@@ -74,13 +74,8 @@ impl Ownership {
         };
         let is_news = entry.told.as_ref() != Some(&holding);
         if is_news && (entry.scope.is_some() || was_here) {
-            self.sequence += 1;
-            let (sequence, holding) = (self.sequence, holding.clone());
-            self.outputs.push_back(Output::Hold {
-                sequence,
-                vip,
-                holding,
-            });
+            let holding = holding.clone();
+            self.outputs.push_back(Output::Hold { vip, holding });
         }
         entry.told = entry.scope.is_some().then_some(holding);
         if entry.is_idle() {

@@ -25,12 +25,10 @@ impl Ownership {
         let from = from.filter(|member| *member != self.me);
         let term = entry.claims.highest + 1;
         let why = self.why(&election, entry, self.me, is_pinned);
-        self.sequence += 1;
-        let round = self.sequence;
+        self.round += 1;
+        let round = self.round;
         let holding = Holding::Here { round };
-        self.unapplied.push_back((round, vip));
         self.outputs.push_back(Output::Hold {
-            sequence: round,
             vip,
             holding: holding.clone(),
         });
@@ -120,17 +118,13 @@ impl Ownership {
         }
     }
 
-    /// What was taken up to this sequence number is on the wire, and so can be claimed.
-    pub(super) fn applied(&mut self, sequence: u64, now: Instant) {
-        while let Some((taken, vip)) = self.unapplied.front().copied()
-            && taken <= sequence
-        {
-            self.unapplied.pop_front();
-            let hold = self.vips.get(&vip).and_then(|entry| entry.hold.as_ref());
-            if hold.is_some_and(|hold| hold.taken == taken) {
-                self.publish_claim(vip);
-                self.review(vip, now);
-            }
+    /// The VIP is on the wire as it was in this round. If it has been taken by then, it can be claimed.
+    pub(super) fn applied(&mut self, vip: IpAddr, round: u64, now: Instant) {
+        let entry = self.vips.get(&vip);
+        let hold = entry.and_then(|entry| entry.hold.as_ref());
+        if hold.is_some_and(|hold| hold.taken <= round) {
+            self.publish_claim(vip);
+            self.review(vip, now);
         }
     }
 
@@ -187,16 +181,11 @@ impl Ownership {
         };
         entry.rival = None;
         if let Some(hold) = &mut entry.hold {
-            self.sequence += 1;
-            let (sequence, round) = (self.sequence, self.sequence);
-            hold.round = round;
-            let holding = Holding::Here { round };
+            self.round += 1;
+            hold.round = self.round;
+            let holding = Holding::Here { round: self.round };
             entry.told = Some(holding.clone());
-            self.outputs.push_back(Output::Hold {
-                sequence,
-                vip,
-                holding,
-            });
+            self.outputs.push_back(Output::Hold { vip, holding });
         }
     }
 

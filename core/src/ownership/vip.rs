@@ -84,7 +84,7 @@ impl Vip {
 #[derive(Clone, Debug)]
 pub(super) struct Hold {
     pub(super) round: u64,
-    /// The sequence number of the output with which it was taken.
+    /// That in which it was taken.
     pub(super) taken: u64,
     pub(super) since: Instant,
     /// Whose claim counted before.

@@ -119,7 +119,7 @@ pub(crate) struct Daemon {
     inbox: VecDeque<Arrival>,
     pub(crate) holdings: BTreeMap<IpAddr, Holding>,
     /// Holdings on their way to the backend.
-    backend: VecDeque<(Instant, u64, IpAddr, Holding)>,
+    backend: VecDeque<(Instant, IpAddr, Holding)>,
     announced: BTreeSet<IpAddr>,
     bursts: BTreeSet<(Instant, IpAddr)>,
     watched: BTreeMap<IpAddr, Instant>,
@@ -218,14 +218,16 @@ impl Daemon {
             self.machine.handle_timeout(now);
             self.collect(now);
         }
-        while let Some((at, sequence, vip, holding)) = self.backend.front().cloned()
+        while let Some((at, vip, holding)) = self.backend.front().cloned()
             && at <= now
         {
             self.backend.pop_front();
             self.put(vip, &holding, now);
             self.announce(now);
-            self.machine.handle(Input::Applied(sequence), now);
-            self.collect(now);
+            if let Holding::Here { round } = holding {
+                self.machine.handle(Input::Applied { vip, round }, now);
+                self.collect(now);
+            }
         }
         self.announce(now);
         for (vip, next) in &mut self.watched {
@@ -272,14 +274,9 @@ impl Daemon {
     fn collect(&mut self, now: Instant) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Hold {
-                    sequence,
-                    vip,
-                    holding,
-                } => {
+                Output::Hold { vip, holding } => {
                     self.holdings.insert(vip, holding.clone());
-                    self.backend
-                        .push_back((now + BACKEND, sequence, vip, holding));
+                    self.backend.push_back((now + BACKEND, vip, holding));
                 }
                 Output::Publish { key, value } => {
                     self.effects.push(Effect::Publish(key, value));

@@ -1,15 +1,13 @@
-//! The driver's side of `--assign-vips`: the [`Gate`] between speaker and backends, and the
-//! [`Assignment`] behind it.
+//! The driver's side of `--assign-vips`: the [`Gate`] before the backends, and the [`Assignment`]
+//! behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
-use carillon_core::announcement::AnnouncementSet;
+use carillon_core::node::gate::Gate;
 
 use super::Driver;
-use super::gate::{Gate, Passed};
 use crate::assignment::{Assigned, Assignment};
 
 /// How long a node whose kernel refused an address of a family counts as one that cannot have any.
@@ -17,11 +15,9 @@ const DISTRUST: Duration = Duration::from_secs(60);
 
 /// See the module's documentation.
 pub(super) struct Assigner {
-    gate: Gate,
+    pub(super) gate: Gate,
     assignment: Assignment,
     assigned: Assigned,
-    /// The backends that are to be told what has become usable.
-    concerned: BTreeSet<&'static str>,
     due: Option<Instant>,
     /// The families of which addresses were refused: when, and what was said of it.
     refused: BTreeMap<Family, (Instant, Vec<String>)>,
@@ -33,7 +29,6 @@ impl Assigner {
             gate: Gate::default(),
             assignment,
             assigned: Assigned::default(),
-            concerned: BTreeSet::new(),
             due: None,
             refused: BTreeMap::new(),
         }
@@ -69,8 +64,7 @@ impl Driver {
                 let told = (now, assigned.problems.clone());
                 assigner.refused.insert(*family, told);
             }
-            let concerned = assigner.gate.set_usable(assigned.usable.clone());
-            assigner.concerned.extend(concerned);
+            assigner.gate.set_usable(assigned.usable.clone());
             assigner.assigned = assigned;
         }
     }
@@ -91,34 +85,9 @@ impl Driver {
         assigner.refused.keys().copied().collect()
     }
 
-    /// Gives the backends what this node has the addresses of, and asks for the other addresses.
-    pub(super) fn give_assigned(
-        &mut self,
-        changes: BTreeMap<&'static str, Arc<AnnouncementSet>>,
-        now: Instant,
-    ) {
-        let Some(assigner) = &mut self.assigner else {
-            return;
-        };
-        let mut concerned = std::mem::take(&mut assigner.concerned);
-        for (backend, set) in changes {
-            concerned.insert(backend);
-            assigner.gate.offer(backend, &set, now);
-        }
-        if assigner.due.is_some_and(|due| due <= now) {
-            concerned.extend(assigner.gate.backends());
-        }
-        let pass = |backend| Some((backend, assigner.gate.pass(backend, now)?));
-        let passed: Vec<_> = concerned.into_iter().filter_map(pass).collect();
-        for (backend, Passed { set, is_complete }) in passed {
-            self.give(backend, set, !is_complete);
-        }
-        self.assign(now);
-    }
-
-    /// Before it is known what this node is to have, addresses of an earlier run are left alone: they
+    /// Has this node have the addresses that it is to have, if somebody sees to that at all. Before it is known what this node is to have, addresses of an earlier run are left alone: they
     /// serve.
-    fn assign(&mut self, now: Instant) {
+    pub(super) fn assign(&mut self, now: Instant) {
         let is_known = self.synced && self.election.is_settled();
         if let Some(assigner) = &mut self.assigner {
             if is_known {
@@ -126,7 +95,7 @@ impl Driver {
                 assigner.assignment.set(addresses);
             }
             let trust = assigner.refused.values().map(|(at, _)| *at + DISTRUST);
-            let times = trust.chain(assigner.gate.due(now));
+            let times = trust.chain(assigner.gate.poll_timeout(now));
             assigner.due = times.filter(|due| *due > now).min();
         }
     }

@@ -10,7 +10,7 @@ use carillon_core::address::Family;
 use carillon_core::backend::{BoxFuture, Ownership};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
-use carillon_core::membership::{Event, MemberId, Status};
+use carillon_core::membership::{self, Event, MemberId, Status};
 use carillon_core::node::DrainRule;
 use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
@@ -43,6 +43,8 @@ pub(super) struct Network {
     has_new_pods: bool,
     /// Why the daemons of other nodes cannot be talked to.
     trouble: Option<String>,
+    /// To the daemons of other nodes, if there are any.
+    pub(super) gossip: Option<mpsc::UnboundedSender<Command>>,
     /// That has been logged.
     is_told: bool,
 }
@@ -60,6 +62,7 @@ impl Network {
             pods: BTreeMap::new(),
             has_new_pods: false,
             trouble: None,
+            gossip: None,
             is_told: false,
         }
     }
@@ -160,7 +163,9 @@ impl Driver {
                 self.network.trouble = None;
                 info!(address = %gossip.me, "talking to the daemons of other nodes");
                 self.mark(gossip.me);
-                self.election.joined(gossip.me, gossip.commands, now);
+                self.network.gossip = Some(gossip.commands);
+                self.election.joined(gossip.me, now);
+                self.carry_out();
                 Some(gossip.events)
             }
             Err(error) => {
@@ -195,7 +200,7 @@ impl Driver {
     /// Tells where the daemons of a cluster are, if that is news.
     pub(super) fn tell_peers(&mut self) {
         if self.network.has_new_pods
-            && let Some(gossip) = &self.election.gossip
+            && let Some(gossip) = &self.network.gossip
         {
             self.network.has_new_pods = false;
             let peers = self.network.pods.values().copied().collect();
@@ -215,13 +220,17 @@ impl Driver {
         if let Event::Renamed(me) = event {
             self.mark(me);
         }
-        self.election.heard(event, now);
+        match event {
+            Event::Note(note @ membership::Note::SeedAnswers(_)) => info!("{note}"),
+            Event::Note(note) => warn!("{note}"),
+            event => self.election.heard(event, now),
+        }
     }
 
     /// How it stands with them; the answer comes later.
     pub(super) fn ask_gossip(&self) -> Option<oneshot::Receiver<Status>> {
         let (sender, receiver) = oneshot::channel();
-        let gossip = self.election.gossip.as_ref()?;
+        let gossip = self.network.gossip.as_ref()?;
         gossip.send(Command::Status(sender)).ok()?;
         Some(receiver)
     }
@@ -263,7 +272,7 @@ impl Driver {
     /// Says goodbye to the daemons of other nodes; resolves when that is on the wire.
     pub(crate) fn say_goodbye(&self) -> BoxFuture<()> {
         let (sender, said) = oneshot::channel();
-        let gossip = self.election.gossip.as_ref();
+        let gossip = self.network.gossip.as_ref();
         let asked = gossip.map(|gossip| gossip.send(Command::Leave(sender)));
         Box::pin(async move {
             if let Some(Ok(())) = asked {

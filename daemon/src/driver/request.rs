@@ -93,7 +93,7 @@ impl Driver {
                 drop(sender.send(answer));
             }
             Request::Move(vip, node, sender) => {
-                let answer = self.election.move_to(vip, &node, now);
+                let answer = self.move_to(vip, &node, now);
                 drop(sender.send(answer));
             }
             Request::Status(sender) => drop(sender.send(self.snapshot())),
@@ -112,7 +112,7 @@ impl Driver {
             return lacks;
         }
         if self.config.in_force.is_some() {
-            let is_asking = self.election.gossip.is_some() && !self.election.is_settled();
+            let is_asking = self.network.gossip.is_some() && !self.election.is_settled();
             let text = "the daemons of other nodes have not told what they announce yet";
             return Vec::from_iter(is_asking.then(|| text.to_owned()));
         }

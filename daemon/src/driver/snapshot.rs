@@ -169,10 +169,10 @@ impl Driver {
 impl Driver {
     /// The nodes that agree on owners, as far as the records tell.
     fn nodes(&self) -> Vec<Node> {
-        if self.election.gossip.is_none() {
+        if self.network.gossip.is_none() {
             return Vec::new();
         }
-        let nodes = self.election.ownership.nodes().into_iter();
+        let nodes = self.election.ownership().nodes().into_iter();
         let node = |node: NodeStatus| Node {
             name: node.node.to_string(),
             address: node.member.to_string(),
@@ -186,7 +186,7 @@ impl Driver {
 
     /// Daemons that say to be of one node: what is for that node is for all of them.
     fn namesakes(&self) -> Option<String> {
-        let mut nodes = self.election.ownership.nodes();
+        let mut nodes = self.election.ownership().nodes();
         nodes.retain(|node| node.inability.is_none());
         let alike = |pair: &&[NodeStatus]| matches!(pair, [one, other] if one.node == other.node);
         let pair = nodes.windows(2).find(alike)?;
@@ -202,7 +202,7 @@ impl Driver {
 
     /// The addresses that one node announces at a time, ascending.
     fn owned(&self) -> Vec<Owned> {
-        let ownership = &self.election.ownership;
+        let ownership = self.election.ownership();
         let vips = ownership.vips();
         let explained = vips.filter_map(|vip| ownership.explain(vip));
         explained.map(|vip| self.owned_vip(&vip)).collect()
@@ -241,7 +241,7 @@ impl Driver {
             ));
         }
         if explanation.owner.is_none() {
-            let nodes = self.election.ownership.verdicts(explanation.vip);
+            let nodes = self.election.ownership().verdicts(explanation.vip);
             let reasons = nodes.into_iter().filter_map(|(node, able)| {
                 let reason = able.err()?;
                 Some(format!("{node}: {reason}"))

@@ -331,15 +331,13 @@ impl Bus {
 
     /// Passes on what a machine has to say.
     pub(super) fn flush(&mut self, index: usize) {
-        let mut applied = 0;
+        let mut applied = Vec::new();
         while let Some(output) = self.peers[index].machine.poll_output() {
             match output {
-                Output::Hold {
-                    sequence,
-                    vip,
-                    holding,
-                } => {
-                    applied = sequence;
+                Output::Hold { vip, holding } => {
+                    if let Holding::Here { round } = holding {
+                        applied.push(Input::Applied { vip, round });
+                    }
                     self.hold(index, vip, holding);
                 }
                 Output::Publish { key, value } => self.publish(index, key, value.as_ref()),
@@ -348,11 +346,12 @@ impl Bus {
                 Output::Owner(_) | Output::Doubt(_) => {}
             }
         }
-        if applied > 0 && self.peers[index].applies {
+        if !applied.is_empty() && self.peers[index].applies {
             let at = self.now + Duration::from_millis(self.random());
             let generation = self.peers[index].id.generation;
-            let event = Event::Input(index, generation, Input::Applied(applied));
-            self.schedule(at, event);
+            for input in applied {
+                self.schedule(at, Event::Input(index, generation, input));
+            }
         }
     }
 

@@ -331,19 +331,20 @@ fn ten_thousand_vips_find_a_new_owner() {
     let why = Departure::Lost;
     machine.handle(Input::MemberDown { member, why }, now);
     let decided = begin.elapsed();
-    let mut count = 0;
+    let mut applied = Vec::new();
     while let Some(output) = machine.poll_output() {
         if let Output::Hold {
-            sequence,
-            holding: Holding::Here { .. },
-            ..
+            vip,
+            holding: Holding::Here { round },
         } = output
         {
-            count = count.max(sequence);
+            applied.push(Input::Applied { vip, round });
         }
     }
     let begin = Instant::now();
-    machine.handle(Input::Applied(count), now);
+    for input in applied {
+        machine.handle(input, now);
+    }
     let claimed = begin.elapsed();
     let taken = machine.held.len();
     println!("{taken} of 10000 VIPs taken in {decided:?}, claimed in {claimed:?}");

@@ -143,8 +143,8 @@ fn a_claim_waits_for_the_wire() {
     bus.input(1, Input::Draining(true));
     assert_eq!(bus.holders(vip), ["node-b", "node-c"]);
     assert!(!bus.peers[2].records.contains_key(&Key::Claim(vip)));
-    let applied = bus.peers[2].machine.sequence;
-    bus.input(2, Input::Applied(applied));
+    let round = bus.peers[2].round(vip);
+    bus.input(2, Input::Applied { vip, round });
     assert_eq!(bus.holders(vip), ["node-c"]);
     assert_eq!(
         bus.why(1, vip),
@@ -199,8 +199,8 @@ fn goodbye_is_said_when_all_is_handed_over_or_cannot_be() {
     bus.peers[2].applies = false;
     bus.input(1, Input::Leaving);
     assert!(!bus.peers[1].has_left);
-    let applied = bus.peers[2].machine.sequence;
-    bus.input(2, Input::Applied(applied));
+    let round = bus.peers[2].round(vip);
+    bus.input(2, Input::Applied { vip, round });
     assert!(bus.peers[1].has_left);
 
     bus.kill(1, Departure::Left);
