@@ -21,6 +21,7 @@ use crate::address::Family;
 use crate::config::{Config, Pool, is_buggy};
 use crate::service::{Families, Port, Service, ServiceKey};
 use crate::sorted::SortedVec;
+use crate::text::bounded;
 
 mod blocks;
 mod refusal;
@@ -353,7 +354,11 @@ impl Allocator {
     fn eligible(&self, name: Option<&str>) -> Result<Vec<&PoolSpace>, Refusal> {
         match name {
             Some(name) => {
-                let pool = self.pools.get(name).ok_or_else(|| Refusal::UnknownPool {
+                let mut pools = self.pools.values();
+                let pool = self.pools.get(name);
+                // A long name is kept short in the service that asks for it.
+                let pool = pool.or_else(|| pools.find(|space| bounded(&space.pool.name) == name));
+                let pool = pool.ok_or_else(|| Refusal::UnknownPool {
                     name: name.into(),
                     known: self.pools.keys().cloned().collect(),
                 })?;

@@ -2,20 +2,57 @@
 
 use std::sync::Arc;
 
+use crate::address::Family;
 use crate::service::ServiceKey;
 
 /// Namespace and name of an `EndpointSlice`.
 pub type SliceKey = ServiceKey;
 
-/// An `EndpointSlice`, reduced to what readiness and external traffic policy `Local` depend on.
+/// An `EndpointSlice`, reduced to what announcing depends on: whether anybody serves, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSlice {
     /// Namespace and name of the slice itself.
     pub key: SliceKey,
     /// The Service it belongs to (label `kubernetes.io/service-name`).
     pub service: ServiceKey,
-    /// Its endpoints.
-    pub endpoints: Vec<Endpoint>,
+    /// The family of its endpoints' addresses. Traffic to an address of the other one never gets to
+    /// them: kube-proxy keeps the families apart.
+    pub family: Family,
+    /// At least one of its endpoints can serve.
+    pub serves: bool,
+    /// The nodes with an endpoint that can, ascending, each once.
+    pub nodes: Box<[Arc<str>]>,
+}
+
+impl EndpointSlice {
+    /// A slice with these endpoints.
+    pub fn new(
+        key: SliceKey,
+        service: ServiceKey,
+        family: Family,
+        endpoints: impl IntoIterator<Item = Endpoint>,
+    ) -> Self {
+        let mut serves = false;
+        let mut nodes = Vec::new();
+        for endpoint in endpoints.into_iter().filter(Endpoint::can_serve) {
+            serves = true;
+            nodes.extend(endpoint.node);
+        }
+        nodes.sort_unstable();
+        nodes.dedup();
+        Self {
+            key,
+            service,
+            family,
+            serves,
+            nodes: nodes.into(),
+        }
+    }
+
+    /// Whether an endpoint on this node can serve.
+    pub fn serves_on(&self, node: &str) -> bool {
+        self.nodes.binary_search_by(|on| (**on).cmp(node)).is_ok()
+    }
 }
 
 /// One endpoint of a slice.
@@ -33,7 +70,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Whether it can serve: ready (unknown counts as ready), or else still serving while it
-    /// terminates; and it has an address (behaviour reference 4.2).
+    /// terminates; and it has an address.
     pub fn can_serve(&self) -> bool {
         self.has_address && (self.ready.unwrap_or(true) || self.serving.unwrap_or(false))
     }

@@ -28,4 +28,5 @@ pub mod selector;
 pub mod service;
 pub mod sorted;
 pub mod speaker;
+pub mod text;
 pub mod yaml;

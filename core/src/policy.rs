@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::address::Family;
 use crate::allocator::Blocks;
-use crate::endpoint::Endpoint;
+use crate::endpoint::EndpointSlice;
 use crate::node::Node;
 use crate::ownership::Scope;
 use crate::service::{Ingress, Service, TrafficPolicy};
@@ -18,10 +19,19 @@ mod tests;
 pub struct Grant {
     /// The name of the pool that has all of its addresses.
     pub pool: Arc<str>,
-    /// Its addresses.
+    /// Those of its addresses whose family has an endpoint.
     pub vips: Vec<IpAddr>,
-    /// Where only one node at a time may announce them: which nodes that can be.
-    pub scope: Option<Scope>,
+    /// Where only one node at a time may announce them: which nodes that can be, of each of them in
+    /// the same order. Empty where all nodes announce.
+    pub scopes: Vec<Scope>,
+}
+
+impl Grant {
+    /// Which nodes may announce a VIP of it, if one at a time does.
+    pub fn scope(&self, vip: IpAddr) -> Option<&Scope> {
+        let mut scopes = self.vips.iter().zip(&self.scopes);
+        scopes.find(|(of, _)| **of == vip).map(|(_, scope)| scope)
+    }
 }
 
 /// Why a Service is not announced from this node. The first rule that fails gives the reason
@@ -112,24 +122,40 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// Decides about one Service with these endpoints.
+    /// Decides about one Service with these slices.
     ///
     /// # Errors
     /// The Service must not be announced from here, for the reason returned.
-    pub(crate) fn decide<'e>(
+    pub(crate) fn decide(
         &self,
         service: &Service,
-        endpoints: impl Iterator<Item = &'e Endpoint>,
+        slices: &[&EndpointSlice],
     ) -> Result<Grant, WithdrawReason> {
         let mut grant = self.addresses(service)?;
-        let policy = service.external_traffic_policy;
-        if self.exclusive.contains(&grant.pool) {
-            grant.scope = Some(scope(policy, endpoints)?);
-        } else if self.is_draining {
-            return Err(WithdrawReason::NodeDraining);
-        } else {
+        let is_exclusive = self.exclusive.contains(&grant.pool);
+        if !is_exclusive {
+            if self.is_draining {
+                return Err(WithdrawReason::NodeDraining);
+            }
             node_may_announce(self.node)?;
-            self.reachable(policy, endpoints)?;
+        }
+        let policy = service.external_traffic_policy;
+        let mut why_not = WithdrawReason::NoEndpoints;
+        for vip in std::mem::take(&mut grant.vips) {
+            let of_family = |slice: &&&EndpointSlice| slice.family == Family::of(vip);
+            let slices = slices.iter().filter(of_family).copied();
+            let reached = if is_exclusive {
+                scope(policy, slices).map(|scope| grant.scopes.push(scope))
+            } else {
+                self.reachable(policy, slices)
+            };
+            match reached {
+                Ok(()) => grant.vips.push(vip),
+                Err(reason) => why_not = reason,
+            }
+        }
+        if grant.vips.is_empty() {
+            return Err(why_not);
         }
         Ok(grant)
     }
@@ -151,7 +177,7 @@ impl Facts<'_> {
             Ok(pool) => Ok(Grant {
                 pool: pool.clone(),
                 vips,
-                scope: None,
+                scopes: Vec::new(),
             }),
             Err(_) => Err(WithdrawReason::IpNotAllowed(vips)),
         }
@@ -160,16 +186,19 @@ impl Facts<'_> {
     fn reachable<'e>(
         &self,
         policy: TrafficPolicy,
-        endpoints: impl Iterator<Item = &'e Endpoint>,
+        mut slices: impl Iterator<Item = &'e EndpointSlice>,
     ) -> Result<(), WithdrawReason> {
-        let mut serving = endpoints.filter(|endpoint| endpoint.can_serve());
-        match policy {
-            TrafficPolicy::Cluster => serving.next().ok_or(WithdrawReason::NoEndpoints)?,
-            TrafficPolicy::Local => serving
-                .find(|endpoint| endpoint.node.as_deref() == Some(&*self.node.name))
-                .ok_or(WithdrawReason::NoLocalEndpoints)?,
+        let (serves, why_not) = match policy {
+            TrafficPolicy::Cluster => (
+                slices.any(|slice| slice.serves),
+                WithdrawReason::NoEndpoints,
+            ),
+            TrafficPolicy::Local => (
+                slices.any(|slice| slice.serves_on(&self.node.name)),
+                WithdrawReason::NoLocalEndpoints,
+            ),
         };
-        Ok(())
+        serves.then_some(()).ok_or(why_not)
     }
 }
 
@@ -187,19 +216,19 @@ pub fn node_may_announce(node: &Node) -> Result<(), WithdrawReason> {
     Ok(())
 }
 
-/// Which nodes may announce a Service with these endpoints (behaviour reference 4.3).
+/// Which nodes may announce an address with these slices of its family.
 fn scope<'e>(
     policy: TrafficPolicy,
-    endpoints: impl Iterator<Item = &'e Endpoint>,
+    slices: impl Iterator<Item = &'e EndpointSlice>,
 ) -> Result<Scope, WithdrawReason> {
-    let mut serving = endpoints.filter(|endpoint| endpoint.can_serve()).peekable();
-    if serving.peek().is_none() {
+    let serving: Vec<_> = slices.filter(|slice| slice.serves).collect();
+    if serving.is_empty() {
         return Err(WithdrawReason::NoEndpoints);
     }
     Ok(match policy {
         TrafficPolicy::Cluster => Scope::Anywhere,
         TrafficPolicy::Local => {
-            let nodes = serving.filter_map(|endpoint| endpoint.node.clone());
+            let nodes = serving.iter().flat_map(|slice| slice.nodes.iter().cloned());
             Scope::Nodes(Arc::new(nodes.collect()))
         }
     })

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::text;
+
 mod annotations;
 mod families;
 #[cfg(test)]
@@ -63,11 +65,11 @@ pub struct ServiceFacts {
     pub key: ServiceKey,
     /// `spec.type` is `LoadBalancer`.
     pub is_load_balancer: bool,
-    /// `spec.loadBalancerClass`.
+    /// `spec.loadBalancerClass`, as [`crate::text::bounded`] text.
     pub load_balancer_class: Option<String>,
     /// Which address families it wants, from its cluster IPs and family policy.
     pub families: Result<Families, FamiliesError>,
-    /// The pool it asks for by annotation.
+    /// The pool it asks for by annotation, as [`crate::text::bounded`] text.
     pub address_pool: Option<String>,
     /// The addresses it asks for, by annotation or `spec.loadBalancerIP`; empty when it asks for
     /// none.
@@ -87,7 +89,7 @@ pub struct ServiceFacts {
 pub enum Ingress {
     /// An entry with a valid `ip`.
     Address(IpAddr),
-    /// An entry without one (a host name, or text that is no address).
+    /// An entry without one (a host name, or text that is no address): its beginning.
     Other(String),
 }
 
@@ -174,6 +176,6 @@ impl ServiceFacts {
     /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles
     /// this service. Services of other classes are never touched (behaviour reference 3.1).
     pub fn is_of_class(&self, ours: Option<&str>) -> bool {
-        self.load_balancer_class.as_deref().unwrap_or("") == ours.unwrap_or("")
+        self.load_balancer_class.as_deref().unwrap_or("") == text::bounded(ours.unwrap_or(""))
     }
 }

@@ -190,7 +190,7 @@ impl Speaker {
             None => Some(None),
         };
         let elsewhere: Vec<_> = grant.vips.iter().filter_map(elsewhere).collect();
-        if grant.scope.is_none() || elsewhere.len() < grant.vips.len() {
+        if grant.scopes.is_empty() || elsewhere.len() < grant.vips.len() {
             return Some(Ok(grant));
         }
         let owner = elsewhere.into_iter().flatten().next();
@@ -309,10 +309,8 @@ impl Speaker {
             exclusive: &self.exclusive,
         };
         let slices = self.slices_of.get(key).into_iter().flatten();
-        let endpoints = slices
-            .filter_map(|slice| self.slices.get(slice))
-            .flat_map(|slice| slice.endpoints.iter());
-        let decision = facts.decide(&entry.service, endpoints);
+        let slices: Vec<_> = slices.filter_map(|slice| self.slices.get(slice)).collect();
+        let decision = facts.decide(&entry.service, &slices);
         let before = std::mem::replace(&mut entry.decision, decision.clone());
         if before != decision {
             self.decided.insert(key.clone());
@@ -361,13 +359,8 @@ impl Speaker {
     fn scope(&self, vip: IpAddr) -> Option<Scope> {
         let services = self.announcers.get(&vip)?.into_iter();
         let scope = |key| {
-            self.services
-                .get(key)?
-                .decision
-                .as_ref()
-                .ok()?
-                .scope
-                .clone()
+            let decision = self.services.get(key)?.decision.as_ref();
+            decision.ok()?.scope(vip).cloned()
         };
         services.filter_map(scope).reduce(Scope::or)
     }

@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
+use carillon_core::address::Family;
 use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, Pool, legacy};
 use carillon_core::controller::{self, Controller};
-use carillon_core::endpoint::Endpoint;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
 
@@ -224,23 +224,25 @@ impl Report {
         }
         controller.handle(controller::Input::Synced);
         while controller.poll_change().is_some() {}
-        let served: BTreeSet<&ServiceKey> = self.objects.values().filter_map(served).collect();
-        let without_endpoint =
-            |key| (!served.contains(key)).then(|| WithdrawReason::NoEndpoints.to_string());
+        let served: BTreeSet<_> = self.objects.values().filter_map(served).collect();
         let notes = controller.services().filter_map(|(key, status)| {
-            let why = status.shortfall.or_else(|| without_endpoint(key))?;
+            let families = status.addresses.iter().map(|address| Family::of(*address));
+            let is_served = families
+                .map(|family| (key, family))
+                .any(|one| served.contains(&one));
+            let unserved = || (!is_served).then(|| WithdrawReason::NoEndpoints.to_string());
+            let why = status.shortfall.or_else(unserved)?;
             Some(format!("note: service {key}: {why}"))
         });
         notes.collect()
     }
 }
 
-/// The service that these endpoints make worth announcing.
-fn served(object: &Arc<Object>) -> Option<&ServiceKey> {
+/// The service that these endpoints make worth announcing, and in which family.
+fn served(object: &Arc<Object>) -> Option<(&ServiceKey, Family)> {
     match &**object {
         Object::EndpointSlice(Some(slice)) => {
-            let can_serve = slice.endpoints.iter().any(Endpoint::can_serve);
-            can_serve.then_some(&slice.service)
+            slice.serves.then_some((&slice.service, slice.family))
         }
         Object::EndpointSlice(None)
         | Object::Service(_)

@@ -78,12 +78,12 @@ pub(crate) struct Stored {
     pub(crate) uid: Box<str>,
     /// `metadata.resourceVersion`.
     pub(crate) resource_version: Box<str>,
-    /// The annotation `metallb.io/ip-allocated-from-pool`.
+    /// The annotation `metallb.io/ip-allocated-from-pool`, as [`carillon_core::text::bounded`] text.
     pub(crate) pool: Option<Box<str>>,
     /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
     pub(crate) ip_modes: Vec<(IpAddr, Box<str>)>,
     /// The annotations that should be written with today's prefix.
-    pub(crate) deprecated: Box<[Box<str>]>,
+    pub(crate) deprecated: Box<[&'static str]>,
 }
 
 /// What is followed in a cluster.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::address::Family;
 use crate::allocator::{Allocator, Refusal, Tenant};
 use crate::service::{Families, FamiliesError, RequestError, Service};
+use crate::text::bounded;
 
 /// What a service should have now.
 #[derive(Debug, Default)]
@@ -98,7 +99,7 @@ fn grant_request(
     }
     let owner = allocator.check(&Tenant::of(service), requested)?;
     match &service.address_pool {
-        Some(pool) if **pool != *owner => Err(Refusal::OtherPool {
+        Some(pool) if **pool != *bounded(&owner) => Err(Refusal::OtherPool {
             requested: requested.to_vec(),
             pool: pool.as_str().into(),
             owner,

@@ -6,6 +6,7 @@ use super::report::Event;
 use crate::address::Family;
 use crate::allocator::{Allocator, Tenant};
 use crate::service::{Families, Service};
+use crate::text::bounded;
 
 /// The outcome of a review.
 #[derive(Debug, Default)]
@@ -65,7 +66,7 @@ fn of_families(families: Families, current: &[IpAddr]) -> Vec<IpAddr> {
 /// Whether the addresses agree with the pool and the addresses that the service asks for, if it
 /// asks. A request that cannot be understood asks for nothing.
 fn is_asked_for(service: &Service, pool: &str, addresses: &[IpAddr]) -> bool {
-    let pool_fits = (service.address_pool.as_deref()).is_none_or(|asked| asked == pool);
+    let pool_fits = (service.address_pool.as_deref()).is_none_or(|asked| asked == bounded(pool));
     let addresses_fit = match service.requested.as_deref() {
         Err(_) | Ok([]) => true,
         Ok(requested) => addresses.iter().all(|address| requested.contains(address)),

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::address::Family;
 use crate::config::{Config, Pool, PoolProtocol};
+use crate::endpoint::Endpoint;
 use crate::node::EXCLUDE_LABEL;
 use crate::service::{Families, Ingress, ServiceFacts, ServiceKey};
 
@@ -18,7 +18,9 @@ fn config() -> Config {
         };
         (pool.name.clone(), Arc::new(pool))
     };
-    let pools = BTreeMap::from([pool("a", "198.51.100.0/24"), pool("b", "203.0.113.0/24")]);
+    let mut pools = BTreeMap::from([pool("a", "198.51.100.0/24"), pool("b", "203.0.113.0/24")]);
+    let both = Arc::make_mut(pools.get_mut("a").unwrap());
+    both.blocks.push("2001:db8:a::/64".parse().unwrap());
     Config {
         pools,
         peers: Vec::new(),
@@ -58,10 +60,23 @@ fn endpoint(node: &str, ready: Option<bool>, serving: Option<bool>) -> Endpoint 
     }
 }
 
+fn slice(family: Family, endpoints: &[Endpoint]) -> EndpointSlice {
+    let key = |name| ServiceKey::new("default", name);
+    EndpointSlice::new(key("demo-1"), key("demo"), family, endpoints.to_vec())
+}
+
 fn decide(
     service: &Service,
     node: &Node,
     endpoints: &[Endpoint],
+) -> Result<Vec<IpAddr>, &'static str> {
+    decide_with(service, node, &[&slice(Family::V4, endpoints)])
+}
+
+fn decide_with(
+    service: &Service,
+    node: &Node,
+    slices: &[&EndpointSlice],
 ) -> Result<Vec<IpAddr>, &'static str> {
     let blocks = Blocks::new(&config());
     let facts = Facts {
@@ -72,7 +87,7 @@ fn decide(
         exclusive: &BTreeSet::new(),
     };
     facts
-        .decide(service, endpoints.iter())
+        .decide(service, slices)
         .map(|grant| grant.vips)
         .map_err(|reason| reason.token())
 }
@@ -116,9 +131,7 @@ fn nothing_is_announced_without_a_configuration() {
         is_draining: false,
         exclusive: &BTreeSet::new(),
     };
-    let reason = facts
-        .decide(&service(&["198.51.100.1"]), [].iter())
-        .unwrap_err();
+    let reason = facts.decide(&service(&["198.51.100.1"]), &[]).unwrap_err();
     assert_eq!(reason.token(), "noConfiguration");
 }
 
@@ -184,8 +197,13 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
             exclusive: &exclusive,
         };
         let service = service_of(&["198.51.100.1"], policy);
-        let grant = facts.decide(&service, endpoints.iter());
-        grant.map(|grant| grant.scope.unwrap())
+        let grant = facts.decide(&service, &[&slice(Family::V4, endpoints)]);
+        grant.map(|grant| {
+            grant
+                .scope("198.51.100.1".parse().unwrap())
+                .unwrap()
+                .clone()
+        })
     };
     let here_and_there = [
         endpoint("n", Some(true), None),
@@ -204,4 +222,55 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
     for policy in [TrafficPolicy::Cluster, TrafficPolicy::Local] {
         assert_eq!(scope(policy, &[]), Err(WithdrawReason::NoEndpoints));
     }
+}
+
+#[test]
+fn endpoints_of_the_other_family_draw_no_traffic() {
+    let node = Node::named("n");
+    let both = service(&["198.51.100.1", "2001:db8:a::1"]);
+    let (v4, v6) = (both.published[..1].to_vec(), both.published[1..].to_vec());
+    let vips = |ingress: &[Ingress]| {
+        let addresses = ingress.iter().map(|entry| match entry {
+            Ingress::Address(address) => *address,
+            Ingress::Other(text) => panic!("{text}"),
+        });
+        addresses.collect::<Vec<_>>()
+    };
+    let (ready, ill) = (endpoint("n", None, None), endpoint("n", Some(false), None));
+    let slices = |four: &Endpoint, six: &Endpoint| {
+        let of = |family, endpoint: &Endpoint| slice(family, std::slice::from_ref(endpoint));
+        [of(Family::V4, four), of(Family::V6, six)]
+    };
+    for policy in [TrafficPolicy::Cluster, TrafficPolicy::Local] {
+        let mut both = both.clone();
+        both.external_traffic_policy = policy;
+        let decide = |four, six| {
+            let [four, six] = slices(four, six);
+            decide_with(&both, &node, &[&four, &six])
+        };
+        assert_eq!(decide(&ready, &ill), Ok(vips(&v4)));
+        assert_eq!(decide(&ill, &ready), Ok(vips(&v6)));
+        assert_eq!(decide(&ready, &ready), Ok(vips(&both.published)));
+        assert!(decide(&ill, &ill).is_err());
+    }
+    let six = slice(Family::V6, &[ready]);
+    let only_four = service(&["198.51.100.1"]);
+    assert_eq!(decide_with(&only_four, &node, &[&six]), Err("noEndpoints"));
+}
+
+#[test]
+fn each_address_of_one_node_at_a_time_goes_where_its_family_is_served() {
+    let facts = Facts {
+        blocks: Some(&Blocks::new(&config())),
+        class: None,
+        node: &Node::named("n"),
+        is_draining: false,
+        exclusive: &BTreeSet::from(["a".into()]),
+    };
+    let service = service_of(&["198.51.100.1", "2001:db8:a::1"], TrafficPolicy::Local);
+    let four = slice(Family::V4, &[endpoint("n", None, None)]);
+    let six = slice(Family::V6, &[endpoint("m", None, None)]);
+    let grant = facts.decide(&service, &[&four, &six]).unwrap();
+    let on = |node: &str| Scope::Nodes(Arc::new(BTreeSet::from([node.into()])));
+    assert_eq!(grant.scopes, [on("n"), on("m")]);
 }

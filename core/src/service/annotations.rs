@@ -4,10 +4,17 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::address::Family;
+use crate::text::{bounded, excerpt};
 
 /// The prefix of today, and the one of before; a present key of today's prefix wins, even when it
 /// is empty.
 const PREFIXES: [&str; 2] = ["metallb.io/", "metallb.universe.tf/"];
+/// The annotations with the prefix of before.
+const DEPRECATED: [&str; 3] = [
+    "metallb.universe.tf/address-pool",
+    "metallb.universe.tf/allow-shared-ip",
+    "metallb.universe.tf/loadBalancerIPs",
+];
 
 /// Why a request for addresses cannot be understood. The Service gets no address until it is
 /// changed.
@@ -45,18 +52,24 @@ impl<'a> Annotations<'a> {
             .map(String::as_str)
     }
 
-    /// `address-pool`: the only pool the Service accepts.
+    /// `address-pool`: the only pool the Service accepts, as [`bounded`] text.
     pub fn address_pool(self) -> Option<String> {
         self.get("address-pool")
             .filter(|name| !name.is_empty())
-            .map(str::to_owned)
+            .map(|name| bounded(name).into_owned())
     }
 
-    /// `allow-shared-ip`: the sharing key; empty means not shared.
+    /// `allow-shared-ip`: the sharing key, as [`bounded`] text; empty means not shared.
     pub fn sharing_key(self) -> Option<String> {
         self.get("allow-shared-ip")
             .filter(|key| !key.is_empty())
-            .map(str::to_owned)
+            .map(|key| bounded(key).into_owned())
+    }
+
+    /// Those that are still read, and should be written with today's prefix.
+    pub fn deprecated(self) -> impl Iterator<Item = &'static str> {
+        let is_there = move |key: &&str| self.0.contains_key(*key);
+        DEPRECATED.into_iter().filter(is_there)
     }
 
     /// The addresses asked for by `loadBalancerIPs` or by `spec.loadBalancerIP`; empty when there
@@ -73,7 +86,7 @@ impl<'a> Annotations<'a> {
             (None, Some(ip)) => ip
                 .parse()
                 .map(|ip| vec![ip])
-                .map_err(|_| RequestError::InvalidField(ip.to_owned())),
+                .map_err(|_| RequestError::InvalidField(excerpt(ip))),
             (Some(list), None) => requested_list(list),
         }
     }
@@ -85,12 +98,12 @@ fn requested_list(list: &str) -> Result<Vec<IpAddr>, RequestError> {
         .map(|item| {
             item.trim()
                 .parse()
-                .map_err(|_| RequestError::InvalidItem(item.trim().to_owned()))
+                .map_err(|_| RequestError::InvalidItem(excerpt(item.trim())))
         })
         .collect::<Result<Vec<IpAddr>, _>>()?;
     match addresses.as_slice() {
         [_] => Ok(addresses),
         [a, b] if Family::of(*a) != Family::of(*b) => Ok(addresses),
-        _ => Err(RequestError::NotOnePerFamily(list.to_owned())),
+        _ => Err(RequestError::NotOnePerFamily(excerpt(list))),
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::address::Family;
+use crate::text::excerpt;
 
 /// `spec.ipFamilyPolicy`; absent counts as `SingleStack`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Families {
             .iter()
             .map(|ip| ip.parse().map(|ip: IpAddr| Family::of(ip)))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| FamiliesError::InvalidClusterIp(cluster_ips.join(",")))?;
+            .map_err(|_| FamiliesError::InvalidClusterIp(excerpt(&cluster_ips.join(","))))?;
         match (families.as_slice(), policy) {
             ([], _) => Err(FamiliesError::NoClusterIp),
             ([_], FamilyPolicy::RequireDualStack) => {

@@ -60,16 +60,18 @@ fn service(name: &str, address: &str) -> Service {
 }
 
 fn slice(service: &str, ready: bool) -> EndpointSlice {
-    EndpointSlice {
-        key: ServiceKey::new("default", &format!("{service}-x")),
-        service: ServiceKey::new("default", service),
-        endpoints: vec![Endpoint {
-            node: Some("n".into()),
-            has_address: true,
-            ready: Some(ready),
-            serving: None,
-        }],
-    }
+    let endpoint = Endpoint {
+        node: Some("n".into()),
+        has_address: true,
+        ready: Some(ready),
+        serving: None,
+    };
+    EndpointSlice::new(
+        ServiceKey::new("default", &format!("{service}-x")),
+        ServiceKey::new("default", service),
+        Family::V4,
+        [endpoint],
+    )
 }
 
 fn speaker() -> Speaker {

@@ -1,12 +1,15 @@
 //! A picture of the present for `carillon status`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use carillon_core::address::Family;
 use carillon_core::allocator;
 use carillon_core::backend::{BackendStatus, BoxFuture};
 use carillon_core::controller::ServiceStatus;
 use carillon_core::membership;
 use carillon_core::ownership::{Explanation, NodeStatus};
+use carillon_core::policy::Grant;
 use carillon_core::service::ServiceKey;
 
 use tokio::sync::oneshot;
@@ -150,10 +153,14 @@ impl Driver {
         let reason = decision
             .as_ref()
             .and_then(|decision| decision.as_ref().err());
+        let granted = decision
+            .as_ref()
+            .and_then(|decision| decision.as_ref().ok());
+        let unserved = granted.and_then(|grant| unserved(&status.addresses, grant));
         let why_not = match (&status.shortfall, reason) {
             (Some(shortfall), _) if status.addresses.is_empty() => Some(shortfall.clone()),
             (_, Some(reason)) => Some(reason.to_string()),
-            (shortfall, None) => shortfall.clone(),
+            (shortfall, None) => unserved.or_else(|| shortfall.clone()),
         };
         Service {
             name: key.to_string(),
@@ -253,6 +260,16 @@ impl Driver {
                    over a route to it";
         explanation.is_off_segment.then(|| off.to_owned())
     }
+}
+
+/// What is not announced of a service that is.
+fn unserved(addresses: &[IpAddr], grant: &Grant) -> Option<String> {
+    let mut addresses = addresses.iter();
+    let address = addresses.find(|address| !grant.vips.contains(address))?;
+    let family = Family::of(*address);
+    Some(format!(
+        "{address} is not announced: no endpoint of the family {family} is ready"
+    ))
 }
 
 fn count(usage: &allocator::Usage) -> Usage {

@@ -350,6 +350,27 @@ fn a_configuration_without_a_pool_for_an_address_in_use_waits() {
 }
 
 #[test]
+fn names_and_endpoints_of_the_other_family_draw_no_traffic() {
+    let dir = Dir::new();
+    let endpoints = |of: &str, address: &str| {
+        let slice = format!("addressType: {of}\nendpoints: [{{addresses: ['{address}'],");
+        web().replace("endpoints: [{addresses: [10.0.0.1],", &slice)
+    };
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual())]);
+    for (of, address, announced) in [
+        ("FQDN", "db.example.net", false),
+        ("IPv4", "10.0.0.1", true),
+        ("IPv6", "fd00::1", false),
+    ] {
+        daemon.write("w.yaml", &endpoints(of, address));
+        let web = &daemon.status().services[0];
+        let reason = (!announced).then_some("noEndpoints");
+        assert_eq!((web.announced, web.reason.as_deref()), (announced, reason));
+        assert_eq!(daemon.vips().is_empty(), !announced, "{of}");
+    }
+}
+
+#[test]
 fn status_tells_why_a_service_is_not_announced() {
     let dir = Dir::new();
     let lonely = web().split("---").next().unwrap().to_owned();

@@ -25,7 +25,7 @@ impl Names {
             Object::EndpointSlice(Some(slice)) => {
                 unify(&mut self.keys, &mut slice.key);
                 unify(&mut self.keys, &mut slice.service);
-                for node in slice.endpoints.iter_mut().filter_map(|e| e.node.as_mut()) {
+                for node in &mut slice.nodes {
                     unify(&mut self.nodes, node);
                 }
             }

@@ -8,6 +8,7 @@ use carillon_core::service::{
     Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
     ServiceFacts, ServiceKey, TrafficPolicy,
 };
+use carillon_core::text::{bounded, bounded_labels, excerpt};
 use serde::Deserialize;
 
 use super::metadata::Metadata;
@@ -19,19 +20,16 @@ mod tests;
 /// The annotation that names the pool of a Service's addresses.
 #[cfg(feature = "kubernetes")]
 pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
-/// How annotations begin that are still read, and should be written otherwise.
-#[cfg(feature = "kubernetes")]
-const DEPRECATED: &str = "metallb.universe.tf";
 
 /// What is published about a Service's addresses.
 #[cfg(feature = "kubernetes")]
 pub(super) struct Published {
-    /// The annotation [`ALLOCATED_FROM`].
+    /// The annotation [`ALLOCATED_FROM`], as [`bounded`] text.
     pub(super) pool: Option<Box<str>>,
     /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
     pub(super) ip_modes: Vec<(IpAddr, Box<str>)>,
     /// The annotations with the prefix of old.
-    pub(super) deprecated: Box<[Box<str>]>,
+    pub(super) deprecated: Box<[&'static str]>,
 }
 
 /// A Service as Kubernetes writes it.
@@ -100,12 +98,12 @@ impl ServiceObject {
         };
         let ingress = self.status.load_balancer.ingress.iter();
         let pool = self.metadata.annotations.get(ALLOCATED_FROM);
-        let annotations = self.metadata.annotations.keys();
-        let deprecated = annotations.filter(|key| key.starts_with(DEPRECATED));
         Published {
-            pool: pool.map(|pool| pool.as_str().into()),
+            pool: pool.map(|pool| bounded(pool).into()),
             ip_modes: ingress.filter_map(ip_mode).collect(),
-            deprecated: deprecated.map(|key| key.as_str().into()).collect(),
+            deprecated: Annotations(&self.metadata.annotations)
+                .deprecated()
+                .collect(),
         }
     }
 }
@@ -134,10 +132,11 @@ impl ServiceObject {
         let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
         // To all others it does not matter, and there may be many.
         let shares = sharing_key.as_ref().is_some_and(|key| !key.is_empty());
+        let class = self.spec.load_balancer_class;
         let facts = ServiceFacts {
             key: key.clone(),
             is_load_balancer: is_load_balancer.unwrap_or_default(),
-            load_balancer_class: self.spec.load_balancer_class,
+            load_balancer_class: class.map(|class| bounded(&class).into_owned()),
             families,
             address_pool,
             requested,
@@ -145,7 +144,7 @@ impl ServiceObject {
             ports,
             external_traffic_policy: external_traffic_policy.unwrap_or_default(),
             selector: if shares {
-                self.spec.selector
+                bounded_labels(self.spec.selector)
             } else {
                 BTreeMap::new()
             },
@@ -306,6 +305,6 @@ fn ingress(entry: IngressObject) -> Ingress {
     let text = entry.ip.unwrap_or_default();
     match text.parse() {
         Ok(address) => Ingress::Address(address),
-        Err(_) => Ingress::Other(entry.hostname.unwrap_or(text)),
+        Err(_) => Ingress::Other(excerpt(&entry.hostname.unwrap_or(text))),
     }
 }

@@ -48,29 +48,35 @@ spec: {{type: LoadBalancer, ports: [{{port: 80}}], {more}}}
     )
 }
 
-/// The EndpointSlice of a Service, with a ready endpoint on each of these nodes.
+/// The EndpointSlices of a Service, with a ready endpoint on each of these nodes.
 pub(crate) fn endpoints(service: &str, nodes: &[&str]) -> String {
     let nodes = nodes.iter().map(|node| (*node, true));
     endpoints_ready(service, &nodes.collect::<Vec<_>>())
 }
 
-/// The EndpointSlice of a Service, with an endpoint on each of these nodes that is ready or not.
+/// The EndpointSlices of a Service, one of each family, with an endpoint on each of these nodes that
+/// is ready or not.
 pub(crate) fn endpoints_ready(service: &str, nodes: &[(&str, bool)]) -> String {
-    let mut text = format!(
-        "\
+    let mut text = String::new();
+    for (family, address) in [("IPv4", "10.0.0.1"), ("IPv6", "fd00::1")] {
+        let name = format!("{service}-{}", family.to_lowercase());
+        let _ = write!(
+            text,
+            "\
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {{name: {service}-1, labels: {{kubernetes.io/service-name: {service}}}}}
-addressType: IPv4
+metadata: {{name: {name}, labels: {{kubernetes.io/service-name: {service}}}}}
+addressType: {family}
 endpoints:
 "
-    );
-    for (node, ready) in nodes {
-        let _ = writeln!(
-            text,
-            "- {{addresses: [10.0.0.1], nodeName: {node}, conditions: {{ready: {ready}}}}}"
         );
+        for (node, ready) in nodes {
+            let _ = writeln!(
+                text,
+                "- {{addresses: ['{address}'], nodeName: {node}, conditions: {{ready: {ready}}}}}"
+            );
+        }
     }
     text
 }

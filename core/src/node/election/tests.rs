@@ -63,16 +63,18 @@ fn service(text: &str) -> Service {
 }
 
 fn slice(text: &str) -> EndpointSlice {
-    EndpointSlice {
-        key: ServiceKey::new("default", &format!("{text}-1")),
-        service: ServiceKey::new("default", text),
-        endpoints: vec![Endpoint {
-            node: Some("n".into()),
-            has_address: true,
-            ready: Some(true),
-            serving: None,
-        }],
-    }
+    let endpoint = Endpoint {
+        node: Some("n".into()),
+        has_address: true,
+        ready: Some(true),
+        serving: None,
+    };
+    EndpointSlice::new(
+        ServiceKey::new("default", &format!("{text}-1")),
+        ServiceKey::new("default", text),
+        Family::of(vip(text)),
+        [endpoint],
+    )
 }
 
 fn interfaces() -> Arc<Interfaces> {

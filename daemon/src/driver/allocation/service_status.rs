@@ -19,6 +19,7 @@ use carillon_core::config::Config;
 use carillon_core::controller::{Controller, Event, Input, ServiceStatus, Severity};
 use carillon_core::service::{Ingress, Service, ServiceKey};
 use carillon_core::speaker::{self, Speaker};
+use carillon_core::text::bounded;
 use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
@@ -311,14 +312,17 @@ impl StatusAllocation {
         }
     }
 
-    /// Tells of annotations that should be written otherwise (behaviour reference 3.1).
+    /// Tells of annotations that should be written with today's prefix.
     fn tell_deprecated(&self, service: &ServiceKey) {
-        let stored = self.stored.get(service).into_iter();
-        for annotation in stored.flat_map(|stored| &stored.deprecated) {
+        let stored = self.stored.get(service);
+        let Some(deprecated) = stored.map(|stored| stored.deprecated.join(", ")) else {
+            return;
+        };
+        if !deprecated.is_empty() {
             let event = Event {
                 severity: Severity::Warning,
                 reason: "deprecatedAnnotation",
-                message: format!("Service uses deprecated annotation {annotation}"),
+                message: format!("Service uses deprecated annotation {deprecated}"),
             };
             self.notify(service, event);
         }
@@ -380,6 +384,6 @@ fn difference(
     });
     let entries = wish.addresses.iter().copied().map(Ingress::Address);
     let is_stored = entries.eq(service.published.iter().cloned())
-        && stored.pool.as_deref() == wish.pool.as_deref();
+        && stored.pool.as_deref() == wish.pool.as_deref().map(bounded).as_deref();
     (!is_stored).then(|| (stored.resource_version.clone(), wish))
 }

@@ -1,3 +1,4 @@
+use carillon_core::address::Family;
 use carillon_core::service::{Ingress, ServiceKey};
 use proptest::prelude::*;
 
@@ -45,7 +46,7 @@ fn a_service_is_read_with_how_it_is_stored() {
         resource_version: "41".into(),
         pool: Some("gold".into()),
         ip_modes: vec![("198.51.100.7".parse().unwrap(), "VIP".into())],
-        deprecated: ["metallb.universe.tf/address-pool".into()].into(),
+        deprecated: ["metallb.universe.tf/address-pool"].into(),
     };
     assert_eq!(read.stored, Some(stored));
 }
@@ -62,7 +63,7 @@ fn null_is_nothing_as_kubernetes_has_it() {
         panic!("{:?}", read.object);
     };
     assert_eq!(slice.service, ServiceKey::new("shop", "web"));
-    assert!(slice.endpoints.is_empty());
+    assert!(!slice.serves && slice.nodes.is_empty());
     assert_eq!(read.stored, None);
 }
 
@@ -203,4 +204,76 @@ fn what_is_published_is_read_of_a_service_that_is_not_understood() {
     let published = unreadable.unwrap_err().published.into_iter();
     let published: Vec<_> = published.map(|address| address.to_string()).collect();
     assert_eq!(published, ["198.51.100.7", "2001:db8::7"]);
+}
+
+/// Everything that a user may write into a Service at great length.
+fn fat(text: &str) -> String {
+    let annotations = [
+        "loadBalancerIPs",
+        "allow-shared-ip",
+        "address-pool",
+        "ip-allocated-from-pool",
+    ];
+    let annotations = annotations.map(|key| format!(r#""metallb.io/{key}": "{text}""#));
+    let deprecated = (0..6000).map(|n| format!(r#""metallb.universe.tf/{n}": """#));
+    let annotations: Vec<_> = annotations.into_iter().chain(deprecated).collect();
+    let labels = (0..6000).map(|n| format!(r#""{text:.20}-{n}": "x""#));
+    let labels: Vec<_> = labels.collect();
+    format!(
+        r#"{{"metadata": {{"name": "fat", "annotations": {{{}}}}},
+        "spec": {{"type": "LoadBalancer", "loadBalancerClass": "{text}", "clusterIP": "{text}",
+            "selector": {{{}}}}},
+        "status": {{"loadBalancer": {{"ingress": [{{"hostname": "{text}"}}]}}}}}}"#,
+        annotations.join(","),
+        labels.join(","),
+    )
+}
+
+#[test]
+fn of_long_texts_of_users_little_is_kept_and_what_differs_goes_on_to_differ() {
+    let long = "\u{e9}".repeat(100_000);
+    let read = |text: &str| {
+        let read = read(Kind::Service, &fat(text)).unwrap();
+        let Object::Service(service) = read.object else {
+            panic!("{:?}", read.object);
+        };
+        (service, read.stored.unwrap())
+    };
+    let (service, stored) = read(&long);
+    let kept = format!("{service:?} {stored:?}").len();
+    assert!(kept < 2000, "{kept} octets");
+    assert_eq!(stored.deprecated.len(), 0);
+    let (same, _) = read(&long);
+    let (other, _) = read(&(long + "x"));
+    assert_eq!(service, same);
+    assert_ne!(service.sharing_key, other.sharing_key);
+    assert_ne!(service.address_pool, other.address_pool);
+    assert_ne!(service.load_balancer_class, other.load_balancer_class);
+}
+
+#[test]
+fn a_slice_is_reduced_to_who_serves_and_where() {
+    let slice = |address_type: &str| {
+        let json = format!(
+            r#"{{"metadata": {{"name": "web-1", "labels": {{"kubernetes.io/service-name": "web"}}}},
+            "addressType": "{address_type}", "endpoints": [
+                {{"addresses": ["a"], "nodeName": "n2", "conditions": {{"ready": true}}}},
+                {{"addresses": ["b"], "nodeName": "n1", "conditions": {{"serving": true}}}},
+                {{"addresses": ["c"], "nodeName": "n2"}},
+                {{"addresses": ["d"], "nodeName": "n3", "conditions": {{"ready": false}}}},
+                {{"addresses": [], "nodeName": "n4"}}]}}"#
+        );
+        match read(Kind::EndpointSlice, &json).unwrap().object {
+            Object::EndpointSlice(slice) => slice,
+            other => panic!("{other:?}"),
+        }
+    };
+    let four = slice("IPv4").unwrap();
+    let nodes: Vec<_> = four.nodes.iter().map(|node| &**node).collect();
+    assert!(four.serves && nodes == ["n1", "n2"], "{four:?}");
+    assert_eq!(four.family, Family::V4);
+    assert_eq!(slice("IPv6").unwrap().family, Family::V6);
+    // Names, as kube-proxy passes them over, and whatever comes after them.
+    assert_eq!(slice("FQDN"), None);
+    assert_eq!(slice("Carrier"), None);
 }

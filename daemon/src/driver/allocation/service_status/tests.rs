@@ -141,7 +141,7 @@ fn leader(objects: &[Object], now: Instant) -> Daemon {
 fn a_service_is_written_and_then_told() {
     let now = Instant::now();
     let mut first = object(0, 7, &[], None);
-    first.stored.deprecated = ["metallb.universe.tf/a".into()].into();
+    first.stored.deprecated = ["metallb.universe.tf/a", "metallb.universe.tf/b"].into();
     let mut daemon = leader(&[first], now);
     let write = daemon.writes.try_recv().unwrap();
     let address: IpAddr = "192.0.2.0".parse().unwrap();
@@ -161,6 +161,8 @@ fn a_service_is_written_and_then_told() {
     );
     let notice = daemon.notices.try_recv().unwrap();
     assert_eq!(notice.event.reason, "deprecatedAnnotation");
+    let both = "annotation metallb.universe.tf/a, metallb.universe.tf/b";
+    assert!(notice.event.message.ends_with(both), "{:?}", notice.event);
     daemon.read(&object(0, 8, &["192.0.2.0"], Some("p")), now);
     daemon.decide(now);
     assert!(daemon.writes.try_recv().is_err() && daemon.notices.try_recv().is_err());
