@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
-use carillon_core::backend::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Ownership};
+use carillon_core::backend::{
+    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, NeighborStatus, Ownership,
+};
 use carillon_core::config::Peer;
+use carillon_core::node::Node;
 use tokio::sync::{mpsc, watch};
 
 use crate::export::Export;
-use crate::io::{News, Report, STOP_TIMEOUT, Task, Wish};
+use crate::io::{News, Report, STOP_TIMEOUT, Task, WAITING, Wish};
 use crate::packet::{Notification, Reason};
-use crate::session::router_id_of;
+use crate::session::{name_of, router_id_of};
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +32,8 @@ pub struct BgpBackend {
     wishes: watch::Sender<Wish>,
     /// The sessions wanted, in the order of the configuration.
     tasks: Vec<Task>,
+    /// The peers that this node has no session with, and why.
+    passed_over: Vec<NeighborStatus>,
     /// Sessions that are saying their last words.
     ending: Vec<Task>,
     /// The generation of the newest set.
@@ -38,8 +44,8 @@ pub struct BgpBackend {
     reported: Option<u64>,
     next_number: u64,
     events: VecDeque<BackendEvent>,
-    reports: mpsc::UnboundedReceiver<Report>,
-    reporter: mpsc::UnboundedSender<Report>,
+    reports: mpsc::Receiver<Report>,
+    reporter: mpsc::Sender<Report>,
     waker: Option<Waker>,
 }
 
@@ -52,11 +58,12 @@ impl Default for BgpBackend {
 impl BgpBackend {
     /// A backend without sessions.
     pub fn new() -> Self {
-        let (reporter, reports) = mpsc::unbounded_channel();
+        let (reporter, reports) = mpsc::channel(WAITING);
         Self {
             export: Export::default(),
             wishes: watch::Sender::default(),
             tasks: Vec::new(),
+            passed_over: Vec::new(),
             ending: Vec::new(),
             wished: None,
             applied: BTreeMap::new(),
@@ -156,17 +163,22 @@ impl Backend for BgpBackend {
         self.wished = Some(generation);
         self.wishes.send_replace(Wish { generation, routes });
         self.reconcile(&desired);
+        self.passed_over = passed_over(&desired);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent> {
-        while let Poll::Ready(Some(report)) = self.reports.poll_recv(cx) {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            // It does not end: this side has a sender, too.
+            let Poll::Ready(Some(report)) = self.reports.poll_recv(cx) else {
+                break;
+            };
             self.take_report(report);
-        }
-        if let Some(event) = self.events.pop_front() {
-            return Poll::Ready(event);
         }
         if let Some(generation) = self.newly_applied() {
             return Poll::Ready(BackendEvent::Applied { generation });
@@ -177,15 +189,27 @@ impl Backend for BgpBackend {
 
     fn status(&self) -> BoxFuture<BackendStatus> {
         let asked: Vec<_> = self.tasks.iter().map(Task::status).collect();
+        let passed_over = self.passed_over.clone();
         Box::pin(async move {
             let mut neighbors = Vec::new();
             for status in asked {
                 neighbors.extend(status.await);
             }
+            neighbors.extend(passed_over);
             BackendStatus {
                 backend: NAME,
                 neighbors,
             }
+        })
+    }
+
+    fn pulse(&self) -> BoxFuture<Result<(), String>> {
+        let asked: Vec<_> = self.tasks.iter().map(Task::pulse).collect();
+        Box::pin(async move {
+            for answer in asked {
+                answer.await?;
+            }
+            Ok(())
         })
     }
 
@@ -210,10 +234,8 @@ impl Backend for BgpBackend {
 
 /// The sessions that the set's node has; a session that several peers ask for, once.
 fn wanted(set: &AnnouncementSet) -> Vec<Arc<Peer>> {
-    let selected = set.config.peers.iter().filter(|peer| {
-        let selectors = &peer.node_selectors;
-        selectors.is_empty() || selectors.iter().any(|s| s.matches(&set.node.labels))
-    });
+    let peers = set.config.peers.iter();
+    let selected = peers.filter(|peer| is_selected(peer, &set.node));
     let mut sessions = Vec::new();
     for session in selected.map(session_of) {
         if !sessions.contains(&session) {
@@ -221,6 +243,39 @@ fn wanted(set: &AnnouncementSet) -> Vec<Arc<Peer>> {
         }
     }
     sessions
+}
+
+fn is_selected(peer: &Peer, node: &Node) -> bool {
+    let selectors = &peer.node_selectors;
+    selectors.is_empty() || selectors.iter().any(|s| s.matches(&node.labels))
+}
+
+/// The peers that the set's node has no session with, for their selectors are for other nodes: there
+/// is nothing to tell them. A node that has some of the sessions, and labels by which it was
+/// selected, has no need to know of those of all other nodes.
+fn passed_over(set: &AnnouncementSet) -> Vec<NeighborStatus> {
+    let sessions = wanted(set);
+    if !sessions.is_empty() && !set.node.labels.is_empty() {
+        return Vec::new();
+    }
+    let name = &set.node.name;
+    let why = if set.node.labels.is_empty() {
+        format!("no Node {name} is known, or it has no labels")
+    } else {
+        format!("the labels of Node {name} are not those")
+    };
+    let peers = set.config.peers.iter();
+    let others = peers.filter(|peer| !sessions.contains(&session_of(peer)));
+    let status = |peer: &Arc<Peer>| NeighborStatus {
+        name: name_of(peer),
+        state: "none".to_owned(),
+        since: Duration::ZERO,
+        facts: vec![("remote AS".to_owned(), peer.peer_asn.to_string())],
+        last_error: Some(format!("its node-selectors do not match this node: {why}")),
+        in_sync: true,
+        announced: Vec::new(),
+    };
+    others.map(status).collect()
 }
 
 /// A peer without what makes no difference to its session: which nodes have it.

@@ -8,8 +8,10 @@
     reason = "here is what every other file takes as an argument: sockets, tasks, time, randomness"
 )]
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,12 @@ mod tests;
 
 /// How long a stopped task takes at most; waiting longer for one is of no use.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// How soon to ask the kernel whether the peer has acknowledged everything, and how rarely after a
+/// while: the kernel does not say so by itself.
+const LOOKS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(64);
+/// How many reports or questions may wait.
+pub(crate) const WAITING: usize = 64;
 
 /// What all peers are to be told. A newer wish replaces an older one.
 #[derive(Clone, Debug, Default)]
@@ -64,9 +72,9 @@ pub(crate) enum News {
 }
 
 #[derive(Debug)]
-enum Command {
+enum Question {
     Status(oneshot::Sender<NeighborStatus>),
-    Stop(Notification),
+    Pulse(oneshot::Sender<()>),
 }
 
 /// The handle of a running task. The task stops when it is dropped.
@@ -76,7 +84,8 @@ pub(crate) struct Task {
     pub(crate) number: u64,
     /// Its peer.
     pub(crate) peer: Arc<Peer>,
-    commands: mpsc::UnboundedSender<Command>,
+    questions: mpsc::Sender<Question>,
+    stop: watch::Sender<Option<Notification>>,
 }
 
 impl Task {
@@ -87,10 +96,11 @@ impl Task {
         peer: Arc<Peer>,
         router_id: Ipv4Addr,
         wishes: watch::Receiver<Wish>,
-        reports: mpsc::UnboundedSender<Report>,
+        reports: mpsc::Sender<Report>,
         predecessors: Vec<Self>,
     ) -> Self {
-        let (sender, commands) = mpsc::unbounded_channel();
+        let (sender, questions) = mpsc::channel(WAITING);
+        let (stop, stopped) = watch::channel(None);
         let driver = Driver {
             number,
             peer: peer.clone(),
@@ -100,33 +110,51 @@ impl Task {
             wishes,
             wished: 0,
             applied: None,
-            commands,
+            look: None,
+            questions,
+            stopped,
             reports,
+            outbox: VecDeque::new(),
         };
         tokio::spawn(driver.run(predecessors));
         Self {
             number,
             peer,
-            commands: sender,
+            questions: sender,
+            stop,
         }
     }
 
     /// Withdraws everything, sends this NOTIFICATION, and ends, in less than [`STOP_TIMEOUT`].
     pub(crate) fn stop(&self, notification: Notification) {
-        // A task that has ended needs no stop.
-        let _ = self.commands.send(Command::Stop(notification));
+        self.stop.send_replace(Some(notification));
     }
 
     /// Resolves when the task has ended.
     pub(crate) async fn ended(self) {
-        self.commands.closed().await;
+        self.stop.closed().await;
     }
 
-    /// A picture of the present; it comes with `None` if the task has ended.
+    /// A picture of the present; `None` if the task has ended, or does not come to answer.
     pub(crate) fn status(&self) -> impl Future<Output = Option<NeighborStatus>> + use<> {
         let (sender, receiver) = oneshot::channel();
-        let _ = self.commands.send(Command::Status(sender));
+        let _ = self.questions.try_send(Question::Status(sender));
         async move { receiver.await.ok() }
+    }
+
+    /// Resolves when the task has come round once more.
+    ///
+    /// # Errors
+    /// It has died.
+    pub(crate) fn pulse(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let (questions, peer) = (self.questions.clone(), self.peer.address);
+        async move {
+            let asked = questions.send(Question::Pulse(sender)).await;
+            let answered = asked.is_ok() && receiver.await.is_ok();
+            let died = || format!("the task of the BGP session with {peer} has died");
+            answered.then_some(()).ok_or_else(died)
+        }
     }
 }
 
@@ -143,16 +171,23 @@ struct Driver {
     wished: u64,
     /// The generation last reported.
     applied: Option<u64>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    reports: mpsc::UnboundedSender<Report>,
+    /// When to ask the kernel for the peer's acknowledgement, and how long after that again.
+    look: Option<(Instant, Duration)>,
+    questions: mpsc::Receiver<Question>,
+    stopped: watch::Receiver<Option<Notification>>,
+    reports: mpsc::Sender<Report>,
+    /// What is still to be reported.
+    outbox: VecDeque<News>,
 }
 
 impl Driver {
     async fn run(mut self, predecessors: Vec<Task>) {
         let mut predecessors: JoinSet<()> = predecessors.into_iter().map(Task::ended).collect();
         let mut started = false;
+        let reports = self.reports.clone();
         self.take_wish();
         loop {
+            self.look();
             let writing = !self.session.poll_transmit(now()).is_empty();
             self.obey();
             self.report_applied();
@@ -160,6 +195,7 @@ impl Driver {
                 break;
             }
             let deadline = self.session.poll_timeout();
+            let look = self.look.map(|(at, _)| at);
             tokio::select! {
                 ended = predecessors.join_next(), if !started => if ended.is_none() {
                     started = true;
@@ -171,9 +207,16 @@ impl Driver {
                     tokio::task::yield_now().await;
                 }
                 Ok(()) = self.wishes.changed() => self.take_wish(),
-                command = self.commands.recv(), if !self.session.is_stopped() => {
-                    self.command(command);
+                Some(question) = self.questions.recv() => self.answer(question),
+                stop = self.stopped.changed(), if !self.session.is_stopped() => {
+                    self.stop(stop.is_ok());
                 }
+                Ok(permit) = reports.reserve(), if !self.outbox.is_empty() => {
+                    if let Some(news) = self.outbox.pop_front() {
+                        permit.send(Report { task: self.number, news });
+                    }
+                }
+                () = sleep_until(look) => {}
                 () = sleep_until(deadline) => {
                     // What has come in time counts, even if this node was too busy to read it.
                     self.read();
@@ -183,6 +226,13 @@ impl Driver {
         }
         while self.closing.join_next().await.is_some() {}
         self.report(News::Ended);
+        let (task, outbox) = (self.number, std::mem::take(&mut self.outbox));
+        // Who waits for the end of the task need not wait until it is heard.
+        drop(self);
+        for news in outbox {
+            // Without anybody to hear it, all tasks are being stopped.
+            let _ = reports.send(Report { task, news }).await;
+        }
     }
 
     fn tell(&mut self, input: Input<'_>) {
@@ -195,18 +245,38 @@ impl Driver {
         self.tell(Input::Routes(wish.routes));
     }
 
-    fn command(&mut self, command: Option<Command>) {
-        match command {
-            Some(Command::Status(sender)) => {
+    /// Answers a question; nobody may be waiting any more.
+    fn answer(&mut self, question: Question) {
+        match question {
+            Question::Status(sender) => {
                 // Whoever asks after a wish is to see how far that one has come.
                 self.take_wish();
-                // Nobody may be waiting any more.
                 let _ = sender.send(self.session.status(now()));
             }
-            Some(Command::Stop(notification)) => self.tell(Input::Stop(notification)),
-            None => {
-                let reason = crate::packet::Reason::AdministrativeShutdown;
-                self.tell(Input::Stop(Notification::new(reason)));
+            Question::Pulse(sender) => drop(sender.send(())),
+        }
+    }
+
+    /// Ends the session, as it was told, or because its handle was dropped.
+    fn stop(&mut self, is_told: bool) {
+        let notification = self.stopped.borrow_and_update().clone().filter(|_| is_told);
+        let dropped = || Notification::new(crate::packet::Reason::AdministrativeShutdown);
+        self.tell(Input::Stop(notification.unwrap_or_else(dropped)));
+    }
+
+    /// Asks the kernel whether the peer has everything, if that is awaited and it is time.
+    fn look(&mut self) {
+        if !self.session.awaits_acknowledgement() {
+            self.look = None;
+        } else if self.link.is_acknowledged() {
+            self.look = None;
+            self.tell(Input::Acknowledged);
+        } else {
+            let (first, last) = LOOKS.into_inner();
+            match self.look {
+                Some((at, _)) if at > now() => {}
+                Some((_, step)) => self.look = Some((now() + step, (2 * step).min(last))),
+                None => self.look = Some((now() + first, 2 * first)),
             }
         }
     }
@@ -264,7 +334,10 @@ impl Driver {
                         self.closing.spawn(link::close(stream, unsent));
                     }
                 }
-                Event::Up => self.report(News::Up(name)),
+                Event::Up => {
+                    self.link.limit_silence(self.session.patience());
+                    self.report(News::Up(name));
+                }
                 Event::Down(reason) => self.report(News::Down(name, reason)),
             }
         }
@@ -278,10 +351,19 @@ impl Driver {
         }
     }
 
-    fn report(&self, news: News) {
-        let task = self.number;
-        // Without anybody to hear it, the task is about to be stopped.
-        let _ = self.reports.send(Report { task, news });
+    /// Puts news into the outbox. Who does not listen misses what newer news replace.
+    fn report(&mut self, news: News) {
+        match news {
+            News::Applied(_) => self.outbox.retain(|news| !matches!(news, News::Applied(_))),
+            News::Up(_) | News::Down(..) | News::Ended => {}
+        }
+        let is_of_session = |news: &News| matches!(news, News::Up(_) | News::Down(..));
+        if self.outbox.len() >= WAITING
+            && let Some(oldest) = self.outbox.iter().position(is_of_session)
+        {
+            self.outbox.remove(oldest);
+        }
+        self.outbox.push_back(news);
     }
 }
 

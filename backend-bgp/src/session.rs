@@ -9,7 +9,7 @@
 //! Its owner tells it everything that happens, with the time, and then asks for events, octets and
 //! the next deadline until there is nothing more.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ use crate::timer::{Backoff, SHORTEST_KEEPALIVE, Timer, TimerTable, jitter};
 use agreement::Agreement;
 pub(crate) use agreement::router_id_of;
 use counters::Counters;
+pub(crate) use reason::name_of;
+use trouble::Trouble;
 
 mod agreement;
 mod counters;
@@ -39,6 +41,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod transmit;
+mod trouble;
 
 /// How long TCP may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,8 +50,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
 /// How long the last withdrawals may take when a session is stopped.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
-/// How many reasons are remembered; a peer may send a different one each time.
-const MAX_TOLD: usize = 16;
 
 /// What happens to a session.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub(crate) enum Input<'a> {
     Received(&'a [u8]),
     /// This many octets of [`Session::poll_transmit`] are written.
     Written(usize),
+    /// The peer's TCP has acknowledged all that is written.
+    Acknowledged,
 }
 
 /// What a session wants of its owner, or tells.
@@ -104,6 +107,8 @@ pub(crate) struct Session {
     /// Octets to send, of which some are written.
     output: Vec<u8>,
     written: usize,
+    /// The peer's TCP may lack some of the UPDATEs that are written.
+    unacknowledged: bool,
     rib: AdjRibOut,
     /// The type of the message at hand.
     at_hand: Option<MessageType>,
@@ -114,11 +119,7 @@ pub(crate) struct Session {
     /// The last words, once the session is no longer wanted.
     farewell: Option<Notification>,
     events: VecDeque<Event>,
-    last_error: Option<String>,
-    /// The last error that is more than a connection which could not be made or broke early.
-    cause: Option<String>,
-    /// What was told since the session was last Established, so that it is told once.
-    told: BTreeSet<String>,
+    trouble: Trouble,
     counters: Counters,
 }
 
@@ -143,15 +144,14 @@ impl Session {
             received: Vec::new(),
             output: Vec::new(),
             written: 0,
+            unacknowledged: false,
             rib: AdjRibOut::default(),
             at_hand: None,
             requested: None,
             complaint: None,
             farewell: None,
             events: VecDeque::new(),
-            last_error: None,
-            cause: None,
-            told: BTreeSet::new(),
+            trouble: Trouble::default(),
             counters: Counters::default(),
         }
     }
@@ -169,11 +169,12 @@ impl Session {
                 self.lose(fsm::Event::TcpFailed, reason, now);
             }
             Input::Closed(error) => {
-                let reason = reason::closed(self.state, self.local(), error.as_ref());
+                let reason = self.closed(error.as_ref(), now);
                 self.lose(fsm::Event::TcpFailed, reason, now);
             }
             Input::Received(octets) => self.receive(octets, now),
             Input::Written(count) => self.wrote(count, now),
+            Input::Acknowledged => self.acknowledged(),
         }
     }
 
@@ -188,6 +189,7 @@ impl Session {
                 Timer::ConnectRetry => self.fire(fsm::Event::ConnectRetryExpired, now),
                 Timer::Hold => {
                     let reason = reason::hold_expired(self.state, self.hold_time());
+                    let reason = reason + self.ttl_hint(now);
                     self.lose(fsm::Event::HoldExpired, reason, now);
                 }
                 Timer::Keepalive => self.fire(fsm::Event::KeepaliveExpired, now),
@@ -210,10 +212,10 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// Whether everything that the peer is to know is written, or there is no peer to know it.
+    /// Whether the peer has everything that it is to know, or there is no peer to know it.
     pub(crate) fn is_settled(&mut self) -> bool {
         self.state != State::Established
-            || (self.unwritten().is_empty() && self.rib.next().is_none())
+            || (self.unwritten().is_empty() && !self.unacknowledged && self.rib.next().is_none())
     }
 
     /// Whether the session was stopped, and perhaps is still saying its last words.
@@ -264,16 +266,10 @@ impl Session {
         if fsm::next(before, event).0 == before {
             return;
         }
-        self.last_error = Some(reason.clone());
-        self.fire(event, now);
         let established = before == State::Established;
-        if established || !matches!(event, TcpFailed | ConnectRetryExpired) {
-            self.cause = Some(reason.clone());
-        }
-        if self.told.len() == MAX_TOLD {
-            self.told.clear();
-        }
-        let news = self.told.insert(reason.clone());
+        let is_cause = established || !matches!(event, TcpFailed | ConnectRetryExpired);
+        self.fire(event, now);
+        let news = self.trouble.lost(&reason, is_cause, now);
         let (peer, state) = (self.name(), self.state);
         if established {
             tracing::warn!(peer, %state, reason, "BGP session lost");
@@ -330,6 +326,7 @@ impl Session {
         let unsent = self.unwritten().to_vec();
         self.output = Vec::new();
         self.written = 0;
+        self.unacknowledged = false;
         self.received = Vec::new();
         self.timers.clear();
         self.rib.stop();
@@ -394,6 +391,6 @@ impl Session {
 
     /// The peer's address, with the port where it is not BGP's own.
     pub(crate) fn name(&self) -> String {
-        reason::name_of(&self.peer)
+        name_of(&self.peer)
     }
 }

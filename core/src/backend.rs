@@ -44,6 +44,13 @@ pub trait Backend: Send {
     /// answer.
     fn status(&self) -> BoxFuture<BackendStatus>;
 
+    /// Resolves when each task of the backend has come round once since the call: soon, unless one of
+    /// them hangs. To be asked often, and therefore cheap.
+    ///
+    /// # Errors
+    /// One of them has died; the text says which.
+    fn pulse(&self) -> BoxFuture<Result<(), String>>;
+
     /// Withdraws everything, tells the neighbours why where the protocol can, and ends. Resolves
     /// when that is on the wire or cannot be put there.
     fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()>;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use carillon_core::address::Family;
 use carillon_core::config::origin::Origin;
-use carillon_core::config::{Config, Pool, legacy};
+use carillon_core::config::{Config, Peer, Pool, legacy};
 use carillon_core::controller::{self, Controller};
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
@@ -176,6 +176,7 @@ impl Report {
             count(nodes, "node")
         ));
         if let Some(config) = &self.config {
+            lines.extend(self.without_node(config));
             lines.extend(self.in_use(config));
             lines.extend(self.not_announced(config));
         }
@@ -187,6 +188,26 @@ impl Report {
             Object::Service(service) => Some(service),
             Object::EndpointSlice(_) | Object::Node(_) | Object::Pod(_) | Object::Config(_) => None,
         })
+    }
+
+    /// The peers with which no node that is known would have a session.
+    fn without_node(&self, config: &Config) -> Vec<String> {
+        let labels: Vec<_> = self.objects.values().filter_map(labels).collect();
+        let is_selected = |peer: &Peer| {
+            let mut selectors = peer.node_selectors.iter();
+            peer.node_selectors.is_empty()
+                || selectors.any(|one| labels.iter().any(|labels| one.matches(labels)))
+        };
+        let others = config.peers.iter().filter(|peer| !is_selected(peer));
+        let note = |peer: &Arc<Peer>| {
+            format!(
+                "note: peer {}: its node-selectors match none of the {} here: no node has a \
+                 session with it (in files: a Node with the labels of this host)",
+                peer.address,
+                count(labels.len(), "node")
+            )
+        };
+        others.map(note).collect()
     }
 
     /// The addresses in use that a running daemon would miss in this configuration.
@@ -235,6 +256,13 @@ impl Report {
             Some(format!("note: service {key}: {why}"))
         });
         notes.collect()
+    }
+}
+
+fn labels(object: &Arc<Object>) -> Option<&BTreeMap<String, String>> {
+    match &**object {
+        Object::Node(node) => Some(&node.labels),
+        Object::Service(_) | Object::EndpointSlice(_) | Object::Pod(_) | Object::Config(_) => None,
     }
 }
 

@@ -94,6 +94,18 @@ impl<P: Protocol> Backend for Layer2Backend<P> {
         })
     }
 
+    fn pulse(&self) -> BoxFuture<Result<(), String>> {
+        let asked = self.task.as_ref().map(Task::pulse);
+        Box::pin(async move {
+            let is_alive = match asked {
+                Some(answer) => answer.await,
+                None => true,
+            };
+            let died = || format!("the task of the backend {} has died", P::NAME);
+            is_alive.then_some(()).ok_or_else(died)
+        })
+    }
+
     fn shutdown(self: Box<Self>, _reason: String) -> BoxFuture<()> {
         Box::pin(async move {
             if let Some(task) = self.task {

@@ -42,15 +42,19 @@ const BATCH: usize = 256;
 /// for each the more there are.
 const JOINS: usize = 20;
 
+/// How many questions may wait.
+const WAITING: usize = 64;
+
 enum Command {
     Status(oneshot::Sender<Vec<NeighborStatus>>),
+    Pulse(oneshot::Sender<()>),
     Stop,
 }
 
 /// The handle of the running task. The task stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Task {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::Sender<Command>,
 }
 
 impl Task {
@@ -60,7 +64,7 @@ impl Task {
         wishes: watch::Receiver<Wish>,
         events: mpsc::UnboundedSender<BackendEvent>,
     ) -> Self {
-        let (sender, commands) = mpsc::unbounded_channel();
+        let (sender, commands) = mpsc::channel(WAITING);
         let driver = Driver::<P> {
             announcer: Announcer::new(P::FAMILY, refresh),
             interfaces: Arc::default(),
@@ -84,15 +88,22 @@ impl Task {
     /// Ends it; resolves when all sockets are closed.
     pub(crate) async fn stop(self) {
         // A task that has ended needs no stop.
-        let _ = self.commands.send(Command::Stop);
+        let _ = self.commands.send(Command::Stop).await;
         self.commands.closed().await;
     }
 
-    /// A picture of the present; it comes with `None` if the task has ended.
+    /// A picture of the present; `None` if the task has ended, or does not come to answer.
     pub(crate) fn status(&self) -> impl Future<Output = Option<Vec<NeighborStatus>>> + use<> {
         let (sender, receiver) = oneshot::channel();
-        let _ = self.commands.send(Command::Status(sender));
+        let _ = self.commands.try_send(Command::Status(sender));
         async move { receiver.await.ok() }
+    }
+
+    /// Resolves when the task has come round once more, with whether it is alive.
+    pub(crate) fn pulse(&self) -> impl Future<Output = bool> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let commands = self.commands.clone();
+        async move { commands.send(Command::Pulse(sender)).await.is_ok() && receiver.await.is_ok() }
     }
 }
 
@@ -115,7 +126,7 @@ struct Driver<P> {
     /// Whether anything can be announced, as last reported.
     is_able: bool,
     wishes: watch::Receiver<Wish>,
-    commands: mpsc::UnboundedReceiver<Command>,
+    commands: mpsc::Receiver<Command>,
     events: mpsc::UnboundedSender<BackendEvent>,
     started: Instant,
     protocol: PhantomData<P>,
@@ -147,6 +158,8 @@ impl<P: Protocol> Driver<P> {
                         // Nobody may be waiting any more.
                         let _ = sender.send(self.status(now()));
                     }
+                    // Nobody may be waiting any more.
+                    Some(Command::Pulse(sender)) => drop(sender.send(())),
                     Some(Command::Stop) | None => break,
                 },
                 () = tokio::task::yield_now(), if self.announcer.has_listening() => {}

@@ -227,8 +227,20 @@ async fn node_selectors_decide_where_a_session_runs() {
     }];
     let mut world = World::new([peer]);
     let mut backend = BgpBackend::new();
-    world.set(&mut backend).await;
-    assert!(soon(backend.status()).await.neighbors.is_empty());
+    for (label, why) in [
+        (None, "no Node worker-0 is known, or it has no labels"),
+        (Some("b"), "the labels of Node worker-0 are not those"),
+    ] {
+        let label = label.map(|rack| ("rack".to_owned(), rack.to_owned()));
+        world.node.labels = label.into_iter().collect();
+        world.set(&mut backend).await;
+        let neighbors = soon(backend.status()).await.neighbors;
+        let why = format!("its node-selectors do not match this node: {why}");
+        let [other] = &neighbors[..] else {
+            panic!("{neighbors:?}");
+        };
+        assert_eq!((&other.last_error, other.in_sync), (&Some(why), true));
+    }
 
     world.node.labels.insert("rack".to_owned(), "a".to_owned());
     world.set(&mut backend).await;

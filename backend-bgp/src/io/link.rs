@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_core::backend::BoxFuture;
 use carillon_core::config::Peer;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
@@ -70,6 +72,28 @@ impl Link {
         match self {
             Self::Up(stream) => stream.try_read(buffer),
             Self::Down | Self::Connecting(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Whether the peer's TCP has acknowledged all that was written.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        let Self::Up(stream) = self else {
+            return true;
+        };
+        let mut octets: libc::c_int = 0;
+        #[expect(unsafe_code, reason = "no crate wraps this request")]
+        // SAFETY: the request writes an `int` (tcp(7), SIOCOUTQ), and the pointer is that of a live one.
+        let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
+        result == 0 && octets == 0
+    }
+
+    /// Has the kernel end the connection when what was written is not acknowledged, or finds no room
+    /// with the peer, for this long (tcp(7), `TCP_USER_TIMEOUT`).
+    pub(super) fn limit_silence(&self, time: Duration) {
+        if let Self::Up(stream) = self
+            && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(time))
+        {
+            tracing::debug!(%error, "TCP_USER_TIMEOUT cannot be set");
         }
     }
 

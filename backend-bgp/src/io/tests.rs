@@ -17,7 +17,7 @@ use crate::testing::{Connection, peer_at, soon};
 struct Router {
     listener: TcpListener,
     wishes: watch::Sender<Wish>,
-    reports: mpsc::UnboundedReceiver<Report>,
+    reports: mpsc::Receiver<Report>,
     task: Task,
 }
 
@@ -28,7 +28,7 @@ impl Router {
         let mut peer = peer_at(local);
         change(&mut peer);
         let wishes = watch::Sender::default();
-        let (reporter, reports) = mpsc::unbounded_channel();
+        let (reporter, reports) = mpsc::channel(WAITING);
         let id = Ipv4Addr::new(9, 9, 9, 9);
         let task = Task::spawn(
             7,
@@ -170,6 +170,96 @@ async fn a_router_that_reads_late_gets_it_all() {
     assert!(most < 20_000, "the older wish was given up");
     router.applied(3).await;
     assert!(router.task.status().await.unwrap().in_sync);
+}
+
+/// A router whose TCP has room for few octets.
+async fn narrow(change: impl FnOnce(&mut Peer)) -> (Router, Connection) {
+    let router = Router::new("127.0.0.1", change).await;
+    socket2::SockRef::from(&router.listener)
+        .set_recv_buffer_size(4096)
+        .unwrap();
+    let connection = router.establish().await;
+    (router, connection)
+}
+
+/// What is written is in sync when the router's TCP has it, and not before: here, this node's kernel
+/// holds it back.
+#[tokio::test]
+async fn what_is_not_acknowledged_is_not_in_sync() {
+    let (mut router, mut connection) = narrow(|_| ()).await;
+    assert!(matches!(router.news().await, News::Up(_)));
+    while router.reports.try_recv().is_ok() {}
+    router.wish(1, heavy(40));
+    while router.task.status().await.unwrap().announced.len() < 40 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        assert!(!router.task.status().await.unwrap().in_sync);
+    }
+    assert!(router.reports.try_recv().is_err(), "nothing is applied yet");
+    connection.table_of(40).await;
+    router.applied(1).await;
+    assert!(router.task.status().await.unwrap().in_sync);
+}
+
+#[tokio::test]
+async fn a_router_that_sends_and_does_not_read_is_given_up_after_the_hold_time() {
+    let (mut router, mut connection) = narrow(|peer| peer.hold_time = Duration::from_secs(3)).await;
+    assert!(matches!(router.news().await, News::Up(_)));
+    router.wish(1, heavy(20_000));
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    let start = now();
+    let reason = loop {
+        tokio::select! {
+            report = router.reports.recv() => if let News::Down(_, reason) = report.unwrap().news {
+                break reason;
+            },
+            _ = ticks.tick() => connection.say(put_keepalive).await,
+        }
+    };
+    assert!(
+        reason.starts_with("connection lost: the router has taken nothing of what was sent"),
+        "{reason}"
+    );
+    let taken = now() - start;
+    assert!(taken < Duration::from_secs(10), "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_task_whose_reports_nobody_takes_goes_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = peer_at(listener.local_addr().unwrap());
+    let wishes = watch::Sender::<Wish>::default();
+    let (reporter, mut reports) = mpsc::channel(1);
+    let id = Ipv4Addr::new(9, 9, 9, 9);
+    let task = Task::spawn(
+        7,
+        Arc::new(peer),
+        id,
+        wishes.subscribe(),
+        reporter,
+        Vec::new(),
+    );
+    let mut connection = Connection::establish(&listener).await;
+    for count in 1..=100 {
+        let (generation, routes) = (count.into(), hosts(count));
+        wishes.send_replace(Wish { generation, routes });
+        connection.table_of(count as usize).await;
+        assert_eq!(soon(task.pulse()).await, Ok(()));
+    }
+    while !task.status().await.unwrap().in_sync {}
+    let mut told = 0;
+    loop {
+        told += 1;
+        let report = soon(reports.recv()).await.unwrap();
+        if matches!(report.news, News::Applied(100)) {
+            break;
+        }
+    }
+    assert!(told < 5, "old news are replaced by new ones: {told}");
+    task.stop(Notification::new(Reason::AdministrativeShutdown));
+    soon(task.clone().ended()).await;
+    assert!(task.pulse().await.is_err(), "it has ended");
 }
 
 #[tokio::test]
@@ -326,7 +416,7 @@ async fn a_successor_waits_for_its_predecessor() {
     let mut router = Router::new("127.0.0.1", |_| ()).await;
     let mut connection = router.establish().await;
     assert!(matches!(router.news().await, News::Up(_)));
-    let (reporter, _reports) = mpsc::unbounded_channel();
+    let (reporter, _reports) = mpsc::channel(WAITING);
     let _successor = Task::spawn(
         8,
         router.task.peer.clone(),

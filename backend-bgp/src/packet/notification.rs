@@ -15,6 +15,9 @@ pub use reason::Reason;
 const MAX_COMMUNICATION: usize = 255;
 /// How much of the data is shown where it has no text.
 const SHOWN_DATA: usize = 32;
+/// The shortest data that is taken for a text: shorter ones are numbers, for instance the AS number
+/// or the hold time that is not wanted.
+const SHORTEST_TEXT: usize = 5;
 
 /// The reason for which a session ends, as it stands on the wire.
 ///
@@ -57,12 +60,8 @@ impl Notification {
     /// A Cease with a Shutdown Communication (RFC 9003): for `AdministrativeShutdown` and
     /// `AdministrativeReset`. A longer text is cut to 255 octets, at the end of a character.
     pub fn with_communication(reason: Reason, text: &str) -> Self {
-        let end = (0..=MAX_COMMUNICATION)
-            .rev()
-            .find(|end| text.is_char_boundary(*end));
-        let text = text.get(..end.unwrap_or_default()).unwrap_or_default();
         let mut data = Vec::new();
-        super::cursor::put_field8(&mut data, |out| out.extend(text.as_bytes()));
+        super::cursor::put_field8(&mut data, |out| out.extend(cut(text).as_bytes()));
         Self::with_data(reason, data)
     }
 
@@ -85,6 +84,21 @@ impl Notification {
         }
     }
 
+    /// The data if it is a text, though no RFC has one for these codes: routers say so what they miss.
+    fn text(&self) -> Option<&str> {
+        if self.data.len() < SHORTEST_TEXT {
+            return None;
+        }
+        let field = match self.data.split_first() {
+            Some((length, rest)) if rest.len() == usize::from(*length) => rest,
+            Some(_) | None => &self.data,
+        };
+        let text = std::str::from_utf8(field).ok()?;
+        let text = text.trim_end_matches(['\0', '\r', '\n']);
+        let is_text = text.len() >= SHORTEST_TEXT && !text.contains(char::is_control);
+        is_text.then_some(text)
+    }
+
     /// Decodes the body of a NOTIFICATION. An error in it could not be reported to the peer anyway
     /// (RFC 4271 section 6.4); unknown codes are kept.
     pub(super) fn decode(body: &[u8]) -> Self {
@@ -105,6 +119,13 @@ impl Notification {
     }
 }
 
+/// As much of a text as a Shutdown Communication may have, up to the end of a character.
+fn cut(text: &str) -> &str {
+    let mut ends = (0..=MAX_COMMUNICATION.min(text.len())).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
 impl fmt::Display for Notification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let &Self { code, subcode, .. } = self;
@@ -115,8 +136,10 @@ impl fmt::Display for Notification {
             (None, _) => write!(f, "unknown error")?,
         }
         write!(f, " ({code}/{subcode})")?;
-        if let Some(text) = self.communication() {
-            write!(f, ": \"{}\"", text.escape_debug())?;
+        if let Some(text) = self.communication().or_else(|| self.text()) {
+            let shown = cut(text);
+            let more = if shown.len() < text.len() { "…" } else { "" };
+            write!(f, ": \"{}{more}\"", shown.escape_debug())?;
         } else if !self.data.is_empty() {
             f.write_str(", data ")?;
             for octet in self.data.iter().take(SHOWN_DATA) {

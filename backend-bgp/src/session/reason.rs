@@ -2,21 +2,56 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use carillon_core::config::Peer;
 
-use super::State;
+use super::{Session, State};
 use crate::packet::{MessageError, MessageType, Notification, Reason};
 
 /// The port of BGP.
 const BGP_PORT: u16 = 179;
 
 /// A peer's address, with the port where it is not BGP's own.
-pub(super) fn name_of(peer: &Peer) -> String {
+pub(crate) fn name_of(peer: &Peer) -> String {
     match peer.port {
         BGP_PORT => peer.address.to_string(),
         port => SocketAddr::new(peer.address, port).to_string(),
+    }
+}
+
+impl Session {
+    /// Why the connection ended without a word.
+    pub(super) fn closed(&self, error: Option<&io::Error>, now: Instant) -> String {
+        let is_silent = error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+        if is_silent && self.state == State::Established {
+            unacknowledged(self.patience()) + self.ttl_hint(now)
+        } else {
+            closed(self.state, self.local(), error)
+        }
+    }
+
+    /// What may be behind the silence of a router in a session that has just been opened. With
+    /// RFC 5082, it drops what comes with a smaller TTL than 255 once it has accepted the connection.
+    pub(super) fn ttl_hint(&self, now: Instant) -> &'static str {
+        let age = now.saturating_duration_since(self.since);
+        let is_young = match self.state {
+            State::OpenConfirm => true,
+            State::Established => age < 2 * self.hold_time(),
+            State::Idle | State::Connect | State::Active | State::OpenSent => false,
+        };
+        let is_external = self.peer.my_asn != self.peer.peer_asn;
+        match (is_young, is_external, self.peer.ebgp_multihop) {
+            (false, _, _) | (true, true, Some(true)) => "",
+            (true, true, Some(false) | None) => {
+                "; does it drop packets for their TTL (ttl-security, RFC 5082)? With ebgp-multihop: \
+                 true they have the TTL of 255 that it asks for"
+            }
+            (true, false, _) => {
+                "; does it drop packets for their TTL (ttl-security, RFC 5082)? Those of iBGP do not \
+                 have the TTL of 255 that it asks for: turn that off there"
+            }
+        }
     }
 }
 
@@ -106,6 +141,12 @@ pub(super) fn hold_expired(state: State, after: Duration) -> String {
             format!("hold timer expired: nothing from the router for {seconds} s")
         }
     }
+}
+
+/// The peer's TCP does not answer, or has no room for more.
+fn unacknowledged(after: Duration) -> String {
+    let seconds = after.as_secs();
+    format!("connection lost: the router has taken nothing of what was sent to it for {seconds} s")
 }
 
 /// The peer does not read.

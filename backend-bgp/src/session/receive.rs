@@ -53,7 +53,10 @@ impl Session {
             }
             Ok(Message::Notification(notification)) => {
                 self.plain = self.may_be_plain(&notification);
-                let reason = reason::notification(&self.peer, &notification);
+                let mut reason = reason::notification(&self.peer, &notification);
+                if notification.reason() == Some(Reason::HoldTimerExpired) {
+                    reason += self.ttl_hint(now);
+                }
                 self.lose(fsm::Event::Notification, reason, now);
             }
             Err(error) => {

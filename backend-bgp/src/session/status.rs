@@ -28,19 +28,10 @@ impl Session {
                 .into_iter()
                 .map(|(label, fact)| (label.to_owned(), fact))
                 .collect(),
-            last_error: self.what_went_wrong(),
+            last_error: self.trouble.shown(self.state == State::Established, now),
             in_sync: self.state == State::Established && self.is_settled(),
             announced,
         }
-    }
-
-    /// The last error, and if that only says that an attempt failed, what may be behind it.
-    fn what_went_wrong(&self) -> Option<String> {
-        let last = self.last_error.as_ref()?;
-        Some(match &self.cause {
-            Some(cause) if cause != last => format!("{last}. Before that: {cause}"),
-            Some(_) | None => last.clone(),
-        })
     }
 
     fn configured(&self) -> Vec<(&'static str, String)> {

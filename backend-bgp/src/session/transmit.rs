@@ -1,6 +1,6 @@
 //! The sending half of a session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
@@ -22,8 +22,7 @@ impl Session {
         let context = agreement.context();
         self.rib.start(context.families, context.peer_type);
         self.counters.established += 1;
-        self.told.clear();
-        self.last_error = self.cause.take().or(self.last_error.take());
+        self.trouble.up();
         let peer = self.name();
         tracing::info!(peer, state = %self.state, local = %agreement.local, "BGP session up");
         self.events.push_back(super::Event::Up);
@@ -33,11 +32,11 @@ impl Session {
     pub(crate) fn poll_transmit(&mut self, now: Instant) -> &[u8] {
         if self.state == State::Established && self.unwritten().is_empty() {
             self.fill();
-            if self.farewell.is_some() && self.rib.next().is_none() {
+            if self.farewell.is_some() && self.is_settled() {
                 self.fire(fsm::Event::Stop, now);
             }
         }
-        if self.unwritten().is_empty() {
+        if self.unwritten().is_empty() && !self.unacknowledged {
             self.timers.disarm(Timer::SendHold);
         } else if self.timers.deadline(Timer::SendHold).is_none() {
             self.arm(Timer::SendHold, None, now);
@@ -54,6 +53,24 @@ impl Session {
         if self.timers.deadline(Timer::SendHold).is_some() {
             self.arm(Timer::SendHold, None, now);
         }
+    }
+
+    /// For how long octets may be without an acknowledgement in the kernel. A peer whose TCP takes
+    /// nothing for the hold time does not get our KEEPALIVEs either.
+    pub(crate) fn patience(&self) -> Duration {
+        match self.hold_time() {
+            Duration::ZERO => self.send_hold_time(),
+            time => time,
+        }
+    }
+
+    /// Whether [`super::Input::Acknowledged`] is awaited.
+    pub(crate) fn awaits_acknowledgement(&self) -> bool {
+        self.unacknowledged && self.unwritten().is_empty()
+    }
+
+    pub(super) fn acknowledged(&mut self) {
+        self.unacknowledged &= !self.unwritten().is_empty();
     }
 
     pub(super) fn unwritten(&self) -> &[u8] {
@@ -85,6 +102,7 @@ impl Session {
             match agreement.put(batch, &mut self.output) {
                 Ok(count) => {
                     self.rib.advance(count);
+                    self.unacknowledged = true;
                     self.counters.messages_sent += 1;
                     self.counters.updates_sent += 1;
                 }
@@ -95,9 +113,10 @@ impl Session {
             }
         }
         // They are tried again with every change, and the reason is told once.
-        if left_out.is_some() && self.last_error != left_out {
-            tracing::warn!(peer = self.name(), reason = left_out, "routes left out");
-            self.last_error = left_out;
+        if let Some(reason) = left_out
+            && self.trouble.left_out(&reason)
+        {
+            tracing::warn!(peer = self.name(), reason, "routes left out");
         }
     }
 }

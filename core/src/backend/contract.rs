@@ -61,7 +61,7 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
 }
 
 /// Runs a backend without reachable neighbours through its life: `Applied` comes for what was set,
-/// the newest set counts, the same set again is no harm, status answers, and shutdown ends.
+/// the newest set counts, the same set again is no harm, status and pulse answer, and shutdown ends.
 ///
 /// # Panics
 /// If the backend breaks the contract. Give it a time limit: a broken backend may also never
@@ -90,6 +90,7 @@ pub async fn check(mut backend: Box<dyn Backend>) {
 
     let status: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = backend.status();
     assert_eq!(status.await.backend, name);
+    assert_eq!(backend.pulse().await, Ok(()));
     backend.shutdown("contract test".to_owned()).await;
 }
 

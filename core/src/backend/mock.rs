@@ -15,11 +15,24 @@ use crate::announcement::AnnouncementSet;
 #[derive(Clone, Debug, Default)]
 pub struct MockLog(Arc<Mutex<State>>);
 
+/// How it is with the task of a mock, which has none.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum MockPulse {
+    /// It is well.
+    #[default]
+    Beats,
+    /// It does not come round.
+    Hangs,
+    /// It has died.
+    Died,
+}
+
 #[derive(Debug, Default)]
 struct State {
     sets: Vec<Arc<AnnouncementSet>>,
     applied: u64,
     shut_down: Option<String>,
+    pulse: MockPulse,
     waker: Option<Waker>,
 }
 
@@ -31,6 +44,11 @@ impl MockLog {
     /// Every set received, oldest first.
     pub fn sets(&self) -> Vec<Arc<AnnouncementSet>> {
         self.with(|state| state.sets.clone())
+    }
+
+    /// Has the backend answer in another way whether it is alive.
+    pub fn set_pulse(&self, pulse: MockPulse) {
+        self.with(|state| state.pulse = pulse);
     }
 
     /// The reason of the shutdown, after it.
@@ -108,6 +126,17 @@ impl Backend for MockBackend {
             neighbors: Vec::new(),
         };
         Box::pin(std::future::ready(status))
+    }
+
+    fn pulse(&self) -> BoxFuture<Result<(), String>> {
+        let pulse = self.log.with(|state| state.pulse);
+        Box::pin(async move {
+            match pulse {
+                MockPulse::Beats => Ok(()),
+                MockPulse::Hangs => std::future::pending().await,
+                MockPulse::Died => Err("the task has died".to_owned()),
+            }
+        })
     }
 
     fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()> {

@@ -155,8 +155,11 @@ pub fn router_id(text: &str) -> Result<Ipv4Addr, PeerError> {
 /// # Errors
 /// It is no duration, or neither 0 nor from 3 to 65535 seconds.
 pub fn hold_time(text: &str) -> Result<Duration, PeerError> {
-    let time = whole_seconds(text)?;
+    let exact = duration::parse(text)?;
+    let time = Duration::from_secs(exact.as_secs());
     match time.as_secs() {
+        // A part of a second becomes none at all, which would mean for ever.
+        0 if !exact.is_zero() => Err(PeerError::HoldTooShort(text.to_owned())),
         1 | 2 => Err(PeerError::HoldTooShort(text.to_owned())),
         seconds if seconds > u64::from(u16::MAX) => Err(PeerError::HoldTooLong(text.to_owned())),
         _ => Ok(time),

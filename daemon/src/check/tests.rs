@@ -56,6 +56,39 @@ fn check_stdin(text: &str) -> Report {
 
 #[test]
 #[cfg(feature = "bgp")]
+fn peers_of_no_node_are_noted() {
+    let selects = "      node-selectors: [{match-labels: {rack: a}}]\n    address-pools:\n";
+    let config = SEED.replacen("    address-pools:\n", selects, 1);
+    assert_ne!(config, SEED);
+    let node = |rack: &str| {
+        format!("apiVersion: v1\nkind: Node\nmetadata: {{name: n1, labels: {{rack: {rack}}}}}\n")
+    };
+    let note = "note: peer 192.168.7.10: its node-selectors match none of the";
+    for (files, expected) in [
+        (
+            vec![("c.yaml", config.clone())],
+            Some(format!("{note} 0 nodes here")),
+        ),
+        (
+            vec![("c.yaml", config.clone()), ("n.yaml", node("b"))],
+            Some(format!("{note} 1 node here")),
+        ),
+        (
+            vec![("c.yaml", config.clone()), ("n.yaml", node("a"))],
+            None,
+        ),
+    ] {
+        let files: Vec<_> = files.iter().map(|(name, text)| (*name, &**text)).collect();
+        let summary = check_files(&files).summary();
+        match expected {
+            Some(expected) => assert!(summary.contains(&expected), "{summary}"),
+            None => assert!(!summary.contains("note: peer"), "{summary}"),
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "bgp")]
 fn what_is_right_is_summed_up() {
     let service =
         "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\nspec: {type: LoadBalancer}\n";

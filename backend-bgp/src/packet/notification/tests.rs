@@ -41,6 +41,14 @@ fn text() {
             b"\x06\x04\x05again and what follows is not shown",
             "Cease, Administrative Reset (6/4): \"again\"",
         ),
+        (
+            b"\x02\x0bStrict mode. Please set the role on your side.",
+            "OPEN Message Error, Role Mismatch (2/11): \
+             \"Strict mode. Please set the role on your side.\"",
+        ),
+        (b"\x06\x05\x0bsame text\r\n", "Cease, Connection Rejected (6/5): \"same text\""),
+        (b"\x02\x02\x41\x42\x43\x44", "OPEN Message Error, Bad Peer AS (2/2), data 41424344"),
+        (b"\x05\x00a\x1b[2Jb", "Finite State Machine Error, Unspecified Error (5/0), data 611b5b324a62"),
         // RFC 9003 is about these two only.
         (b"\x06\x03\x02no", "Cease, Peer De-configured (6/3), data 026e6f"),
     ];

@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use super::pair::{Pair, ebgp, hosts, open};
+use carillon_core::config::Peer;
+
+use super::pair::{Pair, ebgp, hosts, ibgp, open};
 use crate::fsm::State;
 use crate::packet::message::put_keepalive;
 use crate::packet::{Message, Notification, Open, Reason};
@@ -59,6 +61,7 @@ fn octets_may_come_one_by_one() {
 #[test]
 fn a_silent_router_is_given_up_after_the_hold_time() {
     let mut pair = Pair::established(ebgp());
+    pair.live(180);
     pair.pass(Duration::from_secs(89));
     assert_eq!(pair.session.state, State::Established);
     pair.pass(SECOND);
@@ -149,9 +152,12 @@ fn the_smaller_hold_time_counts() {
     });
     pair.pass(3 * SECOND);
     assert_eq!(pair.session.state, State::Active);
-    assert_eq!(
-        pair.last_error(),
-        "the router sent no KEEPALIVE for 3 s after OPEN"
+    let silent =
+        "the router sent no KEEPALIVE for 3 s after OPEN; does it drop packets for their TTL";
+    assert!(
+        pair.last_error().starts_with(silent),
+        "{}",
+        pair.last_error()
     );
 }
 
@@ -270,7 +276,94 @@ fn attempts_do_not_hide_why_the_session_was_lost() {
     assert!(pair.last_error().ends_with(said), "{}", pair.last_error());
     pair.until_connect();
     pair.establish();
-    assert_eq!(pair.last_error(), said);
+    pair.pass(7 * SECOND);
+    let told = pair.last_error();
+    let (age, what) = told.split_once(" s ago: ").expect("it is old, and says so");
+    assert_eq!(what, said);
+    assert!((7..12).contains(&age.parse::<u32>().unwrap()), "{told}");
+    pair.live(3 * 60);
+    assert!(pair.last_error().starts_with("3 min ago: "));
+}
+
+/// Nearly every router refuses some connections while it starts.
+#[test]
+fn failed_attempts_are_forgotten_when_the_session_is_up() {
+    let mut pair = Pair::new(ebgp());
+    pair.input(Input::Start);
+    pair.input(Input::ConnectFailed(
+        io::ErrorKind::ConnectionRefused.into(),
+    ));
+    pair.until_connect();
+    pair.connect();
+    pair.input(Input::Closed(None));
+    assert!(
+        pair.last_error()
+            .starts_with("the router closed the connection")
+    );
+    pair.until_connect();
+    pair.establish();
+    assert_eq!(pair.last_error(), "");
+}
+
+#[test]
+fn the_last_words_wait_for_the_acknowledgement_of_the_withdrawals() {
+    let mut pair = Pair::established(ebgp());
+    pair.input(Input::Routes(hosts(3)));
+    assert!(pair.session.is_settled());
+    pair.acknowledges = false;
+    pair.input(Input::Stop(stop()));
+    assert_eq!(pair.table.len(), 0, "the withdrawals are written");
+    assert_eq!(pair.notification(), None);
+    assert!(!pair.session.is_settled() && !pair.session.is_finished());
+    pair.input(Input::Acknowledged);
+    assert_eq!(pair.notification(), Some(&stop()));
+    assert!(pair.session.is_finished());
+
+    let mut pair = Pair::established(ebgp());
+    pair.input(Input::Routes(hosts(3)));
+    pair.acknowledges = false;
+    pair.input(Input::Stop(stop()));
+    pair.pass(4 * SECOND);
+    assert!(pair.session.is_finished(), "not for ever");
+}
+
+/// RFC 5082: the router has accepted the connection, and hears nothing that comes after it.
+#[test]
+fn silence_in_a_young_session_may_be_for_the_ttl() {
+    let ttl = |peer: Peer, seconds: u64| {
+        let mut pair = Pair::established(peer);
+        pair.live(seconds);
+        pair.pass(90 * SECOND);
+        assert_ne!(pair.session.state, State::Established);
+        let silent = "hold timer expired: nothing from the router for 90 s";
+        let told = pair.last_error();
+        assert!(told.starts_with(silent), "{told}");
+        told[silent.len()..].to_owned()
+    };
+    let multihop = |ebgp_multihop| Peer {
+        ebgp_multihop,
+        ..ebgp()
+    };
+    assert!(ttl(multihop(None), 0).contains("RFC 5082)? With ebgp-multihop: true"));
+    assert!(ttl(multihop(Some(false)), 0).contains("RFC 5082)? With ebgp-multihop: true"));
+    assert!(ttl(ibgp(), 0).contains("turn that off there"));
+    assert_eq!(ttl(multihop(Some(true)), 0), "");
+    assert_eq!(ttl(multihop(None), 600), "", "it has heard us before");
+
+    let mut pair = Pair::established(multihop(None));
+    pair.say(|out| Notification::new(Reason::HoldTimerExpired).encode(out));
+    assert!(
+        pair.last_error().contains("RFC 5082"),
+        "{}",
+        pair.last_error()
+    );
+    let mut pair = Pair::established(multihop(None));
+    pair.input(Input::Closed(Some(io::ErrorKind::TimedOut.into())));
+    let told = pair.last_error();
+    assert!(
+        told.contains("has taken nothing") && told.contains("RFC 5082"),
+        "{told}"
+    );
 }
 
 #[test]

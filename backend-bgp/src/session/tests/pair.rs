@@ -85,6 +85,8 @@ pub(super) struct Pair {
     pub(super) now: Instant,
     /// The router reads.
     pub(super) reads: bool,
+    /// Its TCP acknowledges what it reads.
+    pub(super) acknowledges: bool,
     /// What the session wanted and told, but for the octets.
     pub(super) events: Vec<Event>,
     /// What the router received.
@@ -103,6 +105,7 @@ impl Pair {
             session: Session::new(Arc::new(peer), FALLBACK, 1, now),
             now,
             reads: true,
+            acknowledges: true,
             events: Vec::new(),
             received: Vec::new(),
             table: BTreeSet::new(),
@@ -200,6 +203,9 @@ impl Pair {
         self.take(&some);
         self.session
             .handle_input(Input::Written(some.len()), self.now);
+        if self.session.awaits_acknowledgement() && self.acknowledges {
+            self.session.handle_input(Input::Acknowledged, self.now);
+        }
         self.note_events();
         some.len()
     }

@@ -276,7 +276,6 @@ fn timers_of_peers() {
     };
     check_peers(&[
         ("hold-time: 0", peer(0, None)),
-        ("hold-time: 999ms", peer(0, None)),
         ("hold-time: 3s", peer(3, None)),
         ("hold-time: 3.9s", peer(3, None)),
         ("hold-time: 1m30s", peer(90, None)),
