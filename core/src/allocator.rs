@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::address::Family;
-use crate::config::{Config, Pool, is_buggy};
+use crate::config::{Config, Pool};
 use crate::service::{Families, Port, Service, ServiceKey};
 use crate::sorted::SortedVec;
 use crate::text::bounded;
@@ -192,14 +192,7 @@ impl Allocator {
     /// # Errors
     /// The first thing that stands in the way.
     pub fn check(&self, tenant: &Tenant, addresses: &[IpAddr]) -> Result<Arc<str>, Refusal> {
-        let name = self.blocks.pool_of(addresses)?;
-        let avoids = (self.pools.get(name)).is_some_and(|space| space.pool.avoid_buggy_ips);
-        if let Some(address) = addresses.iter().find(|ip| avoids && is_buggy(**ip)) {
-            return Err(Refusal::Avoided {
-                address: *address,
-                pool: Arc::clone(name),
-            });
-        }
+        let name = self.blocks.giver_of(addresses)?;
         addresses
             .iter()
             .try_for_each(|address| self.check_sharing(tenant, *address))?;

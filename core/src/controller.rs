@@ -38,6 +38,7 @@ mod waiting;
 
 use entry::Entry;
 pub use in_use::ConfigInUse;
+use in_use::Configs;
 use plan::{Shortfall, plan};
 pub use report::{Event, ServiceStatus, Severity, StatusChange};
 use review::Kept;
@@ -48,6 +49,11 @@ use waiting::Waiting;
 pub enum Input {
     /// The configuration, in its newest valid form.
     Config(Arc<Config>),
+    /// The same, and somebody has said that this one may take away addresses in use.
+    Renumber(Arc<Config>),
+    /// The configuration that was in force before the restart. It is so again until the newest one
+    /// can take effect.
+    InForceBefore(Arc<Config>),
     /// A service appeared or changed.
     Service(Service),
     /// A service is gone.
@@ -75,10 +81,7 @@ pub struct Controller {
     services: BTreeMap<ServiceKey, Entry>,
     /// What services have that are not among these.
     reserved: BTreeMap<ServiceKey, Vec<IpAddr>>,
-    /// The configuration to decide about next.
-    offered: Option<Arc<Config>>,
-    in_force: Option<Arc<Config>>,
-    refused: Option<ConfigInUse>,
+    configs: Configs,
     allocator: Allocator,
     /// Services to review, those with most addresses first, and after them what is reserved.
     reviews: BTreeSet<(bool, Reverse<usize>, ServiceKey)>,
@@ -105,7 +108,9 @@ impl Controller {
     /// Takes note. The consequences come from [`Self::poll_change`].
     pub fn handle(&mut self, input: Input) {
         match input {
-            Input::Config(config) => self.offered = Some(config),
+            Input::Config(config) => self.offer(config, false),
+            Input::Renumber(config) => self.offer(config, true),
+            Input::InForceBefore(config) => self.configs.before = Some(config),
             Input::Service(service) => self.update(service),
             Input::ServiceDeleted(key) => self.forget(&key),
             Input::Reserved(key, addresses) => self.reserve(key, addresses),
@@ -141,7 +146,7 @@ impl Controller {
                 let has_moved = entry.service.published != service.published;
                 entry.update(service);
                 // Another service may have what this one published until now.
-                if has_moved && !self.leads {
+                if has_moved && !self.grants() {
                     self.release(&key);
                 }
             }
@@ -188,7 +193,7 @@ impl Controller {
     fn claims(&self, key: &ServiceKey) -> [Vec<IpAddr>; 2] {
         let held = self.held(key);
         let entry = self.services.get(key);
-        if !self.leads {
+        if !self.grants() {
             return [entry.map_or_else(Vec::new, Entry::published), Vec::new()];
         }
         let published = entry.filter(|entry| entry.foreign || held.is_empty());
@@ -203,13 +208,14 @@ impl Controller {
             return None;
         }
         loop {
-            if let Some(config) = self.offered.take() {
-                self.consider(config);
-            } else if self.in_force.is_none() {
+            if self.consider_next() {
+                continue;
+            }
+            if self.configs.in_force.is_none() {
                 return None;
             } else if let Some((_, _, key)) = self.reviews.pop_first() {
                 self.review(&key);
-            } else if !self.leads {
+            } else if !self.grants() {
                 return None;
             } else if std::mem::take(&mut self.released) {
                 let first: Vec<_> = self.waiting.first().cloned().collect();
@@ -257,9 +263,10 @@ impl Controller {
         } else {
             self.assign(tenant, kept.addresses);
         }
+        let grants = self.grants();
         if let Some(entry) = self.services.get_mut(key) {
             entry.foreign = false;
-            entry.events.extend(kept.event);
+            entry.events.extend(kept.event.filter(|_| grants));
         }
         self.queue_grant(key.clone());
     }
@@ -359,13 +366,24 @@ impl Controller {
 
     /// The configuration in force.
     pub fn config(&self) -> Option<&Arc<Config>> {
-        self.in_force.as_ref()
+        self.configs.in_force.as_ref()
     }
 
     /// A newer configuration that cannot take effect, because addresses that it has no pool for are
     /// in use.
     pub fn refused(&self) -> Option<&ConfigInUse> {
-        self.refused.as_ref()
+        self.configs.refused.as_ref()
+    }
+
+    /// The configuration in force is one that cannot take effect, since none was known from before
+    /// the restart: this controller must not lead.
+    pub fn is_provisional(&self) -> bool {
+        self.configs.is_provisional
+    }
+
+    /// Whether this controller may give addresses, and take them.
+    fn grants(&self) -> bool {
+        self.leads && !self.configs.is_provisional
     }
 
     fn serves(&self, service: &Service) -> bool {

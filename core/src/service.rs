@@ -49,13 +49,16 @@ impl fmt::Display for ServiceKey {
 
 /// A Service, reduced to the facts that allocation and announcement depend on.
 ///
-/// Several places remember the same one, so the facts are shared: a clone costs two pointers, and
+/// Several places remember the same one, so the facts are shared: a clone costs a few pointers, and
 /// to change a fact copies them if somebody else has them too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     facts: Arc<ServiceFacts>,
     /// `status.loadBalancer.ingress`, in its order.
     pub published: Arc<[Ingress]>,
+    /// The pool that these addresses were given from, as a daemon like this one has noted it; empty
+    /// if it has only noted that it gave them, `None` if it is not known that one did.
+    pub given_from: Option<Arc<str>>,
 }
 
 /// The facts of a Service but its status.
@@ -141,11 +144,12 @@ pub enum TrafficPolicy {
 }
 
 impl Service {
-    /// A service with these facts and this status.
+    /// A service with these facts and this status, of which nobody has noted who gave it.
     pub fn new(facts: ServiceFacts, published: impl IntoIterator<Item = Ingress>) -> Self {
         Self {
             facts: Arc::new(facts),
             published: published.into_iter().collect(),
+            given_from: None,
         }
     }
 

@@ -75,7 +75,11 @@ fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -
             match contents {
                 Contents::Text(text) if objects::is_configuration(&text) => {
                     let origin = Origin::whole(&label);
-                    report.take_config(&ConfigText { text, origin });
+                    report.take_config(&ConfigText {
+                        text,
+                        origin,
+                        renumber: None,
+                    });
                 }
                 contents => catalog.set(&label, contents, &mut changes),
             }

@@ -15,7 +15,6 @@ use std::time::Instant;
 use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{Backend, BackendEvent, Caps, Ownership};
-use carillon_core::controller;
 use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
 use carillon_core::ownership;
@@ -171,8 +170,7 @@ impl Driver {
             }
             Object::Pod(address) => self.set_pod(key, *address),
             Object::Config(text) => {
-                if let Some(config) = self.config.offer(text) {
-                    let input = controller::Input::Config(config);
+                if let Some(input) = self.config.offer(text) {
                     self.allocation.controller_mut().handle(input);
                 }
             }

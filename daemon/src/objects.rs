@@ -153,4 +153,10 @@ pub(crate) struct ConfigText {
     pub(crate) text: String,
     /// Its place in the file.
     pub(crate) origin: Origin,
+    /// The annotation [`RENUMBER`] of the ConfigMap.
+    pub(crate) renumber: Option<String>,
 }
+
+/// The annotation of the ConfigMap by which somebody says that one configuration may take away
+/// addresses in use.
+pub(crate) const RENUMBER: &str = "carillon/renumber";

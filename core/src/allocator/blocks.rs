@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::refusal::Refusal;
 use super::space::Position;
-use crate::config::Config;
+use crate::config::{Config, is_buggy};
 
 /// The blocks of all pools, by first address. They are disjoint.
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ pub(crate) struct Blocks(BTreeMap<IpAddr, Block>);
 pub(crate) struct Block {
     last: IpAddr,
     pub(crate) pool: Arc<str>,
+    avoid_buggy_ips: bool,
     /// Its place in [`crate::config::Pool::blocks`].
     index: usize,
 }
@@ -37,6 +38,7 @@ impl Blocks {
                 let block = Block {
                     last: net.broadcast(),
                     pool: Arc::clone(&pool.name),
+                    avoid_buggy_ips: pool.avoid_buggy_ips,
                     index,
                 };
                 (net.network(), block)
@@ -45,7 +47,8 @@ impl Blocks {
         Self(blocks.collect())
     }
 
-    pub(super) fn find(&self, address: IpAddr) -> Option<&Block> {
+    /// The block that contains the address.
+    pub(crate) fn find(&self, address: IpAddr) -> Option<&Block> {
         let (_, block) = self.0.range(..=address).next_back()?;
         (address <= block.last).then_some(block)
     }
@@ -67,5 +70,21 @@ impl Blocks {
             }
         }
         owner.map(|(_, pool)| pool).ok_or(Refusal::NothingAsked)
+    }
+
+    /// The pool that may hand out all of `addresses`: it contains them and avoids none of them.
+    pub(crate) fn giver_of(&self, addresses: &[IpAddr]) -> Result<&Arc<str>, Refusal> {
+        let pool = self.pool_of(addresses)?;
+        let avoids = |address: &&IpAddr| {
+            let block = self.find(**address).filter(|block| block.avoid_buggy_ips);
+            block.is_some() && is_buggy(**address)
+        };
+        match addresses.iter().find(avoids) {
+            Some(address) => Err(Refusal::Avoided {
+                address: *address,
+                pool: Arc::clone(pool),
+            }),
+            None => Ok(pool),
+        }
     }
 }

@@ -35,6 +35,10 @@ impl Value {
         }
     }
 
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.node.content, Content::Null)
+    }
+
     pub(super) fn is_empty_list(&self) -> bool {
         matches!(&self.node.content, Content::Sequence(items) if items.is_empty())
     }

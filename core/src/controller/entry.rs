@@ -44,6 +44,7 @@ impl Entry {
             self.foreign = self.told.take().is_none();
             before.published.clone_from(&self.service.published);
         }
+        before.given_from.clone_from(&self.service.given_from);
         if before != self.service {
             self.shortfall = None;
         }

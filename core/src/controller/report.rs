@@ -150,10 +150,14 @@ impl Controller {
             let class = service.load_balancer_class.as_deref();
             return Some(other_class(class, self.load_balancer_class.as_deref()));
         }
-        if self.in_force.is_none() {
+        if self.config().is_none() {
             return Some("no configuration is in force yet".to_owned());
         }
-        let shortfall = plan(&self.allocator, service, self.held(&service.key)).shortfall;
+        let held = self.held(&service.key);
+        if self.is_provisional() && held.is_empty() {
+            return Some("no address is given while the configuration waits".to_owned());
+        }
+        let shortfall = plan(&self.allocator, service, held).shortfall;
         shortfall.map(|shortfall| shortfall.to_string())
     }
 

@@ -47,6 +47,21 @@ pub(super) fn keep(
     }
 }
 
+/// Whether the service asks for nothing else than the addresses that it publishes and the pool that
+/// they were given from, as far as that is known.
+pub(super) fn is_wanted(service: &Service) -> bool {
+    let published: Vec<IpAddr> = service.published_addresses().collect();
+    let families_fit = match &service.families {
+        Ok(families) => !of_families(*families, &published).is_empty(),
+        Err(_) => false,
+    };
+    let asked = service.address_pool.as_deref();
+    let noted = service.given_from.as_deref();
+    let pool = noted.filter(|pool| !pool.is_empty()).or(asked);
+    let pool = pool.unwrap_or_default();
+    service.is_load_balancer && families_fit && is_asked_for(service, pool, &published)
+}
+
 /// The first address of each family that the service wants.
 fn of_families(families: Families, current: &[IpAddr]) -> Vec<IpAddr> {
     let wants = |family| match families {

@@ -11,6 +11,7 @@ mod live;
 mod model;
 mod properties;
 mod reserved;
+mod restarts;
 mod steps;
 
 fn ip(text: &str) -> IpAddr {
@@ -130,6 +131,7 @@ impl Cluster {
         let service = self.services.get_mut(&change.service).unwrap();
         let addresses = change.addresses.iter().copied();
         service.published = addresses.map(Ingress::Address).collect();
+        service.given_from.clone_from(&change.pool);
         self.controller.handle(Input::Service(service.clone()));
     }
 
@@ -145,6 +147,13 @@ impl Cluster {
 
 fn published(mut service: Service, addresses: &[&str]) -> Service {
     service.published = ips(addresses).into_iter().map(Ingress::Address).collect();
+    service
+}
+
+/// The same, given by a daemon like this one from a pool.
+fn given(service: Service, pool: &str, addresses: &[&str]) -> Service {
+    let mut service = published(service, addresses);
+    service.given_from = Some(pool.into());
     service
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use carillon_core::config::{Config, legacy};
-use carillon_core::controller::Controller;
+use carillon_core::controller::{Controller, Input};
 use tracing::{error, info, warn};
 
-use crate::objects::{ConfigText, ObjectKey};
+use crate::objects::{ConfigText, ObjectKey, RENUMBER};
 use crate::source::Description;
 
 /// The state of the configuration.
@@ -29,6 +29,8 @@ pub(super) struct ConfigState {
     pub(super) missing: Option<String>,
     /// The version in force was not the newest one when last looked at.
     outdated: bool,
+    /// The text of the newest version, told from all others.
+    fingerprint: String,
 }
 
 impl ConfigState {
@@ -44,6 +46,7 @@ impl ConfigState {
             accepted: None,
             missing: None,
             outdated: false,
+            fingerprint: String::new(),
         }
     }
 
@@ -58,13 +61,20 @@ impl ConfigState {
     }
 
     /// Reads a new version.
-    pub(super) fn offer(&mut self, text: &ConfigText) -> Option<Arc<Config>> {
+    pub(super) fn offer(&mut self, text: &ConfigText) -> Option<Input> {
         self.file = Some(text.origin.file().to_owned());
         self.missing = None;
+        self.fingerprint = fingerprint(&text.text);
         match legacy::parse(&text.text, &text.origin, &self.backends) {
             Ok(config) => {
                 self.errors.clear();
-                Some(Arc::new(config))
+                let config = Arc::new(config);
+                let may_renumber = text.renumber.as_ref() == Some(&self.fingerprint);
+                Some(if may_renumber {
+                    Input::Renumber(config)
+                } else {
+                    Input::Config(config)
+                })
             }
             Err(errors) => {
                 self.errors = errors.iter().map(ToString::to_string).collect();
@@ -112,9 +122,24 @@ impl ConfigState {
         self.missing = Some(text);
     }
 
+    /// Why a version waits, and how to have it all the same.
+    fn tell_waiting(&self, why: &str) -> String {
+        format!(
+            "{why}; or let this version take them away, by the annotation {RENUMBER}: \"{}\" of the {}",
+            self.fingerprint, self.key
+        )
+    }
+
     /// Takes in what the controller has decided. Returns a configuration that has come into force.
     pub(super) fn decided(&mut self, controller: &Controller, at: Instant) -> Option<Arc<Config>> {
-        let waiting = controller.refused().map(ToString::to_string);
+        let waiting = controller
+            .refused()
+            .map(|refused| self.tell_waiting(&refused.to_string()));
+        let waiting = waiting.map(|text| {
+            let unknown = "; what was in force before is not known here: until then this daemon gives no \
+                           addresses, and announces those whose pool the new configuration has";
+            text + if controller.is_provisional() { unknown } else { "" }
+        });
         if waiting != self.waiting {
             if let Some(waiting) = &waiting {
                 warn!("{waiting}");
@@ -138,4 +163,11 @@ impl ConfigState {
         self.in_force = Some(now.clone());
         Some(now.clone())
     }
+}
+
+/// A short name for a text, the same in all daemons: its FNV-1a hash of 32 bits.
+fn fingerprint(text: &str) -> String {
+    let mix = |hash: u32, octet: u8| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193);
+    let hash = text.bytes().fold(0x811c_9dc5, mix);
+    format!("{hash:08x}")
 }

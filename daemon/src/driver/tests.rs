@@ -371,6 +371,32 @@ fn names_and_endpoints_of_the_other_family_draw_no_traffic() {
 }
 
 #[test]
+fn a_configuration_that_waits_may_renumber_when_somebody_says_so() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    let other = config(&pool("b", "203.0.113.0/28"));
+    daemon.write("c.yaml", &other);
+    let told = daemon.status().problems.configuration.remove(0);
+    let (_, rest) = told.split_once("carillon/renumber: \"").unwrap();
+    let (name, _) = rest.split_once('"').unwrap();
+    let annotated = |text: &str, name: &str| {
+        let annotation = format!("name: config, annotations: {{carillon/renumber: \"{name}\"}}}}");
+        text.replacen("name: config}", &annotation, 1)
+    };
+    daemon.write("c.yaml", &annotated(&other, "0badcafe"));
+    assert_eq!(daemon.vips(), ["192.0.2.0"], "that is not this version");
+    daemon.write("c.yaml", &annotated(&other, name));
+    assert_eq!(daemon.vips(), ["203.0.113.0"]);
+    assert!(daemon.status().problems.configuration.is_empty());
+
+    // The word is about that version only.
+    let third = config(&pool("c", "198.51.100.0/28"));
+    daemon.write("c.yaml", &annotated(&third, name));
+    assert_eq!(daemon.vips(), ["203.0.113.0"]);
+    assert_eq!(daemon.status().problems.configuration.len(), 1);
+}
+
+#[test]
 fn status_tells_why_a_service_is_not_announced() {
     let dir = Dir::new();
     let lonely = web().split("---").next().unwrap().to_owned();

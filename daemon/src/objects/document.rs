@@ -12,7 +12,7 @@ use super::node::NodeObject;
 use super::pod::PodObject;
 use super::service::ServiceObject;
 use super::tree::{FieldError, Path, Value};
-use super::{ConfigText, Kind, Object, ObjectKey};
+use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER};
 
 #[cfg(test)]
 mod tests;
@@ -199,7 +199,18 @@ impl Reader<'_> {
         };
         let start = self.in_file(config.0.position);
         let origin = Origin::embedded(self.file, self.text, &text, start);
-        Ok(ConfigText { text, origin })
+        let annotations = value.get("metadata");
+        let annotations = annotations.and_then(|metadata| metadata.get("annotations"));
+        let renumber = annotations.and_then(|annotations| annotations.get(RENUMBER));
+        let renumber = renumber.and_then(|value| match &value.0.content {
+            Content::Scalar { text, .. } => Some(text.clone()),
+            Content::Null | Content::Sequence(_) | Content::Mapping(_) => None,
+        });
+        Ok(ConfigText {
+            text,
+            origin,
+            renumber,
+        })
     }
 
     fn refuse_fields(&mut self, key: Option<ObjectKey>, value: Value<'_>, errors: Vec<FieldError>) {

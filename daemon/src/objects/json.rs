@@ -13,11 +13,12 @@ use serde::{Deserialize, Deserializer};
 
 use super::document::Named;
 use super::endpoint_slice::EndpointSliceObject;
+use super::metadata::Metadata;
 use super::node::NodeObject;
 use super::pod::PodObject;
 use super::service::{Published, ServiceObject};
 use super::tree::{FieldError, Path, Value};
-use super::{ConfigText, Kind, Object, ObjectKey};
+use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER};
 use crate::kubernetes::Stored;
 
 #[cfg(test)]
@@ -173,6 +174,8 @@ impl Decoded {
 #[derive(Deserialize)]
 struct ConfigMapObject {
     #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
     data: Data,
 }
 
@@ -182,13 +185,17 @@ struct Data {
 }
 
 impl ConfigMapObject {
-    fn convert(self, key: &ServiceKey) -> Result<ConfigText, Vec<FieldError>> {
+    fn convert(mut self, key: &ServiceKey) -> Result<ConfigText, Vec<FieldError>> {
         let Some(text) = self.data.config else {
             let message = "has no key `config`; write `config: |` and the configuration below it";
             return Err(vec![FieldError::new(Path::fields(&["data"]), message)]);
         };
         let key = Kind::ConfigMap.key(key.clone());
         let origin = Origin::whole(&key.to_string());
-        Ok(ConfigText { text, origin })
+        Ok(ConfigText {
+            text,
+            origin,
+            renumber: self.metadata.annotations.remove(RENUMBER),
+        })
     }
 }

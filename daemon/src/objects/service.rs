@@ -18,7 +18,6 @@ use super::tree::{FieldError, Path};
 mod tests;
 
 /// The annotation that names the pool of a Service's addresses.
-#[cfg(feature = "kubernetes")]
 pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
 
 /// What is published about a Service's addresses.
@@ -150,7 +149,10 @@ impl ServiceObject {
             },
         };
         let ingress = self.status.load_balancer.ingress.into_iter().map(ingress);
-        Ok(Service::new(facts, ingress))
+        let mut service = Service::new(facts, ingress);
+        let pool = self.metadata.annotations.get(ALLOCATED_FROM);
+        service.given_from = pool.map(|pool| bounded(pool).into());
+        Ok(service)
     }
 }
 

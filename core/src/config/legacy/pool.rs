@@ -185,6 +185,11 @@ fn advertisement(
         "localpref",
         "communities",
     ];
+    let defaults = BgpAdvertisement::default();
+    // A list item without anything has nothing but defaults.
+    if value.is_null() {
+        return Some(defaults);
+    }
     let fields = decoder.fields(value, &keys)?;
     let [length_v4, length_v6, local_pref, communities] = keys.map(|key| fields.get(key));
     let mut length = |value: Option<&Value>, family: Family, narrowest| {
@@ -195,7 +200,6 @@ fn advertisement(
     let length_v4 = length(length_v4, Family::V4, narrowest_v4);
     let length_v6 = length(length_v6, Family::V6, narrowest_v6);
     let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=u32::MAX));
-    let defaults = BgpAdvertisement::default();
     Some(BgpAdvertisement {
         aggregation_length_v4: length_v4.unwrap_or(defaults.aggregation_length_v4),
         aggregation_length_v6: length_v6.unwrap_or(defaults.aggregation_length_v6),

@@ -380,6 +380,7 @@ fn settings_of_pools() {
         "bgp-advertisements: []",
         "bgp-advertisements:",
         "bgp-advertisements: [{}]",
+        "bgp-advertisements: [~]",
     ] {
         let pool = pool_with("10.0.0.0/8", none).unwrap();
         assert_eq!(

@@ -93,7 +93,7 @@ fn no_pools_take_nothing_away() {
 
     let (mut starting, changes) = Cluster::start(&none, services.clone());
     assert_eq!(changes, []);
-    assert_eq!(starting.controller.config(), None);
+    assert!(starting.controller.is_provisional());
     let refused = starting.controller.refused().unwrap();
     assert_eq!(refused.holders[&key("a")], ips(&["192.0.2.0"]));
     assert_eq!(starting.reconfigure(&some), []);
@@ -106,7 +106,7 @@ fn no_pools_take_nothing_away() {
 }
 
 #[test]
-fn at_the_start_a_valid_configuration_is_in_force_whatever_is_published() {
+fn at_the_start_others_addresses_do_not_keep_a_configuration_waiting() {
     let services = vec![
         published(service("a"), &["203.0.113.1"]),
         published(service("b"), &["192.0.2.0"]),
@@ -159,12 +159,19 @@ fn a_pair_that_would_be_split_keeps_the_old_pools() {
 }
 
 #[test]
-fn avoiding_buggy_addresses_moves_those_in_use() {
+fn avoiding_buggy_addresses_waits_for_those_in_use() {
     let services = vec![service("a"), service("b")];
     let (mut cluster, _) = Cluster::start(&one_pool(&["192.0.2.0/30"]), services);
     let mut careful = pool("p", &["192.0.2.0/30"]);
     careful.avoid_buggy_ips = true;
-    let changes = cluster.reconfigure(&config(vec![careful]));
+    let careful = config(vec![careful]);
+    assert_eq!(cluster.reconfigure(&careful), []);
+    let refused = cluster.controller.refused().unwrap();
+    assert_eq!(refused.holders.keys().collect::<Vec<_>>(), [&key("a")]);
+    assert_eq!(cluster.addresses("a"), ips(&["192.0.2.0"]));
+
+    cluster.controller.handle(Input::Renumber(careful));
+    let changes = cluster.settle();
     assert_eq!(cluster.addresses("a"), ips(&["192.0.2.2"]));
     assert_eq!(cluster.addresses("b"), ips(&["192.0.2.1"]));
     assert_eq!(
@@ -178,6 +185,20 @@ fn avoiding_buggy_addresses_moves_those_in_use() {
     );
     let usage = &cluster.controller.pools()[0].ipv4;
     assert_eq!((usage.assigned, usage.total), (2, 3));
+}
+
+#[test]
+fn a_pool_that_a_service_asks_for_keeps_its_name() {
+    let mut asks = service("a");
+    asks.address_pool = Some("p".to_owned());
+    let (mut cluster, _) = Cluster::start(&one_pool(&["192.0.2.0/30"]), vec![asks]);
+    let renamed = config(vec![pool("q", &["192.0.2.0/30"])]);
+    assert_eq!(cluster.reconfigure(&renamed), []);
+    assert!(cluster.controller.refused().is_some());
+    cluster.edit("a", |a| a.address_pool = None);
+    cluster.settle();
+    assert_eq!(cluster.controller.config(), Some(&renamed));
+    assert_eq!(cluster.addresses("a"), ips(&["192.0.2.0"]));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use proptest::sample::{select, subsequence};
 
 use super::model::{World, may_share, pool_of};
 use super::*;
+use crate::config::is_buggy;
 use crate::service::{FamiliesError, RequestError};
 
 const BLOCKS: [&str; 8] = [
@@ -28,7 +29,7 @@ const REQUESTS: [&[&str]; 9] = [
     &["2001:db8:1::", "192.0.2.254"],
     &["203.0.113.128", "2001:db8:2::5"],
 ];
-const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+pub(super) const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ enum Step {
     Restart(Vec<&'static str>),
 }
 
-fn any_config() -> impl Strategy<Value = Arc<Config>> {
+pub(super) fn any_config() -> impl Strategy<Value = Arc<Config>> {
     let owners = prop::collection::vec(prop::option::weighted(0.8, 0..3usize), BLOCKS.len());
     let order = Just(BLOCKS.to_vec()).prop_shuffle();
     let flags = prop::collection::vec((prop::bool::weighted(0.3), prop::bool::weighted(0.8)), 3);
@@ -64,7 +65,7 @@ fn any_config() -> impl Strategy<Value = Arc<Config>> {
     })
 }
 
-fn any_service() -> impl Strategy<Value = Service> {
+pub(super) fn any_service() -> impl Strategy<Value = Service> {
     let families = prop_oneof![
         4 => Just(Ok(Families::One(Family::V4))),
         2 => Just(Ok(Families::One(Family::V6))),
@@ -185,6 +186,8 @@ impl Cluster {
         self.settle();
         let before = self.holdings();
         let config = self.controller.config().cloned();
+        let waiting = self.controller.refused();
+        let waiting = waiting.map(|waiting| waiting.config.clone());
         self.controller = Controller::new(None);
         let services = order
             .iter()
@@ -201,7 +204,9 @@ impl Cluster {
             self.controller.handle(Input::Service(service.clone()));
         }
         if let Some(config) = config {
-            self.controller.handle(Input::Config(config));
+            let newest = waiting.unwrap_or_else(|| config.clone());
+            self.controller.handle(Input::InForceBefore(config));
+            self.controller.handle(Input::Config(newest));
         }
         self.controller.handle(Input::Synced);
         for change in self.settle() {
@@ -274,10 +279,19 @@ impl Cluster {
         let mut in_the_way = self.holdings();
         if self.controller.config().is_some() {
             in_the_way
-                .retain(|_, held| !held.is_empty() && pool_of(&refused.config, held).is_none());
+                .retain(|key, held| !held.is_empty() && !self.fits(&refused.config, key, held));
             assert_eq!(refused.holders, in_the_way);
         }
         assert!(!refused.holders.is_empty());
+    }
+
+    /// Whether a configuration lets a service keep what it has.
+    fn fits(&self, config: &Config, key: &ServiceKey, held: &[IpAddr]) -> bool {
+        let asked = self.services[key].address_pool.as_deref();
+        pool_of(config, held).is_some_and(|pool| {
+            let avoids = pool.avoid_buggy_ips && held.iter().any(|ip| is_buggy(*ip));
+            !avoids && asked.is_none_or(|asked| *asked == *pool.name)
+        })
     }
 
     /// A service that nobody touched keeps what it had, as far as the configuration allows it.

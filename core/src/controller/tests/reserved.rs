@@ -81,7 +81,10 @@ fn a_reservation_outlives_configurations() {
     cluster.reconfigure(&narrow);
     let refused = cluster.controller.refused().unwrap();
     assert_eq!(refused.holders[&key("a")], ips(&["192.0.2.0"]));
+    // The service may ask for the pool by its name.
     cluster.reconfigure(&config(vec![pool("q", &["192.0.2.0/32"])]));
+    assert!(cluster.controller.refused().is_some());
+    cluster.reconfigure(&config(vec![pool("p", &["192.0.2.0/32"])]));
     cluster.put(service("b"));
     cluster.settle();
     assert!(cluster.addresses("b").is_empty());

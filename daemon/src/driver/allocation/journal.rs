@@ -279,6 +279,7 @@ impl JournalAllocation {
         let had = self.waiting.get(key).map(|wait| wait.had.as_slice());
         if let Some(addresses) = written.or(had.filter(|had| !had.is_empty())) {
             service.published = addresses.iter().copied().map(Ingress::Address).collect();
+            service.given_from = Some("".into());
         }
         match written {
             Some(addresses) if !service.is_of_class(self.class.as_deref()) => {

@@ -132,7 +132,8 @@ impl Allocation for StatusAllocation {
             let events = self.events.entry(change.service).or_default();
             events.extend(change.events);
         }
-        let is_able = self.controller.config().is_some();
+        // Who cannot keep what is published must not take its turn.
+        let is_able = self.controller.config().is_some() && !self.controller.is_provisional();
         (self.outbox.able).send_if_modified(|able| std::mem::replace(able, is_able) != is_able);
         self.look_at_all();
         self.publish(now);

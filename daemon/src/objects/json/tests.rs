@@ -40,6 +40,7 @@ fn a_service_is_read_with_how_it_is_stored() {
     assert_eq!(service.published.len(), 3);
     let first = Ingress::Address("198.51.100.7".parse().unwrap());
     assert_eq!(service.published.first(), Some(&first));
+    assert_eq!(service.given_from.as_deref(), Some("gold"));
     assert_eq!(&*read.version, "41");
     let stored = Stored {
         uid: "u-1".into(),
@@ -49,6 +50,25 @@ fn a_service_is_read_with_how_it_is_stored() {
         deprecated: ["metallb.universe.tf/address-pool"].into(),
     };
     assert_eq!(read.stored, Some(stored));
+}
+
+#[test]
+fn a_configuration_is_read_with_what_it_may_do() {
+    for (annotations, expected) in [
+        ("{\"carillon/renumber\": \"1f2e\"}", Some("1f2e")),
+        ("{\"other\": \"1f2e\"}", None),
+        ("null", None),
+    ] {
+        let json = format!(
+            "{{\"metadata\": {{\"name\": \"config\", \"namespace\": \"metallb-system\", \
+             \"annotations\": {annotations}}}, \"data\": {{\"config\": \"peers: []\"}}}}"
+        );
+        let read = read(Kind::ConfigMap, &json).unwrap();
+        let Object::Config(config) = &read.object else {
+            panic!("{:?}", read.object);
+        };
+        assert_eq!(config.renumber.as_deref(), expected, "{annotations}");
+    }
 }
 
 #[test]

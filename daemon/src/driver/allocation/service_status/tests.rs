@@ -212,6 +212,40 @@ fn only_what_differs_is_written_by_a_new_leader() {
     assert_eq!(writes, expected);
 }
 
+/// Whether a daemon that has just started may take its turn, with what the Services publish.
+#[test]
+fn a_daemon_that_cannot_keep_what_is_published_does_not_take_its_turn() {
+    let now = Instant::now();
+    let started = |pool: Option<&str>| {
+        let mut daemon = Daemon::new(1);
+        let mut slipped = object(1, 2, &["203.0.113.7"], pool);
+        slipped.service.given_from = pool.map(Into::into);
+        daemon.read(&slipped, now);
+        daemon.allocation.synced(now);
+        daemon.decide(now);
+        daemon
+    };
+    let is_able = |daemon: &Daemon| *daemon.allocation.outbox.able.borrow();
+    assert!(is_able(&started(None)), "nobody like us has given it");
+    let mut daemon = started(Some("p"));
+    assert!(!is_able(&daemon));
+    let pools = &daemon.allocation.controller.config().unwrap().pools;
+    assert_eq!(pools["p"].blocks.len(), 2, "it can go on being announced");
+    assert_eq!(
+        daemon.allocation.services()[0].1.addresses,
+        ["203.0.113.7".parse::<IpAddr>().unwrap()]
+    );
+
+    daemon
+        .allocation
+        .controller
+        .handle(Input::Renumber(config()));
+    daemon.decide(now);
+    assert!(is_able(&daemon));
+    daemon.take(ApiChange::Lead(true), now);
+    assert_eq!(daemon.writes.try_recv().unwrap().service, key(1));
+}
+
 #[test]
 fn a_status_that_cannot_be_written_is_a_problem_until_it_is() {
     let now = Instant::now();
