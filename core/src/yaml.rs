@@ -9,8 +9,12 @@ use std::rc::Rc;
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
+mod encoding;
+pub(crate) mod suspects;
 #[cfg(test)]
 mod tests;
+
+pub use encoding::decode;
 
 /// How much is read at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,45 +122,23 @@ pub fn parse_within(text: &str, limits: Limits) -> Result<Option<Rc<Node>>, Synt
     };
     let mut builder = Builder::new(limits.nodes);
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| not_yaml(&error))?;
-        builder.event(event, &span)?;
+        let (event, span) = event.map_err(|error| not_yaml(text, &error))?;
+        let result = builder.event(event, &span);
+        result.map_err(|error| suspects::explain(text, error, ""))?;
     }
     Ok(builder.root)
 }
 
-/// The text of UTF-8 bytes.
-///
-/// # Errors
-/// The place of the first byte that is not UTF-8.
-pub fn decode(bytes: &[u8]) -> Result<&str, SyntaxError> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let (mut line, mut column) = (1, 1);
-        for character in String::from_utf8_lossy(valid).chars() {
-            (line, column) = match character {
-                '\n' => (line + 1, 1),
-                _ => (line, column + 1),
-            };
-        }
-        let byte = bytes.get(valid.len()).copied().unwrap_or_default();
-        SyntaxError {
-            position: Position { line, column },
-            message: format!("the byte 0x{byte:02x} is not UTF-8: save the file as UTF-8 text"),
-        }
-    })
-}
-
-fn not_yaml(error: &ScanError) -> SyntaxError {
-    SyntaxError {
+fn not_yaml(text: &str, error: &ScanError) -> SyntaxError {
+    let remedy = "; check the indentation, and that quotes and brackets are closed";
+    let error = SyntaxError {
         position: Position {
             line: error.marker().line(),
             column: error.marker().col() + 1,
         },
-        message: format!(
-            "not valid YAML: {}; check the indentation, and that quotes and brackets are closed",
-            error.kind()
-        ),
-    }
+        message: format!("not valid YAML: {}", error.kind()),
+    };
+    suspects::explain(text, error, remedy)
 }
 
 /// Builds the tree from the parser's events.

@@ -18,7 +18,7 @@ use carillon_core::service::{Ingress, Service, ServiceKey};
 
 use crate::backends;
 use crate::cli::CheckArgs;
-use crate::files::{self, Catalog, Contents};
+use crate::files::{self, Catalog, Contents, Listing};
 use crate::journal;
 use crate::objects::{self, ConfigText, Object, ObjectKey};
 use crate::source::Change;
@@ -57,6 +57,8 @@ struct Report {
     /// The API server, if this is about a cluster.
     server: Option<String>,
     errors: Vec<String>,
+    /// What is not wrong, but probably meant otherwise.
+    notes: Vec<String>,
     objects: BTreeMap<ObjectKey, Arc<Object>>,
     config: Option<Arc<Config>>,
     config_key: ObjectKey,
@@ -88,6 +90,10 @@ fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -
     report
         .errors
         .extend(catalog.problems().iter().map(ToString::to_string));
+    let notes = catalog.notes();
+    report
+        .notes
+        .extend(notes.iter().map(|note| format!("note: {note}")));
     report.take(changes);
     report
 }
@@ -101,6 +107,7 @@ impl Report {
             files: 0,
             server: None,
             errors: Vec::new(),
+            notes: Vec::new(),
             objects: BTreeMap::new(),
             config: None,
             journal: BTreeMap::new(),
@@ -132,10 +139,9 @@ impl Report {
     /// The files that a path leads to.
     fn open(&mut self, path: &Path, stdin: &mut dyn Read) -> Vec<(Arc<str>, Contents)> {
         if path == Path::new("-") {
-            let mut text = String::new();
-            let contents = match stdin.read_to_string(&mut text) {
-                Ok(_) => Contents::Text(text),
-                Err(error) => Contents::Unreadable(format!("cannot be read: {error}")),
+            let contents = match files::read_from(stdin) {
+                Ok(text) => Contents::Text(text),
+                Err(error) => Contents::Unreadable(error.to_string()),
             };
             return vec![("<stdin>".into(), contents)];
         }
@@ -144,11 +150,18 @@ impl Report {
         }
         self.journal
             .extend(journal::recorded(&path.join(journal::NAME)));
-        let names = files::list(path).unwrap_or_else(|error| {
+        let listing = files::list(path).unwrap_or_else(|error| {
             self.errors.push(error);
-            BTreeSet::default()
+            Listing::default()
         });
-        let paths = names.iter().map(|name| path.join(&**name));
+        let misnamed = listing.misnamed.iter();
+        self.errors.extend(misnamed.map(ToString::to_string));
+        if listing.names.is_empty() {
+            let dir = path.display();
+            let none = "has no file of objects: of a directory, *.yaml, *.yml and *.json are read";
+            self.notes.push(format!("note: {dir} {none}"));
+        }
+        let paths = listing.names.iter().map(|name| path.join(&**name));
         paths
             .map(|path| (files::label(&path), contents(&path)))
             .collect()
@@ -179,6 +192,7 @@ impl Report {
             count(slices, "endpoint slice"),
             count(nodes, "node")
         ));
+        lines.extend(self.notes.iter().cloned());
         if let Some(config) = &self.config {
             lines.extend(self.without_node(config));
             lines.extend(self.in_use(config));

@@ -21,7 +21,7 @@ use carillon_core::ownership;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::assignment::Assignment;
 use crate::journal::Busy;
@@ -214,6 +214,9 @@ impl Driver {
         let (known, now) = (before.texts(), self.problems.texts());
         for problem in now.difference(&known) {
             error!("{problem}");
+        }
+        for note in self.problems.notes().difference(&before.notes()) {
+            warn!("{note}");
         }
         let wrong: BTreeSet<&str> = self.problems.objects.iter().map(|p| &*p.file).collect();
         let mended: BTreeSet<&str> = before.objects.iter().map(|p| &*p.file).collect();

@@ -8,7 +8,7 @@
 //! holds up the protocols. What cannot be read or understood never takes anything away: the last
 //! good version stays in force.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
 use crate::objects::ObjectKey;
-use crate::source::{Batch, Change, Problems};
+use crate::source::{Batch, Change, Problem, Problems};
 
 mod agenda;
 mod catalog;
@@ -28,7 +28,7 @@ mod watch;
 
 use agenda::{Agenda, SETTLED, Scan};
 pub(crate) use catalog::{Catalog, Contents};
-pub(crate) use read::{list, read_text};
+pub(crate) use read::{Listing, list, read_from, read_text};
 use watch::Watch;
 
 /// How many batches may wait for the driver; then reading waits too, and changes collect in the
@@ -74,6 +74,8 @@ struct Source {
     stamps: HashMap<Arc<str>, Option<read::Stamp>>,
     /// The files that a routine scan has still to compare.
     backlog: VecDeque<Arc<str>>,
+    /// What is to say of files that are not read for the sake of their names.
+    misnamed: Vec<Problem>,
     synced: bool,
     told: Arc<Problems>,
 }
@@ -86,6 +88,7 @@ impl Source {
             catalog: Catalog::new(options.config),
             stamps: HashMap::new(),
             backlog: VecDeque::new(),
+            misnamed: Vec::new(),
             synced: false,
             told: Arc::default(),
             dir: options.dir,
@@ -121,7 +124,10 @@ impl Source {
         for name in self.agenda.take_complete() {
             self.look(&name, &mut batch.changes);
         }
-        for name in self.agenda.take_uncertain(Instant::now()) {
+        // What is gone under one name may be there under another.
+        let due = self.agenda.take_uncertain(Instant::now()).into_iter();
+        let (there, gone): (Vec<_>, Vec<_>) = due.partition(|name| self.dir.join(&**name).exists());
+        for name in there.into_iter().chain(gone) {
             self.look_if_settled(&name, &mut batch.changes);
         }
         let stride = self.backlog.len().min(STRIDE);
@@ -129,6 +135,7 @@ impl Source {
             self.compare(&name, Scan { atomic: false }, &mut batch.changes);
         }
         let mut unreachable = self.told.unreachable.clone();
+        let misnamed = self.misnamed.clone();
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
             batch.journal |= self.journal_changed();
             unreachable = Vec::from_iter(self.scan(scan, &mut batch).err());
@@ -136,15 +143,31 @@ impl Source {
                 self.agenda.retry(Instant::now());
             }
         }
-        if self.catalog.take_problems_changed() || unreachable != self.told.unreachable {
-            let objects = self.catalog.problems();
-            self.told = Arc::new(Problems {
+        only_last(&mut batch.changes);
+        if self.catalog.has_duplicates() {
+            let doubtful = self.agenda.uncertain().map(|name| self.label(name));
+            let doubtful = doubtful.collect();
+            self.catalog.set_doubtful(doubtful);
+        }
+        let is_news = unreachable != self.told.unreachable || misnamed != self.misnamed;
+        if self.catalog.take_problems_changed() || is_news {
+            let mut objects = self.catalog.problems();
+            objects.extend(self.misnamed.iter().cloned());
+            let problems = Problems {
                 unreachable,
                 objects,
-            });
-            batch.problems = Some(self.told.clone());
+                notes: self.catalog.notes(),
+            };
+            if problems != *self.told {
+                self.told = Arc::new(problems);
+                batch.problems = Some(self.told.clone());
+            }
         }
         batch
+    }
+
+    fn label(&self, name: &str) -> Arc<str> {
+        label(&self.dir.join(name))
     }
 
     /// Whether the journal is another than last time. That is also asked when the directory is
@@ -158,21 +181,21 @@ impl Source {
     /// Looks at every file whose version is not the one read last.
     fn scan(&mut self, scan: Scan, batch: &mut Batch) -> Result<(), String> {
         let watched = self.watch.attach();
-        let names = list(&self.dir)?;
+        let Listing { names, misnamed } = list(&self.dir)?;
+        self.misnamed = misnamed;
         let gone: Vec<Arc<str>> = self
             .stamps
             .keys()
             .filter(|name| !names.contains(*name) && !self.agenda.is_uncertain(name))
             .cloned()
             .collect();
-        for name in gone {
-            self.forget(&name, &mut batch.changes);
-        }
+        // A file that is gone may be there under another name.
+        let all = names.into_iter().chain(gone);
         if self.synced && !scan.atomic {
-            self.backlog = names.into_iter().collect();
+            self.backlog = all.collect();
             return watched;
         }
-        for name in names {
+        for name in all {
             self.compare(&name, scan, &mut batch.changes);
         }
         batch.synced = !self.synced;
@@ -188,6 +211,9 @@ impl Source {
         }
         if scan.atomic {
             self.look(name, changes);
+        } else if found.is_none() && self.stamps.contains_key(name) {
+            // That one, if it is new, has to wait as long.
+            self.agenda.postpone(name, Instant::now());
         } else {
             self.look_if_settled(name, changes);
         }
@@ -219,15 +245,34 @@ impl Source {
         self.stamps.insert(name.clone(), stamp);
         self.agenda
             .set_unreadable(name, matches!(contents, Contents::Unreadable(_)));
-        self.catalog.set(&label(&path), contents, changes);
+        self.catalog.set(&self.label(name), contents, changes);
     }
 
     fn forget(&mut self, name: &Arc<str>, changes: &mut Vec<Change>) {
         self.stamps.remove(name);
         self.agenda.set_unreadable(name, false);
-        self.catalog
-            .remove(&label(&self.dir.join(&**name)), changes);
+        self.catalog.remove(&self.label(name), changes);
     }
+}
+
+/// Of several changes of one object, the last is all that matters; one that moves from a file to
+/// another is not gone in between.
+fn only_last(changes: &mut Vec<Change>) {
+    if !changes
+        .iter()
+        .any(|change| matches!(change, Change::Removed(_)))
+    {
+        return;
+    }
+    let mut seen = HashSet::new();
+    let mut kept = Vec::with_capacity(changes.len());
+    for change in changes.drain(..).rev() {
+        let (Change::Set(key, _) | Change::Removed(key)) = &change;
+        if seen.insert(key.clone()) {
+            kept.push(change);
+        }
+    }
+    changes.extend(kept.into_iter().rev());
 }
 
 /// What users are told of a file.

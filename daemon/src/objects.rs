@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use carillon_core::config::error::suggest;
 use carillon_core::config::origin::Origin;
 use carillon_core::endpoint::EndpointSlice;
 use carillon_core::node::Node;
@@ -20,10 +21,11 @@ mod metadata;
 mod names;
 mod node;
 mod pod;
+mod schema;
 mod service;
 mod tree;
 
-pub(crate) use document::{Parsed, parse};
+pub(crate) use document::{Note, Parsed, parse};
 #[cfg(feature = "kubernetes")]
 pub(crate) use json::{ApiObject, Unreadable, read, read_key, read_version};
 #[cfg(feature = "kubernetes")]
@@ -68,6 +70,8 @@ impl Kind {
     /// kinds of other API groups are not meant, even those with the same name.
     fn meant(api_version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
         let (group, _) = api_version.rsplit_once('/').unwrap_or_default();
+        let kinds = ["ConfigMap", "Node", "Service", "EndpointSlice"];
+        let near = suggest(kind, &kinds)?;
         let known = [
             ("v1", "ConfigMap"),
             ("v1", "Node"),
@@ -75,8 +79,9 @@ impl Kind {
             ("discovery.k8s.io/v1", "EndpointSlice"),
         ];
         let mut known = known.into_iter();
-        let meant = known.find(|(_, right)| kind.eq_ignore_ascii_case(right))?;
-        let is_near = matches!(group, "" | "core" | "discovery.k8s.io");
+        let meant = known.find(|(_, right)| near == *right)?;
+        let is_near =
+            matches!(group, "" | "core") || suggest(group, &["discovery.k8s.io"]).is_some();
         (is_near && Self::of(api_version, kind).is_none()).then_some(meant)
     }
 

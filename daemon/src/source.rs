@@ -62,12 +62,20 @@ pub(crate) struct Problems {
     pub(crate) unreachable: Vec<String>,
     /// What is wrong in its objects, by place.
     pub(crate) objects: Vec<Problem>,
+    /// What is not wrong in them, but probably meant otherwise.
+    pub(crate) notes: Vec<Problem>,
 }
 
 impl Problems {
     /// What is wrong in the objects, as users are told of it.
     pub(crate) fn texts(&self) -> BTreeSet<String> {
         self.objects.iter().map(ToString::to_string).collect()
+    }
+
+    /// What is to say beside that.
+    pub(crate) fn notes(&self) -> BTreeSet<String> {
+        let notes = self.notes.iter().map(|note| format!("note: {note}"));
+        notes.collect()
     }
 }
 

@@ -152,7 +152,11 @@ fn exhausted(families: Families, pools: &[PoolUsage]) -> String {
                     ask for a pool with the annotation metallb.io/address-pool"
             .to_owned(),
         (Families::One(family), [pool]) if pool.of(family).total == 0 => {
-            format!("pool {:?} has no {family} addresses", pool.name)
+            format!(
+                "pool {:?} has {}",
+                pool.name,
+                nothing(pool.of(family), family)
+            )
         }
         (Families::One(family), [pool]) => {
             let other = pool.of(family.other());
@@ -168,6 +172,17 @@ fn exhausted(families: Families, pools: &[PoolUsage]) -> String {
         (Families::Both | Families::PreferBoth { .. }, _) => {
             in_pools("addresses in one pool", families, pools)
         }
+    }
+}
+
+/// What a pool has that hands out nothing.
+fn nothing(usage: Usage, family: Family) -> String {
+    match usage.avoided {
+        0 => format!("no {family} addresses"),
+        _ => format!(
+            "only {family} addresses that end in .0 or .255, which it avoids (avoid-buggy-ips): \
+             add others to it, or remove that key"
+        ),
     }
 }
 
@@ -187,8 +202,10 @@ impl fmt::Display for InPool<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(pool, families) = self;
         let count = |family, label: &str| match pool.of(family) {
-            Usage { total: 0, .. } => format!("no {family} addresses"),
-            Usage { assigned, total } => format!("{label}{assigned} of {total} assigned"),
+            usage @ Usage { total: 0, .. } => nothing(usage, family),
+            Usage {
+                assigned, total, ..
+            } => format!("{label}{assigned} of {total} assigned"),
         };
         match families {
             Families::One(family) => write!(f, "{:?} ({})", pool.name, count(*family, "")),

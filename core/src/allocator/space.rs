@@ -47,6 +47,8 @@ pub struct Usage {
     pub assigned: u128,
     /// Addresses that can be handed out: without those that the pool avoids.
     pub total: u128,
+    /// Addresses that the pool avoids.
+    pub avoided: u128,
 }
 
 impl Usage {
@@ -78,8 +80,14 @@ impl Space {
         };
         for (block, net) in pool.blocks.iter().enumerate() {
             if Family::of(net.addr()) == family {
-                let size = block_size(*net, pool.avoid_buggy_ips);
+                let avoided = if pool.avoid_buggy_ips {
+                    buggy_in(*net)
+                } else {
+                    0
+                };
+                let size = block_size(*net) - avoided;
                 space.usage.total = space.usage.total.saturating_add(size);
+                space.usage.avoided = space.usage.avoided.saturating_add(avoided);
                 space.add_gap(block, Some(net.network()), Some(net.broadcast()));
             }
         }
@@ -212,13 +220,13 @@ fn predecessor(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// How many addresses of the block can be handed out (behaviour reference 3.7); saturates.
-fn block_size(net: IpNet, avoid_buggy: bool) -> u128 {
+/// How many addresses the block has; saturates.
+fn block_size(net: IpNet) -> u128 {
     let host_bits = u32::from(net.max_prefix_len() - net.prefix_len());
-    let size = 1u128.checked_shl(host_bits).unwrap_or(u128::MAX);
-    size - if avoid_buggy { buggy_in(net) } else { 0 }
+    1u128.checked_shl(host_bits).unwrap_or(u128::MAX)
 }
 
+/// How many of them are not handed out with `avoid-buggy-ips` (behaviour reference 3.7).
 fn buggy_in(net: IpNet) -> u128 {
     let (first, last) = (net.network(), net.broadcast());
     match net {

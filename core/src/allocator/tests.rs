@@ -57,6 +57,32 @@ fn fails(result: Result<Arc<str>, Refusal>) -> String {
 }
 
 #[test]
+fn a_pool_that_avoids_all_that_it_has_says_so() {
+    let allocator = allocator(&["198.51.100.0/32", "198.51.100.255/32"], true);
+    let refused = |families| {
+        let addresses = allocator.choose(&tenant("a", "", &[80]), families, None);
+        addresses.unwrap_err().to_string()
+    };
+    let nothing = "only IPv4 addresses that end in .0 or .255, which it avoids (avoid-buggy-ips): \
+                   add others to it, or remove that key";
+    assert_eq!(
+        refused(Families::One(Family::V4)),
+        format!("pool \"p\" has {nothing}")
+    );
+    assert_eq!(
+        refused(Families::One(Family::V6)),
+        "pool \"p\" has no IPv6 addresses"
+    );
+    assert_eq!(
+        refused(Families::Both),
+        format!(
+            "no available IPv4 and IPv6 addresses in one pool: pool \"p\" ({nothing}; no IPv6 \
+             addresses)"
+        )
+    );
+}
+
+#[test]
 fn sharing_needs_equal_keys_and_disjoint_ports() {
     let local = |tenant: Tenant, app: &str| {
         let mut keys = tenant.keys.clone();

@@ -8,8 +8,11 @@ use ipnet::{IpNet, Ipv4Subnets, Ipv6Net, Ipv6Subnets};
 use super::error::quote;
 use crate::address::Family;
 
+mod special;
 #[cfg(test)]
 mod tests;
+
+pub use special::Special;
 
 /// Why a text names no addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +52,12 @@ pub enum AddressError {
         quote(.0), Family::of(*.1), Family::of(*.2)
     )]
     Mixed(String, IpAddr, IpAddr),
+    /// MetalLB gives such addresses out; nobody can reach them.
+    #[error(
+        "{} has addresses of {}, which no host can have ({}): {}",
+        quote(.0), .1.block, .1.meaning, .2
+    )]
+    Special(String, Special, String),
 }
 
 fn example(family: Family) -> &'static str {
@@ -67,6 +76,20 @@ pub fn parse(text: &str) -> Result<Vec<IpNet>, AddressError> {
     match text.split_once('-') {
         Some((start, end)) => range(text, start, end),
         None => cidr(text).map(|block| vec![block]),
+    }
+}
+
+/// Checks that the blocks of an entry have only addresses that a host can have.
+///
+/// # Errors
+/// Some are special, as those of multicast groups.
+pub fn check_hosts(text: &str, blocks: &[IpNet]) -> Result<(), AddressError> {
+    match special::among(blocks) {
+        Some(special) => {
+            let remedy = special::remedy(special, blocks);
+            Err(AddressError::Special(text.to_owned(), special, remedy))
+        }
+        None => Ok(()),
     }
 }
 

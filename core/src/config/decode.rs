@@ -10,13 +10,15 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::error::{ConfigError, ConfigErrors, Located, Place, quote, suggest};
+use super::error::{ConfigError, ConfigErrors, Located, Place, quote, shorten, suggest};
 use super::origin::Origin;
 use crate::yaml::{Content, Entry, Node, Position};
 
 /// The collector of problems.
 pub(super) struct Decoder<'o> {
     origin: &'o Origin,
+    /// Every mapping of the format, with its keys: for those that stand in another one.
+    places: &'o [(&'static str, &'static [&'static str])],
     pub(super) errors: ConfigErrors,
 }
 
@@ -60,9 +62,13 @@ impl Fields {
 }
 
 impl<'o> Decoder<'o> {
-    pub(super) fn new(origin: &'o Origin) -> Self {
+    pub(super) fn new(
+        origin: &'o Origin,
+        places: &'o [(&'static str, &'static [&'static str])],
+    ) -> Self {
         Self {
             origin,
+            places,
             errors: ConfigErrors::default(),
         }
     }
@@ -163,16 +169,28 @@ impl<'o> Decoder<'o> {
         let mut misspelt = BTreeSet::new();
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
             let key = quote(&entry.key);
-            let message = match suggest(&entry.key, known) {
-                Some(meant) => {
+            let message = match (self.place_of(&entry.key), suggest(&entry.key, known)) {
+                (Some(place), _) => {
+                    format!("unknown key {key}: it belongs into {place}, check the indentation")
+                }
+                (None, Some(meant)) => {
                     misspelt.insert(meant.to_owned());
                     format!("unknown key {key}, did you mean \"{meant}\"?")
                 }
-                None => format!("unknown key {key}: the keys here are {}", known.join(", ")),
+                (None, None) => {
+                    format!("unknown key {key}: the keys here are {}", known.join(", "))
+                }
             };
             self.refuse_at(entry.position, &value.path, message);
         }
         misspelt
+    }
+
+    /// The mappings that have this key.
+    fn place_of(&self, key: &str) -> Option<String> {
+        let places = self.places.iter().filter(|(_, keys)| keys.contains(&key));
+        let places: Vec<&str> = places.map(|(place, _)| *place).collect();
+        (!places.is_empty()).then(|| places.join(" or "))
     }
 
     /// A field that must be there; `hint` says what to write.
@@ -272,6 +290,9 @@ impl<'o> Decoder<'o> {
             Content::Scalar { text, plain: false } if integer(text).is_some() => {
                 ": remove the quotes"
             }
+            Content::Scalar { text, .. } if text.strip_prefix("AS").and_then(integer).is_some() => {
+                ": write just the number"
+            }
             Content::Scalar { text, .. } if is_octal(text) => ": write it without a leading zero",
             _ => "",
         };
@@ -355,7 +376,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
         key.len() <= 63 && bytes.all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     match path {
-        _ if key.is_empty() || !is_word(key) => format!("{path}[{}]", quote(key)),
+        _ if key.is_empty() || !is_word(key) => format!("{path}[{}]", shorten(key)),
         "" => key.to_owned(),
         path => format!("{path}.{key}"),
     }

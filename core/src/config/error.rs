@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::origin::Origin;
-use crate::yaml::{Position, SyntaxError};
+use crate::yaml::{Position, SyntaxError, suspects};
 
 /// The most problems that are kept of one configuration; nobody reads more.
 const MAX_ERRORS: usize = 1000;
@@ -173,17 +173,26 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// A value as messages repeat it: quoted, on one line, not too long.
-pub(crate) fn quote(text: &str) -> String {
+/// A value quoted, on one line, not too long.
+pub fn shorten(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
         None => format!("{text:?}"),
     }
 }
 
+/// A value as messages repeat it: as [`shorten`] makes it, and with what cannot be seen in it.
+pub fn quote(text: &str) -> String {
+    let quoted = shorten(text);
+    match suspects::remark(text) {
+        Some(remark) => format!("{quoted} ({remark})"),
+        None => quoted,
+    }
+}
+
 /// The candidate that the user most likely meant by `word`: the same but for case and separators,
 /// or at most two letters away.
-pub(crate) fn suggest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub fn suggest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let letters = |text: &str| -> Vec<char> {
         let letters = text.chars().filter(|c| c.is_alphanumeric());
         letters

@@ -24,6 +24,26 @@ mod tests;
 /// The names of communities with their values; `None` for a value that was refused.
 type Aliases = BTreeMap<Rc<str>, Option<Community>>;
 
+const KEYS: [&str; 4] = ["peers", "bgp-communities", "address-pools", "bfd-profiles"];
+
+/// Every mapping of the format, as messages call it, with its keys.
+const PLACES: Places = [
+    ("the configuration itself, not indented", &KEYS),
+    ("peers[]", &peer::KEYS),
+    ("peers[].node-selectors[]", &peer::SELECTOR_KEYS),
+    (
+        "peers[].node-selectors[].match-expressions[]",
+        &peer::EXPRESSION_KEYS,
+    ),
+    ("address-pools[]", &pool::KEYS),
+    (
+        "address-pools[].bgp-advertisements[]",
+        &pool::ADVERTISEMENT_KEYS,
+    ),
+    ("bfd-profiles[]", &bfd::KEYS),
+];
+type Places = [(&'static str, &'static [&'static str]); 7];
+
 /// Reads and validates a configuration. An empty text is a valid one without pools and peers.
 ///
 /// `backends` are the names of the backends built into this binary.
@@ -37,7 +57,7 @@ pub fn parse(
     backends: &[&'static str],
 ) -> Result<Config, ConfigErrors> {
     let root = yaml::parse(text).map_err(|error| ConfigError::syntax(&error, origin))?;
-    let mut decoder = Decoder::new(origin);
+    let mut decoder = Decoder::new(origin, &PLACES);
     let config = match root {
         Some(node) => document(&mut decoder, &Value::root(node), backends),
         None => Config::default(),
@@ -46,8 +66,7 @@ pub fn parse(
 }
 
 fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) -> Config {
-    let keys = ["peers", "bgp-communities", "address-pools", "bfd-profiles"];
-    let Some(fields) = decoder.fields(root, &keys) else {
+    let Some(fields) = decoder.fields(root, &KEYS) else {
         return Config::default();
     };
     let profiles = bfd::profiles(decoder, fields.get("bfd-profiles"));

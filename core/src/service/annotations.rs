@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::address::Family;
-use crate::text::{bounded, excerpt};
+use crate::config::error::suggest;
+use crate::text::{MOST, bounded, excerpt};
 
 /// The prefix of today, and the one of before; a present key of today's prefix wins, even when it
 /// is empty.
@@ -15,6 +16,11 @@ const DEPRECATED: [&str; 3] = [
     "metallb.universe.tf/allow-shared-ip",
     "metallb.universe.tf/loadBalancerIPs",
 ];
+
+/// What a Service asks for by annotations, behind one of the prefixes.
+const SUFFIXES: [&str; 3] = ["address-pool", "allow-shared-ip", "loadBalancerIPs"];
+/// What is written there for people to read, and asks for nothing.
+const WRITTEN: &str = "ip-allocated-from-pool";
 
 /// Why a request for addresses cannot be understood. The Service gets no address until it is
 /// changed.
@@ -50,6 +56,27 @@ impl<'a> Annotations<'a> {
             .iter()
             .find_map(|prefix| self.0.get(&format!("{prefix}{suffix}")))
             .map(String::as_str)
+    }
+
+    /// The annotation that one was probably meant to be; `None` for those that have a meaning, here
+    /// or elsewhere.
+    pub fn meant(key: &str) -> Option<String> {
+        Self::near(key).filter(|meant| meant != key)
+    }
+
+    /// The annotation that a key equals, or nearly so.
+    pub fn near(key: &str) -> Option<String> {
+        let (prefix, suffix) = match key.split_once('/') {
+            Some((prefix, suffix)) => (prefix, suffix),
+            None => ("metallb.io", key),
+        };
+        if suffix == WRITTEN || key.len() > MOST {
+            return None;
+        }
+        let prefixes = PREFIXES.map(|prefix| prefix.trim_end_matches('/'));
+        let prefix = suggest(prefix, &prefixes)?;
+        let suffix = suggest(suffix, &SUFFIXES)?;
+        Some(format!("{prefix}/{suffix}"))
     }
 
     /// `address-pool`: the only pool the Service accepts, as [`bounded`] text.

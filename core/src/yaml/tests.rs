@@ -124,7 +124,7 @@ fn what_is_no_yaml_is_refused_with_its_place() {
         ("a: [1, 2\n", "1:4 "),
         ("a: 1\n b: 2\n", "2:3 "),
         ("a: b: c", "1:5 "),
-        ("a:\n\t- b\n", "2:2 "),
+        ("a:\n\t- b\n", "2:1 "),
         ("a: 'x", "1:4 "),
         ("a: *x", "1:4 "),
         ("- a\nb", "2:1 "),
@@ -175,15 +175,111 @@ fn depth_size_and_aliases_are_bounded() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_refused_with_their_place() {
-    assert_eq!(decode("ä: ü".as_bytes()), Ok("ä: ü"));
+fn every_encoding_of_yaml_is_read() {
+    let text = "a: ü\r\nb: 𝄞\n";
+    let with_mark = format!("\u{feff}{text}");
+    let utf16 = |text: &str, of: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(of).collect();
+    let utf32 = |text: &str, of: fn(u32) -> [u8; 4]| {
+        let units = text.chars().map(u32::from);
+        units.flat_map(of).collect::<Vec<u8>>()
+    };
+    for text in [text, &with_mark] {
+        let encoded: [Vec<u8>; 5] = [
+            text.as_bytes().to_vec(),
+            utf16(text, u16::to_le_bytes),
+            utf16(text, u16::to_be_bytes),
+            utf32(text, u32::to_le_bytes),
+            utf32(text, u32::to_be_bytes),
+        ];
+        for octets in encoded {
+            assert_eq!(
+                decode(octets.clone()).as_deref(),
+                Ok("a: ü\r\nb: 𝄞\n"),
+                "{octets:x?}"
+            );
+        }
+    }
+    assert_eq!(decode(Vec::new()).as_deref(), Ok(""));
+}
+
+#[test]
+fn what_is_no_text_is_refused_with_its_place() {
+    let wrong = |octets: &[u8]| {
+        let error = decode(octets.to_vec()).unwrap_err();
+        let Position { line, column } = error.position;
+        format!("{line}:{column} {error}")
+    };
     assert_eq!(
-        decode(b"a: 1\n\xc3\xa4: \xff\n"),
-        Err(SyntaxError {
-            position: Position { line: 2, column: 4 },
-            message: "the byte 0xff is not UTF-8: save the file as UTF-8 text".to_owned(),
-        })
+        wrong(b"a: 1\n\xc3\xa4: \xff\n"),
+        "2:4 the byte 0xff is not UTF-8: save the file as UTF-8 text"
     );
+    assert_eq!(
+        wrong(b"a\0:\0\n\0\0\xd8x\0"),
+        "2:1 what follows is not UTF-16: save the file as UTF-8 text"
+    );
+    assert_eq!(
+        wrong(b"\xfe\xff\0a\0"),
+        "1:2 the file, which is UTF-16, ends within a character: save the file as UTF-8 text"
+    );
+    assert_eq!(
+        wrong(b"\0\0\0a\0\x11\0\0"),
+        "1:2 what follows is not UTF-32: save the file as UTF-8 text"
+    );
+}
+
+#[test]
+fn what_cannot_be_seen_is_told() {
+    for (text, told) in [
+        // The parser notices a line later.
+        (
+            "a:\n- b: 1\n  c:\u{a0}2\n  d: 3\n",
+            "3:5 not valid YAML: simple key expected ':'; here is a no-break space (U+00A0), which cannot be seen: write a space",
+        ),
+        (
+            "a: [1,\u{3000}2\n",
+            "1:7 not valid YAML: unclosed bracket '['; here is a space of a special width \
+             (U+3000), which cannot be seen: write a space",
+        ),
+        (
+            "a: [1\u{200b}\n\n\n",
+            "1:6 not valid YAML: unclosed bracket '['; here is a zero-width space (U+200B), which \
+             cannot be seen: remove it",
+        ),
+        (
+            "a: {b: {{ .Values.peerAsn }}\n",
+            "1:8 a key must be a plain word; here is a template that was not rendered, \
+             \"{{ .Values.peerAsn }}\": render it first",
+        ),
+        (
+            "{{- if .Values.on }}\na: 1\n{{- end }}\n",
+            "1:1 not valid YAML: \"-\" is only valid inside a block; here is a template that was \
+             not rendered, \"{{- if .Values.on }}\": render it first",
+        ),
+    ] {
+        assert_eq!(tree(text), told);
+    }
+    let tab = tree("a:\n\tb: 1\n");
+    assert!(
+        tab.starts_with("2:1 ")
+            && tab.ends_with(
+                "a tab in the indentation, which cannot be told from spaces: write spaces"
+            ),
+        "{tab}"
+    );
+    let quote = tree("a: [“x“, y\nb: ‘\n");
+    assert!(quote.contains("typographic quote"), "{quote}");
+    // In a comment, far above, or where nothing is wrong, they are nobody's business.
+    for text in [
+        "a: 1 # \u{a0}\n b: 2\n",
+        "\u{a0}x: 1\na: 1\nb: 1\nc: 1\nd: 1\n e: 2\n",
+    ] {
+        assert!(
+            tree(text).contains("check the indentation"),
+            "{}",
+            tree(text)
+        );
+    }
+    assert_eq!(tree("a: b\u{a0}c"), "1:1 {1:1 a=1:4 b\u{a0}c}");
 }
 
 proptest! {

@@ -32,6 +32,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<Report> {
     let mut report = Report {
         server: Some(server),
         errors: snapshot.errors,
+        notes: snapshot.notes,
         ..Report::new(args.config.key(), args.lb_class.clone())
     };
     report.take(snapshot.changes);

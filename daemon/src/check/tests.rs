@@ -240,6 +240,55 @@ fn every_error_is_told_with_its_place() {
 }
 
 #[test]
+fn what_is_not_wrong_but_probably_meant_otherwise_is_noted() {
+    let endpoints = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n";
+    let report = check_files(&[("a.yaml", SEED), ("b.yaml", endpoints)]);
+    assert_eq!(report.errors, [""; 0]);
+    let summary = report.summary();
+    assert!(
+        summary.contains("/b.yaml:1:1: Endpoints default/web: this kind is passed over"),
+        "{summary}"
+    );
+
+    let empty = tempfile::tempdir().unwrap();
+    fs::write(empty.path().join("config.txt"), SEED).unwrap();
+    let report = check(
+        &[empty.path()],
+        Report::new(config_key(), None),
+        &mut io::empty(),
+    );
+    assert!(
+        report.summary().contains("has no file of objects"),
+        "{}",
+        report.summary()
+    );
+}
+
+#[test]
+fn a_file_of_windows_is_read() {
+    let utf16: Vec<u8> = format!("\u{feff}{}", SEED.replace('\n', "\r\n"))
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), &utf16).unwrap();
+    let report = check(
+        &[dir.path()],
+        Report::new(config_key(), None),
+        &mut io::empty(),
+    );
+    assert_eq!(report.errors, [""; 0]);
+    assert!(report.config.is_some_and(|config| !config.pools.is_empty()));
+
+    let report = check(
+        &["-"],
+        Report::new(config_key(), None),
+        &mut utf16.as_slice(),
+    );
+    assert_eq!(report.errors, [""; 0]);
+}
+
+#[test]
 fn a_missing_file_is_an_error() {
     let report = check(
         &["/nonexistent/x.yaml"],

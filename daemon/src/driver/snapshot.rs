@@ -106,6 +106,7 @@ impl Driver {
                 .iter()
                 .cloned()
                 .chain(self.problems.objects.iter().map(ToString::to_string))
+                .chain(self.problems.notes())
                 .collect(),
             other: self
                 .allocation

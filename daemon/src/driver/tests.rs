@@ -104,8 +104,8 @@ impl Daemon {
 
     fn settle(&mut self) {
         self.batch.problems = Some(Arc::new(Problems {
-            unreachable: Vec::new(),
             objects: self.catalog.problems(),
+            ..Problems::default()
         }));
         self.driver.take(std::mem::take(&mut self.batch), self.now);
         self.driver.settle(self.now).unwrap();

@@ -141,6 +141,11 @@ impl Agenda {
         self.uncertain.contains_key(name)
     }
 
+    /// All such files.
+    pub(super) fn uncertain(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.uncertain.keys()
+    }
+
     /// The look at the whole directory, if it is time for one.
     pub(super) fn take_scan(&mut self, now: Instant) -> Option<Scan> {
         if now < self.next_scan {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use carillon_core::sorted::SortedVec;
 use carillon_core::yaml::Position;
 
-use crate::objects::{self, Kind, Object, ObjectKey, Parsed};
+use crate::objects::{self, Kind, Note, Object, ObjectKey, Parsed};
 use crate::source::{Change, Problem};
 
 #[cfg(test)]
@@ -32,6 +32,9 @@ pub(crate) struct Catalog {
     /// The files that define an object; the first by name counts.
     definers: HashMap<ObjectKey, SortedVec<Arc<str>>>,
     problems: BTreeMap<Arc<str>, Vec<Problem>>,
+    notes: BTreeMap<Arc<str>, Vec<Problem>>,
+    /// Files that may be gone, or other than they were.
+    doubtful: BTreeSet<Arc<str>>,
     duplicates: BTreeSet<ObjectKey>,
     /// ConfigMaps with a configuration that are not the one.
     strays: BTreeMap<Arc<str>, Vec<(ObjectKey, Position)>>,
@@ -53,6 +56,8 @@ impl Catalog {
             files: HashMap::new(),
             definers: HashMap::new(),
             problems: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
             duplicates: BTreeSet::new(),
             strays: BTreeMap::new(),
             problems_changed: false,
@@ -63,10 +68,12 @@ impl Catalog {
     pub(crate) fn set(&mut self, file: &Arc<str>, contents: Contents, changes: &mut Vec<Change>) {
         let before = self.files.remove(file).unwrap_or_default();
         let mut reading = Reading::new(file, &before);
-        let mut strays = Vec::new();
+        let (mut strays, mut notes) = (Vec::new(), Vec::new());
         match contents {
             Contents::Text(text) => {
-                for parsed in objects::parse(reading.file, &text) {
+                let found = objects::parse(reading.file, &text);
+                notes = found.notes;
+                for parsed in found.objects {
                     if self.is_wanted(&parsed) {
                         reading.take(parsed);
                     } else {
@@ -79,6 +86,7 @@ impl Catalog {
         let (after, problems) = reading.finish();
         self.set_strays(file, strays);
         self.set_problems(file, problems);
+        self.set_notes(file, notes);
         self.replace(file, &before, after, changes);
     }
 
@@ -87,6 +95,7 @@ impl Catalog {
         let before = self.files.remove(file).unwrap_or_default();
         self.set_strays(file, Vec::new());
         self.set_problems(file, Vec::new());
+        self.set_notes(file, Vec::new());
         self.replace(file, &before, BTreeMap::new(), changes);
     }
 
@@ -103,6 +112,34 @@ impl Catalog {
         } else {
             self.problems.insert(file.clone(), problems);
         }
+    }
+
+    fn set_notes(&mut self, file: &Arc<str>, notes: Vec<Note>) {
+        let notes = notes.into_iter().map(|note| Problem {
+            file: file.to_string(),
+            at: Some(note.at),
+            object: note.key,
+            message: note.message,
+            keeps_last: false,
+        });
+        let notes: Vec<Problem> = notes.collect();
+        self.problems_changed |= if notes.is_empty() {
+            self.notes.remove(file).is_some()
+        } else {
+            self.notes.insert(file.clone(), notes);
+            true
+        };
+    }
+
+    /// Takes in which files may be gone: what they define, too, is no contradiction yet.
+    pub(crate) fn set_doubtful(&mut self, doubtful: BTreeSet<Arc<str>>) {
+        self.problems_changed |= self.doubtful != doubtful;
+        self.doubtful = doubtful;
+    }
+
+    /// Whether several files define an object.
+    pub(crate) fn has_duplicates(&self) -> bool {
+        !self.duplicates.is_empty()
     }
 
     fn set_strays(&mut self, file: &Arc<str>, strays: Vec<(ObjectKey, Position)>) {
@@ -122,6 +159,11 @@ impl Catalog {
         let strays = strays.flat_map(|(file, found)| found.iter().map(move |stray| (file, stray)));
         let strays = strays.map(|(file, (key, at))| self.mistaken(file, key, *at));
         problems.chain(duplicates).chain(strays).collect()
+    }
+
+    /// What is to say beside that, in the order of the files.
+    pub(crate) fn notes(&self) -> Vec<Problem> {
+        self.notes.values().flatten().cloned().collect()
     }
 
     /// A ConfigMap that is probably meant as the configuration.
@@ -211,10 +253,15 @@ impl Catalog {
     }
 
     fn duplicate(&self, key: &ObjectKey) -> Option<Problem> {
-        let definers: Vec<&Arc<str>> = self.definers.get(key)?.iter().collect();
+        let definers = self.definers.get(key)?.iter();
+        let certain = definers.filter(|file| !self.doubtful.contains(*file));
+        let definers: Vec<&Arc<str>> = certain.collect();
         let [first, others @ ..] = definers.as_slice() else {
             return None;
         };
+        if others.is_empty() {
+            return None;
+        }
         let place = |file: &Arc<str>| Some(self.files.get(file)?.get(key)?.at);
         let shown = |file: &Arc<str>| match place(file) {
             Some(at) => format!("{file}:{}", at.line),

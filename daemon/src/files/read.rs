@@ -1,14 +1,18 @@
 //! Reading one file or directory without trusting it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use carillon_core::yaml::{self, SyntaxError};
 use nix::libc;
+
+use crate::source::Problem;
 
 /// The longest file that is read.
 const MAX_BYTES: u64 = 32 << 20;
@@ -24,9 +28,10 @@ pub(crate) enum ReadError {
     TooLong,
     /// It is not text.
     #[error(
-        "is not UTF-8 text (at byte {0}): save it as UTF-8, or rename it if it is no YAML file"
+        "line {}, column {}: {}, or rename it if it is no YAML file", .0.position.line,
+        .0.position.column, .0.message
     )]
-    NotText(usize),
+    NotText(SyntaxError),
     /// The system refuses.
     #[error("cannot be read: {0}{remedy}", remedy = remedy(.0))]
     Io(#[from] io::Error),
@@ -40,16 +45,26 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Whether a file of this name is read: `.yaml`, `.yml` or `.json`, and not hidden.
-pub(super) fn is_object_file(name: &str) -> bool {
+/// Whether a file of this name is one with objects: `.yaml`, `.yml` or `.json`, and not hidden.
+pub(super) fn is_object_file(name: impl AsRef<OsStr>) -> bool {
+    let name = name.as_ref();
     let extension = Path::new(name)
         .extension()
         .and_then(|extension| extension.to_str());
-    !name.starts_with('.') && matches!(extension, Some("yaml" | "yml" | "json"))
+    !name.as_encoded_bytes().starts_with(b".") && matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
-/// The names of the files in a directory that are read.
-pub(crate) fn list(dir: &Path) -> Result<BTreeSet<Arc<str>>, String> {
+/// The files of a directory that are to be read.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Their names.
+    pub(crate) names: BTreeSet<Arc<str>>,
+    /// What is to say of those that are not read for the sake of their names.
+    pub(crate) misnamed: Vec<Problem>,
+}
+
+/// Lists a directory.
+pub(crate) fn list(dir: &Path) -> Result<Listing, String> {
     let cannot = |error: io::Error| {
         let remedy = match error.kind() {
             ErrorKind::NotFound => ": create it, or name another one",
@@ -61,16 +76,31 @@ pub(crate) fn list(dir: &Path) -> Result<BTreeSet<Arc<str>>, String> {
             dir.display()
         )
     };
-    let mut names = BTreeSet::new();
+    let mut listing = Listing::default();
     for entry in fs::read_dir(dir).map_err(cannot)? {
         let name = entry.map_err(cannot)?.file_name();
-        names.extend(
-            name.to_str()
-                .filter(|name| is_object_file(name))
-                .map(Arc::from),
-        );
+        match name.to_str() {
+            _ if !is_object_file(&name) => {}
+            Some(name) => drop(listing.names.insert(name.into())),
+            None => listing.misnamed.push(misnamed(dir, &name)),
+        }
     }
-    Ok(names)
+    listing.misnamed.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(listing)
+}
+
+fn misnamed(dir: &Path, name: &OsStr) -> Problem {
+    Problem {
+        file: format!(
+            "{}/{}",
+            dir.display(),
+            name.as_encoded_bytes().escape_ascii()
+        ),
+        at: None,
+        object: None,
+        message: "is not read, since its name is not UTF-8: rename it".to_owned(),
+        keeps_last: false,
+    }
 }
 
 /// The text of a file, or `None` if there is no such file. Never blocks on pipes or devices.
@@ -94,7 +124,7 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ReadError> {
         Err(error) => return Err(error.into()),
     };
     check(&file.metadata()?)?;
-    read_limited(&file).map(Some)
+    read_from(&mut &file).map(Some)
 }
 
 fn check(metadata: &fs::Metadata) -> Result<(), ReadError> {
@@ -114,20 +144,17 @@ fn check(metadata: &fs::Metadata) -> Result<(), ReadError> {
     }
 }
 
-/// Reads until the end or the limit: the file may grow meanwhile.
-fn read_limited(file: &File) -> Result<String, ReadError> {
+/// Reads a text until the end or the limit: a file may grow meanwhile.
+///
+/// # Errors
+/// It is no text of sensible size.
+pub(crate) fn read_from(from: &mut dyn Read) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(ReadError::TooLong);
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(text
-            .strip_prefix('\u{feff}')
-            .map(str::to_owned)
-            .unwrap_or(text)),
-        Err(error) => Err(ReadError::NotText(error.utf8_error().valid_up_to())),
-    }
+    yaml::decode(bytes).map_err(ReadError::NotText)
 }
 
 /// What tells versions of a file apart without reading it.

@@ -106,7 +106,7 @@ fn what_is_there_at_the_start_comes_in_one_batch() {
         .collect();
     let expected = [
         ("dir.yaml", "is a directory"),
-        ("latin.yaml", "is not UTF-8 text (at byte 3)"),
+        ("latin.yaml", "line 1, column 4: the byte 0x"),
         ("pipe.yaml", "is a named pipe"),
         ("zero.yaml", "is a device"),
     ];
@@ -195,6 +195,106 @@ fn a_swap_of_the_data_link_rereads_all() {
         changes.into_iter().map(shown).collect::<Vec<_>>(),
         ["-a", "b"]
     );
+}
+
+/// Lets a source work until it has forgotten a file, and returns what it told meanwhile.
+fn until_forgotten(source: &mut Source, name: &str) -> Vec<Batch> {
+    let mut told = Vec::new();
+    let start = Instant::now();
+    while source.stamps.contains_key(name) {
+        assert!(start.elapsed() < Duration::from_secs(20), "{told:?}");
+        source.watch.wait(Duration::from_millis(20));
+        told.push(source.step());
+    }
+    told.retain(|batch| !batch.is_empty());
+    told
+}
+
+#[test]
+fn a_file_that_is_renamed_is_no_contradiction() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("web.yaml"), service("a")).unwrap();
+    let mut source = Source::new(options(dir.path()));
+    while source.stamps.is_empty() {
+        source.step();
+    }
+    for (from, to) in [("web.yaml", "zz.yaml"), ("zz.yaml", "aa.yaml")] {
+        fs::rename(path(from), path(to)).unwrap();
+        let told = until_forgotten(&mut source, from);
+        assert!(told.is_empty(), "{told:?}");
+        assert!(source.stamps.contains_key(to));
+    }
+    // Two that stay are one.
+    fs::write(path("b.yaml"), service("a")).unwrap();
+    let problems = loop {
+        source.watch.wait(Duration::from_secs(20));
+        if let Some(problems) = source.step().problems {
+            break problems;
+        }
+    };
+    assert!(
+        problems.objects[0].message.contains("also defined in"),
+        "{problems:?}"
+    );
+}
+
+/// As in a directory that another host writes to: nothing but a look at it tells.
+#[test]
+fn what_was_renamed_unseen_stays_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("web.yaml"), service("a")).unwrap();
+    let mut source = Source::new(options(dir.path()));
+    while source.stamps.is_empty() {
+        source.step();
+    }
+    source.watch = Watch::new(elsewhere.path(), elsewhere.path());
+    fs::rename(path("web.yaml"), path("zz.yaml")).unwrap();
+    source.agenda.note(agenda::Notice::Lost, Instant::now());
+    let told = until_forgotten(&mut source, "web.yaml");
+    assert!(told.is_empty(), "{told:?}");
+    assert!(source.stamps.contains_key("zz.yaml"));
+}
+
+#[test]
+fn a_file_whose_name_is_not_utf8_is_named() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut fixture = Fixture::new();
+    let path = fixture
+        .dir
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"b\xfcro.yaml"));
+    fs::write(&path, service("a")).unwrap();
+    let problems = fixture.next().problems.unwrap();
+    let texts = Vec::from_iter(problems.texts());
+    assert!(
+        texts.len() == 1
+            && texts[0]
+                .ends_with("b\\xfcro.yaml: is not read, since its name is not UTF-8: rename it"),
+        "{texts:?}"
+    );
+    fs::rename(&path, fixture.path("büro.yaml")).unwrap();
+    let mut seen = Vec::new();
+    let mut problems = problems;
+    while seen.is_empty() || !problems.objects.is_empty() {
+        let batch = fixture.next();
+        problems = batch.problems.unwrap_or(problems);
+        seen.extend(batch.changes.into_iter().map(shown));
+    }
+    assert_eq!(seen, ["a"]);
+}
+
+#[test]
+fn of_several_changes_of_an_object_the_last_counts() {
+    let key = |name: &str| ObjectKey::config_map("x", name);
+    let config = Arc::new(crate::objects::Object::EndpointSlice(None));
+    let set = |name: &str| Change::Set(key(name), config.clone());
+    let removed = |name: &str| Change::Removed(key(name));
+    let mut changes = vec![removed("a"), set("b"), set("a"), removed("c"), removed("b")];
+    only_last(&mut changes);
+    assert_eq!(changes, [set("a"), removed("c"), removed("b")]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use nix::sys::inotify::{
 };
 
 use super::agenda::Notice;
+use super::read::is_object_file;
 
 /// What happens to a journal that has news. Closing it is none: its readers lock it, and so open it
 /// for writing.
@@ -140,6 +141,9 @@ impl Watch {
             return note(Notice::Lost);
         };
         let Some(name) = name.to_str() else {
+            if is_object_file(name) {
+                note(Notice::Lost);
+            }
             return;
         };
         let name = name.to_owned();

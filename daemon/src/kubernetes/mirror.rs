@@ -25,6 +25,8 @@ mod tests;
 
 /// How many names may be known beside those of objects: of nodes, and of services of slices.
 const SPARE_NAMES: usize = 10_000;
+/// How many notes on objects are told.
+const MAX_NOTES: usize = 20;
 
 /// What a watch has to tell.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ struct State {
     objects: HashMap<ServiceKey, Known>,
     /// What is wrong with the newest versions of some.
     refused: BTreeMap<ServiceKey, Vec<String>>,
+    /// What is to say of the newest versions of some beside that.
+    notes: BTreeMap<ServiceKey, Vec<String>>,
     /// What is wrong with those that cannot be told apart.
     nameless: Vec<String>,
     /// Which list this is, or was the last.
@@ -152,6 +156,7 @@ impl Mirror {
         let problems = Problems {
             unreachable: self.failures.values().cloned().collect(),
             objects: self.problems(),
+            notes: self.notes(),
         };
         if problems != *self.told {
             self.told = Arc::new(problems);
@@ -173,6 +178,25 @@ impl Mirror {
             problems.extend(tell(&nameless, None, &state.nameless, true));
         }
         problems
+    }
+
+    /// Of everybody's objects a few are told: there may be many, and who writes them is seldom who
+    /// reads this.
+    fn notes(&self) -> Vec<Problem> {
+        let mut notes = Vec::new();
+        for (kind, state) in &self.kinds {
+            for (name, texts) in &state.notes {
+                let key = ObjectKey {
+                    kind: *kind,
+                    name: name.clone(),
+                };
+                notes.extend(tell(&key.to_string(), Some(&key), texts, false));
+                if notes.len() >= MAX_NOTES {
+                    return notes;
+                }
+            }
+        }
+        notes
     }
 
     /// Forgets names, of which there are more than objects: those of objects that are gone. That
@@ -216,6 +240,12 @@ impl State {
             has_addresses: false,
         };
         let mended = self.refused.remove(name).is_some();
+        let noted = if new.notes.is_empty() {
+            self.notes.remove(name).is_some()
+        } else {
+            let before = self.notes.insert(name.clone(), new.notes.clone());
+            before.as_ref() != Some(&new.notes)
+        };
         if is_news {
             let stored = new.stored.map(|stored| (name.clone(), stored));
             let stored = stored.map(|(name, stored)| ApiChange::Stored(name, stored));
@@ -223,7 +253,7 @@ impl State {
             let object = Arc::new(new.object);
             batch.changes.push(Change::Set(new.key, object));
         }
-        mended
+        mended || noted
     }
 
     /// Takes in that an object is not understood. Returns whether that is news.
@@ -255,7 +285,7 @@ impl State {
         let gone = self.objects.extract_if(|_, known| known.list != list);
         let mut mended = false;
         for (name, known) in gone {
-            mended |= self.refused.remove(&name).is_some();
+            mended |= self.refused.remove(&name).is_some() | self.notes.remove(&name).is_some();
             known.end(ObjectKey { kind, name }, batch);
         }
         mended
@@ -266,7 +296,7 @@ impl State {
         if let Some(known) = self.objects.remove(&key.name) {
             known.end(key.clone(), batch);
         }
-        self.refused.remove(&key.name).is_some()
+        self.refused.remove(&key.name).is_some() | self.notes.remove(&key.name).is_some()
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
     pub(crate) changes: Vec<Change>,
     /// What cannot be read, what is not understood, and which rights a daemon would lack.
     pub(crate) errors: Vec<String>,
+    /// What is not wrong, but probably meant otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Reads what a daemon would follow, but of the Nodes all, and of the Pods none: of these only the
@@ -75,6 +77,7 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Snapshot {
     Snapshot {
         changes: batch.changes,
         errors,
+        notes: Vec::from_iter(problems.notes()),
     }
 }
 

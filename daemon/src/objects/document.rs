@@ -1,7 +1,7 @@
 //! A file's text: its documents, the objects in them, and what is wrong with each.
 
+use carillon_core::config::error::suggest;
 use carillon_core::config::origin::Origin;
-use carillon_core::service::ServiceKey;
 use carillon_core::yaml::{self, Content, Limits, Position};
 use serde::Deserialize;
 
@@ -10,6 +10,7 @@ use super::metadata::Identity;
 use super::names::Names;
 use super::node::NodeObject;
 use super::pod::PodObject;
+use super::schema;
 use super::service::ServiceObject;
 use super::tree::{FieldError, Path, Value};
 use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER};
@@ -34,10 +35,30 @@ pub(crate) struct Parsed {
     pub(crate) object: Result<Object, Vec<(Position, String)>>,
 }
 
+/// Something in a file that is not wrong, but probably meant otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// The object, if it is of a kind that Carillon reads.
+    pub(crate) key: Option<ObjectKey>,
+    /// Where it stands.
+    pub(crate) at: Position,
+    /// What it is, and what would be right.
+    pub(crate) message: String,
+}
+
+/// What is in a file.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Its objects.
+    pub(crate) objects: Vec<Parsed>,
+    /// What is to say beside them.
+    pub(crate) notes: Vec<Note>,
+}
+
 /// Reads every object that Carillon uses out of a file of YAML or JSON documents; other kinds are
 /// passed over. What is wrong in one object has no effect on the others.
-pub(crate) fn parse(file: &str, text: &str) -> Vec<Parsed> {
-    let mut found = Vec::new();
+pub(crate) fn parse(file: &str, text: &str) -> Findings {
+    let mut found = Findings::default();
     let mut names = Names::default();
     for (lines_above, document) in documents(text) {
         let mut reader = Reader {
@@ -111,7 +132,7 @@ struct Reader<'a> {
     text: &'a str,
     lines_above: usize,
     names: &'a mut Names,
-    found: &'a mut Vec<Parsed>,
+    found: &'a mut Findings,
 }
 
 impl Reader<'_> {
@@ -135,9 +156,15 @@ impl Reader<'_> {
     }
 
     fn object(&mut self, value: Value<'_>, api_version: &str, kind: &str) {
+        if let Some(error) = misspelt_header(value, api_version, kind) {
+            return self.refuse_fields(None, value, vec![error]);
+        }
         if let Err(message) = check_header(api_version, kind) {
             let error = FieldError::new(Path::default(), message);
             return self.refuse_fields(None, value, vec![error]);
+        }
+        if (api_version, kind) == ("v1", "Endpoints") {
+            return self.note_endpoints(value);
         }
         let Some(kind) = Kind::of(api_version, kind) else {
             return;
@@ -146,27 +173,58 @@ impl Reader<'_> {
             Ok(key) => key,
             Err(error) => return self.refuse_fields(None, value, vec![error]),
         };
-        match self.convert(value, kind, &key.name) {
-            Ok(mut object) => {
+        let mut errors = schema::errors(kind, value);
+        match self.convert(value, kind, &key) {
+            Ok(mut object) if errors.is_empty() => {
                 self.names.share(&mut key, &mut object);
                 let at = self.in_file(value.0.position);
                 let (key, object) = (Some(key), Ok(object));
-                self.found.push(Parsed { key, at, object });
+                self.found.objects.push(Parsed { key, at, object });
             }
-            Err(errors) => self.refuse_fields(Some(key), value, errors),
+            Ok(_) => self.refuse_fields(Some(key), value, errors),
+            Err(more) => {
+                let more = more.into_iter().filter(|error| !errors.contains(error));
+                errors.extend(more.collect::<Vec<_>>());
+                self.refuse_fields(Some(key), value, errors);
+            }
+        }
+    }
+
+    /// Endpoints are what EndpointSlices were before; the API server makes these of them.
+    fn note_endpoints(&mut self, value: Value<'_>) {
+        let Ok(Named { metadata }) = Named::deserialize(value) else {
+            return;
+        };
+        if let Ok(key) = metadata.key() {
+            let at = self.in_file(value.0.position);
+            let service = key.name();
+            let message = format!(
+                "Endpoints {key}: this kind is passed over: write an EndpointSlice \
+                 (discovery.k8s.io/v1) with the label kubernetes.io/service-name: {service}"
+            );
+            let key = None;
+            self.found.notes.push(Note { key, at, message });
         }
     }
 
     fn convert(
-        &self,
+        &mut self,
         value: Value<'_>,
         kind: Kind,
-        key: &ServiceKey,
+        object: &ObjectKey,
     ) -> Result<Object, Vec<FieldError>> {
         let one = |error| vec![error];
+        let key = &object.name;
         match kind {
             Kind::Service => {
                 let service = ServiceObject::deserialize(value).map_err(one)?;
+                let remarks = service.remarks().into_iter().map(|remark| Note {
+                    key: Some(object.clone()),
+                    at: self.in_file(value.place(&remark)),
+                    message: remark.to_string(),
+                });
+                let remarks: Vec<Note> = remarks.collect();
+                self.found.notes.extend(remarks);
                 service.convert(key).map(Object::Service)
             }
             Kind::EndpointSlice => EndpointSliceObject::deserialize(value)
@@ -215,7 +273,8 @@ impl Reader<'_> {
 
     fn refuse_fields(&mut self, key: Option<ObjectKey>, value: Value<'_>, errors: Vec<FieldError>) {
         let place = |error: FieldError| (value.place(&error), error.to_string());
-        let errors = errors.into_iter().map(place).collect();
+        let mut errors: Vec<_> = errors.into_iter().map(place).collect();
+        errors.sort();
         self.refuse(key, value.0.position, errors);
     }
 
@@ -225,7 +284,7 @@ impl Reader<'_> {
             .into_iter()
             .map(|(at, message)| (self.in_file(at), message));
         let object = Err(errors.collect());
-        self.found.push(Parsed { key, at, object });
+        self.found.objects.push(Parsed { key, at, object });
     }
 
     /// The place in the file of a place in the document.
@@ -240,6 +299,22 @@ impl Reader<'_> {
 fn key_of(value: Value<'_>, kind: Kind) -> Result<ObjectKey, FieldError> {
     let name = Named::deserialize(value)?.metadata.key()?;
     Ok(kind.key(name))
+}
+
+/// A field of the header that is there under another name only.
+fn misspelt_header(value: Value<'_>, api_version: &str, kind: &str) -> Option<FieldError> {
+    let Content::Mapping(entries) = &value.0.content else {
+        return None;
+    };
+    let missing = [("apiVersion", api_version), ("kind", kind)];
+    let missing = missing.into_iter().filter(|(_, value)| value.is_empty());
+    let missing: Vec<&str> = missing.map(|(field, _)| field).collect();
+    entries.iter().find_map(|entry| {
+        let meant = suggest(&entry.key, &missing).filter(|meant| **meant != *entry.key)?;
+        let path = Path::fields(&[&entry.key]);
+        let message = format!("unknown field, did you mean {meant:?}?");
+        Some(FieldError::at(path, entry.position, message))
+    })
 }
 
 /// A kind that Carillon would use, but cannot, is an error and not one of the many kinds to pass

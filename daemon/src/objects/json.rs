@@ -35,6 +35,8 @@ pub(crate) struct ApiObject {
     pub(crate) version: Box<str>,
     /// How it is stored, if it is a Service.
     pub(crate) stored: Option<Stored>,
+    /// What is not wrong with it, but probably meant otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// An object that is not understood.
@@ -72,7 +74,11 @@ pub(crate) fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
     );
     let decoded = directly.unwrap_or_else(|_| Decoded::read_leniently(kind, json, &key.name));
     match decoded {
-        Ok(Decoded { object, published }) => {
+        Ok(Decoded {
+            object,
+            published,
+            notes,
+        }) => {
             let version: Box<str> = metadata.version().unwrap_or_default().into();
             let stored = published.map(|published| Stored {
                 uid: metadata.uid().unwrap_or_default().into(),
@@ -86,6 +92,7 @@ pub(crate) fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
                 object,
                 version,
                 stored,
+                notes,
             })
         }
         Err(errors) => Err(Unreadable {
@@ -121,6 +128,7 @@ pub(crate) fn read_version(json: &str) -> Option<Box<str>> {
 struct Decoded {
     object: Object,
     published: Option<Published>,
+    notes: Vec<String>,
 }
 
 impl Decoded {
@@ -131,11 +139,12 @@ impl Decoded {
         from: D,
         key: &ServiceKey,
     ) -> Result<Result<Self, Vec<FieldError>>, D::Error> {
-        let mut published = None;
+        let (mut published, mut notes) = (None, Vec::new());
         let object = match kind {
             Kind::Service => {
                 let service = ServiceObject::deserialize(from)?;
                 published = Some(service.published());
+                notes.extend(service.remarks().iter().map(ToString::to_string));
                 service.convert(key).map(Object::Service)
             }
             Kind::EndpointSlice => {
@@ -155,7 +164,11 @@ impl Decoded {
                 config.convert(key).map(Object::Config)
             }
         };
-        Ok(object.map(|object| Self { object, published }))
+        Ok(object.map(|object| Self {
+            object,
+            published,
+            notes,
+        }))
     }
 
     fn read_leniently(kind: Kind, json: &str, key: &ServiceKey) -> Result<Self, Vec<FieldError>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use carillon_core::config::error::quote;
 use carillon_core::service::ServiceKey;
 use serde::Deserialize;
 
@@ -69,8 +70,8 @@ fn check(name: &str) -> Result<(), String> {
     if name.len() <= 253 && name.chars().all(usual) {
         return Ok(());
     }
-    let shown: String = name.chars().take(80).collect();
     Err(format!(
-        "{shown:?} is not a name: up to 253 letters, digits, `-` and `.`, for example web-1"
+        "{} is not a name: up to 253 letters, digits, `-` and `.`, for example web-1",
+        quote(name)
     ))
 }

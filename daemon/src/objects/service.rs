@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use carillon_core::address::Family;
+use carillon_core::config::error::quote;
 use carillon_core::service::{
     Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
     ServiceFacts, ServiceKey, TrafficPolicy,
@@ -108,6 +109,32 @@ impl ServiceObject {
 }
 
 impl ServiceObject {
+    /// What its annotations and labels probably mean, and do not say: the path to each, and a
+    /// remark.
+    pub(super) fn remarks(&self) -> Vec<FieldError> {
+        let metadata = [
+            ("annotations", &self.metadata.annotations),
+            ("labels", &self.metadata.labels),
+        ];
+        let mut remarks = Vec::new();
+        for (field, keys) in metadata {
+            for key in keys.keys() {
+                let meant = match field {
+                    "annotations" => Annotations::meant(key),
+                    _ => Annotations::near(key),
+                };
+                remarks.extend(meant.map(|meant| {
+                    let message = match field {
+                        "annotations" => format!("has no meaning, did you mean {meant:?}?"),
+                        _ => format!("has no meaning as a label: write the annotation {meant:?}"),
+                    };
+                    FieldError::new(Path::fields(&["metadata", field, key]), message)
+                }));
+            }
+        }
+        remarks
+    }
+
     /// The Service in the core's words.
     ///
     /// # Errors
@@ -161,11 +188,8 @@ fn collect<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Op
 }
 
 fn refuse<T>(path: Path, value: &str, right: &str) -> Result<T, FieldError> {
-    let shown: String = value.chars().take(80).collect();
-    Err(FieldError::new(
-        path,
-        format!("{shown:?} is not known; write {right}"),
-    ))
+    let message = format!("{} is not known; write {right}", quote(value));
+    Err(FieldError::new(path, message))
 }
 
 impl Spec {

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
+use carillon_core::config::error::{quote, shorten};
+use carillon_core::text::MOST;
 use carillon_core::yaml::{Content, Entry, Node, Position};
 use serde::de::{self, IntoDeserializer, Visitor};
 
@@ -54,13 +56,29 @@ impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(key) if key.contains(['.', '/']) => write!(f, "[{key}]")?,
+                Step::Key(key) if !is_field(key) => write!(f, "[{}]", shown(key))?,
                 Step::Key(key) if n == 0 => f.write_str(key)?,
                 Step::Key(key) => write!(f, ".{key}")?,
                 Step::Index(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())
+    }
+}
+
+/// Whether this could be the name of a field.
+fn is_field(key: &str) -> bool {
+    let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !key.is_empty() && key.len() <= MOST && key.chars().all(usual)
+}
+
+/// A key of the user's choice, such as that of an annotation.
+fn shown(key: &str) -> String {
+    let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    if !key.is_empty() && key.len() <= MOST && key.chars().all(usual) {
+        key.to_owned()
+    } else {
+        shorten(key)
     }
 }
 
@@ -83,6 +101,19 @@ impl FieldError {
             at: None,
             message: message.into(),
         }
+    }
+
+    /// An error about the value at a path, or about its key, which is at this place.
+    pub(crate) fn at(path: Path, at: Position, message: impl Into<String>) -> Self {
+        Self {
+            at: Some(at),
+            ..Self::new(path, message)
+        }
+    }
+
+    /// An error about a field that was there before.
+    pub(crate) fn twice(path: Path, at: Position) -> Self {
+        Self::at(path, at, "is there twice: remove one")
     }
 
     fn within(mut self, step: Step) -> Self {
@@ -108,6 +139,10 @@ impl de::Error for FieldError {
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let unexpected = match unexpected {
+            de::Unexpected::Str(text) => format!("string {}", quote(text)),
+            other => other.to_string(),
+        };
         let expected = expected.to_string();
         let wanted = match expected.as_str() {
             "a string" => "text (quote it if it is meant as text)",
@@ -245,9 +280,14 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
         }
     }
 
+    /// What is of no interest is not looked at.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        visitor.visit_unit()
+    }
+
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map enum identifier ignored_any
+        unit_struct seq tuple tuple_struct map enum identifier
     }
 }
 
@@ -306,9 +346,7 @@ impl<'de> de::MapAccess<'de> for Fields<'de> {
         };
         if !self.seen.insert(&entry.key) {
             let path = Path::fields(&[&entry.key]);
-            let mut error = FieldError::new(path, "is there twice: remove one");
-            error.at = Some(entry.position);
-            return Err(error);
+            return Err(FieldError::twice(path, entry.position));
         }
         seed.deserialize((&*entry.key).into_deserializer())
             .map(Some)

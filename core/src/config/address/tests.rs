@@ -121,6 +121,53 @@ fn what_has_no_addresses_is_refused() {
 }
 
 #[test]
+fn addresses_that_no_host_can_have_are_refused() {
+    let check = |text: &str| check_hosts(text, &parse(text).unwrap());
+    for (text, block) in [
+        ("0.0.0.0/32", "0.0.0.0/8"),
+        ("0.1.2.3/32", "0.0.0.0/8"),
+        ("127.0.0.1/32", "127.0.0.0/8"),
+        ("224.0.0.5-224.0.0.9", "224.0.0.0/4"),
+        ("239.255.0.0/16", "224.0.0.0/4"),
+        ("240.0.0.0/24", "240.0.0.0/4"),
+        ("255.255.255.255/32", "240.0.0.0/4"),
+        ("0.0.0.0/0", "0.0.0.0/8"),
+        ("126.255.255.0-127.0.0.0", "127.0.0.0/8"),
+        ("192.0.0.0/2", "224.0.0.0/4"),
+        ("::ffff:127.0.0.1/128", "127.0.0.0/8"),
+        ("::/128", "::/128"),
+        ("::1/128", "::1/128"),
+        ("::/0", "::/128"),
+        ("fe80::1/128", "fe80::/10"),
+        ("fe00::/8", "fe80::/10"),
+        ("ff02::1/128", "ff00::/8"),
+        ("::fffe:0:0/95", "::ffff:0.0.0.0/96"),
+    ] {
+        let error = check(text).unwrap_err().to_string();
+        let start = format!("{text:?} has addresses of {block}, which no host can have (");
+        assert!(error.starts_with(&start), "{error}");
+    }
+    for text in [
+        "1.0.0.0-126.255.255.255",
+        "128.0.0.0-223.255.255.255",
+        "169.254.7.0/24",
+        "100.64.0.0/10",
+        "192.168.7.255/32",
+        "::2-::ffff",
+        "2000::/3",
+        "fc00::/7",
+        "fec0::/10",
+    ] {
+        assert_eq!(check(text), Ok(()), "{text}");
+    }
+    assert_eq!(
+        check("128.0.0.0/1").unwrap_err().to_string(),
+        "\"128.0.0.0/1\" has addresses of 224.0.0.0/4, which no host can have (multicast groups, \
+         RFC 5771): leave out 224.0.0.0/4 and 240.0.0.0/4"
+    );
+}
+
+#[test]
 fn the_worst_range_has_254_blocks() {
     let range = "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe";
     assert_eq!(parse(range).unwrap().len(), 254);

@@ -14,6 +14,16 @@ const NUMBERS: [(&str, RangeInclusive<u32>); 5] = [
     ("echo-interval", 10..=60_000),
     ("minimum-ttl", 1..=254),
 ];
+pub(super) const KEYS: [&str; 8] = [
+    "name",
+    "receive-interval",
+    "transmit-interval",
+    "detect-multiplier",
+    "echo-interval",
+    "minimum-ttl",
+    "echo-mode",
+    "passive-mode",
+];
 const BOOLEANS: [&str; 2] = ["echo-mode", "passive-mode"];
 
 /// The names of the profiles.
@@ -26,13 +36,7 @@ pub(super) fn profiles(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<
 }
 
 fn profile(decoder: &mut Decoder<'_>, value: &Value) -> Option<Located<Arc<str>>> {
-    let numbers = NUMBERS.iter().map(|(key, _)| *key);
-    let keys: Vec<&str> = ["name"]
-        .into_iter()
-        .chain(numbers)
-        .chain(BOOLEANS)
-        .collect();
-    let fields = decoder.fields(value, &keys)?;
+    let fields = decoder.fields(value, &KEYS)?;
     for (key, range) in NUMBERS {
         if let Some(value) = fields.get(key) {
             decoder.number(value, range);

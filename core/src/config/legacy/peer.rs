@@ -11,7 +11,9 @@ use crate::config::peer::{self, DEFAULT_HOLD_TIME, DEFAULT_PORT, PeerError};
 use crate::config::{Password, Peer};
 use crate::selector::{self, Operator, Requirement, Selector};
 
-const KEYS: [&str; 12] = [
+pub(super) const SELECTOR_KEYS: [&str; 2] = ["match-labels", "match-expressions"];
+pub(super) const EXPRESSION_KEYS: [&str; 3] = ["key", "operator", "values"];
+pub(super) const KEYS: [&str; 12] = [
     "my-asn",
     "peer-asn",
     "peer-address",
@@ -154,7 +156,7 @@ fn node_selectors(decoder: &mut Decoder<'_>, fields: &Fields) -> Vec<Selector> {
 }
 
 fn node_selector(decoder: &mut Decoder<'_>, value: &Value) -> Option<Selector> {
-    let fields = decoder.fields(value, &["match-labels", "match-expressions"])?;
+    let fields = decoder.fields(value, &SELECTOR_KEYS)?;
     let mut requirements = Vec::new();
     if let Some(labels) = fields.get("match-labels") {
         for (key, value) in decoder.entries(labels, "labels of nodes") {
@@ -173,7 +175,7 @@ fn node_selector(decoder: &mut Decoder<'_>, value: &Value) -> Option<Selector> {
 }
 
 fn expression(decoder: &mut Decoder<'_>, value: &Value) -> Option<Requirement> {
-    let fields = decoder.fields(value, &["key", "operator", "values"])?;
+    let fields = decoder.fields(value, &EXPRESSION_KEYS)?;
     let key = decoder.required(&fields, "key", "write a label, for example rack");
     let key = key.and_then(|value| decoder.parsed(value, label_key));
     let values = decoder.list(fields.get("values"));

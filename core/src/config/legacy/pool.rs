@@ -16,13 +16,20 @@ use crate::config::{BgpAdvertisement, Community, Pool, PoolProtocol, address, po
 /// The most address blocks of a configuration, ranges expanded.
 const MAX_BLOCKS: usize = 100_000;
 
-const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 6] = [
     "name",
     "protocol",
     "addresses",
     "avoid-buggy-ips",
     "auto-assign",
     "bgp-advertisements",
+];
+
+pub(super) const ADVERTISEMENT_KEYS: [&str; 4] = [
+    "aggregation-length",
+    "aggregation-length-v6",
+    "localpref",
+    "communities",
 ];
 
 /// A pool as far as it is valid by itself.
@@ -107,6 +114,7 @@ fn addresses(
     for value in decoder.list(Some(list)) {
         let entry = |text: &str| {
             let blocks = address::parse(text)?;
+            address::check_hosts(text, &blocks)?;
             Ok::<_, address::AddressError>(AddressEntry {
                 pool: Arc::clone(pool),
                 text: text.to_owned(),
@@ -179,19 +187,14 @@ fn advertisement(
     aliases: &Aliases,
     [narrowest_v4, narrowest_v6]: [Option<(&AddressEntry, IpNet)>; 2],
 ) -> Option<BgpAdvertisement> {
-    let keys = [
-        "aggregation-length",
-        "aggregation-length-v6",
-        "localpref",
-        "communities",
-    ];
     let defaults = BgpAdvertisement::default();
     // A list item without anything has nothing but defaults.
     if value.is_null() {
         return Some(defaults);
     }
-    let fields = decoder.fields(value, &keys)?;
-    let [length_v4, length_v6, local_pref, communities] = keys.map(|key| fields.get(key));
+    let fields = decoder.fields(value, &ADVERTISEMENT_KEYS)?;
+    let [length_v4, length_v6, local_pref, communities] =
+        ADVERTISEMENT_KEYS.map(|key| fields.get(key));
     let mut length = |value: Option<&Value>, family: Family, narrowest| {
         let value = value?;
         let length = decoder.number(value, 0..=family.bits())?;

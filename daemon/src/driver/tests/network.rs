@@ -78,7 +78,7 @@ fn the_daemons_in_pods_are_called_as_long_as_the_api_server_does_not_say_that_th
     // An API server that is away takes nothing back.
     daemon.driver.take_problems(Arc::new(Problems {
         unreachable: vec!["the API server does not answer".to_owned()],
-        objects: Vec::new(),
+        ..Problems::default()
     }));
     daemon.pass(MINUTE);
     assert_eq!(peers(&mut told), None);

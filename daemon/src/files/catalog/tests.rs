@@ -42,6 +42,47 @@ fn problems(catalog: &Catalog) -> Vec<String> {
 }
 
 #[test]
+fn a_contradiction_with_a_file_that_may_be_gone_is_none_yet() {
+    let mut catalog = catalog();
+    set(&mut catalog, "a.yaml", &service("a", 1));
+    set(&mut catalog, "b.yaml", &service("a", 2));
+    catalog.set_doubtful(["a.yaml".into()].into());
+    assert_eq!(problems(&catalog), [""; 0]);
+    assert!(catalog.take_problems_changed());
+    set(&mut catalog, "c.yaml", &service("a", 3));
+    assert_eq!(
+        problems(&catalog),
+        [
+            "b.yaml:1:1: Service default/a: is also defined in c.yaml:1; this one is used (the \
+             first file by name): remove the others"
+        ]
+    );
+    remove(&mut catalog, "c.yaml");
+    catalog.set_doubtful(BTreeSet::new());
+    assert!(
+        problems(&catalog)[0].starts_with("a.yaml:1:1"),
+        "{:?}",
+        problems(&catalog)
+    );
+}
+
+#[test]
+fn what_is_noted_of_a_file_goes_with_it() {
+    let mut catalog = catalog();
+    let endpoints = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n";
+    assert_eq!(set(&mut catalog, "a.yaml", endpoints), [""; 0]);
+    assert!(catalog.take_problems_changed());
+    assert_eq!(problems(&catalog), [""; 0]);
+    let notes: Vec<String> = catalog.notes().iter().map(ToString::to_string).collect();
+    assert!(
+        notes[0].starts_with("a.yaml:1:1: Endpoints default/web"),
+        "{notes:?}"
+    );
+    remove(&mut catalog, "a.yaml");
+    assert!(catalog.take_problems_changed() && catalog.notes().is_empty());
+}
+
+#[test]
 fn only_what_changed_is_told() {
     let mut catalog = catalog();
     let both = service("a", 1) + &service("b", 2);

@@ -18,6 +18,7 @@ fn key(name: &str) -> ObjectKey {
 /// A version of an object; what it is does not matter.
 fn object(name: &str, version: u32) -> ApiObject {
     ApiObject {
+        notes: Vec::new(),
         key: key(name),
         object: Object::Node(Node::named(&version.to_string())),
         version: version.to_string().into(),

@@ -32,7 +32,15 @@ fn names(text: &str) -> Vec<String> {
         }
         (None, Ok(_)) => unreachable!("an object without a key"),
     };
-    parse("f", text).into_iter().map(name).collect()
+    parse("f", text).objects.into_iter().map(name).collect()
+}
+
+fn notes(text: &str) -> Vec<String> {
+    let note = |note: Note| {
+        let key = note.key.map(|key| format!("{key} ")).unwrap_or_default();
+        format!("{key}{}:{}: {}", note.at.line, note.at.column, note.message)
+    };
+    parse("f", text).notes.into_iter().map(note).collect()
 }
 
 #[test]
@@ -94,6 +102,10 @@ fn what_is_no_object_of_ours_but_might_be_meant_so_is_told() {
     );
     assert_eq!(names("---\n---\n# only a comment\n---\n"), [""; 0]);
     assert_eq!(
+        names("apiVersion: v1\nKind: Service\nmetadata: {name: a}\n"),
+        ["2:1: Kind: unknown field, did you mean \"kind\"?"]
+    );
+    assert_eq!(
         names("just text"),
         ["1:1: string \"just text\" where a mapping belongs"]
     );
@@ -110,6 +122,19 @@ fn kinds_that_are_nearly_right_are_told() {
         ("v1", "Configmap", "kind: ConfigMap"),
         ("v2", "Service", "apiVersion: v1"),
         ("core/v1", "Node", "apiVersion: v1"),
+        ("v1", "Services", "kind: Service"),
+        ("v1", "Sevice", "kind: Service"),
+        (
+            "discovery.k8s.io/v1",
+            "EndpointSlices",
+            "kind: EndpointSlice",
+        ),
+        (
+            "discovery.k8.io/v1",
+            "EndpointSlice",
+            "apiVersion: discovery.k8s.io/v1",
+        ),
+        ("V1", "Service", "apiVersion: v1"),
         ("v1", "EndpointSlice", "apiVersion: discovery.k8s.io/v1"),
         (
             "discovery.k8s.io/v1",
@@ -123,8 +148,68 @@ fn kinds_that_are_nearly_right_are_told() {
             "{api_version} {kind}: {found:?}"
         );
     }
-    let others = "apiVersion: v1\nkind: Endpoints\n---\napiVersion: apps/v1\nkind: Service\n";
-    assert_eq!(names(others), [""; 0]);
+    for (api_version, kind) in [
+        ("v1", "Endpoints"),
+        ("v1", "Event"),
+        ("v1", "Pod"),
+        ("v1", "Secret"),
+        ("v1", "ServiceAccount"),
+        ("apps/v1", "Service"),
+        ("networking.k8s.io/v1", "ServiceCIDR"),
+    ] {
+        let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n");
+        assert_eq!(names(&text), [""; 0], "{api_version} {kind}");
+    }
+}
+
+#[test]
+fn what_is_passed_over_and_was_probably_not_meant_so_is_noted() {
+    let endpoints = "# x\napiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n";
+    assert_eq!(
+        notes(endpoints),
+        [
+            "2:1: Endpoints default/web: this kind is passed over: write an EndpointSlice \
+             (discovery.k8s.io/v1) with the label kubernetes.io/service-name: web"
+        ]
+    );
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  annotations:\n    \
+                   metallb.universe.tf/addres-pool: a\n    metalb.io/loadbalancerIP: b\n    \
+                   address-pool: c\n    metallb.io/ip-allocated-from-pool: d\n    \
+                   metallb.io/address-pool: e\n    example.com/address-pool: f\n  labels: \
+                   {metallb.io/allow-shared-ip: g}\n";
+    assert_eq!(names(service), ["Service default/web"]);
+    assert_eq!(
+        notes(service),
+        [
+            "Service default/web 8:19: metadata.annotations.address-pool: has no meaning, did you \
+             mean \"metallb.io/address-pool\"?",
+            "Service default/web 7:31: metadata.annotations[metalb.io/loadbalancerIP]: has no \
+             meaning, did you mean \"metallb.io/loadBalancerIPs\"?",
+            "Service default/web 6:38: metadata.annotations[metallb.universe.tf/addres-pool]: has \
+             no meaning, did you mean \"metallb.universe.tf/address-pool\"?",
+            "Service default/web 12:40: metadata.labels[metallb.io/allow-shared-ip]: has no meaning \
+             as a label: write the annotation \"metallb.io/allow-shared-ip\"",
+        ]
+    );
+}
+
+#[test]
+fn every_unknown_field_of_an_object_is_told_beside_what_else_is_wrong() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports: [{port: 0}]\n  \
+                loadbalancerIP: 192.0.2.1\n  type: x\n  type: LoadBalancer\n";
+    let parsed = parse("f", text).objects;
+    let errors = parsed[0].object.as_ref().unwrap_err();
+    let errors: Vec<String> = errors
+        .iter()
+        .map(|(at, message)| format!("{}:{} {message}", at.line, at.column))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            "6:3 spec.loadbalancerIP: unknown field, did you mean \"loadBalancerIP\"?",
+            "8:3 spec.type: is there twice: remove one",
+        ]
+    );
 }
 
 #[test]
@@ -142,7 +227,7 @@ fn what_is_wrong_in_the_metadata_is_wrong_in_an_object_that_is_known() {
 fn the_embedded_configuration_knows_its_place() {
     let text = "---\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\n\
                 data:\n  config: |\n    peers: []\n    address-pools: 7\n";
-    let parsed = parse("f.yaml", text);
+    let parsed = parse("f.yaml", text).objects;
     let Ok(Object::Config(config)) = &parsed[0].object else {
         panic!("{parsed:?}");
     };

@@ -6,7 +6,7 @@ fn read(spec: &str) -> Result<Service, Vec<String>> {
         "apiVersion: v1\nkind: Service\nmetadata: {{name: a, annotations: \
          {{metallb.io/allow-shared-ip: k}}}}\n{spec}\n"
     );
-    match parse("f", &text).remove(0).object {
+    match parse("f", &text).objects.remove(0).object {
         Ok(Object::Service(service)) => Ok(service),
         Ok(other) => panic!("{other:?}"),
         Err(errors) => Err(errors.into_iter().map(|(_, message)| message).collect()),
@@ -127,10 +127,10 @@ fn every_bad_field_of_a_service_is_told_at_once() {
         [
             "spec.type: \"loadbalancer\" is not known; write LoadBalancer (or ClusterIP, NodePort, \
              ExternalName)",
+            r#"spec.externalTrafficPolicy: "local" is not known; write Cluster or Local"#,
             "spec.ipFamilyPolicy: \"Dual\" is not known; write SingleStack, PreferDualStack or \
              RequireDualStack",
             r#"spec.ipFamilies[0]: "v4" is not known; write IPv4 or IPv6"#,
-            r#"spec.externalTrafficPolicy: "local" is not known; write Cluster or Local"#,
             r"spec.ports[0].port: 0 is not a port number, 1 to 65535",
             r#"spec.ports[1].protocol: "tcp" is not known; write TCP, UDP or SCTP"#,
             r"spec.ports[2].port: 70000 is not a port number, 1 to 65535",

@@ -47,6 +47,13 @@ fn every_error_has_its_place_and_path() {
         "{message}"
     );
 
+    // A key may be anything: messages stay short, and on one line.
+    let (_, message) = read("name: a\nlabels:\n  \"x\\ny\": 7\n").unwrap_err();
+    assert!(message.starts_with(r#"labels["x\ny"]: "#), "{message}");
+    let long = format!("name: a\nlabels: {{{}: 7}}\n", "x".repeat(1000));
+    let (_, message) = read(&long).unwrap_err();
+    assert!(message.len() < 200, "{message}");
+
     let (place, message) = read("{\"ports\": []}").unwrap_err();
     assert_eq!(
         (place, message.as_str()),
