@@ -7,6 +7,7 @@ PATH=$PATH:/usr/sbin:/sbin
 # A command, the package that has it, and the system service that comes with it.
 needed="
 cc              gcc
+c++             g++
 /usr/lib/frr/bgpd frr           frr
 bird            bird2           bird
 gobgpd          gobgpd          gobgpd

@@ -8,6 +8,26 @@ use carillon_core::interface::MacAddress;
 use carillon_core::mark::Mark;
 use carillon_layer2::{Message as Heard, Question, Saying};
 
+/// Modules of the daemon, which is no library.
+#[path = "../../daemon/src"]
+#[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
+mod daemon {
+    pub(crate) mod objects;
+}
+
+/// Reads a file of objects: what is wrong has a place in it and fits on a line.
+pub fn check_objects(text: &str) {
+    let found = daemon::objects::parse("f", text);
+    let lines = text.lines().count() + 1;
+    let errors = found.objects.iter().filter_map(|parsed| parsed.object.as_ref().err());
+    let errors = errors.flatten().map(|(at, message)| (at, message));
+    let notes = found.notes.iter().map(|note| (&note.at, &note.message));
+    for (at, message) in errors.chain(notes) {
+        assert!((1..=lines).contains(&at.line), "{at:?} of {lines} lines: {message}");
+        assert!(!message.chars().any(char::is_control), "{message}");
+    }
+}
+
 /// Decodes a message of this type with the input as its body; the input's first octet chooses what
 /// the session has negotiated.
 pub fn decode(message_type: u8, input: &[u8]) {
