@@ -3,7 +3,8 @@
 //! ```text
 //!  Allocator ─┬─ Blocks            address ──▶ pool and block
 //!             ├─ assignments       service ──▶ addresses, pool, keys, ports
-//!             ├─ in_use            address ──▶ its services and their ports
+//!             ├─ in_use            address ──▶ its services
+//!             ├─ shared_ports      address with a sharing key ──▶ who has which port
 //!             └─ per pool and family: Space ─┬─ the free gaps, in block order
 //!                                            └─ per sharing key: Group of addresses to share
 //! ```
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use crate::address::Family;
 use crate::config::{Config, Pool};
 use crate::service::{Families, Port, Service, ServiceKey};
-use crate::sorted::SortedVec;
+use crate::sorted::{SortedVec, pack};
 use crate::text::bounded;
 
 mod blocks;
@@ -82,21 +83,13 @@ pub struct Assignment {
     pub pool: Arc<str>,
 }
 
-/// Who uses an address. The keys are those of every service on it.
-#[derive(Debug)]
-struct Occupancy {
-    keys: SharingKeys,
-    services: SortedVec<ServiceKey>,
-    /// Each port has one holder.
-    ports: SortedVec<(Port, ServiceKey)>,
-}
+/// Who holds each port of an address that services share.
+type PortHolders = SortedVec<(Port, ServiceKey)>;
 
-impl Occupancy {
-    fn holder(&self, port: Port) -> Option<&ServiceKey> {
-        let index = self.ports.partition_point(|(other, _)| *other < port);
-        let (found, holder) = self.ports.get(index)?;
-        (*found == port).then_some(holder)
-    }
+fn holder(holders: &PortHolders, port: Port) -> Option<&ServiceKey> {
+    let index = holders.partition_point(|(other, _)| *other < port);
+    let (found, holder) = holders.get(index)?;
+    (*found == port).then_some(holder)
 }
 
 /// A pool and what is taken of it.
@@ -144,7 +137,11 @@ impl PoolSpace {
 pub struct Allocator {
     blocks: Blocks,
     pools: BTreeMap<Arc<str>, PoolSpace>,
-    in_use: BTreeMap<IpAddr, Occupancy>,
+    /// The services on each address; what they share it by, and their ports, is in their
+    /// assignments.
+    in_use: BTreeMap<IpAddr, SortedVec<ServiceKey>>,
+    /// The ports of addresses that have a sharing key.
+    shared_ports: BTreeMap<IpAddr, PortHolders>,
     assignments: BTreeMap<ServiceKey, Assignment>,
 }
 
@@ -160,6 +157,12 @@ impl Allocator {
         }
     }
 
+    /// Takes no more memory than it needs for what is assigned now.
+    pub(crate) fn pack(&mut self) {
+        pack(&mut self.in_use);
+        pack(&mut self.assignments);
+    }
+
     /// What the service has.
     pub fn get(&self, service: &ServiceKey) -> Option<&Assignment> {
         self.assignments.get(service)
@@ -167,7 +170,7 @@ impl Allocator {
 
     /// The services that have this address, ascending.
     pub fn holders(&self, address: IpAddr) -> &[ServiceKey] {
-        (self.in_use.get(&address)).map_or(&[], |occupancy| &occupancy.services)
+        (self.in_use.get(&address)).map_or(&[], |services| services)
     }
 
     /// Everything that is assigned, by service.
@@ -201,12 +204,10 @@ impl Allocator {
 
     /// The rules of behaviour reference 3.6.
     fn check_sharing(&self, tenant: &Tenant, address: IpAddr) -> Result<(), Refusal> {
-        let Some(occupancy) = self.in_use.get(&address) else {
-            return Ok(());
-        };
         let is_other = |service: &&ServiceKey| **service != tenant.service;
-        if let Some(holder) = occupancy.services.iter().find(is_other)
-            && let Some(obstacle) = tenant.keys.obstacle(&occupancy.keys)
+        if let Some(holder) = self.holders(address).iter().find(is_other)
+            && let Some(other) = self.assignments.get(holder)
+            && let Some(obstacle) = tenant.keys.obstacle(&other.tenant.keys)
         {
             return Err(Refusal::NotShared {
                 address,
@@ -214,8 +215,11 @@ impl Allocator {
                 obstacle,
             });
         }
+        let Some(holders) = self.shared_ports.get(&address) else {
+            return Ok(());
+        };
         for port in &tenant.ports {
-            if let Some(holder) = occupancy.holder(*port).filter(is_other) {
+            if let Some(holder) = holder(holders, *port).filter(is_other) {
                 return Err(Refusal::PortInUse {
                     address,
                     port: *port,
@@ -247,15 +251,14 @@ impl Allocator {
     }
 
     fn occupy(&mut self, tenant: &Tenant, address: IpAddr) {
-        let occupancy = (self.in_use.entry(address)).or_insert_with(|| Occupancy {
-            keys: tenant.keys.clone(),
-            services: SortedVec::default(),
-            ports: SortedVec::default(),
-        });
-        for port in &tenant.ports {
-            occupancy.ports.insert((*port, tenant.service.clone()));
+        let services = self.in_use.entry(address).or_default();
+        services.insert(tenant.service.clone());
+        if tenant.keys.sharing.is_some() {
+            let holders = self.shared_ports.entry(address).or_default();
+            for port in &tenant.ports {
+                holders.insert((*port, tenant.service.clone()));
+            }
         }
-        occupancy.services.insert(tenant.service.clone());
         if let Some(block) = self.blocks.find(address)
             && let Some(pool) = self.pools.get_mut(&block.pool)
         {
@@ -274,16 +277,19 @@ impl Allocator {
     }
 
     fn vacate(&mut self, tenant: &Tenant, address: IpAddr) {
-        let Some(occupancy) = self.in_use.get_mut(&address) else {
+        let Some(services) = self.in_use.get_mut(&address) else {
             return;
         };
-        occupancy.services.remove(&tenant.service);
-        for port in &tenant.ports {
-            occupancy.ports.remove(&(*port, tenant.service.clone()));
+        services.remove(&tenant.service);
+        let is_last = services.is_empty();
+        if let Some(holders) = self.shared_ports.get_mut(&address) {
+            for port in &tenant.ports {
+                holders.remove(&(*port, tenant.service.clone()));
+            }
         }
-        let is_last = occupancy.services.is_empty();
         if is_last {
             self.in_use.remove(&address);
+            self.shared_ports.remove(&address);
         }
         if let Some(block) = self.blocks.find(address)
             && let Some(pool) = self.pools.get_mut(&block.pool)

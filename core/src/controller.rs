@@ -227,7 +227,7 @@ impl Controller {
                     return Some(change);
                 }
             } else {
-                self.starting = false;
+                self.end_start();
                 return None;
             }
         }

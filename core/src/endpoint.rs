@@ -21,7 +21,7 @@ pub struct EndpointSlice {
     /// At least one of its endpoints can serve.
     pub serves: bool,
     /// The nodes with an endpoint that can, ascending, each once.
-    pub nodes: Box<[Arc<str>]>,
+    pub nodes: Arc<[Arc<str>]>,
 }
 
 impl EndpointSlice {

@@ -1,31 +1,69 @@
 //! A set in a sorted vector: a fraction of the memory of a tree where there are few elements, as in
 //! the thousands of sets that hold one.
 
-/// A set of `T` in ascending order. Insertion and removal move what comes after.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SortedVec<T>(Vec<T>);
+use std::collections::BTreeMap;
+
+/// A set of `T` in ascending order. Insertion and removal move what comes after. One element takes
+/// no memory beside the set itself.
+#[derive(Clone, Debug)]
+pub struct SortedVec<T>(Elements<T>);
+
+#[derive(Clone, Debug)]
+enum Elements<T> {
+    One(T),
+    /// None, or two and more.
+    Many(Vec<T>),
+}
 
 impl<T> Default for SortedVec<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Elements::Many(Vec::new()))
     }
 }
+
+impl<T: PartialEq> PartialEq for SortedVec<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for SortedVec<T> {}
 
 impl<T: Ord> SortedVec<T> {
     /// Adds an element, if it is not there already.
     pub fn insert(&mut self, element: T) {
-        if let Err(index) = self.0.binary_search(&element) {
-            // The first element does not take room for more.
-            self.0.reserve_exact(usize::from(self.0.is_empty()));
-            self.0.insert(index, element);
-        }
+        let Err(index) = self.binary_search(&element) else {
+            return;
+        };
+        self.0 = match std::mem::take(self).0 {
+            Elements::One(one) if index == 0 => Elements::Many(vec![element, one]),
+            Elements::One(one) => Elements::Many(vec![one, element]),
+            Elements::Many(elements) if elements.is_empty() => Elements::One(element),
+            Elements::Many(mut elements) => {
+                elements.insert(index, element);
+                Elements::Many(elements)
+            }
+        };
     }
 
     /// Takes an element out, if it is there.
     pub fn remove(&mut self, element: &T) {
-        if let Ok(index) = self.0.binary_search(element) {
-            self.0.remove(index);
-        }
+        let Ok(index) = self.binary_search(element) else {
+            return;
+        };
+        self.0 = match std::mem::take(self).0 {
+            Elements::One(_) => Elements::Many(Vec::new()),
+            Elements::Many(mut elements) => {
+                elements.remove(index);
+                match elements.pop() {
+                    Some(one) if elements.is_empty() => Elements::One(one),
+                    last => {
+                        elements.extend(last);
+                        Elements::Many(elements)
+                    }
+                }
+            }
+        };
     }
 }
 
@@ -33,7 +71,10 @@ impl<T> std::ops::Deref for SortedVec<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.0
+        match &self.0 {
+            Elements::One(one) => std::slice::from_ref(one),
+            Elements::Many(elements) => elements,
+        }
     }
 }
 
@@ -42,8 +83,14 @@ impl<'a, T> IntoIterator for &'a SortedVec<T> {
     type IntoIter = std::slice::Iter<'a, T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.iter()
     }
+}
+
+/// Makes a map as small as it can be. Its nodes are half empty where it grew by one key after the
+/// other, as when everything is read at the start.
+pub fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::node::Node;
 use crate::ownership::{Holding, Scope};
 use crate::policy::{Facts, Grant, WithdrawReason};
 use crate::service::{Service, ServiceKey};
-use crate::sorted::SortedVec;
+use crate::sorted::{SortedVec, pack};
 
 mod candidates;
 mod outlet;
@@ -76,6 +76,8 @@ pub struct Speaker {
     slices: BTreeMap<SliceKey, EndpointSlice>,
     slices_of: BTreeMap<ServiceKey, SortedVec<SliceKey>>,
     announcers: BTreeMap<IpAddr, SortedVec<ServiceKey>>,
+    /// What was read at the start takes no more memory than it needs.
+    is_packed: bool,
     dirty: Dirty,
     generation: u64,
     outlets: Vec<Outlet>,
@@ -116,6 +118,7 @@ impl Speaker {
             slices: BTreeMap::new(),
             slices_of: BTreeMap::new(),
             announcers: BTreeMap::new(),
+            is_packed: false,
             dirty: Dirty::All,
             generation: 0,
             outlets: backends.iter().map(outlet).collect(),
@@ -165,6 +168,12 @@ impl Speaker {
         vips.extend(keys.iter().flat_map(|key| self.decide(key)));
         for vip in vips {
             self.update_announcement(vip);
+        }
+        if !std::mem::replace(&mut self.is_packed, true) {
+            pack(&mut self.services);
+            pack(&mut self.slices);
+            pack(&mut self.slices_of);
+            pack(&mut self.announcers);
         }
         let generation = &mut self.generation;
         let take = |outlet: &mut Outlet| Some((outlet.caps.name, outlet.take(generation)?));

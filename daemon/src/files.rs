@@ -199,6 +199,9 @@ impl Source {
             self.compare(&name, scan, &mut batch.changes);
         }
         batch.synced = !self.synced;
+        if batch.synced {
+            self.catalog.pack();
+        }
         self.synced = true;
         watched
     }

@@ -21,6 +21,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use carillon_core::service::ServiceKey;
+use carillon_core::sorted::pack;
 use nix::libc;
 
 mod line;
@@ -120,6 +121,11 @@ impl Journal {
     /// The lines that were skipped because they make no sense, since the last call.
     pub(crate) fn take_damaged(&mut self) -> Vec<String> {
         std::mem::take(&mut self.damaged)
+    }
+
+    /// Takes no more memory than the entries need.
+    pub(crate) fn pack(&mut self) {
+        pack(&mut self.entries);
     }
 
     /// Locks the file and reads what others have appended. Returns the services whose entries they

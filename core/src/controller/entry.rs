@@ -3,9 +3,21 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Controller;
 use super::plan::Shortfall;
 use super::report::Event;
 use crate::service::{Ingress, Service};
+use crate::sorted::pack;
+
+impl Controller {
+    /// Everything that was there at the start has been decided about.
+    pub(super) fn end_start(&mut self) {
+        if std::mem::take(&mut self.starting) {
+            pack(&mut self.services);
+            self.allocator.pack();
+        }
+    }
+}
 
 /// A service and what has been said about it.
 #[derive(Debug)]

@@ -240,6 +240,7 @@ fn every_error_is_told_with_its_place() {
 }
 
 #[test]
+#[cfg(feature = "bgp")]
 fn what_is_not_wrong_but_probably_meant_otherwise_is_noted() {
     let endpoints = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n";
     let report = check_files(&[("a.yaml", SEED), ("b.yaml", endpoints)]);
@@ -265,6 +266,7 @@ fn what_is_not_wrong_but_probably_meant_otherwise_is_noted() {
 }
 
 #[test]
+#[cfg(feature = "bgp")]
 fn a_file_of_windows_is_read() {
     let utf16: Vec<u8> = format!("\u{feff}{}", SEED.replace('\n', "\r\n"))
         .encode_utf16()

@@ -6,14 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use carillon_core::sorted::SortedVec;
+use carillon_core::sorted::{SortedVec, pack};
 use carillon_core::yaml::Position;
 
 use crate::objects::{self, Kind, Note, Object, ObjectKey, Parsed};
 use crate::source::{Change, Problem};
 
+mod definitions;
 #[cfg(test)]
 mod tests;
+
+use definitions::{Definitions, Entry};
 
 /// What was found in the place of a file.
 #[derive(Debug)]
@@ -28,9 +31,9 @@ pub(crate) enum Contents {
 #[derive(Debug)]
 pub(crate) struct Catalog {
     config: ObjectKey,
-    files: HashMap<Arc<str>, BTreeMap<ObjectKey, Entry>>,
+    files: HashMap<Arc<str>, Definitions>,
     /// The files that define an object; the first by name counts.
-    definers: HashMap<ObjectKey, SortedVec<Arc<str>>>,
+    definers: BTreeMap<ObjectKey, SortedVec<Arc<str>>>,
     problems: BTreeMap<Arc<str>, Vec<Problem>>,
     notes: BTreeMap<Arc<str>, Vec<Problem>>,
     /// Files that may be gone, or other than they were.
@@ -42,19 +45,13 @@ pub(crate) struct Catalog {
     problems_changed: bool,
 }
 
-#[derive(Clone, Debug)]
-struct Entry {
-    object: Arc<Object>,
-    at: Position,
-}
-
 impl Catalog {
     /// An empty catalog, in which `config` is the only ConfigMap of interest.
     pub(crate) fn new(config: ObjectKey) -> Self {
         Self {
             config,
             files: HashMap::new(),
-            definers: HashMap::new(),
+            definers: BTreeMap::new(),
             problems: BTreeMap::new(),
             notes: BTreeMap::new(),
             doubtful: BTreeSet::new(),
@@ -96,7 +93,12 @@ impl Catalog {
         self.set_strays(file, Vec::new());
         self.set_problems(file, Vec::new());
         self.set_notes(file, Vec::new());
-        self.replace(file, &before, BTreeMap::new(), changes);
+        self.replace(file, &before, Definitions::default(), changes);
+    }
+
+    /// Takes no more memory than the objects need.
+    pub(crate) fn pack(&mut self) {
+        pack(&mut self.definers);
     }
 
     /// Whether something may be wrong that was not, or no longer be, since the last call.
@@ -193,8 +195,8 @@ impl Catalog {
     fn replace(
         &mut self,
         file: &Arc<str>,
-        before: &BTreeMap<ObjectKey, Entry>,
-        after: BTreeMap<ObjectKey, Entry>,
+        before: &Definitions,
+        after: Definitions,
         changes: &mut Vec<Change>,
     ) {
         let keys: BTreeSet<ObjectKey> = before.keys().chain(after.keys()).cloned().collect();
@@ -203,7 +205,7 @@ impl Catalog {
             .map(|key| self.in_force(key, file, before))
             .collect();
         for key in &keys {
-            self.set_definer(key, file, after.contains_key(key));
+            self.set_definer(key, file, after.get(key).is_some());
         }
         for (key, then) in keys.into_iter().zip(in_force_before) {
             match (then, self.in_force(&key, file, &after)) {
@@ -224,7 +226,7 @@ impl Catalog {
         &self,
         key: &ObjectKey,
         file: &Arc<str>,
-        objects: &BTreeMap<ObjectKey, Entry>,
+        objects: &Definitions,
     ) -> Option<Arc<Object>> {
         let definer = self.definers.get(key)?.first()?;
         let objects = if definer == file {
@@ -262,7 +264,7 @@ impl Catalog {
         if others.is_empty() {
             return None;
         }
-        let place = |file: &Arc<str>| Some(self.files.get(file)?.get(key)?.at);
+        let place = |file: &Arc<str>| Some(self.files.get(file)?.get(key)?.at());
         let shown = |file: &Arc<str>| match place(file) {
             Some(at) => format!("{file}:{}", at.line),
             None => file.to_string(),
@@ -295,7 +297,7 @@ fn stray(parsed: Parsed) -> Option<(ObjectKey, Position)> {
 /// One file being taken in.
 struct Reading<'a> {
     file: &'a str,
-    before: &'a BTreeMap<ObjectKey, Entry>,
+    before: &'a Definitions,
     after: BTreeMap<ObjectKey, Entry>,
     problems: Vec<Problem>,
     /// Something could not be told apart: whatever is missing may be in it.
@@ -303,7 +305,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(file: &'a str, before: &'a BTreeMap<ObjectKey, Entry>) -> Self {
+    fn new(file: &'a str, before: &'a Definitions) -> Self {
         let (after, problems) = (BTreeMap::new(), Vec::new());
         Self {
             file,
@@ -347,7 +349,7 @@ impl<'a> Reading<'a> {
         if let Some(first) = self.after.get(&key) {
             let message = format!(
                 "is already defined in line {} of this file, which is used: remove one",
-                first.at.line
+                first.at().line
             );
             let (file, at, object) = (self.file.to_owned(), Some(at), Some(key));
             self.problems.push(Problem {
@@ -364,7 +366,7 @@ impl<'a> Reading<'a> {
             Some(before) if **before == object => before.clone(),
             _ => Arc::new(object),
         };
-        self.after.insert(key, Entry { object, at });
+        self.after.insert(key, Entry::new(object, at));
     }
 
     fn refuse_all(&mut self, message: String) {
@@ -380,9 +382,9 @@ impl<'a> Reading<'a> {
         });
     }
 
-    fn finish(mut self) -> (BTreeMap<ObjectKey, Entry>, Vec<Problem>) {
+    fn finish(mut self) -> (Definitions, Vec<Problem>) {
         if self.may_hold_any {
-            for (key, entry) in self.before {
+            for (key, entry) in self.before.iter() {
                 if !self.after.contains_key(key) {
                     self.after.insert(key.clone(), entry.clone());
                     let unknown = self
@@ -393,6 +395,6 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-        (self.after, self.problems)
+        (self.after.into(), self.problems)
     }
 }

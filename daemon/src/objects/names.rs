@@ -25,7 +25,8 @@ impl Names {
             Object::EndpointSlice(Some(slice)) => {
                 unify(&mut self.keys, &mut slice.key);
                 unify(&mut self.keys, &mut slice.service);
-                for node in &mut slice.nodes {
+                // They have just been read, and nobody else has them.
+                for node in Arc::get_mut(&mut slice.nodes).into_iter().flatten() {
                     unify(&mut self.nodes, node);
                 }
             }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::controller::{Controller, Input, ServiceStatus, Severity, StatusChange};
 use carillon_core::service::{Ingress, Service, ServiceKey};
+use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, info, warn};
 
@@ -343,6 +344,8 @@ impl JournalAllocation {
             self.journal.set(&key, &[]);
             self.controller.handle(Input::ServiceDeleted(key));
         }
+        pack(&mut self.manifests);
+        self.journal.pack();
     }
 
     fn tell_problem(&mut self, problem: Option<String>) {
