@@ -360,7 +360,9 @@ impl Membership {
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         if self.transmits.is_empty() && !self.is_leaving {
-            self.replica.push(&self.alive());
+            if self.replica.has_news() {
+                self.replica.push(&self.alive());
+            }
             self.work();
         }
         self.transmits.pop_front()

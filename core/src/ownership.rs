@@ -38,6 +38,7 @@ use crate::mark::Mark;
 use crate::membership::record::{Key, Value};
 use crate::membership::{Departure, MemberId};
 
+mod addresses;
 mod conclude;
 mod conflict;
 mod election;
@@ -226,8 +227,8 @@ pub enum Output {
     Left,
 }
 
-/// The machine; see the module's documentation. After each call to it the outputs are to be taken
-/// until there are none.
+/// The machine; see the module's documentation. After a call to it, or several at the same time, the
+/// outputs are to be taken until there are none.
 #[derive(Debug)]
 pub struct Ownership {
     settings: Settings,
@@ -238,6 +239,8 @@ pub struct Ownership {
     held: BTreeSet<IpAddr>,
     /// Those about which any news of a member may matter, not only of one that claims them.
     unsettled: BTreeSet<IpAddr>,
+    /// When there was news of a member for which they have not been looked at yet.
+    restless: Option<Instant>,
     deadlines: Deadlines,
     /// That of the newest [`Holding::Here`].
     round: u64,
@@ -268,6 +271,7 @@ impl Ownership {
             vips: BTreeMap::new(),
             held: BTreeSet::new(),
             unsettled: BTreeSet::new(),
+            restless: None,
             deadlines: Deadlines::default(),
             round: 0,
             is_synced: false,
@@ -334,6 +338,7 @@ impl Ownership {
 
     /// Does what was to be done by now.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.review_unsettled();
         for vip in self.deadlines.due(now) {
             self.review(vip, now);
         }
@@ -350,6 +355,7 @@ impl Ownership {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
+        self.review_unsettled();
         self.outputs.pop_front()
     }
 
@@ -374,7 +380,7 @@ impl Ownership {
     }
 
     /// Says goodbye when nothing is held any more that another could take, or it took too long.
-    fn check_left(&mut self, now: Instant) {
+    pub(super) fn check_left(&mut self, now: Instant) {
         let Some(until) = self.leaving.filter(|_| !self.has_left) else {
             return;
         };

@@ -64,6 +64,8 @@ pub(crate) struct Replica {
     /// Up to which version all members were told.
     pushed: u64,
     others: BTreeMap<SocketAddr, Remote>,
+    /// Those of them of which an answer may be waited for.
+    pulled: BTreeSet<SocketAddr>,
     pub(crate) out: Vec<(SocketAddr, Message)>,
     pub(crate) changes: Vec<Change>,
     pub(crate) notes: Vec<Note>,
@@ -76,6 +78,7 @@ impl Replica {
             own: Store::default(),
             pushed: 0,
             others: BTreeMap::new(),
+            pulled: BTreeSet::new(),
             out: Vec::new(),
             changes: Vec::new(),
             notes: Vec::new(),
@@ -130,9 +133,14 @@ impl Replica {
         self.pushed = 0;
     }
 
+    /// Whether something was published since [`Self::push`] was called last.
+    pub(crate) fn has_news(&self) -> bool {
+        self.pushed != self.own.version
+    }
+
     /// Tells all members what was published since the last call.
     pub(crate) fn push(&mut self, alive: &[MemberId]) {
-        if self.pushed == self.own.version {
+        if !self.has_news() {
             return;
         }
         if !alive.is_empty() {

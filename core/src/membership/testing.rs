@@ -1,7 +1,7 @@
 //! A network of members in virtual time, that loses, delays and reorders datagrams.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,8 @@ pub struct Host {
     /// The longest of them, without headers.
     pub longest: usize,
     waiting: Vec<Flight>,
+    /// Its entry in [`Network::agenda`].
+    entry: Option<Instant>,
 }
 
 impl Host {
@@ -88,6 +90,8 @@ pub struct Network {
     /// Copies of all datagrams, if wanted.
     pub capture: Option<Vec<Transmit>>,
     flights: BinaryHeap<Reverse<Flight>>,
+    /// When each host has something to do.
+    agenda: BTreeSet<(Instant, SocketAddr)>,
     sequence: u64,
     rng: StdRng,
 }
@@ -123,6 +127,7 @@ impl Network {
             events: Vec::new(),
             capture: None,
             flights: BinaryHeap::new(),
+            agenda: BTreeSet::new(),
             sequence: 0,
             rng: StdRng::seed_from_u64(seed),
         }
@@ -147,6 +152,7 @@ impl Network {
             datagrams: 0,
             longest: 0,
             waiting: Vec::new(),
+            entry: None,
         });
         host.member = Some(member);
         self.collect(address);
@@ -159,12 +165,32 @@ impl Network {
             host.due = None;
             host.waiting.clear();
         }
+        self.plan(address);
     }
 
     /// The host at this address stands still for so long.
     pub fn stall(&mut self, address: SocketAddr, how_long: Duration) {
         if let Some(host) = self.hosts.get_mut(&address) {
             host.stalled_until = Some(self.now + how_long);
+        }
+        self.plan(address);
+    }
+
+    /// Brings the agenda up to date about one host.
+    fn plan(&mut self, address: SocketAddr) {
+        let Some(host) = self.hosts.get_mut(&address) else {
+            return;
+        };
+        let next = host.next();
+        let before = std::mem::replace(&mut host.entry, next);
+        if before == next {
+            return;
+        }
+        if let Some(before) = before {
+            self.agenda.remove(&(before, address));
+        }
+        if let Some(next) = next {
+            self.agenda.insert((next, address));
         }
     }
 
@@ -233,6 +259,7 @@ impl Network {
             }
             host.due = member.poll_timeout();
         }
+        self.plan(address);
         for transmit in transmits {
             if let Some(capture) = &mut self.capture {
                 capture.push(transmit.clone());
@@ -258,16 +285,16 @@ impl Network {
     /// When something happens next.
     pub fn next(&self) -> Option<Instant> {
         let flight = self.flights.peek().map(|Reverse(flight)| flight.at);
-        let hosts = self.hosts.values().filter_map(Host::next);
-        hosts.chain(flight).min()
+        let host = self.agenda.first().map(|(at, _)| *at);
+        host.into_iter().chain(flight).min()
     }
 
     /// Lets happen what is due now.
     pub fn step(&mut self) {
         let now = self.now;
-        let hosts = self.hosts.iter();
-        let due = hosts.filter(|(_, host)| host.next().is_some_and(|next| next <= now));
-        for address in due.map(|(address, _)| *address).collect::<Vec<_>>() {
+        let due = self.agenda.iter().take_while(|(at, _)| *at <= now);
+        let due: BTreeSet<SocketAddr> = due.map(|(_, address)| *address).collect();
+        for address in due {
             self.wake(address);
         }
         while let Some(Reverse(flight)) = self.flights.peek()
@@ -304,6 +331,7 @@ impl Network {
         if host.due.is_some_and(|due| due <= now) {
             self.with(address, Membership::handle_timeout);
         }
+        self.plan(address);
     }
 
     fn deliver(&mut self, flight: Flight) {

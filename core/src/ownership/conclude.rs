@@ -136,7 +136,9 @@ impl Ownership {
         match owner {
             Some((member, Basis::Claim)) => {
                 let member = self.members.get(member);
-                !member.is_some_and(|member| member.has_subnet_of(vip))
+                let is_near = member.is_some_and(|member| member.has_subnet_of(vip));
+                // Where nobody is on its subnet, a new subnet is what matters.
+                !is_near && self.members.addresses.have_subnet_of(vip)
             }
             Some((_, Basis::Successor | Basis::Order)) | None => true,
         }

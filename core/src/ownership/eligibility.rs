@@ -5,8 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ipnet::IpNet;
-
 use crate::address::Family;
 use crate::interface::MacAddress;
 use crate::mark::Mark;
@@ -14,6 +12,7 @@ use crate::membership::record::{Interface, Node};
 use crate::membership::{Departure, MemberId};
 
 use super::Scope;
+use super::addresses::Addresses;
 use super::order::LastOrder;
 
 /// Why a node may not have a VIP; the first that applies.
@@ -176,10 +175,8 @@ fn passing(node: &Node) -> Result<(), Ineligible> {
 #[derive(Debug)]
 pub(super) struct Members {
     by_id: BTreeMap<MemberId, Member>,
-    /// Those of all members, each once: there are far fewer than members.
-    subnets: BTreeSet<IpNet>,
-    /// The addresses that nodes have for themselves: hardly a VIP is among them.
-    hosts: BTreeSet<IpAddr>,
+    /// Those of all their interfaces.
+    pub(super) addresses: Addresses,
     pub(super) last_order: LastOrder,
 }
 
@@ -190,8 +187,7 @@ impl Members {
         member.presence = Presence::Live;
         Self {
             by_id: BTreeMap::from([(me, member)]),
-            subnets: BTreeSet::new(),
-            hosts: BTreeSet::new(),
+            addresses: Addresses::default(),
             last_order: LastOrder::default(),
         }
     }
@@ -260,11 +256,37 @@ impl Members {
         }
     }
 
+    /// Takes in what a member says of an interface of its, or that it has it no more.
+    pub(super) fn set_interface(&mut self, id: MemberId, index: u32, interface: Option<Interface>) {
+        if interface.is_none() && !self.by_id.contains_key(&id) {
+            return;
+        }
+        if let Some(interface) = &interface {
+            self.addresses.add(interface);
+        }
+        let interfaces = &mut self.entry(id).interfaces;
+        let before = match interface {
+            Some(interface) => interfaces.insert(index, interface),
+            None => interfaces.remove(&index),
+        };
+        if let Some(before) = before {
+            self.addresses.remove(&before);
+        }
+        self.withdraw(id, |_| ());
+    }
+
+    /// Forgets a member; returns what it claimed.
+    fn remove(&mut self, id: MemberId) -> Option<BTreeSet<IpAddr>> {
+        let member = self.by_id.remove(&id)?;
+        for interface in member.interfaces.values() {
+            self.addresses.remove(interface);
+        }
+        Some(member.claims)
+    }
+
     /// Keeps track of since when a member is able.
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
         self.last_order.forget();
-        self.subnets = subnets(self.by_id.values());
-        self.hosts = hosts(self.by_id.values());
         let Some(member) = self.by_id.get_mut(&id) else {
             return;
         };
@@ -284,7 +306,7 @@ impl Members {
             *other != id && (is_same_address || is_same_node)
         };
         let former: Vec<MemberId> = self.iter().filter(is_former).map(|(id, _)| id).collect();
-        let remove = |id| Some((id, self.by_id.remove(&id)?.claims));
+        let remove = |id| Some((id, self.remove(id)?));
         former.into_iter().filter_map(remove).collect()
     }
 
@@ -312,7 +334,7 @@ impl Members {
 
     /// The members whose nodes have this address for themselves, gone ones included.
     pub(super) fn hosts_of(&self, vip: IpAddr) -> impl Iterator<Item = MemberId> {
-        let is_host = self.hosts.contains(&vip);
+        let is_host = self.addresses.have_host(vip);
         let members = self.iter().take_while(move |_| is_host);
         let has = move |(id, member): (MemberId, &Member)| member.has_host(vip).then_some(id);
         members.filter_map(has)
@@ -327,8 +349,8 @@ impl Members {
     /// Whether one of the members that the VIP is for is on its subnet.
     pub(super) fn has_segment(&self, vip: IpAddr, scope: &Scope) -> bool {
         let mut members = self.by_id.values();
-        self.subnets.iter().any(|subnet| subnet.contains(&vip))
-            && members.any(|one| one.has_subnet_of(vip) && one.lasting(vip, scope).is_ok())
+        self.addresses.have_subnet_of(vip)
+            && members.any(|one| one.lasting(vip, scope).is_ok() && one.has_subnet_of(vip))
     }
 
     /// The members that may have a VIP, in no order; with `soon`, also those that only are not ready
@@ -336,29 +358,16 @@ impl Members {
     pub(super) fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
         let must_fit = self.has_segment(vip, scope);
         let fits = |(id, member): &(MemberId, &Member)| {
-            let is_there = !must_fit || member.has_subnet_of(vip);
+            let is_there = || !must_fit || member.has_subnet_of(vip);
             let passes = |node: &Node| match passing(node) {
                 Ok(()) => true,
                 Err(why) => soon && why == Ineligible::NotReady,
             };
-            is_there
+            // What rules out most of them comes first.
+            member.lasting(vip, scope).is_ok_and(passes)
+                && is_there()
                 && !self.is_of_another(*id, vip)
-                && member.lasting(vip, scope).is_ok_and(passes)
         };
         self.iter().filter(fits).map(|(id, _)| id).collect()
     }
-}
-
-fn subnets<'a>(members: impl Iterator<Item = &'a Member>) -> BTreeSet<IpNet> {
-    let interfaces = members.flat_map(|member| member.interfaces.values());
-    interfaces
-        .flat_map(|one| one.subnets.iter().copied())
-        .collect()
-}
-
-fn hosts<'a>(members: impl Iterator<Item = &'a Member>) -> BTreeSet<IpAddr> {
-    let interfaces = members.flat_map(|member| member.interfaces.values());
-    interfaces
-        .flat_map(|one| one.hosts.iter().copied())
-        .collect()
 }

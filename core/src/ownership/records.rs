@@ -1,6 +1,6 @@
 //! What members say of themselves, this one included, and what that is news for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -60,8 +60,7 @@ impl Ownership {
             Some((one.index, record))
         };
         let new: BTreeMap<u32, _> = interfaces.iter().filter_map(fact).collect();
-        let mine = &mut self.members.entry(self.me).interfaces;
-        let old = std::mem::replace(mine, new.clone());
+        let old = self.members.entry(self.me).interfaces.clone();
         let has_left = |member: &Member| member.presence == Presence::Gone(Departure::Left);
         let is_other = |(id, member): (MemberId, &Member)| id != self.me && !has_left(member);
         let has_others = self.members.iter().any(is_other);
@@ -70,13 +69,16 @@ impl Ownership {
         }
         for (index, interface) in &new {
             if old.get(index) != Some(interface) {
-                let key = Key::Interface(*index);
-                let value = Some(Value::Interface(interface.clone()));
+                let (key, interface) = (Key::Interface(*index), Some(interface.clone()));
+                self.members
+                    .set_interface(self.me, *index, interface.clone());
+                let value = interface.map(Value::Interface);
                 self.outputs.push_back(Output::Publish { key, value });
             }
         }
         for index in old.keys().filter(|index| !new.contains_key(index)) {
             let key = Key::Interface(*index);
+            self.members.set_interface(self.me, *index, None);
             self.outputs.push_back(Output::Publish { key, value: None });
         }
         if old != new {
@@ -122,15 +124,11 @@ impl Ownership {
                 self.member_changed(member, now);
             }
             (Key::Interface(index), Some(Value::Interface(interface))) => {
-                self.members
-                    .entry(member)
-                    .interfaces
-                    .insert(index, interface);
+                self.members.set_interface(member, index, Some(interface));
                 self.member_changed(member, now);
             }
             (Key::Interface(index), _) => {
-                self.members
-                    .withdraw(member, |of| drop(of.interfaces.remove(&index)));
+                self.members.set_interface(member, index, None);
                 self.member_changed(member, now);
             }
             (Key::Claim(vip), Some(Value::Claim(claim))) => {
@@ -156,7 +154,12 @@ impl Ownership {
     /// What is known of a member has changed.
     pub(super) fn member_changed(&mut self, member: MemberId, now: Instant) {
         self.members.refresh(member, now);
-        let mut concerned = self.unsettled.clone();
+        self.restless = Some(now);
+        let mut concerned = BTreeSet::new();
+        for subnet in self.members.addresses.take_new_subnets() {
+            let range = subnet.network()..=subnet.broadcast();
+            concerned.extend(self.vips.range(range).map(|(vip, _)| *vip));
+        }
         if let Some(member) = self.members.get(member) {
             let hosts = member.interfaces.values().flat_map(|one| &one.hosts);
             concerned.extend(hosts.filter(|host| self.vips.contains_key(host)));
@@ -169,6 +172,16 @@ impl Ownership {
             self.review(vip, now);
         }
         self.pacer.wake(now);
+    }
+
+    /// Looks at the VIPs for which any news of any member may matter, once for all the news that came.
+    pub(super) fn review_unsettled(&mut self) {
+        if let Some(now) = self.restless.take() {
+            for vip in self.unsettled.clone() {
+                self.review(vip, now);
+            }
+            self.check_left(now);
+        }
     }
 
     /// Forgets earlier runs of a member.

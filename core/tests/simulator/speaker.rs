@@ -81,6 +81,14 @@ impl Speaker {
         }
     }
 
+    /// The place of the node with this address among all.
+    pub(crate) fn index_of(address: SocketAddr) -> usize {
+        match address.ip() {
+            IpAddr::V4(ip) => usize::from(u16::from_be_bytes([ip.octets()[2], ip.octets()[3]])) - 1,
+            IpAddr::V6(_) => unreachable!("all have addresses of IPv4"),
+        }
+    }
+
     pub(crate) fn interfaces(&self) -> Input {
         let [.., high, low] = self.mac.0;
         let host = [10, 20 + self.segment, high + 200, low];

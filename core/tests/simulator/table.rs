@@ -8,10 +8,11 @@ use std::time::Duration;
 use carillon_core::ownership::Scope;
 use rand::RngExt;
 
+use crate::number;
 use crate::world::World;
 
 /// How many nodes there are in the table of the octets.
-const SIZES: [u16; 4] = [3, 10, 100, 400];
+const SIZES: [u16; 5] = [3, 10, 100, 400, 1000];
 
 /// Nodes that have a VIP each, some time after their start.
 fn cluster(nodes: u16) -> World {
@@ -71,7 +72,8 @@ fn false_failovers(loss: f64, stalls: bool, minutes: u64) -> (usize, usize) {
 #[ignore = "prints figures, takes minutes"]
 fn octets() {
     println!("| nodes | octets/s per node: mean | max | datagrams/s: mean |");
-    for nodes in SIZES {
+    let sizes = SIZES.into_iter();
+    for nodes in sizes.filter(|size| u64::from(*size) <= number("CARILLON_NODES", 400)) {
         let mut world = cluster(nodes);
         for host in world.network.hosts.values_mut() {
             (host.octets, host.datagrams) = (0, 0);

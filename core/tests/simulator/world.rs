@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) start: Instant,
     pub(crate) network: Network,
     pub(crate) speakers: Vec<Speaker>,
+    /// When each daemon has something to do.
+    agenda: BTreeSet<(Instant, usize)>,
     /// The VIPs of the services, and which nodes they are for.
     pub(crate) scopes: BTreeMap<IpAddr, Scope>,
     /// Ways on which no datagram gets through, and on which no frame does.
@@ -56,6 +58,7 @@ impl World {
         Self {
             start: network.now,
             speakers: numbered.map(|(n, at)| Speaker::new(n, *at)).collect(),
+            agenda: BTreeSet::new(),
             scopes: BTreeMap::new(),
             gossip_cuts: BTreeSet::new(),
             wire_cuts: BTreeSet::new(),
@@ -132,7 +135,7 @@ impl World {
     pub(crate) fn kill(&mut self, node: usize) {
         self.disturb();
         self.speakers[node].daemon = None;
-        self.speakers[node].due = None;
+        self.plan(node);
         self.network.kill(self.speakers[node].address);
     }
 
@@ -145,11 +148,11 @@ impl World {
         let speaker = &mut self.speakers[node];
         if let Some(daemon) = &mut speaker.daemon {
             daemon.stall(until);
-            speaker.due = daemon.poll_timeout();
             if !driver_only {
                 self.network.stall(speaker.address, how_long);
             }
         }
+        self.plan(node);
     }
 
     /// What all daemons read of their source, each after a while of its own.
@@ -241,8 +244,20 @@ impl World {
                 self.perform(node, effect);
             }
         }
+        self.plan(node);
+    }
+
+    /// Brings the agenda up to date about one daemon.
+    fn plan(&mut self, node: usize) {
         let speaker = &mut self.speakers[node];
-        speaker.due = speaker.daemon.as_ref().and_then(Daemon::poll_timeout);
+        let due = speaker.daemon.as_ref().and_then(Daemon::poll_timeout);
+        let before = std::mem::replace(&mut speaker.due, due);
+        if let Some(before) = before {
+            self.agenda.remove(&(before, node));
+        }
+        if let Some(due) = due {
+            self.agenda.insert((due, node));
+        }
     }
 
     fn perform(&mut self, node: usize, effect: Effect) {
@@ -307,8 +322,9 @@ impl World {
 
     fn next(&self) -> Option<Instant> {
         let arrival = self.arrivals.first_key_value().map(|((at, _), _)| *at);
-        let daemons = self.speakers.iter().filter_map(|speaker| speaker.due);
-        daemons.chain(arrival).chain(self.network.next()).min()
+        let daemon = self.agenda.first().map(|(at, _)| *at);
+        let times = [daemon, arrival, self.network.next()];
+        times.into_iter().flatten().min()
     }
 
     /// Lets happen what comes next, if that is not later than `end`. Returns whether it did.
@@ -332,11 +348,10 @@ impl World {
                 self.flush(node);
             }
         }
-        for node in 0..self.speakers.len() {
-            let speaker = &mut self.speakers[node];
-            if let Some(daemon) = &mut speaker.daemon
-                && speaker.due.is_some_and(|due| due <= now)
-            {
+        let due = self.agenda.iter().take_while(|(at, _)| *at <= now);
+        let due: BTreeSet<usize> = due.map(|(_, node)| *node).collect();
+        for node in due {
+            if let Some(daemon) = &mut self.speakers[node].daemon {
                 daemon.work(now);
                 self.flush(node);
             }
@@ -349,10 +364,7 @@ impl World {
     fn hear(&mut self) {
         while !self.network.events.is_empty() {
             for (at, address, event) in std::mem::take(&mut self.network.events) {
-                let mut speakers = self.speakers.iter();
-                let Some(node) = speakers.position(|one| one.address == address) else {
-                    continue;
-                };
+                let node = Speaker::index_of(address);
                 if let Event::MemberUp(_) | Event::MemberDown { .. } | Event::Renamed(_) = event {
                     self.tell(format!("{}: {event:?}", self.speakers[node].name));
                 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::MemberId;
 use super::super::wire::Message;
-use super::Replica;
+use super::{Remote, Replica};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_millis(30);
@@ -39,30 +39,42 @@ impl Replica {
             tries: 0,
         });
         self.out.push((from, Message::Pull(member, after, basis)));
+        self.pulled.insert(member.address);
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let pulls = self
-            .others
-            .values()
-            .filter_map(|remote| remote.pull.as_ref());
+        let pulled = self.pulled.iter();
+        let pulls = pulled.filter_map(|address| self.others.get(address)?.pull.as_ref());
         pulls.map(|pull| pull.again).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        for remote in self.others.values_mut() {
-            let Some(pull) = remote.pull.as_mut().filter(|pull| now >= pull.again) else {
-                continue;
-            };
-            if pull.tries >= TRIES {
-                remote.pull = None;
-                continue;
-            }
-            pull.tries += 1;
-            pull.after = remote.store.version;
-            pull.again = now + PATIENCE;
-            let message = Message::Pull(remote.id, pull.after, remote.basis);
-            self.out.push((pull.from, message));
+        let (others, out) = (&mut self.others, &mut self.out);
+        self.pulled.retain(|address| {
+            let remote = others.get_mut(address);
+            remote.is_some_and(|remote| remote.pull_again(now, out))
+        });
+    }
+}
+
+impl Remote {
+    /// Asks again if an answer has taken too long. Returns whether one is waited for.
+    fn pull_again(&mut self, now: Instant, out: &mut Vec<(SocketAddr, Message)>) -> bool {
+        let Some(pull) = &mut self.pull else {
+            return false;
+        };
+        if now < pull.again {
+            return true;
         }
+        if pull.tries >= TRIES {
+            self.pull = None;
+            return false;
+        }
+        pull.tries += 1;
+        pull.after = self.store.version;
+        pull.again = now + PATIENCE;
+        let message = Message::Pull(self.id, pull.after, self.basis);
+        out.push((pull.from, message));
+        true
     }
 }

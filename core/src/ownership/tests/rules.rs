@@ -113,6 +113,7 @@ fn who_knows_too_little_neither_claims_nor_calls_itself_ready() {
             }
         }
         machine.handle(knows[lacking].clone(), now);
+        while machine.poll_output().is_some() {}
         assert_eq!(machine.held.len(), 1);
     }
 }
@@ -134,6 +135,26 @@ fn the_loss_of_all_others_moves_nothing() {
         "{}",
         bus.why(1, vip)
     );
+}
+
+#[test]
+fn a_vip_that_is_on_nobodys_subnet_waits_for_a_subnet_and_not_for_any_news() {
+    let (mut bus, _) = three();
+    let far = vip("203.0.113.7");
+    bus.candidate(far, Some(Scope::Anywhere));
+    let other = (0..3).find(|index| !bus.peers[*index].holds(far)).unwrap();
+    assert_eq!(bus.holders(far).len(), 1);
+    for peer in &bus.peers {
+        assert!(!peer.machine.unsettled.contains(&far));
+    }
+    let addresses = ["10.20.30.100/24", "203.0.113.1/24"];
+    bus.input(other, interfaces(other, &addresses));
+    let name = bus.peers[other].machine.settings.node.to_string();
+    assert_eq!(bus.holders(far), [name], "it is for that segment");
+    bus.input(other, interfaces(other, &addresses[..1]));
+    for peer in &bus.peers {
+        assert!(!peer.machine.unsettled.contains(&far));
+    }
 }
 
 #[test]
