@@ -25,7 +25,11 @@ impl Ownership {
         let shown = election.and_then(|election| shown(&election, entry, self.is_ready()));
         let tenure = match (shown, &entry.tenure) {
             (None, _) => None,
-            (Some(shown), Some(tenure)) if tenure.owner == shown => Some(tenure.clone()),
+            // Its name may have come after its claim.
+            (Some(shown), Some(tenure)) if tenure.owner == shown => Some(Tenure {
+                node: self.members.name(shown),
+                ..tenure.clone()
+            }),
             (Some(shown), _) => election.map(|election| Tenure {
                 owner: shown,
                 node: self.members.name(shown),

@@ -6,17 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_core::ownership::Scope;
+use carillon_layer2::DEFAULT_REFRESH;
 use rand::RngExt;
 
 use crate::number;
-use crate::world::World;
+use crate::world::{Site, World};
 
 /// How many nodes there are in the table of the octets.
 const SIZES: [u16; 5] = [3, 10, 100, 400, 1000];
 
 /// Nodes that have a VIP each, some time after their start.
 fn cluster(nodes: u16) -> World {
-    let mut world = World::new(u64::from(nodes), &vec![0; nodes.into()]);
+    let site = Site {
+        segments: vec![0],
+        assigns: None,
+    };
+    let sites = vec![site; nodes.into()];
+    let mut world = World::new(u64::from(nodes), &sites, DEFAULT_REFRESH);
     for node in 0..usize::from(nodes) {
         world.start_daemon(node);
         run(&mut world, Duration::from_millis(20));
@@ -72,8 +78,9 @@ fn false_failovers(loss: f64, stalls: bool, minutes: u64) -> (usize, usize) {
 #[ignore = "prints figures, takes minutes"]
 fn octets() {
     println!("| nodes | octets/s per node: mean | max | datagrams/s: mean |");
-    let sizes = SIZES.into_iter();
-    for nodes in sizes.filter(|size| u64::from(*size) <= number("CARILLON_NODES", 400)) {
+    let only = number("CARILLON_NODES", 0);
+    let is_wanted = |nodes: &u16| only == 0 || only == u64::from(*nodes);
+    for nodes in SIZES.into_iter().filter(is_wanted) {
         let mut world = cluster(nodes);
         for host in world.network.hosts.values_mut() {
             (host.octets, host.datagrams) = (0, 0);

@@ -8,32 +8,58 @@ use std::time::{Duration, Instant};
 use carillon_core::membership::record::{Key, Value};
 use carillon_core::membership::testing::{Network, settings};
 use carillon_core::membership::{Event, Keys, Membership, Settings};
+use carillon_core::node::election::Effect;
 use carillon_core::ownership::{Input, Scope};
 use rand::RngExt;
 
-use crate::speaker::{Arrival, Daemon, Effect, Speaker};
+use crate::daemon::{Arrival, Daemon};
+use crate::node::Node;
+use crate::objects;
+use crate::segment::{self, Frame, Segments};
 
 /// When the first daemon starts, in seconds since 1970 by an exact clock.
 const EPOCH: i64 = 1_790_000_000;
 /// How many nodes all others are told of.
 const SEEDS: usize = 10;
 /// How long a node may stand still without anything following from it.
-const HARMLESS: Duration = Duration::from_millis(300);
+pub(crate) const HARMLESS: Duration = Duration::from_millis(300);
+
+/// What a node is like.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// The segments that it is on.
+    pub(crate) segments: Vec<u8>,
+    /// Its daemon puts VIPs on an interface; each takes so long.
+    pub(crate) assigns: Option<Duration>,
+}
+
+/// Something on its way to a daemon, or to an interface.
+enum Travel {
+    /// To this run of the daemon of a node.
+    Daemon(usize, u64, Arrival),
+    /// To this interface of a node.
+    Frame(usize, u32, Frame),
+}
 
 /// Everything; see the module's documentation.
 pub(crate) struct World {
     pub(crate) start: Instant,
     pub(crate) network: Network,
-    pub(crate) speakers: Vec<Speaker>,
+    pub(crate) nodes: Vec<Node>,
+    segments: Segments,
     /// When each daemon has something to do.
     agenda: BTreeSet<(Instant, usize)>,
     /// The VIPs of the services, and which nodes they are for.
     pub(crate) scopes: BTreeMap<IpAddr, Scope>,
+    /// How often daemons announce again what they have.
+    refresh: Duration,
+    /// Which part of all frames is lost.
+    pub(crate) wire_loss: f64,
     /// Ways on which no datagram gets through, and on which no frame does.
     pub(crate) gossip_cuts: BTreeSet<(usize, usize)>,
     pub(crate) wire_cuts: BTreeSet<(usize, usize)>,
     /// On their way.
-    arrivals: BTreeMap<(Instant, u64), (usize, u64, Arrival)>,
+    travels: BTreeMap<(Instant, u64), Travel>,
     count: u64,
     /// When each node has read the last change of its source.
     read: Vec<Instant>,
@@ -51,21 +77,26 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Nodes on these segments, on which no daemon runs yet.
-    pub(crate) fn new(seed: u64, segments: &[u8]) -> Self {
+    /// Nodes at these sites, on which no daemon runs yet.
+    pub(crate) fn new(seed: u64, sites: &[Site], refresh: Duration) -> Self {
         let network = Network::new(seed);
-        let numbered = (1_u16..).zip(segments);
+        let numbered = (1_u16..).zip(sites);
+        let node = |(number, site): (u16, &Site)| Node::new(number, &site.segments, site.assigns);
+        let nodes: Vec<Node> = numbered.map(node).collect();
         Self {
             start: network.now,
-            speakers: numbered.map(|(n, at)| Speaker::new(n, *at)).collect(),
+            segments: Segments::new(&nodes),
+            nodes,
             agenda: BTreeSet::new(),
             scopes: BTreeMap::new(),
+            refresh,
+            wire_loss: 0.0,
             gossip_cuts: BTreeSet::new(),
             wire_cuts: BTreeSet::new(),
-            arrivals: BTreeMap::new(),
+            travels: BTreeMap::new(),
             count: 0,
-            read: vec![network.now; segments.len()],
-            runs: vec![0; segments.len()],
+            read: vec![network.now; sites.len()],
+            runs: vec![0; sites.len()],
             keys: Keys::new(b"the secret of the simulator", None).expect("it is long enough"),
             disturbed: network.now,
             version: 0,
@@ -96,37 +127,38 @@ impl World {
 
     /// Starts the daemon of a node.
     pub(crate) fn start_daemon(&mut self, node: usize) {
-        if self.speakers[node].daemon.is_some() {
+        if self.nodes[node].daemon.is_some() {
             return;
         }
         self.disturb();
         let now = self.now();
         let seconds = (now - self.start).as_secs().cast_signed();
-        let speaker = &self.speakers[node];
-        let generation = (EPOCH + seconds + speaker.clock).unsigned_abs();
-        self.tell(format!("{} starts ({generation})", speaker.name));
-        let speaker = &self.speakers[node];
+        let one = &self.nodes[node];
+        let generation = (EPOCH + seconds + one.clock).unsigned_abs();
+        self.tell(format!("{} starts ({generation})", one.name));
+        let one = &self.nodes[node];
         let settings = Settings {
-            address: speaker.address,
+            address: one.address,
             alone_after: Duration::from_secs(3),
             ..settings(1, generation)
         };
-        let first = self.speakers.iter().take(SEEDS);
+        let first = self.nodes.iter().take(SEEDS);
         let seeds: Vec<_> = first.map(|one| one.address).collect();
         self.network.start(settings, &self.keys, &seeds);
-        let me = self.network.with(speaker.address, |member, _| member.id());
-        let daemon = me.map(|me| Daemon::new(speaker.name.clone(), speaker.mac, me, now));
-        let (interfaces, draining) = (speaker.interfaces(), speaker.is_draining);
-        self.speakers[node].daemon = daemon;
+        let me = self.network.with(one.address, |member, _| member.id());
+        let one = &self.nodes[node];
+        let daemon = me.map(|me| Daemon::new(&one.name, me, (one.assigns, self.refresh), now));
+        let (interfaces, draining) = (one.interfaces(), one.is_draining);
+        self.nodes[node].daemon = daemon;
         self.runs[node] += 1;
-        self.input(node, interfaces);
-        self.input(node, Input::Draining(draining));
+        self.arrive(node, Arrival::Interfaces(interfaces));
+        self.arrive(node, Arrival::Draining(draining));
         // Until its source has been read.
         let at = now + self.random(1_000, 300_000);
         self.read[node] = at;
         for (vip, scope) in self.scopes.clone() {
-            let input = Input::Candidate(vip, Some(scope));
-            self.send(node, at, Arrival::Input(input));
+            let inputs = objects::service(vip, Some(&scope));
+            self.send(node, at, Arrival::Service(inputs));
         }
         self.send(node, at, Arrival::Input(Input::Synced));
     }
@@ -134,9 +166,9 @@ impl World {
     /// Ends the daemon of a node without any warning.
     pub(crate) fn kill(&mut self, node: usize) {
         self.disturb();
-        self.speakers[node].daemon = None;
+        self.nodes[node].daemon = None;
         self.plan(node);
-        self.network.kill(self.speakers[node].address);
+        self.network.kill(self.nodes[node].address);
     }
 
     /// A node, or only the driver of its daemon, stands still.
@@ -145,13 +177,15 @@ impl World {
         if how_long > HARMLESS {
             self.disturbed = self.disturbed.max(until);
         }
-        let speaker = &mut self.speakers[node];
-        if let Some(daemon) = &mut speaker.daemon {
-            daemon.stall(until);
+        let one = &mut self.nodes[node];
+        if let Some(daemon) = &mut one.daemon {
+            daemon.stall(until, driver_only);
             if !driver_only {
-                self.network.stall(speaker.address, how_long);
+                one.stalled_until = one.stalled_until.max(Some(until));
+                self.network.stall(one.address, how_long);
             }
         }
+        self.version += 1;
         self.plan(node);
     }
 
@@ -162,36 +196,46 @@ impl World {
             Some(scope) => self.scopes.insert(vip, scope.clone()),
             None => self.scopes.remove(&vip),
         };
-        for node in 0..self.speakers.len() {
+        let inputs = objects::service(vip, scope);
+        for node in 0..self.nodes.len() {
             let at = self.now() + self.random(1_000, 100_000);
             let at = at.max(self.read[node]);
             self.read[node] = at;
-            let input = Input::Candidate(vip, scope.cloned());
-            self.send(node, at, Arrival::Input(input));
+            self.send(node, at, Arrival::Service(inputs.clone()));
         }
     }
 
     /// Tells a daemon something.
-    pub(crate) fn input(&mut self, node: usize, input: Input) {
+    pub(crate) fn arrive(&mut self, node: usize, arrival: Arrival) {
         self.version += 1;
         let now = self.now();
-        if let Some(daemon) = &mut self.speakers[node].daemon {
-            daemon.receive(Arrival::Input(input), now);
+        if let Some(daemon) = &mut self.nodes[node].daemon {
+            daemon.receive(arrival, now);
             self.flush(node);
         }
     }
 
+    /// Plugs all cables of a node in or out.
     pub(crate) fn set_carrier(&mut self, node: usize, has_carrier: bool) {
-        if self.speakers[node].has_carrier != has_carrier {
-            self.speakers[node].has_carrier = has_carrier;
-            let interfaces = self.speakers[node].interfaces();
-            self.input(node, interfaces);
+        let mut nics = self.nodes[node].nics.values_mut();
+        if nics.any(|nic| std::mem::replace(&mut nic.has_carrier, has_carrier) != has_carrier) {
+            nics.for_each(|nic| nic.has_carrier = has_carrier);
+            let interfaces = self.nodes[node].interfaces();
+            self.arrive(node, Arrival::Interfaces(interfaces));
+        }
+    }
+
+    /// Frames do not come in on any interface of a node, or do not go out.
+    pub(crate) fn set_one_way(&mut self, node: usize, is_deaf: bool, is_dumb: bool) {
+        self.version += 1;
+        for nic in self.nodes[node].nics.values_mut() {
+            (nic.is_deaf, nic.is_dumb) = (is_deaf, is_dumb);
         }
     }
 
     /// Cuts or mends a way of datagrams.
     pub(crate) fn set_gossip_cut(&mut self, from: usize, to: usize, is_cut: bool) {
-        let way = (self.speakers[from].address, self.speakers[to].address);
+        let way = (self.nodes[from].address, self.nodes[to].address);
         if is_cut {
             self.gossip_cuts.insert((from, to));
             let link = self.network.link;
@@ -202,46 +246,89 @@ impl World {
         }
     }
 
-    fn send(&mut self, node: usize, at: Instant, arrival: Arrival) {
+    fn travel(&mut self, at: Instant, travel: Travel) {
         self.count += 1;
-        let run = self.runs[node];
-        self.arrivals.insert((at, self.count), (node, run, arrival));
+        self.travels.insert((at, self.count), travel);
     }
 
-    /// A frame from one node to another.
-    /// A node tells another that it has a VIP.
-    fn say(&mut self, node: usize, to: usize, vip: IpAddr) {
-        let speaker = &self.speakers[node];
-        if let Some(daemon) = &speaker.daemon {
-            let announcement = Arrival::Announcement(vip, speaker.mac, daemon.mark);
-            self.frame(node, to, announcement);
+    fn send(&mut self, node: usize, at: Instant, arrival: Arrival) {
+        let run = self.runs[node];
+        self.travel(at, Travel::Daemon(node, run, arrival));
+    }
+
+    /// A frame from an interface of a node.
+    fn transmit(&mut self, node: usize, index: u32, frame: &Frame) {
+        let Some(nic) = self.nodes[node].nics.get(&index) else {
+            return;
+        };
+        if nic.has_carrier && !nic.is_dumb {
+            self.spread(nic.segment, Some(node), frame);
         }
     }
 
-    fn frame(&mut self, from: usize, to: usize, arrival: Arrival) {
-        let (sender, receiver) = (&self.speakers[from], &self.speakers[to]);
-        let is_joined = sender.segment == receiver.segment
-            && sender.has_carrier
-            && receiver.has_carrier
-            && from != to
-            && !self.wire_cuts.contains(&(from, to));
-        let loss = self.network.link.loss;
-        if is_joined && !self.network.rng().random_bool(loss) {
-            let at = self.now() + self.random(50, 300);
-            self.send(to, at, arrival);
+    /// A frame on a segment, from a node or somebody else.
+    pub(crate) fn spread(&mut self, segment: u8, from: Option<usize>, frame: &Frame) {
+        for (to, index) in self.segments.receivers(segment, frame) {
+            let is_cut =
+                from.is_some_and(|from| from == to || self.wire_cuts.contains(&(from, to)));
+            if !is_cut && !self.network.rng().random_bool(self.wire_loss) {
+                let at = self.now() + self.random(50, 300);
+                self.travel(at, Travel::Frame(to, index, frame.clone()));
+            }
+        }
+    }
+
+    /// A frame comes to an interface. The kernel answers for the node's own address, be there a
+    /// daemon or not.
+    fn receive_frame(&mut self, node: usize, index: u32, frame: &Frame) {
+        let now = self.now();
+        let one = &self.nodes[node];
+        let Some(nic) = one.nics.get(&index) else {
+            return;
+        };
+        if !nic.has_carrier || nic.is_deaf {
+            return;
+        }
+        let question = frame.message.question;
+        let is_awake = one.stalled_until.is_none_or(|until| until <= now);
+        if let Some(question) = question.filter(|question| question.target == nic.host && is_awake)
+        {
+            let answer = segment::answer_of_kernel(nic.mac, question);
+            self.transmit(node, index, &answer);
+        }
+        if let Some(daemon) = &mut self.nodes[node].daemon {
+            daemon.hear(index, frame.message.clone(), now);
+            self.flush(node);
         }
     }
 
     /// Passes on what a daemon does.
     pub(crate) fn flush(&mut self, node: usize) {
-        loop {
-            let daemon = self.speakers[node].daemon.as_mut();
-            let effects = daemon.map(Daemon::poll_effects).unwrap_or_default();
-            if effects.is_empty() {
-                break;
+        while let Some(daemon) = &mut self.nodes[node].daemon {
+            self.version += u64::from(std::mem::take(&mut daemon.layer2.has_changed));
+            for (index, frame) in daemon.take_frames() {
+                if let Some(frame) = Frame::new(&frame) {
+                    self.transmit(node, index, &frame);
+                }
             }
-            for effect in effects {
+            let Some(daemon) = &mut self.nodes[node].daemon else {
+                break;
+            };
+            for what in std::mem::take(&mut daemon.layer2.news) {
+                self.tell(format!("{} {what}", self.nodes[node].name));
+            }
+            let Some(daemon) = &mut self.nodes[node].daemon else {
+                break;
+            };
+            if let Some(effect) = daemon.poll_effect() {
                 self.perform(node, effect);
+            } else if daemon.has_left() {
+                self.tell(format!("{} has left", self.nodes[node].name));
+                let address = self.nodes[node].address;
+                self.network.with(address, Membership::leave);
+                self.kill(node);
+            } else {
+                break;
             }
         }
         self.plan(node);
@@ -249,10 +336,9 @@ impl World {
 
     /// Brings the agenda up to date about one daemon.
     fn plan(&mut self, node: usize) {
-        let speaker = &mut self.speakers[node];
-        let due = speaker.daemon.as_ref().and_then(Daemon::poll_timeout);
-        let before = std::mem::replace(&mut speaker.due, due);
-        if let Some(before) = before {
+        let one = &mut self.nodes[node];
+        let due = one.daemon.as_ref().and_then(Daemon::poll_timeout);
+        if let Some(before) = std::mem::replace(&mut one.due, due) {
             self.agenda.remove(&(before, node));
         }
         if let Some(due) = due {
@@ -261,7 +347,7 @@ impl World {
     }
 
     fn perform(&mut self, node: usize, effect: Effect) {
-        let address = self.speakers[node].address;
+        let address = self.nodes[node].address;
         match effect {
             Effect::Publish(key, value) => {
                 self.watch_terms(node, key, value.as_ref());
@@ -276,28 +362,7 @@ impl World {
                 self.network
                     .with(address, |member, now| member.doubt(other, now));
             }
-            Effect::Announces(vip, on) => {
-                self.version += 1;
-                let what = if on { "announces" } else { "drops" };
-                self.tell(format!("{} {what} {vip}", self.speakers[node].name));
-            }
-            Effect::Announcement(vip) => {
-                for to in 0..self.speakers.len() {
-                    self.say(node, to, vip);
-                }
-            }
-            Effect::Question(vip) => {
-                for to in 0..self.speakers.len() {
-                    self.frame(node, to, Arrival::Question(vip, node));
-                }
-            }
-            Effect::Answer(vip, to) => self.say(node, to, vip),
-            Effect::Note(note) => self.tell(format!("{}: {note}", self.speakers[node].name)),
-            Effect::Left => {
-                self.tell(format!("{} has left", self.speakers[node].name));
-                self.network.with(address, Membership::leave);
-                self.kill(node);
-            }
+            Effect::Note(note) => self.tell(format!("{}: {note}", self.nodes[node].name)),
         }
     }
 
@@ -307,8 +372,8 @@ impl World {
             return;
         };
         let is_known = self.scopes.contains_key(&vip);
-        let name = self.speakers[node].name.clone();
-        let Some(daemon) = &mut self.speakers[node].daemon else {
+        let name = self.nodes[node].name.clone();
+        let Some(daemon) = &mut self.nodes[node].daemon else {
             return;
         };
         let before = daemon.claims.insert(vip, claim.term).unwrap_or(0);
@@ -321,9 +386,9 @@ impl World {
     }
 
     fn next(&self) -> Option<Instant> {
-        let arrival = self.arrivals.first_key_value().map(|((at, _), _)| *at);
+        let travel = self.travels.first_key_value().map(|((at, _), _)| *at);
         let daemon = self.agenda.first().map(|(at, _)| *at);
-        let times = [daemon, arrival, self.network.next()];
+        let times = [daemon, travel, self.network.next()];
         times.into_iter().flatten().min()
     }
 
@@ -337,21 +402,22 @@ impl World {
         let now = self.now();
         self.network.step();
         self.hear();
-        while let Some(first) = self.arrivals.first_entry()
+        while let Some(first) = self.travels.first_entry()
             && first.key().0 <= now
         {
-            let (node, run, arrival) = first.remove();
-            if let Some(daemon) = &mut self.speakers[node].daemon
-                && run == self.runs[node]
-            {
-                daemon.receive(arrival, now);
-                self.flush(node);
+            match first.remove() {
+                Travel::Daemon(node, run, arrival) => {
+                    if run == self.runs[node] {
+                        self.arrive(node, arrival);
+                    }
+                }
+                Travel::Frame(node, index, frame) => self.receive_frame(node, index, &frame),
             }
         }
         let due = self.agenda.iter().take_while(|(at, _)| *at <= now);
         let due: BTreeSet<usize> = due.map(|(_, node)| *node).collect();
         for node in due {
-            if let Some(daemon) = &mut self.speakers[node].daemon {
+            if let Some(daemon) = &mut self.nodes[node].daemon {
                 daemon.work(now);
                 self.flush(node);
             }
@@ -364,12 +430,12 @@ impl World {
     fn hear(&mut self) {
         while !self.network.events.is_empty() {
             for (at, address, event) in std::mem::take(&mut self.network.events) {
-                let node = Speaker::index_of(address);
+                let node = Node::index_of(address);
                 if let Event::MemberUp(_) | Event::MemberDown { .. } | Event::Renamed(_) = event {
-                    self.tell(format!("{}: {event:?}", self.speakers[node].name));
+                    self.tell(format!("{}: {event:?}", self.nodes[node].name));
                 }
-                if let Some(daemon) = &mut self.speakers[node].daemon {
-                    daemon.hear(event, at);
+                if let Some(daemon) = &mut self.nodes[node].daemon {
+                    daemon.receive(Arrival::Event(event), at);
                     self.flush(node);
                 }
             }

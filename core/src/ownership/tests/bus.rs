@@ -327,7 +327,7 @@ impl Bus {
     fn handle(&mut self, index: usize, input: Input) {
         self.peers[index].machine.handle(input, self.now);
         let members = &self.peers[index].machine.members;
-        let mut addresses = super::addresses::Addresses::default();
+        let mut addresses = addresses::Addresses::default();
         let interfaces = members.iter().flat_map(|(_, one)| one.interfaces.values());
         interfaces.for_each(|interface| addresses.add(interface));
         assert!(addresses.are_those_of(&members.addresses));

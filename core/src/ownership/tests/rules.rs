@@ -1,4 +1,5 @@
 use super::*;
+use crate::membership::record;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
@@ -155,6 +156,40 @@ fn a_vip_that_is_on_nobodys_subnet_waits_for_a_subnet_and_not_for_any_news() {
     for peer in &bus.peers {
         assert!(!peer.machine.unsettled.contains(&far));
     }
+}
+
+#[test]
+fn an_owner_is_called_by_its_name_as_soon_as_that_is_known() {
+    let mut bus = Bus::new(&["node-a"]);
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(nodes(&["node-h"])));
+    let member = id(7, 1);
+    bus.input(0, Input::MemberUp(member));
+    let claim = record::Claim {
+        term: 9,
+        successor: None,
+    };
+    let node = record::Node {
+        name: "node-h".into(),
+        ipv4: true,
+        ipv6: true,
+        is_ready: true,
+        is_draining: false,
+        is_excluded: false,
+    };
+    let records = [
+        (Key::Claim(vip), Value::Claim(claim)),
+        (Key::Node, Value::Node(node)),
+    ];
+    for (key, value) in records {
+        let value = Some(value);
+        bus.input(0, Input::Record { member, key, value });
+    }
+    let expected = Holding::Elsewhere {
+        owner: Some("node-h".into()),
+        watched: false,
+    };
+    assert_eq!(bus.peers[0].holdings[&vip], expected);
 }
 
 #[test]

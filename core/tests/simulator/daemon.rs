@@ -1,0 +1,278 @@
+//! A run of the daemon of a node: the shipped speaker, election, gate and announcer, with the little
+//! that the driver does between them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carillon_core::address::Family;
+use carillon_core::backend::{BackendEvent, Caps, Ownership as Kind};
+use carillon_core::interface::Interfaces;
+use carillon_core::mark::Mark;
+use carillon_core::membership::{Event, MemberId};
+use carillon_core::node::Node as Facts;
+use carillon_core::node::election::{Effect, Election};
+use carillon_core::node::gate::Gate;
+use carillon_core::ownership::{Input, Settings};
+use carillon_core::speaker::{self, Speaker};
+use carillon_layer2::Message;
+
+use crate::layer2::{Layer2, Sent};
+use crate::objects;
+
+/// What comes to a daemon.
+#[derive(Clone, Debug)]
+pub(crate) enum Arrival {
+    /// For its election.
+    Input(Input),
+    /// What it reads of a Service.
+    Service(Vec<speaker::Input>),
+    /// The interfaces of its node.
+    Interfaces(Arc<Interfaces>),
+    Draining(bool),
+    /// What membership tells.
+    Event(Event),
+    /// What the layer 2 task tells.
+    Backend(BackendEvent),
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    node: Arc<str>,
+    speaker: Speaker,
+    election: Election,
+    pub(crate) layer2: Layer2,
+    /// It puts VIPs on an interface.
+    gate: Option<Gate>,
+    /// How long the kernel takes for one.
+    assigns: Duration,
+    /// When the kernel has each address that it is to have, and those that it has.
+    addresses: BTreeMap<IpAddr, Instant>,
+    usable: Arc<BTreeSet<IpAddr>>,
+    pub(crate) is_leaving: bool,
+    stalled_until: Option<Instant>,
+    inbox: VecDeque<Arrival>,
+    /// The terms of its claims.
+    pub(crate) claims: BTreeMap<IpAddr, u64>,
+}
+
+impl Daemon {
+    /// One that has just started, and knows how it is called.
+    pub(crate) fn new(
+        node: &Arc<str>,
+        me: MemberId,
+        (assigns, refresh): (Option<Duration>, Duration),
+        now: Instant,
+    ) -> Self {
+        let caps = Caps {
+            name: "arp",
+            ownership: Kind::Exclusive(Family::V4),
+        };
+        let settings = Settings {
+            node: node.clone(),
+            ipv4: true,
+            ipv6: false,
+            rebalance: None,
+        };
+        let mut daemon = Self {
+            node: node.clone(),
+            speaker: Speaker::new(Facts::named(node), None, &[caps]),
+            election: Election::new(settings, &["arp"], now),
+            layer2: Layer2::new(refresh),
+            gate: assigns.map(|_| Gate::default()),
+            assigns: assigns.unwrap_or_default(),
+            addresses: BTreeMap::new(),
+            usable: Arc::default(),
+            is_leaving: false,
+            stalled_until: None,
+            inbox: VecDeque::new(),
+            claims: BTreeMap::new(),
+        };
+        daemon.speaker.handle(objects::config());
+        daemon.mark(me);
+        daemon.election.joined(me, now);
+        daemon
+    }
+
+    /// Others know this run by its generation.
+    fn mark(&mut self, me: MemberId) {
+        let mark = Mark::of(&self.node, me.generation);
+        self.speaker.handle(speaker::Input::Mark(mark));
+    }
+
+    /// Nothing is done until then by its driver, or by any of it.
+    pub(crate) fn stall(&mut self, until: Instant, driver_only: bool) {
+        self.stalled_until = self.stalled_until.max(Some(until));
+        if !driver_only {
+            self.layer2.stall(until);
+        }
+    }
+
+    /// Takes in what comes, at once or when it does not stand still any more.
+    pub(crate) fn receive(&mut self, arrival: Arrival, now: Instant) {
+        self.inbox.push_back(arrival);
+        self.work(now);
+    }
+
+    pub(crate) fn hear(&mut self, interface: u32, message: Arc<Message>, now: Instant) {
+        self.layer2.hear(interface, message);
+        self.work(now);
+    }
+
+    /// Whether its election takes this node for one that can have the VIP.
+    pub(crate) fn is_able(&self, vip: IpAddr) -> bool {
+        let nodes = self.election.ownership().verdicts(vip);
+        let mut nodes = nodes.into_iter();
+        nodes.any(|(node, verdict)| node == self.node && verdict.is_ok())
+    }
+
+    /// Who has the VIP, as far as it knows.
+    pub(crate) fn owner(&self, vip: IpAddr) -> Option<Arc<str>> {
+        let explanation = self.election.ownership().explain(vip)?;
+        Some(explanation.owner?.node)
+    }
+
+    pub(crate) fn move_vip(&mut self, vip: IpAddr, to: &str, now: Instant) {
+        let _refused = self.election.move_vip(vip, to, now);
+        self.settle(now);
+        self.work(now);
+    }
+
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.election.poll_effect()
+    }
+
+    pub(crate) fn take_frames(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.layer2.frames)
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.election.has_left()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let driver = self.stalled_until.or_else(|| self.due());
+        [driver, self.layer2.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let wanted = self.addresses.iter();
+        let awaited = wanted.filter(|(vip, _)| !self.usable.contains(*vip));
+        let assigned = awaited.map(|(_, at)| *at).min();
+        let times = [self.election.poll_timeout(), assigned];
+        times.into_iter().flatten().min()
+    }
+
+    /// Does what is due and passes on what follows from it.
+    pub(crate) fn work(&mut self, now: Instant) {
+        loop {
+            self.layer2.work(now);
+            let events = std::mem::take(&mut self.layer2.events);
+            self.inbox.extend(events.into_iter().map(Arrival::Backend));
+            if self.stalled_until.is_some_and(|until| now < until) {
+                return;
+            }
+            self.stalled_until = None;
+            let is_due = self.due().is_some_and(|due| due <= now);
+            if self.inbox.is_empty() && !is_due {
+                return;
+            }
+            while let Some(arrival) = self.inbox.pop_front() {
+                self.take_in(arrival, now);
+            }
+            self.settle(now);
+        }
+    }
+
+    fn take_in(&mut self, arrival: Arrival, now: Instant) {
+        match arrival {
+            Arrival::Input(input) => {
+                self.is_leaving |= matches!(input, Input::Leaving);
+                if matches!(input, Input::Synced) {
+                    self.speaker.handle(speaker::Input::Synced);
+                }
+                self.election.handle(input, now);
+            }
+            Arrival::Service(inputs) => {
+                for input in inputs {
+                    self.speaker.handle(input);
+                }
+            }
+            Arrival::Interfaces(interfaces) => {
+                let known = speaker::Input::Interfaces(interfaces.clone());
+                self.speaker.handle(known);
+                self.election.handle(Input::Interfaces(interfaces), now);
+            }
+            Arrival::Draining(is_draining) => {
+                let known = speaker::Input::Draining(is_draining);
+                self.speaker.handle(known);
+                self.election.handle(Input::Draining(is_draining), now);
+            }
+            Arrival::Event(event) => {
+                if let Event::Renamed(me) = event {
+                    self.mark(me);
+                }
+                self.election.heard(event, now);
+            }
+            Arrival::Backend(event) => self.told(&event, now),
+        }
+    }
+
+    fn told(&mut self, event: &BackendEvent, now: Instant) {
+        match event {
+            BackendEvent::Applied { generation } => self.election.applied("arp", *generation, now),
+            BackendEvent::Conflict {
+                vip,
+                station,
+                mark,
+                local,
+                ..
+            } => {
+                let input = Input::Conflict {
+                    vip: *vip,
+                    station: *station,
+                    mark: *mark,
+                    local: *local,
+                };
+                self.election.handle(input, now);
+            }
+            BackendEvent::Able(_)
+            | BackendEvent::NeighborUp { .. }
+            | BackendEvent::NeighborDown { .. } => {}
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        if let Some(gate) = &mut self.gate {
+            let usable = self.addresses.iter().filter(|(_, at)| **at <= now);
+            self.usable = Arc::new(usable.map(|(vip, _)| *vip).collect());
+            gate.set_usable(self.usable.clone());
+        }
+        let sets = self
+            .election
+            .settle(&mut self.speaker, self.gate.as_mut(), now);
+        for set in sets.into_values() {
+            self.layer2.set(set, now);
+        }
+        self.assign(now);
+    }
+
+    /// The kernel takes one address after the other.
+    fn assign(&mut self, now: Instant) {
+        let Some(gate) = &mut self.gate else {
+            return;
+        };
+        let wanted = gate.addresses(now);
+        self.addresses.retain(|vip, _| wanted.contains(vip));
+        for vip in wanted {
+            let busy = self.addresses.values().max().copied();
+            let at = busy.map_or(now, |busy| busy.max(now)) + self.assigns;
+            self.addresses.entry(vip).or_insert(at);
+        }
+    }
+}
