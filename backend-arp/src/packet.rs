@@ -24,6 +24,8 @@ mod tests;
 pub const ETHERTYPE: u16 = 0x0806;
 /// The shortest frame that an Ethernet takes, without its check sequence.
 const FRAME: usize = 60;
+/// Where in a frame the addresses of the sender and the target are.
+pub(crate) const ADDRESSES: [u32; 2] = [28, 38];
 /// The length of an Ethernet header with an ARP packet.
 const PACKET: usize = 14 + 28;
 const BROADCAST: MacAddress = MacAddress([0xff; 6]);
@@ -141,11 +143,6 @@ pub(crate) fn filter(mac: MacAddress) -> Filter {
         .half(18, &[0x0604])
         .half(20, &[1, 2])
         .not_mac(22, mac)
-}
-
-/// Lets of those only such through whose sender or target is within one of these bounds.
-pub(crate) fn filter_addresses(filter: Filter, bounds: &[(u32, u32)]) -> Filter {
-    filter.word_within([28, 38], bounds)
 }
 
 fn hardware(mac: MacAddress) -> MacAddr {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
 use carillon_core::mark::Mark;
-use carillon_layer2::{Filter, Link, Message, Protocol, Saying, Span};
+use carillon_layer2::{Coverage, Filter, Link, Message, Protocol, Saying};
 
 use ipnet::IpNet;
 
@@ -37,7 +37,7 @@ impl Protocol for Ndp {
     }
 
     // The solicited-node groups keep nearly all out that concerns others.
-    fn filter(mac: MacAddress, _spans: &[Span]) -> Filter {
+    fn filter(mac: MacAddress, _addresses: &Coverage) -> Filter {
         packet::filter(mac)
     }
 

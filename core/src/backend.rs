@@ -1,5 +1,6 @@
 //! The seam between the core and the ways of announcing.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -111,9 +112,9 @@ pub enum BackendEvent {
         /// The interface on which it was heard.
         interface: Arc<str>,
     },
-    /// Whether it can announce anything at all on the interfaces that it was given. It is taken to be
-    /// able until told otherwise.
-    Able(bool),
+    /// The interfaces, by index, of those that it was given, on which it can announce: frames come in
+    /// and go out there. Before the first time they are all taken to be such.
+    Able(Arc<BTreeSet<u32>>),
     /// A neighbour was lost, or an attempt to reach it failed.
     NeighborDown {
         /// As in [`NeighborStatus::name`].

@@ -7,11 +7,17 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Family;
+
 mod exclusion;
+mod segments;
 #[cfg(test)]
 mod tests;
+mod usable;
 
 pub use exclusion::{Exclusion, ExclusionError};
+pub use segments::Segments;
+pub use usable::Interfaces;
 
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,48 +125,22 @@ impl Interface {
 
     /// Whether one of its subnets contains this address.
     pub fn has_subnet_of(&self, address: IpAddr) -> bool {
-        self.subnets().any(|subnet| subnet.contains(&address))
-    }
-}
-
-/// The interfaces that VIPs can be announced on, by index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interfaces(Vec<Interface>);
-
-impl Interfaces {
-    /// Those of `all` that are [`Interface::usable`].
-    pub fn usable(all: &[Interface], exclusion: &Exclusion) -> Self {
-        let usable = all.iter().filter(|one| one.usable(exclusion).is_ok());
-        let mut usable: Vec<Interface> = usable.cloned().collect();
-        usable.sort_by_key(|interface| interface.index);
-        Self(usable)
+        self.subnet_of(address).is_some()
     }
 
-    /// All of them, ascending by index.
-    pub fn iter(&self) -> std::slice::Iter<'_, Interface> {
-        self.0.iter()
+    /// The smallest of its subnets that contains this address.
+    pub fn subnet_of(&self, address: IpAddr) -> Option<IpNet> {
+        let subnets = self.subnets().filter(|subnet| subnet.contains(&address));
+        subnets.max_by_key(IpNet::prefix_len)
     }
 
-    /// Whether a subnet of one of them contains this address.
-    pub fn have_subnet_of(&self, vip: IpAddr) -> bool {
-        self.0.iter().any(|interface| interface.has_subnet_of(vip))
-    }
-
-    /// Those that a VIP is announced on: the ones with a subnet that contains it, or all where there
-    /// is none. An address of a foreign subnet is reached over a static route, and nobody knows on
-    /// which side the router with that route is.
-    pub fn of_vip(&self, vip: IpAddr) -> impl Iterator<Item = &Interface> {
-        let on_subnet = self.have_subnet_of(vip);
-        let fits = move |one: &&Interface| !on_subnet || one.has_subnet_of(vip);
-        self.0.iter().filter(fits)
-    }
-}
-
-impl<'a> IntoIterator for &'a Interfaces {
-    type Item = &'a Interface;
-    type IntoIter = std::slice::Iter<'a, Interface>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+    /// Whether its node can be reached on it by an address of this family. An IPv4 address that a
+    /// host has given itself because nobody else gave it one (RFC 3927) is none.
+    pub fn has_own_address(&self, family: Family) -> bool {
+        let mut addresses = self.addresses.iter().map(IpNet::addr);
+        addresses.any(|address| match address {
+            IpAddr::V4(address) => family == Family::V4 && !address.is_link_local(),
+            IpAddr::V6(_) => family == Family::V6,
+        })
     }
 }

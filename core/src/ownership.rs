@@ -143,7 +143,8 @@ pub enum Input {
     /// A VIP that one node at a time may announce, and which nodes that can be; `None` if it is none
     /// any more.
     Candidate(IpAddr, Option<Scope>),
-    /// The interfaces of this node that VIPs can be announced on.
+    /// The interfaces of this node that VIPs can be announced on, and on which of them they can at the
+    /// moment.
     Interfaces(Arc<Interfaces>),
     /// The families of which this node cannot announce any VIP at the moment, though it has interfaces.
     Unable(BTreeSet<Family>),
@@ -247,10 +248,12 @@ pub struct Ownership {
     is_synced: bool,
     is_settled: bool,
     unable: BTreeSet<Family>,
+    /// The families of which no interface can announce anything, though there are interfaces.
+    silent: BTreeSet<Family>,
     is_excluded: bool,
     is_draining: bool,
-    /// When an interface came back after this member had none.
-    returned: Option<Instant>,
+    /// When this member could announce VIPs of a family again where it could not.
+    returned: BTreeMap<Family, Instant>,
     /// Until when others may take what we have, once the daemon is to stop.
     leaving: Option<Instant>,
     has_left: bool,
@@ -277,9 +280,10 @@ impl Ownership {
             is_synced: false,
             is_settled: false,
             unable: BTreeSet::new(),
+            silent: BTreeSet::new(),
             is_excluded: false,
             is_draining: false,
-            returned: None,
+            returned: BTreeMap::new(),
             leaving: None,
             has_left: false,
             outsiders: BTreeSet::new(),

@@ -311,7 +311,7 @@ impl Driver {
                 };
                 self.election.handle(input, now);
             }
-            BackendEvent::Able(is_able) => self.set_able(backend, *is_able),
+            BackendEvent::Able(able) => self.set_able(backend, able, now),
             BackendEvent::NeighborUp { .. } | BackendEvent::NeighborDown { .. } => {}
         }
     }
@@ -353,7 +353,7 @@ fn tell(backend: &'static str, event: &BackendEvent) {
             interface,
             ..
         } => debug!(backend, %vip, %station, %interface, "another station has the address"),
-        BackendEvent::Able(is_able) => debug!(backend, is_able, "can announce"),
+        BackendEvent::Able(interfaces) => debug!(backend, ?interfaces, "can announce"),
         BackendEvent::NeighborUp { neighbor } => debug!(backend, neighbor, "neighbor is up"),
         BackendEvent::NeighborDown { neighbor, reason } => {
             debug!(backend, neighbor, reason, "neighbor is down");

@@ -8,7 +8,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use carillon_core::interface::Interface;
+use carillon_core::interface::{Interface, Segments};
+use ipnet::IpNet;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -26,6 +27,9 @@ use table::Table;
 
 /// How long to wait before the kernel is asked again that could not be asked.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often the kernel is asked by which of several interfaces it sends: of a route that changes it
+/// gives no notice here, since some nodes have a million of them.
+const ROUTES: Duration = Duration::from_secs(1);
 /// After which time everything is read anew, in case that a notice was not understood.
 const REFRESH: Duration = Duration::from_secs(300);
 
@@ -34,6 +38,8 @@ const REFRESH: Duration = Duration::from_secs(300);
 pub(crate) struct Known {
     /// All of them, ascending by index; `None` until they have been read once.
     pub(crate) interfaces: Option<Arc<[Interface]>>,
+    /// Which of them are on one segment.
+    pub(crate) segments: Arc<Segments>,
     /// Why changes are not noticed at present.
     pub(crate) problem: Option<Arc<str>>,
 }
@@ -77,9 +83,36 @@ async fn follow(sender: &watch::Sender<Known>) -> Result<Infallible, NetlinkErro
         while let Some(message) = netlink.try_next()? {
             apply(&mut table, &[message]);
         }
-        publish(sender, &table);
-        apply(&mut table, &[netlink.next().await?]);
+        let list = table.list();
+        let shared = Segments::shared(&list);
+        let segments = segments(&netlink, &table, &shared).await?;
+        publish(sender, list, segments);
+        let next = netlink.next();
+        if shared.is_empty() {
+            apply(&mut table, &[next.await?]);
+        } else if let Ok(change) = timeout(ROUTES, next).await {
+            apply(&mut table, &[change?]);
+        }
     }
+}
+
+/// Which interfaces are on one segment, and by which of them the kernel sends to the subnets that
+/// several have.
+async fn segments(
+    netlink: &Netlink,
+    table: &Table,
+    shared: &[IpNet],
+) -> Result<Segments, NetlinkError> {
+    let mut segments = Segments {
+        lower: table.lower(),
+        ..Segments::default()
+    };
+    for subnet in shared {
+        if let Some(index) = netlink.route_to(*subnet).await? {
+            segments.routes.insert(*subnet, index);
+        }
+    }
+    Ok(segments)
 }
 
 fn apply(table: &mut Table, messages: &[RouteNetlinkMessage]) {
@@ -88,17 +121,18 @@ fn apply(table: &mut Table, messages: &[RouteNetlinkMessage]) {
     }
 }
 
-fn publish(sender: &watch::Sender<Known>, table: &Table) {
-    let list = table.list();
+fn publish(sender: &watch::Sender<Known>, list: Vec<Interface>, segments: Segments) {
     sender.send_if_modified(|known| {
-        if known.problem.is_none() && known.interfaces.as_deref() == Some(&*list) {
+        let is_same = known.interfaces.as_deref() == Some(&*list) && *known.segments == segments;
+        if known.problem.is_none() && is_same {
             return false;
         }
-        debug!(interfaces = ?list, "interfaces changed");
+        debug!(interfaces = ?list, ?segments, "interfaces changed");
         if known.problem.take().is_some() {
             info!("the network interfaces can be followed again");
         }
         known.interfaces = Some(list.into());
+        known.segments = Arc::new(segments);
         true
     });
 }

@@ -4,18 +4,20 @@
 //! to a request, which would then never come.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
+use ipnet::IpNet;
 use nix::sys::socket::{setsockopt, sockopt};
 use rtnetlink::packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
-use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::LinkMessage;
+use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage, RouteType};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use rtnetlink::{Handle, MulticastGroup, new_connection, new_multicast_connection};
 use tokio::task::JoinSet;
@@ -135,6 +137,47 @@ impl Netlink {
         Err(NetlinkError::Closed)
     }
 
+    /// The index of the interface by which the kernel sends to other hosts of a subnet; `None` if it
+    /// has no route there.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub(crate) async fn route_to(&self, subnet: IpNet) -> Result<Option<u32>, NetlinkError> {
+        for host in some_hosts(subnet) {
+            let route = self.route_of(host).await?;
+            match route.as_ref().map(|route| route.header.kind) {
+                None => return Ok(None),
+                Some(RouteType::Unicast) => return Ok(route.as_ref().and_then(outgoing)),
+                // An address of this node, or for many: it tells nothing of the others.
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn route_of(&self, host: IpAddr) -> Result<Option<RouteMessage>, NetlinkError> {
+        let mut wanted = RouteMessage::default();
+        (
+            wanted.header.address_family,
+            wanted.header.destination_prefix_length,
+        ) = match host {
+            IpAddr::V4(_) => (AddressFamily::Inet, 32),
+            IpAddr::V6(_) => (AddressFamily::Inet6, 128),
+        };
+        wanted.attributes = vec![RouteAttribute::Destination(host.into())];
+        let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetRoute(wanted));
+        request.header.flags = NLM_F_REQUEST;
+        let mut handle = self.handle.clone();
+        let mut answers = handle.request(request).map_err(|_| NetlinkError::Closed)?;
+        match answers.next().await.map(|answer| answer.payload) {
+            Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route))) => {
+                Ok(Some(route))
+            }
+            Some(_) => Ok(None),
+            None => Err(NetlinkError::Closed),
+        }
+    }
+
     /// The next change.
     ///
     /// # Errors
@@ -160,6 +203,32 @@ impl Netlink {
         }
         Ok(None)
     }
+}
+
+/// A few addresses out of the middle of a subnet: at its ends are routers.
+fn some_hosts(subnet: IpNet) -> impl Iterator<Item = IpAddr> {
+    (0..8).map(move |number| match subnet {
+        IpNet::V4(subnet) => {
+            let half = (!subnet.netmask().to_bits()).div_ceil(2);
+            let host = half.wrapping_add(number) & !subnet.netmask().to_bits();
+            Ipv4Addr::from_bits(subnet.network().to_bits() | host).into()
+        }
+        IpNet::V6(subnet) => {
+            let half = (!subnet.netmask().to_bits()).div_ceil(2);
+            let host = half.wrapping_add(number.into()) & !subnet.netmask().to_bits();
+            Ipv6Addr::from_bits(subnet.network().to_bits() | host).into()
+        }
+    })
+}
+
+fn outgoing(route: &RouteMessage) -> Option<u32> {
+    route
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Oif(index) => Some(*index),
+            _ => None,
+        })
 }
 
 fn change(

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet};
-use carillon_core::interface::{Interfaces, MacAddress};
+use carillon_core::interface::{Interface, Interfaces, MacAddress};
 use carillon_core::mark::Mark;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
@@ -356,9 +356,8 @@ impl Announcer {
     }
 
     fn wanted_places(&self, vip: IpAddr) -> Vec<u32> {
-        let interfaces = self.interfaces.of_vip(vip).map(|one| one.index);
-        interfaces
-            .filter(|index| self.ready.contains(index))
-            .collect()
+        let ready = |one: &Interface| self.ready.contains(&one.index);
+        let places = self.interfaces.of_vip(vip, ready).into_iter();
+        places.map(|one| one.index).collect()
     }
 }

@@ -5,6 +5,8 @@
 
 use carillon_core::interface::MacAddress;
 
+use crate::blocks::{Blocks, Run};
+
 #[cfg(any(test, feature = "testing"))]
 mod interpreter;
 #[cfg(test)]
@@ -17,6 +19,16 @@ const LOAD_WORD: u16 = 0x20;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER: u16 = 0x25;
 const JUMP_AT_LEAST: u16 = 0x35;
+const JUMP_BITS: u16 = 0x45;
+const JUMP: u16 = 0x05;
+/// Loads the operand itself.
+const LOAD_CONSTANT: u16 = 0x00;
+const SHIFT_RIGHT: u16 = 0x74;
+const AND: u16 = 0x54;
+/// By the index register.
+const SHIFT_RIGHT_BY_INDEX: u16 = 0x7c;
+/// Copies the accumulator to the index register.
+const TO_INDEX: u16 = 0x07;
 const RETURN: u16 = 0x06;
 /// Where a load finds who a frame is for, in the kernel's view: `SKF_AD_OFF + SKF_AD_PKTTYPE`.
 const PACKET_TYPE: u32 = 0xffff_f004;
@@ -118,6 +130,29 @@ impl Filter {
         self
     }
 
+    /// Demands that the four octets at one of two offsets are an address of a set.
+    pub fn word_among(mut self, offsets: [u32; 2], blocks: &Blocks) -> Self {
+        let tree = tree(blocks.runs());
+        let length = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let part = length(PRELUDE + tree.len() + TEST);
+        for (rest, offset) in (0..2).rev().zip(offsets) {
+            self.split_address(offset, blocks.scale());
+            for (place, step) in tree.iter().enumerate() {
+                let to_test = length(tree.len() - place - 1);
+                match *step {
+                    Step::Do(instruction) => self.0.push(instruction),
+                    Step::Test => self.push(JUMP, 0, 0, to_test),
+                    Step::Miss => self.push(JUMP, 0, 0, to_test + length(TEST)),
+                }
+            }
+            self.push(SHIFT_RIGHT_BY_INDEX, 0, 0, 0);
+            self.push(JUMP_BITS, 0, 1, 1);
+            self.push(JUMP, 0, 0, rest * part + 1);
+        }
+        self.push(RETURN, 0, 0, 0);
+        self
+    }
+
     /// The finished program.
     pub fn program(&self) -> impl Iterator<Item = Instruction> {
         let accept = Instruction {
@@ -127,6 +162,20 @@ impl Filter {
             operand: WHOLE,
         };
         self.0.iter().copied().chain([accept])
+    }
+
+    /// Puts the number of an address's block into the accumulator, and that of its bit into the index.
+    fn split_address(&mut self, offset: u32, scale: u32) {
+        self.push(LOAD_WORD, 0, 0, offset);
+        self.push(SHIFT_RIGHT, 0, 0, scale);
+        self.push(AND, 0, 0, 31);
+        self.push(TO_INDEX, 0, 0, 0);
+        self.push(LOAD_WORD, 0, 0, offset);
+        match scale + 5 {
+            // So far cannot be shifted.
+            32.. => self.push(AND, 0, 0, 0),
+            bits => self.push(SHIFT_RIGHT, 0, 0, bits),
+        }
     }
 
     fn one_of(&mut self, load: u16, offset: u32, values: &[u32]) {
@@ -146,5 +195,49 @@ impl Filter {
             if_false,
             operand,
         });
+    }
+}
+
+/// The lengths of what stands before and behind the tree of a search.
+const PRELUDE: usize = 6;
+const TEST: usize = 3;
+
+/// A step of the search for a block: a tree of comparisons, at whose ends are the bits of blocks.
+#[derive(Clone, Copy)]
+enum Step {
+    Do(Instruction),
+    /// To the test of the bit.
+    Test,
+    /// To the end, for there is no such address.
+    Miss,
+}
+
+fn tree(runs: &[Run]) -> Vec<Step> {
+    let step = |code, if_true, if_false, operand| {
+        Step::Do(Instruction {
+            code,
+            if_true,
+            if_false,
+            operand,
+        })
+    };
+    let (left, right) = runs.split_at(runs.len() / 2);
+    match (left, right) {
+        ([], [] | [Run { bits: 0, .. }]) => vec![Step::Miss],
+        ([], [run, ..]) => vec![step(LOAD_CONSTANT, 0, 0, run.bits), Step::Test],
+        (_, []) => tree(left),
+        (_, [run, ..]) => {
+            let (left, right) = (tree(left), tree(right));
+            let mut steps = match (u8::try_from(left.len()), u32::try_from(left.len())) {
+                (Ok(over), _) => vec![step(JUMP_AT_LEAST, over, 0, run.first)],
+                (Err(_), over) => vec![
+                    step(JUMP_AT_LEAST, 0, 1, run.first),
+                    step(JUMP, 0, 0, over.unwrap_or(u32::MAX)),
+                ],
+            };
+            steps.extend(left);
+            steps.extend(right);
+            steps
+        }
     }
 }

@@ -7,11 +7,10 @@
     reason = "here is what every other file takes as an argument: sockets, tasks, time"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use carillon_core::announcement::AnnouncementSet;
@@ -22,11 +21,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::announcer::{Action, Announcer};
 use crate::protocol::Protocol;
-use crate::span::{Span, spans};
+use crate::span::Span;
+use filters::Filters;
 use port::Port;
+use ports::Ports;
 
+mod drain;
+mod filters;
 mod groups;
 mod port;
+mod ports;
 mod socket;
 mod status;
 #[cfg(test)]
@@ -68,13 +72,12 @@ impl Task {
         let driver = Driver::<P> {
             announcer: Announcer::new(P::FAMILY, refresh),
             interfaces: Arc::default(),
-            spans: Vec::new(),
-            ports: BTreeMap::new(),
-            turn: 0,
+            filters: Filters::default(),
+            ports: Ports::new(),
             wished: None,
             mark: None,
             applied: None,
-            is_able: true,
+            able: None,
             wishes,
             commands,
             events,
@@ -111,20 +114,16 @@ impl Task {
 struct Driver<P> {
     announcer: Announcer,
     interfaces: Arc<Interfaces>,
-    /// Between which addresses the kernel lets frames through; `None` for none at all.
-    spans: Vec<Span>,
-    /// By the index of the interface.
-    ports: BTreeMap<u32, Port<P>>,
-    /// The port that was read last.
-    turn: u32,
+    filters: Filters,
+    ports: Ports<P>,
     /// The generation of the newest wish.
     wished: Option<u64>,
     /// What that says of this daemon.
     mark: Option<Mark>,
     /// The generation last reported.
     applied: Option<u64>,
-    /// Whether anything can be announced, as last reported.
-    is_able: bool,
+    /// The interfaces on which something can be announced, as last reported.
+    able: Option<Arc<BTreeSet<u32>>>,
     wishes: watch::Receiver<Wish>,
     commands: mpsc::Receiver<Command>,
     events: mpsc::UnboundedSender<BackendEvent>,
@@ -137,18 +136,20 @@ impl<P: Protocol> Driver<P> {
         self.take_wish();
         loop {
             self.open_again();
+            self.look();
             self.act();
             self.report_able();
             self.report_applied();
+            self.narrow();
             self.listen();
-            let deadline = self.deadline();
-            let (ports, turn) = (&mut self.ports, self.turn);
+            let deadline = self.deadline(now());
             tokio::select! {
-                (index, ready) = poll_fn(|cx| poll_ready(ports, turn, cx)) => {
-                    self.turn = index;
-                    self.serve(index, ready);
-                    // A segment that floods us must not keep other tasks from running.
-                    tokio::task::yield_now().await;
+                (index, ready) = poll_fn(|cx| self.ports.poll_ready(cx)) => {
+                    if self.serve(index, ready) == BATCH {
+                        self.act();
+                        // A segment that floods us must not keep other tasks from running.
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Ok(()) = self.wishes.changed() => self.take_wish(),
                 command = self.commands.recv() => match command {
@@ -174,24 +175,37 @@ impl<P: Protocol> Driver<P> {
         };
         self.wished = Some(set.generation);
         self.mark = Some(set.mark);
-        let spans = spans(&set, P::FAMILY);
-        if spans != self.spans {
-            self.spans = spans;
-            for index in self.ports.keys().copied().collect::<Vec<_>>() {
-                self.on_port(index, Port::filter);
-            }
+        if self.filters.handle_set(&set, P::FAMILY, now()) {
+            self.widen();
         }
         self.interfaces = set.interfaces.clone();
         self.reconcile();
         self.announcer.handle_set(&set, now());
     }
 
+    /// Has the kernel let in at least what is needed.
+    fn widen(&mut self) {
+        for index in self.ports.indices() {
+            self.on_port(index, Port::filter);
+        }
+    }
+
+    /// Has the kernel let in nothing else, if it is time.
+    fn narrow(&mut self) {
+        if let Some(addresses) = self.filters.exact(now())
+            && !self.ports.narrow(&addresses)
+        {
+            self.filters.handle_refused(now());
+            self.widen();
+        }
+    }
+
     /// Opens and closes ports so that those are open which the wish's interfaces allow.
     fn reconcile(&mut self) {
         let interfaces = self.interfaces.clone();
         let gone = |index: &u32| interfaces.iter().all(|one| one.index != *index);
-        for index in self.ports.keys().copied().filter(gone).collect::<Vec<_>>() {
-            let port = self.ports.remove(&index);
+        for index in self.ports.indices().into_iter().filter(gone) {
+            let port = self.ports.remove(index);
             if let Some(port) = port.filter(|port| port.link().is_some()) {
                 let reason = "it is down, gone, or excluded from announcements";
                 self.report_down(&port.interface.name, reason.to_owned());
@@ -200,7 +214,7 @@ impl<P: Protocol> Driver<P> {
         }
         for interface in &*interfaces {
             let index = interface.index;
-            match self.ports.get_mut(&index) {
+            match self.ports.get_mut(index) {
                 Some(port) if port.fits(interface) => port.interface = interface.clone(),
                 Some(port) => {
                     port.close(None, now());
@@ -219,20 +233,17 @@ impl<P: Protocol> Driver<P> {
 
     fn open(&mut self, index: u32) {
         let opened = self.on_port(index, |port, spans| port.open(spans, now()));
-        if opened && let Some(port) = self.ports.get(&index) {
+        if opened && let Some(port) = self.ports.get(index) {
             let neighbor = port.interface.name.to_string();
             self.report(BackendEvent::NeighborUp { neighbor });
+            self.filters.handle_opened(P::FAMILY, now());
             self.announcer.handle_ready(index, now());
         }
     }
 
     /// Tries ports again whose time has come.
     fn open_again(&mut self) {
-        let due = self
-            .ports
-            .iter()
-            .filter(|(_, port)| port.retry_at().is_some_and(|retry_at| retry_at <= now()));
-        for index in due.map(|(index, _)| *index).collect::<Vec<_>>() {
+        for index in self.ports.to_retry(now()) {
             self.open(index);
         }
     }
@@ -243,10 +254,10 @@ impl<P: Protocol> Driver<P> {
         index: u32,
         act: impl FnOnce(&mut Port<P>, &[Span]) -> Result<(), E>,
     ) -> bool {
-        let Some(port) = self.ports.get_mut(&index) else {
+        let Some(port) = self.ports.get_mut(index) else {
             return false;
         };
-        let Err(error) = act(port, &self.spans) else {
+        let Err(error) = act(port, self.filters.coarse()) else {
             return true;
         };
         let reason = error.to_string();
@@ -259,16 +270,28 @@ impl<P: Protocol> Driver<P> {
         false
     }
 
-    /// Reads from a port, and writes what could not be written before.
-    fn serve(&mut self, index: u32, ready: std::io::Result<()>) {
-        let mut heard = Vec::new();
+    /// Reads from a port, and writes what could not be written before; how many frames were read.
+    fn serve(&mut self, index: u32, ready: std::io::Result<()>) -> usize {
+        let (mut heard, mut count) = (Vec::new(), 0);
         self.on_port(index, |port, _| {
             ready.map_err(|error| socket::explain(&error))?;
-            port.flush()?;
-            port.receive(BATCH, |message| heard.push(message))
+            port.look(now())?;
+            count = port.receive(BATCH, |message| heard.push(message))?;
+            Ok::<(), String>(())
         });
         for message in heard {
             self.announcer.handle_message(index, &message, now());
+        }
+        count
+    }
+
+    /// Looks after the ports: whether what was sent has left them, and what could not be joined.
+    fn look(&mut self) {
+        for index in self.ports.indices() {
+            self.on_port(index, |port, _| {
+                port.join_again(now());
+                port.look(now())
+            });
         }
     }
 
@@ -291,7 +314,7 @@ impl<P: Protocol> Driver<P> {
                     station,
                     mark,
                 } => {
-                    if let Some(port) = self.ports.get_mut(&interface)
+                    if let Some(port) = self.ports.get_mut(interface)
                         && let Some(link) = port.link()
                     {
                         port.conflicts += 1;
@@ -307,6 +330,7 @@ impl<P: Protocol> Driver<P> {
                 }
             }
         }
+        self.look();
     }
 
     /// Does a part of what is to be joined and left.
@@ -315,34 +339,31 @@ impl<P: Protocol> Driver<P> {
             let Some(change) = self.announcer.poll_listening() else {
                 break;
             };
-            let vip = change.vip;
-            self.on_port(change.interface, |port, _| {
+            if let Some(port) = self.ports.get_mut(change.interface) {
                 if change.wanted {
-                    return port.listen(vip);
+                    port.listen(change.vip, now());
+                } else {
+                    port.ignore(change.vip);
                 }
-                port.ignore(vip);
-                Ok(())
-            });
+            }
         }
     }
 
-    fn is_applied(&self) -> bool {
-        self.ports.values().all(Port::is_flushed)
-    }
-
-    /// Says if nothing can be announced, although there are interfaces for it, or that it can again.
+    /// Says on which interfaces something can be announced, if that has changed.
     fn report_able(&mut self) {
-        let has_none = self.ports.is_empty();
-        let is_able = has_none || self.ports.values().any(|port| port.link().is_some());
-        if is_able != self.is_able {
-            self.is_able = is_able;
-            self.report(BackendEvent::Able(is_able));
+        match &self.able {
+            Some(able) if self.ports.open().eq(able.iter().copied()) => return,
+            None if self.ports.is_empty() => return,
+            Some(_) | None => {}
         }
+        let able: Arc<BTreeSet<u32>> = Arc::new(self.ports.open().collect());
+        self.able = Some(able.clone());
+        self.report(BackendEvent::Able(able));
     }
 
     fn report_applied(&mut self) {
         let applied = self.announcer.applied();
-        if applied > self.applied && self.is_applied() {
+        if applied > self.applied && self.ports.are_flushed() {
             self.applied = applied;
             if let Some(generation) = applied {
                 self.report(BackendEvent::Applied { generation });
@@ -360,29 +381,14 @@ impl<P: Protocol> Driver<P> {
         let _ = self.events.send(event);
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        let ports = self.ports.values().filter_map(Port::retry_at);
-        ports.chain(self.announcer.poll_timeout()).min()
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let times = [
+            self.ports.due(now),
+            self.filters.due(),
+            self.announcer.poll_timeout(),
+        ];
+        times.into_iter().flatten().min()
     }
-}
-
-/// The next port where something can be read or written, after the one whose turn it was.
-fn poll_ready<P: Protocol>(
-    ports: &mut BTreeMap<u32, Port<P>>,
-    turn: u32,
-    cx: &mut Context<'_>,
-) -> Poll<(u32, std::io::Result<()>)> {
-    let order: Vec<u32> = ports.keys().copied().collect();
-    let next = order.partition_point(|index| *index <= turn);
-    let (before, after) = order.split_at(next);
-    for index in after.iter().chain(before) {
-        if let Some(port) = ports.get_mut(index)
-            && let Poll::Ready(ready) = port.poll_ready(cx)
-        {
-            return Poll::Ready((*index, ready));
-        }
-    }
-    Poll::Pending
 }
 
 fn now() -> Instant {

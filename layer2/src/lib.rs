@@ -12,6 +12,8 @@
 
 pub mod announcer;
 mod backend;
+pub mod blocks;
+pub mod coverage;
 pub mod filter;
 mod io;
 pub mod message;
@@ -20,6 +22,7 @@ pub mod span;
 
 pub use announcer::Announcer;
 pub use backend::{DEFAULT_REFRESH, Layer2Backend};
+pub use coverage::Coverage;
 pub use filter::Filter;
 pub use message::{Asker, Message, Question, Saying};
 pub use protocol::{Link, Protocol};

@@ -7,9 +7,9 @@ use carillon_core::address::Family;
 use carillon_core::interface::{Interface, MacAddress};
 use carillon_core::mark::Mark;
 
+use crate::coverage::Coverage;
 use crate::filter::Filter;
 use crate::message::{Message, Saying};
-use crate::span::Span;
 
 /// The sending end on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +36,9 @@ pub trait Protocol: Debug + Send + Sync + 'static {
     fn link(interface: &Interface) -> Result<Link, String>;
 
     /// What the kernel lets through on an interface with this Ethernet address: at most the frames
-    /// that [`Self::decode`] understands, without those that we sent. Frames that concern no address
-    /// within one of `spans` may be kept out.
-    fn filter(mac: MacAddress, spans: &[Span]) -> Filter;
+    /// that [`Self::decode`] understands, without those that we sent. Frames that concern none of
+    /// the addresses may be kept out.
+    fn filter(mac: MacAddress, addresses: &Coverage) -> Filter;
 
     /// What a received Ethernet frame says; `None` if that is nothing, or not well said.
     fn decode(frame: &[u8]) -> Option<Message>;

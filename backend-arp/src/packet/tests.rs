@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use carillon_layer2::{Link, Protocol};
+use carillon_layer2::{Coverage, Link, Protocol};
 use etherparse::{ArpOperation as Operation, SlicedPacket};
 use proptest::prelude::*;
 
@@ -205,7 +205,7 @@ fn what_is_not_arp_for_ipv4_says_nothing() {
         let mut frame = request();
         frame[at] = value;
         assert_eq!(decode(&frame), None, "{what}");
-        let filtered = Arp::filter(OWN, &[EVERYWHERE]);
+        let filtered = Arp::filter(OWN, &Coverage::Spans(vec![EVERYWHERE]));
         if at != 22 {
             assert!(!filtered.passes(0, &frame), "{what}");
         }
@@ -229,11 +229,11 @@ fn the_kernel_keeps_out_what_concerns_no_vip() {
         ("0.0.0.0", "255.255.255.255", true),
     ];
     for (least, most, passes) in cases {
-        let filter = Arp::filter(OWN, &[vips(least, most)]);
+        let filter = Arp::filter(OWN, &Coverage::Spans(vec![vips(least, most)]));
         assert_eq!(filter.passes(1, &request()), passes, "{least} to {most}");
     }
     assert!(
-        !Arp::filter(PEER, &[EVERYWHERE]).passes(1, &request()),
+        !Arp::filter(PEER, &Coverage::Spans(vec![EVERYWHERE])).passes(1, &request()),
         "ours"
     );
 }
@@ -275,7 +275,7 @@ proptest! {
         let Some(message) = decode(&frame) else {
             return Ok(());
         };
-        prop_assert!(Arp::filter(OWN, &[EVERYWHERE]).passes(1, &frame) || message.station == OWN);
+        prop_assert!(Arp::filter(OWN, &Coverage::Spans(vec![EVERYWHERE])).passes(1, &frame) || message.station == OWN);
         let packet = SlicedPacket::from_ethernet(&frame).unwrap();
         let Some(etherparse::NetSlice::Arp(arp)) = packet.net else {
             return Err(TestCaseError::fail("no ARP"));

@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use carillon_layer2::{Link, Protocol, Saying};
+use carillon_layer2::{Coverage, Link, Protocol, Saying};
 use etherparse::icmpv6::NdpOptionSlice;
 use etherparse::{Icmpv6Type, SlicedPacket};
 use proptest::prelude::*;
@@ -225,8 +225,11 @@ fn solicitations_of_all_kinds_ask() {
             mark: None,
         };
         assert_eq!(decode(&frame), Some(expected), "{source} {options:?}");
-        assert!(Ndp::filter(OWN, &[ANY]).passes(2, &frame));
-        assert!(!Ndp::filter(PEER, &[ANY]).passes(2, &frame), "ours");
+        assert!(Ndp::filter(OWN, &Coverage::Spans(vec![ANY])).passes(2, &frame));
+        assert!(
+            !Ndp::filter(PEER, &Coverage::Spans(vec![ANY])).passes(2, &frame),
+            "ours"
+        );
     }
 }
 
@@ -246,7 +249,7 @@ fn advertisements_claim() {
             mark: None,
         };
         assert_eq!(decode(&frame), Some(expected));
-        assert!(Ndp::filter(OWN, &[ANY]).passes(2, &frame));
+        assert!(Ndp::filter(OWN, &Coverage::Spans(vec![ANY])).passes(2, &frame));
     }
 }
 
@@ -363,7 +366,7 @@ proptest! {
         let Some(message) = decode(&frame) else {
             return Ok(());
         };
-        prop_assert!(Ndp::filter(OWN, &[ANY]).passes(0, &frame));
+        prop_assert!(Ndp::filter(OWN, &Coverage::Spans(vec![ANY])).passes(0, &frame));
         let seen = seen(&frame).unwrap();
         prop_assert_eq!(message.station.0, seen.option.unwrap_or(PEER.0));
         if let Some(question) = message.question {

@@ -4,6 +4,7 @@
     reason = "the test that made it looks on while the backend belongs to another task"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -31,6 +32,7 @@ pub enum MockPulse {
 struct State {
     sets: Vec<Arc<AnnouncementSet>>,
     applied: u64,
+    able: Arc<BTreeSet<u32>>,
     shut_down: Option<String>,
     pulse: MockPulse,
     waker: Option<Waker>,
@@ -107,17 +109,24 @@ impl Backend for MockBackend {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent> {
-        self.log
-            .with(|state| match state.sets.last().map(|set| set.generation) {
-                Some(generation) if generation > state.applied => {
-                    state.applied = generation;
-                    Poll::Ready(BackendEvent::Applied { generation })
-                }
-                _ => {
-                    state.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            })
+        self.log.with(|state| {
+            let Some(set) = state.sets.last() else {
+                state.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
+            let able: BTreeSet<u32> = set.interfaces.iter().map(|one| one.index).collect();
+            if able != *state.able {
+                state.able = Arc::new(able);
+                return Poll::Ready(BackendEvent::Able(state.able.clone()));
+            }
+            let generation = set.generation;
+            if generation > state.applied {
+                state.applied = generation;
+                return Poll::Ready(BackendEvent::Applied { generation });
+            }
+            state.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
     }
 
     fn status(&self) -> BoxFuture<BackendStatus> {

@@ -14,8 +14,9 @@ fn interface(index: u32, name: &str, addresses: &[&str]) -> Interface {
 }
 
 fn names(interfaces: &Interfaces, vip: &str) -> Vec<String> {
-    let interfaces = interfaces.of_vip(vip.parse().unwrap());
-    interfaces.map(|one| one.name.to_string()).collect()
+    let interfaces = interfaces.of_vip(vip.parse().unwrap(), |_| true);
+    let names = interfaces.into_iter().map(|one| one.name.to_string());
+    names.collect()
 }
 
 #[test]
@@ -90,4 +91,127 @@ fn an_exclusion_is_read_or_refused_with_its_place() {
         "{said}"
     );
     assert!(!said.contains('\n'), "one line, since more follows: {said}");
+}
+
+fn two_nics(routes: &[(&str, u32)]) -> Interfaces {
+    let all = [
+        interface(2, "eth0", &["192.0.2.1/24", "fe80::1/64"]),
+        interface(
+            3,
+            "eth1",
+            &["192.0.2.2/24", "198.51.100.2/24", "fe80::2/64"],
+        ),
+        interface(4, "eth2", &["203.0.113.1/24", "fe80::3/64"]),
+    ];
+    let routes = routes.iter();
+    let segments = Segments {
+        routes: routes
+            .map(|(net, index)| (net.parse().unwrap(), *index))
+            .collect(),
+        ..Segments::default()
+    };
+    Interfaces::usable(&all, &Exclusion::default()).on(Arc::new(segments))
+}
+
+#[test]
+fn of_several_interfaces_on_a_segment_the_one_speaks_that_the_kernel_sends_by() {
+    let interfaces = two_nics(&[("192.0.2.0/24", 3)]);
+    assert_eq!(names(&interfaces, "192.0.2.50"), ["eth1"]);
+    assert_eq!(names(&interfaces, "198.51.100.50"), ["eth1"]);
+    assert_eq!(names(&interfaces, "10.0.0.1"), ["eth1", "eth2"]);
+    assert_eq!(names(&interfaces, "2001:db8::1"), ["eth1", "eth2"]);
+    let unknown = two_nics(&[]);
+    assert_eq!(names(&unknown, "192.0.2.50"), ["eth0"]);
+    assert_eq!(
+        names(&unknown, "198.51.100.50"),
+        ["eth1"],
+        "only it has that subnet"
+    );
+
+    // The other speaks when that one cannot.
+    let others = interfaces.of_vip(ip("192.0.2.50"), |one| one.index != 3);
+    assert_eq!(others.iter().map(|one| one.index).collect::<Vec<_>>(), [2]);
+    let nobody = interfaces.of_vip(ip("192.0.2.50"), |one| one.index == 4);
+    assert_eq!(nobody, [] as [&Interface; 0], "that is another segment");
+
+    let eth0 = interfaces.iter().next().unwrap();
+    let instead = interfaces.in_place_of(eth0, |_| true).unwrap();
+    assert_eq!(&*instead.name, "eth1");
+    assert!(interfaces.in_place_of(instead, |_| true).is_none());
+    assert!(interfaces.in_place_of(eth0, |one| one.index != 3).is_none());
+}
+
+#[test]
+fn a_macvlan_is_on_the_segment_of_its_parent() {
+    let all = [
+        interface(2, "mac0", &["198.51.100.1/24"]),
+        interface(3, "eth0", &["192.0.2.1/24"]),
+        interface(4, "mac1", &["203.0.113.1/24"]),
+    ];
+    let segments = Segments {
+        lower: [(2, 3), (4, 3)].into(),
+        ..Segments::default()
+    };
+    let interfaces = Interfaces::usable(&all, &Exclusion::default()).on(Arc::new(segments));
+    assert_eq!(names(&interfaces, "10.0.0.1"), ["eth0"]);
+    assert_eq!(
+        names(&interfaces, "203.0.113.9"),
+        ["mac1"],
+        "its own subnet"
+    );
+    let without = interfaces.of_vip(ip("10.0.0.1"), |one| one.index != 3);
+    assert_eq!(without.iter().map(|one| one.index).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn the_smallest_subnet_is_where_a_vip_belongs() {
+    let all = [
+        interface(2, "eth0", &["10.0.0.1/8"]),
+        interface(3, "eth1", &["10.1.0.1/16"]),
+    ];
+    let interfaces = Interfaces::usable(&all, &Exclusion::default());
+    assert_eq!(names(&interfaces, "10.1.2.3"), ["eth1"]);
+    assert_eq!(names(&interfaces, "10.2.2.3"), ["eth0"]);
+}
+
+#[test]
+fn an_interface_speaks_of_a_family_of_which_it_has_an_address_and_an_open_port() {
+    let all = [
+        interface(2, "eth0", &["192.0.2.1/24", "fe80::1/64"]),
+        interface(3, "eth1", &["169.254.3.4/16", "fe80::2/64"]),
+    ];
+    let interfaces = Interfaces::usable(&all, &Exclusion::default());
+    let open = |interfaces: &Interfaces, family| {
+        let open = interfaces
+            .iter()
+            .filter(|one| interfaces.is_open(one, family));
+        open.map(|one| one.index).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        open(&interfaces, Family::V4),
+        [2],
+        "nobody gave eth1 an address"
+    );
+    assert_eq!(open(&interfaces, Family::V6), [2, 3]);
+    let subnets = |interfaces: &Interfaces, index: usize, open| -> Vec<String> {
+        let one = interfaces.iter().nth(index).unwrap();
+        let subnets = interfaces.subnets(one, open).into_iter();
+        subnets.map(|subnet| subnet.to_string()).collect()
+    };
+    assert_eq!(subnets(&interfaces, 0, true), ["192.0.2.0/24", "fe80::/64"]);
+
+    let closed = interfaces.with_open(Family::V4, &[3].into());
+    assert_eq!(open(&closed, Family::V4), [] as [u32; 0]);
+    assert!(!closed.have_open(Family::V4) && closed.have_open(Family::V6));
+    assert_eq!(subnets(&closed, 0, true), ["fe80::/64"]);
+    assert_eq!(subnets(&closed, 0, false), ["192.0.2.0/24"]);
+    assert!(
+        closed
+            .with_open(Family::V4, &[2].into())
+            .have_open(Family::V4)
+    );
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
 }

@@ -48,6 +48,9 @@ pub enum Ineligible {
     /// Its interfaces have other subnets, and those of another node have the VIP's.
     #[error("it is not on the VIP's subnet")]
     OffSegment,
+    /// It has the VIP's subnet on an interface on which it cannot speak at the moment.
+    #[error("its interface on the VIP's subnet cannot be used")]
+    NoPort,
     /// It has not read the services, or not found the others, or is about to stop.
     #[error("it is not ready")]
     NotReady,
@@ -177,6 +180,8 @@ pub(super) struct Members {
     by_id: BTreeMap<MemberId, Member>,
     /// Those of all their interfaces.
     pub(super) addresses: Addresses,
+    /// The subnets of this member's own interfaces on which it can announce nothing.
+    closed: (MemberId, BTreeSet<IpNet>),
     pub(super) last_order: LastOrder,
 }
 
@@ -188,6 +193,7 @@ impl Members {
         Self {
             by_id: BTreeMap::from([(me, member)]),
             addresses: Addresses::default(),
+            closed: (me, BTreeSet::new()),
             last_order: LastOrder::default(),
         }
     }
@@ -237,9 +243,17 @@ impl Members {
 
     /// Knows a member by another identity.
     pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
+        self.closed.0 = now;
         if let Some(member) = self.by_id.remove(&before) {
             self.by_id.insert(now, member);
         }
+    }
+
+    /// Takes in on which subnets of its own this member can announce nothing; whether that is news.
+    pub(super) fn set_closed(&mut self, subnets: BTreeSet<IpNet>) -> bool {
+        let is_news = self.closed.1 != subnets;
+        self.closed.1 = subnets;
+        is_news
     }
 
     /// Changes what is known of a member, if anything is, and forgets one that is gone and of which
@@ -323,8 +337,13 @@ impl Members {
     ) -> Result<(), Ineligible> {
         let member = self.get(id).ok_or(Ineligible::Unreached)?;
         let node = member.lasting(vip, scope)?;
-        if !member.has_subnet_of(vip) && self.has_segment(vip, scope) {
-            return Err(Ineligible::OffSegment);
+        if !member.has_subnet_of(vip) {
+            if self.is_closed(id, vip) {
+                return Err(Ineligible::NoPort);
+            }
+            if self.has_segment(vip, scope) {
+                return Err(Ineligible::OffSegment);
+            }
         }
         if self.is_of_another(id, vip) {
             return Err(Ineligible::HostAddress);
@@ -346,6 +365,12 @@ impl Members {
         hosts.peek().is_some() && !hosts.any(|host| host == id)
     }
 
+    /// Whether this member is on the subnet of a VIP, and cannot announce it there.
+    fn is_closed(&self, id: MemberId, vip: IpAddr) -> bool {
+        let (me, subnets) = &self.closed;
+        id == *me && subnets.iter().any(|subnet| subnet.contains(&vip))
+    }
+
     /// Whether one of the members that the VIP is for is on its subnet.
     pub(super) fn has_segment(&self, vip: IpAddr, scope: &Scope) -> bool {
         let mut members = self.by_id.values();
@@ -358,7 +383,8 @@ impl Members {
     pub(super) fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
         let must_fit = self.has_segment(vip, scope);
         let fits = |(id, member): &(MemberId, &Member)| {
-            let is_there = || !must_fit || member.has_subnet_of(vip);
+            let is_there =
+                || member.has_subnet_of(vip) || (!must_fit && !self.is_closed(*id, vip));
             let passes = |node: &Node| match passing(node) {
                 Ok(()) => true,
                 Err(why) => soon && why == Ineligible::NotReady,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use ipnet::IpNet;
+
 use crate::address::Family;
 use crate::interface::{Interface, Interfaces};
 use crate::membership::MemberId;
@@ -20,8 +22,8 @@ impl Ownership {
     pub(super) fn publish_node(&mut self, now: Instant) {
         let node = Node {
             name: self.settings.node.clone(),
-            ipv4: self.settings.ipv4 && !self.unable.contains(&Family::V4),
-            ipv6: self.settings.ipv6 && !self.unable.contains(&Family::V6),
+            ipv4: self.settings.ipv4 && self.is_able(Family::V4),
+            ipv6: self.settings.ipv6 && self.is_able(Family::V6),
             is_ready: self.is_ready() && self.leaving.is_none(),
             is_draining: self.is_draining || self.leaving.is_some(),
             is_excluded: self.is_excluded,
@@ -45,43 +47,56 @@ impl Ownership {
         self.member_changed(self.me, now);
     }
 
+    fn is_able(&self, family: Family) -> bool {
+        !self.unable.contains(&family) && !self.silent.contains(&family)
+    }
+
+    /// Of a subnet whose VIPs cannot be announced now only the addresses that this node has there are
+    /// published: it can be no owner, and still nobody else may announce those.
     pub(super) fn set_interfaces(&mut self, interfaces: &Interfaces, now: Instant) {
         let fact = |one: &Interface| {
-            let mut subnets: Vec<_> = one.subnets().collect();
-            subnets.sort_unstable();
-            subnets.dedup();
-            let hosts = one.hosts().take(MAX_HOSTS).collect();
-            let mac = one.mac?;
             let record = record::Interface {
-                mac,
-                subnets,
-                hosts,
+                mac: one.mac?,
+                subnets: interfaces.subnets(one, true).into_iter().collect(),
+                hosts: one.hosts().take(MAX_HOSTS).collect(),
             };
             Some((one.index, record))
         };
         let new: BTreeMap<u32, _> = interfaces.iter().filter_map(fact).collect();
         let old = self.members.entry(self.me).interfaces.clone();
+        for index in old.keys().chain(new.keys()) {
+            let interface = new.get(index).cloned();
+            self.members.set_interface(self.me, *index, interface);
+        }
+        let closed = interfaces.iter().map(|one| interfaces.subnets(one, false));
+        let closed: BTreeSet<_> = closed.flatten().collect();
+        let are_closed_others = self.members.set_closed(closed);
+        let families = [Family::V4, Family::V6].into_iter();
+        let silent = families.filter(|family| !new.is_empty() && !interfaces.have_open(*family));
+        let was_silent = std::mem::replace(&mut self.silent, silent.collect());
         let has_left = |member: &Member| member.presence == Presence::Gone(Departure::Left);
         let is_other = |(id, member): (MemberId, &Member)| id != self.me && !has_left(member);
         let has_others = self.members.iter().any(is_other);
-        if has_others && old.is_empty() && !new.is_empty() && self.is_ready() {
-            self.returned = Some(now);
+        for family in [Family::V4, Family::V6] {
+            let is_heard_again = was_silent.contains(&family) && self.is_able(family);
+            let has_more = is_heard_again || has_more(&old, &new, family);
+            if has_others && has_more && self.is_ready() {
+                self.returned.insert(family, now);
+            }
         }
+        self.publish_node(now);
         for (index, interface) in &new {
             if old.get(index) != Some(interface) {
-                let (key, interface) = (Key::Interface(*index), Some(interface.clone()));
-                self.members
-                    .set_interface(self.me, *index, interface.clone());
-                let value = interface.map(Value::Interface);
+                let key = Key::Interface(*index);
+                let value = Some(Value::Interface(interface.clone()));
                 self.outputs.push_back(Output::Publish { key, value });
             }
         }
         for index in old.keys().filter(|index| !new.contains_key(index)) {
             let key = Key::Interface(*index);
-            self.members.set_interface(self.me, *index, None);
             self.outputs.push_back(Output::Publish { key, value: None });
         }
-        if old != new {
+        if old != new || are_closed_others {
             self.member_changed(self.me, now);
         }
     }
@@ -198,4 +213,20 @@ impl Ownership {
             self.reunite(member, now);
         }
     }
+}
+
+/// Whether a node with the `new` interfaces can announce VIPs of a family where it could not with the
+/// `old` ones.
+fn has_more(
+    old: &BTreeMap<u32, record::Interface>,
+    new: &BTreeMap<u32, record::Interface>,
+    family: Family,
+) -> bool {
+    let subnets = |of: &BTreeMap<u32, record::Interface>| -> BTreeSet<IpNet> {
+        let subnets = of.values().flat_map(|one| one.subnets.iter().copied());
+        let of_family = |subnet: &IpNet| Family::of(subnet.addr()) == family;
+        subnets.filter(of_family).collect()
+    };
+    let is_first = old.is_empty() && !new.is_empty();
+    is_first || !subnets(new).is_subset(&subnets(old))
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use crate::address::Family;
 use crate::membership::MemberId;
 use crate::membership::record::{Claim, Key};
 
@@ -190,6 +191,7 @@ impl Ownership {
             | Ineligible::Unknown
             | Ineligible::Family(_)
             | Ineligible::NoInterface
+            | Ineligible::NoPort
             | Ineligible::HostAddress => Step::Drop,
         }
     }
@@ -214,8 +216,8 @@ impl Ownership {
                     0
                 };
                 let at = since + TURN * turns.min(MAX_TURNS);
-                self.returned
-                    .map_or(at, |returned| at.max(returned + RETURN))
+                let returned = self.returned.get(&Family::of(election.vip));
+                returned.map_or(at, |returned| at.max(*returned + RETURN))
             }
             Basis::Successor | Basis::Order => {
                 let is_served = |(member, claim): (MemberId, Claim)| {

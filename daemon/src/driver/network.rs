@@ -28,8 +28,10 @@ use crate::socket::Answer;
 pub(super) struct Network {
     interfaces: interfaces::Known,
     excluded: Excluded,
-    /// The families whose backend can announce nothing.
-    mute: BTreeSet<Family>,
+    /// Those that are usable, as the backends know them.
+    usable: Arc<Interfaces>,
+    /// The interfaces on which each backend can announce, by its family, once it has said so.
+    able: BTreeMap<Family, Arc<BTreeSet<u32>>>,
     /// Those of which this node can have no VIP, as was decided on last.
     unable: BTreeSet<Family>,
     /// Somebody has ordered so.
@@ -54,7 +56,8 @@ impl Network {
         Self {
             interfaces: interfaces::Known::default(),
             excluded: Excluded::default(),
-            mute: BTreeSet::new(),
+            usable: Arc::default(),
+            able: BTreeMap::new(),
             unable: BTreeSet::new(),
             is_drained,
             drain_on,
@@ -119,32 +122,43 @@ impl Driver {
         let Some(all) = &network.interfaces.interfaces else {
             return;
         };
-        let usable = Arc::new(Interfaces::usable(all, &network.excluded.exclusion));
-        self.speaker
-            .handle(speaker::Input::Interfaces(usable.clone()));
-        self.election
-            .handle(ownership::Input::Interfaces(usable), now);
+        let usable = Interfaces::usable(all, &network.excluded.exclusion);
+        self.network.usable = Arc::new(usable.on(network.interfaces.segments.clone()));
+        let usable = speaker::Input::Interfaces(self.network.usable.clone());
+        self.speaker.handle(usable);
+        self.review_interfaces(now);
     }
 
-    /// Takes in whether a backend can announce anything.
-    pub(super) fn set_able(&mut self, backend: &'static str, is_able: bool) {
+    /// Lets a node own only what it can announce where that belongs.
+    fn review_interfaces(&mut self, now: Instant) {
+        let mut open = Interfaces::clone(&self.network.usable);
+        for (family, able) in &self.network.able {
+            open = open.with_open(*family, able);
+        }
+        let open = ownership::Input::Interfaces(Arc::new(open));
+        self.election.handle(open, now);
+    }
+
+    /// Takes in on which interfaces a backend can announce.
+    pub(super) fn set_able(
+        &mut self,
+        backend: &'static str,
+        able: &Arc<BTreeSet<u32>>,
+        now: Instant,
+    ) {
         let caps = self.backends.iter().map(|backend| backend.caps());
         for caps in caps.filter(|caps| caps.name == backend) {
             if let Ownership::Exclusive(family) = caps.ownership {
-                if is_able {
-                    self.network.mute.remove(&family);
-                } else {
-                    self.network.mute.insert(family);
-                }
+                self.network.able.insert(family, able.clone());
             }
         }
+        self.review_interfaces(now);
     }
 
-    /// Lets a node own no VIP that it could not announce, or not have the address of. The backends
-    /// and whoever assigns addresses go on trying.
+    /// Lets a node own no VIP that it cannot have the address of. Whoever assigns addresses goes on
+    /// trying.
     pub(super) fn review_abilities(&mut self, now: Instant) {
-        let mut unable = self.network.mute.clone();
-        unable.extend(self.unassignable(now));
+        let unable = self.unassignable(now);
         if unable != self.network.unable {
             self.network.unable.clone_from(&unable);
             self.election.handle(ownership::Input::Unable(unable), now);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use carillon_core::interface::MacAddress;
 use ipnet::IpNet;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::assignment::is_marked;
@@ -34,6 +36,8 @@ pub(super) struct Link {
     pub(super) is_loopback: bool,
     pub(super) has_arp: bool,
     pub(super) has_master: bool,
+    /// The index of the link through which it speaks with an Ethernet address of its own.
+    pub(super) lower: Option<u32>,
 }
 
 impl Change {
@@ -90,8 +94,28 @@ fn link_of(message: &LinkMessage) -> Option<Change> {
         is_loopback: header.flags.contains(LinkFlags::Loopback),
         has_arp: !header.flags.contains(LinkFlags::Noarp),
         has_master,
+        lower: lower_of(message),
     };
     Some(Change::Link(header.index, link))
+}
+
+/// The link below, if both are on one segment. One in another namespace is none of this node's.
+fn lower_of(message: &LinkMessage) -> Option<u32> {
+    let (mut lower, mut shares_segment) = (None, false);
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::Link(index) => lower = Some(*index),
+            LinkAttribute::LinkNetNsId(_) => return None,
+            LinkAttribute::LinkInfo(infos) => shares_segment = infos.iter().any(is_upper),
+            _ => {}
+        }
+    }
+    lower.filter(|_| shares_segment)
+}
+
+fn is_upper(info: &LinkInfo) -> bool {
+    use InfoKind::{IpVlan, IpVtap, MacVlan, MacVtap};
+    matches!(info, LinkInfo::Kind(MacVlan | MacVtap | IpVlan | IpVtap))
 }
 
 /// The address with its subnet. Where it has a peer, the prefix is that of the peer.

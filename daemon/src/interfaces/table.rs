@@ -47,6 +47,14 @@ impl Table {
         }
         list
     }
+
+    /// Which links speak through which other one.
+    pub(super) fn lower(&self) -> BTreeMap<u32, u32> {
+        let links = self.links.iter();
+        links
+            .filter_map(|(i, link)| Some((*i, link.lower?)))
+            .collect()
+    }
 }
 
 fn interface(index: u32, link: &Link) -> Interface {

@@ -266,6 +266,7 @@ fn change() -> impl Strategy<Value = Change> {
         is_loopback: false,
         has_arp: true,
         has_master: false,
+        lower: None,
     });
     prop_oneof![
         3 => (1..4u32, link).prop_map(|(index, link)| Change::Link(index, link)),

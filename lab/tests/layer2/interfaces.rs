@@ -1,10 +1,11 @@
 //! Nodes with several interfaces, and interfaces that come and go.
 
 use anyhow::{Context, Result, ensure};
+use carillon_core::interface::MacAddress;
 use carillon_lab::layer2::{Segment, Witness, endpoints, service};
 use carillon_lab::{Cable, Host, Switch, ip, test, wait};
 
-use crate::site::{SOON, Site, VIP};
+use crate::site::{SOON, Site, VIP, await_status};
 
 const OTHER: &str = "198.51.100.100";
 const POOLS: [&str; 2] = [
@@ -127,5 +128,125 @@ fn an_interface_that_is_renamed_is_used() {
         Segment::await_steady(&prober, crate::site::TICK * 40, SOON)?;
         site.owner(VIP)?;
         Ok(())
+    });
+}
+
+/// Waits until the address has this station on the segment, and no other.
+fn await_mac(site: &Site, expected: MacAddress) -> Result<()> {
+    wait::until(format!("{VIP} at {expected}"), SOON, || {
+        let owners = site.segment().owners(VIP)?;
+        ensure!(owners == [expected], "{owners:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn of_two_interfaces_on_a_segment_the_one_speaks_that_the_kernel_sends_by() {
+    test(|lab| {
+        let mut site = Site::prepare(lab, &["alpha"])?;
+        let host = &site.station(0).host;
+        let second = site.segment().lan.plug(host, "eth1", &["192.0.2.71/24"])?;
+        let macs = [host.mac("eth0")?, host.mac("eth1")?];
+        site.nodes = site.cluster.start_all(&[])?;
+        let host = &site.station(0).host;
+        await_mac(&site, macs[0])?;
+        await_status(&site.nodes[0], &["Standby", "eth0, which announces"])?;
+
+        // Another route makes another choice.
+        host.ip("route delete 192.0.2.0/24 dev eth0")?;
+        await_mac(&site, macs[1])?;
+        host.ip("route add 192.0.2.0/24 dev eth0 metric 1")?;
+        host.ip("route delete 192.0.2.0/24 dev eth1")?;
+        host.ip("route add 192.0.2.0/24 dev eth1 metric 2")?;
+        await_mac(&site, macs[0])?;
+
+        // The other is used when the one is lost, and only then.
+        site.station(0).cable.cut()?;
+        await_mac(&site, macs[1])?;
+        site.station(0).cable.mend()?;
+        await_mac(&site, macs[0])?;
+        second.cut()?;
+        site.ensure_stays(VIP, macs[0])
+    });
+}
+
+#[test]
+fn beside_its_parent_a_macvlan_does_not_speak() {
+    test(|lab| {
+        let mut site = Site::prepare(lab, &["alpha"])?;
+        let host = &site.station(0).host;
+        host.ip("link add link eth0 name mac0 type macvlan mode bridge")?;
+        host.address("mac0", &["192.0.2.71/24"])?;
+        host.ip("link set mac0 up")?;
+        let mac = host.mac("eth0")?;
+        site.nodes = site.cluster.start_all(&[])?;
+        await_mac(&site, mac)?;
+        site.ensure_stays(VIP, mac)
+    });
+}
+
+#[test]
+fn who_loses_its_address_gives_its_vips_to_others_and_takes_none() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        let owner = site.owner(VIP)?;
+        let station = site.station(owner);
+        let (mac, own) = (station.mac, format!("{}/24 dev eth0", station.address()));
+        let prober = site.probe(VIP)?;
+        station.host.ip(&format!("address delete {own}"))?;
+        let heir = site.await_other(&prober, VIP, owner)?;
+        drop(prober);
+
+        // It has lost all the others: that is no reason to take what they have.
+        site.ensure_stays(VIP, site.station(heir).mac)?;
+        await_status(&site.nodes[owner], &["it has no IPv4 address"])?;
+
+        // Back again, it leaves things as they are.
+        let witness = site.segment().witness()?;
+        let back = std::time::Instant::now();
+        site.station(owner).host.ip(&format!("address add {own}"))?;
+        site.ensure_stays(VIP, site.station(heir).mac)?;
+        assert!(!witness.claimants(VIP, back).contains(&mac));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_transmit_queue_that_is_stuck_costs_the_addresses_of_its_segment_only() {
+    test(|lab| {
+        let mut site = Site::prepare(lab, &["alpha", "beta", "gamma"])?;
+        let second = Second::new(&site)?;
+        for place in 0..3 {
+            second.plug(&site, place)?;
+        }
+        site.nodes = site.cluster.start_all(&[])?;
+        let first_owner = site.owner(VIP)?;
+        let stuck = second.await_owner(&site)?;
+
+        // One octet in a second.
+        let slow = ["rate", "8bit", "burst", "128", "limit", "1000000"];
+        let qdisc = ["qdisc", "add", "dev", "eth1", "root", "tbf"];
+        let host = &site.station(stuck).host;
+        host.run("tc", qdisc.iter().chain(&slow))?;
+        wait::until(
+            "the address to move away from the stuck queue",
+            SOON,
+            || {
+                let owner = second.await_owner(&site)?;
+                ensure!(owner != stuck, "the stuck node has it");
+                Ok(())
+            },
+        )?;
+        await_status(&site.nodes[stuck], &["its transmit queue has not moved"])?;
+        assert_eq!(site.owner(VIP)?, first_owner, "on the other segment");
+
+        // When it moves again, it can be used again.
+        let host = &site.station(stuck).host;
+        host.run("tc", ["qdisc", "delete", "dev", "eth1", "root"])?;
+        wait::until("the interface to be used again", SOON, || {
+            let status = site.nodes[stuck].status()?.to_string();
+            ensure!(!status.contains("Waiting"), "{status}");
+            Ok(())
+        })
     });
 }

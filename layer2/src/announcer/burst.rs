@@ -18,6 +18,9 @@ pub(super) const DELAYS: [Duration; 5] = [
 pub(super) const TICK: Duration = Duration::from_millis(5);
 /// See [`TICK`].
 pub(super) const PER_TICK: usize = 500;
+/// Of these so many are repetitions: all stations of a segment have to hear and drop what is not for
+/// them, which must not take the time for questions away.
+pub(super) const REPEATED_PER_TICK: usize = 50;
 
 /// One announcement to be made.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +41,8 @@ pub(super) struct Bursts {
     before: Option<u64>,
     number: u64,
     tick_end: Option<Instant>,
-    left: usize,
+    /// How many may be made in this tick, and how many of them may be repetitions.
+    left: [usize; 2],
 }
 
 impl Bursts {
@@ -67,20 +71,20 @@ impl Bursts {
     pub(super) fn next(&mut self, now: Instant, counts: impl Fn(&Entry) -> bool) -> Option<Entry> {
         if self.tick_end.is_none_or(|end| end <= now) {
             self.tick_end = Some(now + TICK);
-            self.left = PER_TICK;
+            self.left = [PER_TICK, REPEATED_PER_TICK];
         }
-        for step in 0..DELAYS.len() {
-            let Some(queue) = self.queues.get_mut(step) else {
-                continue;
-            };
+        let [left, repeated] = self.left;
+        for (step, queue) in self.queues.iter_mut().enumerate() {
+            let repeats = usize::from(step > 0);
+            let is_full = left == 0 || repeated < repeats;
             while let Some(entry) = queue.front().copied().filter(|entry| entry.due <= now) {
                 let counts = counts(&entry);
-                if counts && self.left == 0 {
-                    return None;
+                if counts && is_full {
+                    break;
                 }
                 queue.pop_front();
                 if counts {
-                    self.left -= 1;
+                    self.left = [left - 1, repeated - repeats];
                     self.repeat(entry, step + 1, now);
                     return Some(entry);
                 }
@@ -91,12 +95,14 @@ impl Bursts {
 
     /// When [`Self::next`] may have something.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        let queues = self.queues.iter();
-        let first = queues.filter_map(|queue| Some(queue.front()?.due)).min()?;
-        match self.tick_end {
-            Some(end) if self.left == 0 => Some(first.max(end)),
-            _ => Some(first),
-        }
+        let [left, repeated] = self.left;
+        let lefts = std::iter::once(left).chain(std::iter::repeat(repeated.min(left)));
+        let due = |(queue, left): (&VecDeque<Entry>, usize)| {
+            let due = queue.front()?.due;
+            let end = self.tick_end.filter(|_| left == 0);
+            Some(end.map_or(due, |end| due.max(end)))
+        };
+        self.queues.iter().zip(lefts).filter_map(due).min()
     }
 
     /// The oldest of the first announcements that have not been made.

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn passes(filter: &Filter, packet_type: u8, frame: &[u8]) -> bool {
@@ -22,6 +24,21 @@ fn the_codes_are_those_of_the_kernel() {
         JUMP_AT_LEAST,
         code([libc::BPF_JMP, libc::BPF_JGE, libc::BPF_K])
     );
+    let jump = |kind| code([libc::BPF_JMP, kind, libc::BPF_K]);
+    assert_eq!(
+        (JUMP_BITS, JUMP),
+        (jump(libc::BPF_JSET), jump(libc::BPF_JA))
+    );
+    assert_eq!(
+        LOAD_CONSTANT,
+        code([libc::BPF_LD, libc::BPF_IMM, libc::BPF_W])
+    );
+    let compute = |what, by| code([libc::BPF_ALU, what, by]);
+    assert_eq!(SHIFT_RIGHT, compute(libc::BPF_RSH, libc::BPF_K));
+    assert_eq!(SHIFT_RIGHT_BY_INDEX, compute(libc::BPF_RSH, libc::BPF_X));
+    assert_eq!(AND, compute(libc::BPF_AND, libc::BPF_K));
+    // BPF_TAX is 0.
+    assert_eq!(TO_INDEX, code([libc::BPF_MISC, 0, 0]));
     assert_eq!(RETURN, code([libc::BPF_RET, libc::BPF_K, 0]));
     assert_eq!(
         PACKET_TYPE,
@@ -84,6 +101,34 @@ fn as_many_bounds_as_there_may_be_are_told_apart() {
         for words in [[value, 0], [0, value]] {
             let frame = words.map(u32::to_be_bytes).concat();
             assert_eq!(passes(&filter, 0, &frame), is_inside, "{words:?}");
+        }
+    }
+}
+
+/// The most instructions that a program for the kernel may have: `BPF_MAXINSNS`.
+const LONGEST: usize = 4096;
+
+proptest! {
+    #[test]
+    fn one_of_two_words_has_to_be_among_the_addresses(
+        numbers in prop::collection::btree_set(0_u32..30_000, 0..600),
+        spread in prop::sample::select(vec![1_u32, 2, 7, 33, 104_729]),
+        most in prop::sample::select(vec![3_usize, 150, 700]),
+        others in prop::collection::vec(any::<u32>(), 20),
+    ) {
+        let mut all: Vec<u32> = numbers.iter().map(|number| number.wrapping_mul(spread)).collect();
+        all.sort_unstable();
+        let blocks = Blocks::within(&all, most);
+        let filter = Filter::new().word_among([0, 4], &blocks);
+        prop_assert!(filter.program().count() <= LONGEST);
+        let is_near = |word: u32| all.iter().any(|one| one >> blocks.scale() == word >> blocks.scale());
+        let near = all.iter().flat_map(|one| [*one, one.wrapping_add(1), one ^ 0x20]);
+        for word in near.chain(others).chain([0, u32::MAX]) {
+            for (first, second) in [(word, 1 << 31 | 5), (1 << 31 | 5, word), (word, word)] {
+                let frame = [first.to_be_bytes(), second.to_be_bytes()].concat();
+                let expected = is_near(first) || is_near(second);
+                prop_assert_eq!(passes(&filter, 0, &frame), expected, "{} {}", first, second);
+            }
         }
     }
 }

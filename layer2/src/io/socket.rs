@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,6 +27,8 @@ pub(super) struct PacketSocket {
     ready: Ready,
     /// Frames that the kernel did not take yet.
     backlog: VecDeque<Box<[u8]>>,
+    /// It took none of them because the interface has no room, of whose end it gives no notice.
+    is_full: bool,
 }
 
 impl PacketSocket {
@@ -54,6 +57,7 @@ impl PacketSocket {
             ready: ready(fd.clone(), false),
             fd,
             backlog: VecDeque::new(),
+            is_full: false,
         })
     }
 
@@ -86,8 +90,7 @@ impl PacketSocket {
         if self.backlog.is_empty() {
             match self.fd.get_ref().send(frame) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The queue of the interface is full: the frame is lost, as it may be anywhere else.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.is_full = true,
                 sent => return sent.map(|_| ()),
             }
         }
@@ -102,27 +105,43 @@ impl PacketSocket {
 
     /// Writes what was kept, as far as the kernel takes it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        if self.backlog.is_empty() {
+            return Ok(());
+        }
+        self.is_full = false;
         while let Some(frame) = self.backlog.front() {
             match self
                 .fd
                 .try_io(Interest::WRITABLE, |socket| socket.send(frame))
             {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.raw_os_error() != Some(libc::ENOBUFS) => return Err(error),
-                Ok(_) | Err(_) => self.backlog.pop_front(),
+                Ok(_) => self.backlog.pop_front(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.is_full = true;
+                    break;
+                }
+                Err(error) => return Err(error),
             };
         }
         self.wait();
         Ok(())
     }
 
-    /// Whether nothing waits.
-    pub(super) fn is_flushed(&self) -> bool {
-        self.backlog.is_empty()
+    /// How much has not left the interface: octets in the kernel, and frames here.
+    pub(super) fn queued(&self) -> io::Result<usize> {
+        Ok(outgoing(self.fd.get_ref())? + self.backlog.len())
+    }
+
+    /// Sends nothing more, and hears nothing: it is only looked at what [`Self::queued`] says.
+    pub(super) fn retire(&mut self) {
+        self.backlog.clear();
+        // What would come in does so to nobody's use.
+        let _ = self.filter(&Filter::nothing());
     }
 
     fn wait(&mut self) {
-        self.ready = ready(self.fd.clone(), !self.backlog.is_empty());
+        let writing = !self.backlog.is_empty() && !self.is_full;
+        self.ready = ready(self.fd.clone(), writing);
     }
 }
 
@@ -140,6 +159,19 @@ fn ready(fd: Arc<AsyncFd<Socket>>, writing: bool) -> Ready {
         }
         Ok(())
     })
+}
+
+/// How many octets the kernel has of a socket that have not left the interface, as it counts them.
+fn outgoing(socket: &Socket) -> io::Result<usize> {
+    let mut octets: libc::c_int = 0;
+    #[expect(unsafe_code, reason = "no crate has this request")]
+    // SAFETY: `TIOCOUTQ` (of a socket: `SIOCOUTQ`, the same number) writes one `int`, to which the
+    // pointer points, and the descriptor is open as long as `socket` lives.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(octets).unwrap_or(0))
 }
 
 fn attach(socket: &Socket, filter: &Filter) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use carillon_core::address::Family;
 use carillon_core::backend::{NeighborStatus, Route};
+use carillon_core::interface::Interface;
 use ipnet::IpNet;
 
 use super::Driver;
@@ -18,23 +19,43 @@ impl<P: Protocol> Driver<P> {
         }
         let ports = self.ports.iter();
         ports
-            .map(|(index, port)| self.status_of(*index, port, now))
+            .map(|(index, port)| self.status_of(index, port, now))
             .collect()
     }
 
     fn status_of(&self, index: u32, port: &Port<P>, now: Instant) -> NeighborStatus {
         let link = port.link();
-        let state = if link.is_some() { "Up" } else { "Waiting" };
+        let instead = self.in_place_of(port);
+        let state = match (link, &instead) {
+            (None, _) => "Waiting",
+            (Some(_), Some(_)) => "Standby",
+            (Some(_), None) => "Up",
+        };
+        let mut facts = facts_of(port);
+        if let Some(other) = instead {
+            let fact = format!("{other}, which announces in its place");
+            facts.push(("on one segment with".to_owned(), fact));
+        }
         let is_told = self.announcer.applied() == self.wished && port.is_flushed();
         NeighborStatus {
             name: port.interface.name.to_string(),
             state: state.to_owned(),
             since: now.saturating_duration_since(port.since),
-            facts: facts_of(port),
-            last_error: port.last_error.clone(),
-            in_sync: link.is_some() && is_told,
+            facts,
+            last_error: port.trouble(),
+            in_sync: link.is_some() && is_told && port.hears_all(),
             announced: self.routes(index, port),
         }
+    }
+
+    /// The interface of the same segment that is preferred to this one.
+    fn in_place_of(&self, port: &Port<P>) -> Option<Arc<str>> {
+        let is_open = |one: &Interface| {
+            let port = self.ports.get(one.index);
+            port.is_some_and(|port| port.link().is_some())
+        };
+        let other = self.interfaces.in_place_of(&port.interface, is_open)?;
+        Some(other.name.clone())
     }
 
     fn routes(&self, index: u32, port: &Port<P>) -> Vec<Route> {

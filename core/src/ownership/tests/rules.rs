@@ -454,3 +454,66 @@ fn the_address_of_a_node_is_announced_by_no_other() {
         "the daemon may be lost alone"
     );
 }
+
+/// The interface of a node, on which VIPs of IPv4 can be announced or not.
+fn port(index: usize, addresses: &[&str], open: &[u32]) -> Input {
+    let Input::Interfaces(all) = interfaces(index, addresses) else {
+        panic!("no interfaces");
+    };
+    let open = open.iter().copied().collect();
+    let all = Interfaces::clone(&all).with_open(Family::V4, &open);
+    Input::Interfaces(Arc::new(all))
+}
+
+#[test]
+fn who_cannot_speak_on_the_segment_of_a_vip_neither_keeps_nor_takes_it() {
+    let (mut bus, vip) = three();
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    let addresses = ["10.20.30.101/24", "fe80::1/64"];
+    bus.input(1, port(1, &addresses, &[]));
+    assert_eq!(bus.holders(vip), ["node-c"], "at once");
+    let verdicts = bus.peers[0].machine.verdicts(vip);
+    assert_eq!(verdicts[1].1, Err(Ineligible::Family(Family::V4)));
+
+    // Cut off from all others, it does not think that it is the only one left.
+    bus.part(1, 0);
+    bus.part(1, 2);
+    bus.seconds(10);
+    assert!(!bus.peers[1].holds(vip));
+    // Nor with another subnet on which it could.
+    let Input::Interfaces(one) = interfaces(1, &addresses) else {
+        panic!("no interfaces");
+    };
+    let mut all: Vec<Interface> = one.iter().cloned().collect();
+    all.push(Interface {
+        index: 7,
+        name: "eth1".into(),
+        addresses: vec!["198.51.100.1/24".parse().unwrap()],
+        ..all[0].clone()
+    });
+    let all = Interfaces::usable(&all, &Exclusion::default());
+    let all = Arc::new(all.with_open(Family::V4, &[7].into()));
+    bus.input(1, Input::Interfaces(all));
+    bus.seconds(10);
+    assert!(!bus.peers[1].holds(vip));
+    let verdicts = bus.peers[1].machine.verdicts(vip);
+    assert_eq!(verdicts[1].1, Err(Ineligible::NoPort));
+
+    bus.input(1, port(1, &addresses, &[2]));
+    bus.heal(1, 0);
+    bus.heal(1, 2);
+    bus.seconds(10);
+    assert_eq!(bus.holders(vip), ["node-c"], "it takes nothing back");
+}
+
+#[test]
+fn who_has_no_address_of_a_family_has_no_vip_of_it() {
+    let (mut bus, vip) = three();
+    bus.part(1, 0);
+    bus.part(1, 2);
+    bus.seconds(5);
+    assert!(bus.peers[1].holds(vip), "it thinks that it is alone");
+    bus.input(1, interfaces(1, &["fe80::1/64", "169.254.3.4/16"]));
+    bus.seconds(10);
+    assert!(!bus.peers[1].holds(vip));
+}
