@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Event, Keys, Membership, Profile, Settings, Transmit};
+use super::{Event, Keys, Membership, Profile, Settings, Transmit, wire};
 
 /// What an IPv4 and a UDP header add to a datagram.
 const HEADERS: usize = 28;
@@ -135,9 +135,23 @@ impl Network {
 
     /// Starts a daemon, in place of the one that may run at its address.
     pub fn start(&mut self, settings: Settings, keys: &Keys, seeds: &[SocketAddr]) {
+        self.start_version(wire::VERSION, settings, keys, seeds);
+    }
+
+    /// The same, of a daemon that speaks this version of the protocol.
+    pub fn start_version(
+        &mut self,
+        version: u8,
+        settings: Settings,
+        keys: &Keys,
+        seeds: &[SocketAddr],
+    ) {
         let address = settings.address;
         let rng = StdRng::from_rng(&mut self.rng);
         let mut member = Membership::new(settings, keys.clone(), rng, self.now);
+        if version != wire::VERSION {
+            member.sessions.speak(version);
+        }
         member.join(seeds, self.now);
         let host = self.hosts.entry(address).or_insert_with(|| Host {
             member: None,
