@@ -34,7 +34,7 @@ use wire::Message;
 
 pub use detector::Profile;
 pub use event::{Departure, Event};
-pub use member::MemberId;
+pub use member::{MemberId, Settings};
 pub use seal::{KeyError, Keys};
 pub use status::{Dropped, DroppedStatus, MemberStatus, Note, State, Status};
 
@@ -44,8 +44,11 @@ mod drops;
 mod event;
 mod identity;
 mod member;
+#[cfg(any(test, feature = "testing"))]
+pub mod octets;
 mod receive;
 pub mod record;
+mod rename;
 mod replica;
 mod seal;
 mod seeds;
@@ -77,23 +80,6 @@ const FAREWELLS: usize = 3;
 const MAX_RAISED: u32 = 5;
 /// How many notes of each kind are told once.
 const MAX_NOTES: usize = 64;
-
-/// What a member is told at its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Where others reach it.
-    pub address: SocketAddr,
-    /// The time of the start, in seconds since 1970. If it turns out that the address was used with
-    /// a higher one, that is overtaken: [`Event::Renamed`].
-    pub generation: u64,
-    /// Members of one name form a cluster.
-    pub cluster: String,
-    /// How fast the loss of members that have VIPs is found.
-    pub profile: Profile,
-    /// How long to wait for an answer of others before acting alone, from the first
-    /// [`Membership::join`] on.
-    pub alone_after: Duration,
-}
 
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +166,18 @@ impl Membership {
         self.now = now;
         self.sync.begin(now);
         self.seeds.set(seeds, now);
+    }
+
+    /// The same, as long as it is not known where all others may be: that this member is alone cannot
+    /// turn out by it.
+    pub fn seek(&mut self, seeds: &[SocketAddr], now: Instant) {
+        self.now = now;
+        self.seeds.set(seeds, now);
+    }
+
+    /// All members that are known, those that are down as well.
+    pub fn known(&self) -> impl Iterator<Item = MemberId> {
+        self.swim.states().map(|(member, _)| member)
     }
 
     /// Takes in which addresses this host has, beside the one of this member: what comes back from

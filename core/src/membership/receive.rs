@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 
 use super::identity::Identity;
-use super::member::MAX_GENERATION;
 use super::session::Outcome;
 use super::wire::{self, Message, Records};
-use super::{CALL, Dropped, Event, MAX_RAISED, MemberId, Membership, Note};
+use super::{CALL, Dropped, MemberId, Membership};
 
 impl Membership {
     pub(super) fn receive(&mut self, from: SocketAddr, datagram: &[u8]) -> Result<(), Dropped> {
@@ -213,25 +212,5 @@ impl Membership {
         let others = vector.versions.iter();
         let others = others.filter(|(member, _)| member.address != self.me.address);
         self.sync.add(others.copied(), vector.more == 0);
-    }
-
-    /// An earlier run of this member had a generation that is not lower.
-    fn raise_generation(&mut self, known: u64) {
-        if known < self.me.generation || known >= MAX_GENERATION {
-            return;
-        }
-        let from = self.me.generation;
-        self.me.generation = known + 1;
-        self.raised += 1;
-        self.sessions.rename(self.me, &mut self.rng, self.now);
-        self.replica.rename(self.me);
-        self.detector.set_members(self.me, &self.alive());
-        self.swim.rename(self.me, self.now);
-        self.events.push_back(Event::Renamed(self.me));
-        let to = self.me.generation;
-        self.note(Note::GenerationRaised { from, to });
-        if self.raised > MAX_RAISED {
-            self.note(Note::AddressShared(self.me.address));
-        }
     }
 }

@@ -346,7 +346,7 @@ impl Replica {
         Some(others.or_insert_with(|| Remote::new(member, now)))
     }
 
-    fn forget(&mut self, address: SocketAddr) {
+    pub(crate) fn forget(&mut self, address: SocketAddr) {
         let Some(remote) = self.others.remove(&address) else {
             return;
         };

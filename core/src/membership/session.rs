@@ -117,7 +117,7 @@ impl Sessions {
     }
 
     /// The tokens that others use.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn shown(&self) -> Vec<u64> {
         self.tokens.keys().copied().collect()
     }
@@ -176,7 +176,7 @@ impl Sessions {
             } => {
                 let message = message.filter(|message| self.understands(message));
                 if let Some(address) = self.tokens.get(&token) {
-                    return self.handle_known(*address, counter, message, now);
+                    return self.handle_known(*address, token, counter, message, now);
                 }
                 if let Some(hello) = self.callers.find(token) {
                     return self.handle_caller(hello, token, counter, message, now);
@@ -198,6 +198,7 @@ impl Sessions {
     fn handle_known(
         &mut self,
         address: SocketAddr,
+        token: u64,
         counter: u64,
         message: Option<Message>,
         now: Instant,
@@ -205,7 +206,7 @@ impl Sessions {
         let Some(session) = self.peers.get_mut(&address) else {
             return Outcome::Dropped(Dropped::Stranger);
         };
-        if !session.window.accept(counter) {
+        if !session.accept(token, counter) {
             return Outcome::Dropped(Dropped::Replayed);
         }
         session.heard = now;
@@ -278,7 +279,7 @@ impl Sessions {
         }
         self.callers.remove(token);
         if let Some(session) = self.peers.get_mut(&hello.from.address) {
-            session.window.accept(counter);
+            session.accept(token, counter);
         }
         Outcome::Said {
             peer: hello.from,
@@ -328,10 +329,10 @@ impl Sessions {
                 session.peer = session.peer.max(hello.from);
                 session.token = hello.token;
                 session.heard = now;
-                let [latest, before] = session.shown;
+                let [latest, _] = session.shown;
                 if shown != latest {
+                    let before = session.show(shown);
                     self.tokens.remove(&before);
-                    session.shown = [shown, latest];
                     self.tokens.insert(shown, address);
                 }
                 return true;

@@ -175,6 +175,14 @@ impl Network {
         }
     }
 
+    /// The host at this address has another one from now on.
+    pub fn relocate(&mut self, from: SocketAddr, to: SocketAddr) {
+        if let Some(host) = self.hosts.remove(&from) {
+            self.hosts.insert(to, host);
+            self.with(to, |member, now| member.relocate(to, now));
+        }
+    }
+
     /// The host at this address stands still for so long.
     pub fn stall(&mut self, address: SocketAddr, how_long: Duration) {
         if let Some(host) = self.hosts.get_mut(&address) {

@@ -85,7 +85,12 @@ impl Membership {
     pub(super) fn settle(&mut self) {
         let is_alone = self.swim.alive().next().is_none();
         let (replica, swim) = (&self.replica, &self.swim);
-        let has = |member, version| replica.has(member, version);
+        let is_former = |member: MemberId| {
+            let present = swim.alive_at(member.address);
+            present.is_some_and(|present| present.id.generation > member.generation)
+        };
+        // Of a former run, nobody has anything to say any more.
+        let has = |member, version| replica.has(member, version) || is_former(member);
         let is_alive = |member| swim.is_alive(member);
         if self.sync.settle(is_alone, is_alive, has, self.now) {
             self.events.push_back(Event::Settled);

@@ -21,7 +21,8 @@ pub(super) struct Session {
     pub(super) counter: u64,
     /// What it shows: the latest, and the one before.
     pub(super) shown: [u64; 2],
-    pub(super) window: Window,
+    /// For each of them, which counters have come.
+    windows: [Window; 2],
     pub(super) heard: Instant,
     pub(super) welcomed: Option<Instant>,
 }
@@ -36,10 +37,32 @@ impl Session {
             token: hello.token,
             counter: 0,
             shown: [shown, shown],
-            window: Window::default(),
+            windows: [Window::default(), Window::default()],
             heard: now,
             welcomed: None,
         }
+    }
+
+    /// Whether a datagram with this token and counter is new.
+    pub(super) fn accept(&mut self, token: u64, counter: u64) -> bool {
+        let [latest, _] = self.shown;
+        let [of_latest, of_before] = &mut self.windows;
+        let window = if token == latest {
+            of_latest
+        } else {
+            of_before
+        };
+        window.accept(counter)
+    }
+
+    /// The peer shows this token from now on, and may count from the beginning. Returns the one that
+    /// it must not show any more.
+    pub(super) fn show(&mut self, token: u64) -> u64 {
+        let [latest, before] = self.shown;
+        let [of_latest, _] = std::mem::take(&mut self.windows);
+        self.shown = [token, latest];
+        self.windows = [Window::default(), of_latest];
+        before
     }
 
     /// `None` if this cannot be said to the peer.
