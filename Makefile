@@ -1,6 +1,6 @@
 # The tasks of this project; `make` alone lists them.
 
-.PHONY: help setup demo demo-clean demo-layer2 demo-layer2-clean demo-kubernetes demo-kubernetes-clean test fuzz bench manifests image lint clean root
+.PHONY: help setup demo demo-clean demo-layer2 demo-layer2-clean demo-kubernetes demo-kubernetes-clean test test-update fuzz bench manifests image lint clean root
 
 help: ## List these tasks
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' Makefile | expand -t 24
@@ -41,6 +41,10 @@ test: root setup ## Run all tests; without root: cargo test --workspace --exclud
 
 fuzz: ## Run every fuzz target for 30 s, or for SECONDS=…, or the one that NAME=… names
 	@sh fuzz/run.sh $(or $(SECONDS),30) $(NAME)
+
+test-update: root setup ## Update daemons from an earlier version, that of FROM=commit, and back
+	cargo build --package carillon
+	@sh lab/update.sh $(FROM)
 
 bench: root setup ## Run the benchmarks, or the one that NAME=… names
 	@case '$(NAME)' in ''|*kubernetes*) sh lab/kubernetes/build.sh && sh lab/kubernetes/metallb/build.sh || \

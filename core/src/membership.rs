@@ -12,18 +12,17 @@
 //! datagrams, events and the next deadline until there is nothing more.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::mem::discriminant;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use serde::{Deserialize, Serialize};
 
 use detector::Detector;
 use doubts::Doubts;
+use drops::Drops;
 use record::{Key, Value};
 use replica::Replica;
 use seal::Sealer;
@@ -35,15 +34,21 @@ use wire::Message;
 
 pub use detector::Profile;
 pub use event::{Departure, Event};
+pub use member::{MemberId, Settings};
 pub use seal::{KeyError, Keys};
-pub use status::{Dropped, MemberStatus, Note, Refusal, State, Status};
+pub use status::{Dropped, DroppedStatus, MemberStatus, Note, State, Status};
 
 mod detector;
 mod doubts;
+mod drops;
 mod event;
 mod identity;
+mod member;
+#[cfg(any(test, feature = "testing"))]
+pub mod octets;
 mod receive;
 pub mod record;
+mod rename;
 mod replica;
 mod seal;
 mod seeds;
@@ -75,38 +80,6 @@ const FAREWELLS: usize = 3;
 const MAX_RAISED: u32 = 5;
 /// How many notes of each kind are told once.
 const MAX_NOTES: usize = 64;
-
-/// One run of one daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MemberId {
-    /// Where it is reached.
-    pub address: SocketAddr,
-    /// Grows with every start at the same address.
-    pub generation: u64,
-}
-
-impl fmt::Display for MemberId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.address, f)
-    }
-}
-
-/// What a member is told at its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Where others reach it.
-    pub address: SocketAddr,
-    /// The time of the start, in seconds since 1970. If it turns out that the address was used with
-    /// a higher one, that is overtaken: [`Event::Renamed`].
-    pub generation: u64,
-    /// Members of one name form a cluster.
-    pub cluster: String,
-    /// How fast the loss of members that have VIPs is found.
-    pub profile: Profile,
-    /// How long to wait for an answer of others before acting alone, from the first
-    /// [`Membership::join`] on.
-    pub alone_after: Duration,
-}
 
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,11 +113,12 @@ pub struct Membership {
     called: BTreeMap<SocketAddr, Instant>,
     is_leaving: bool,
     raised: u32,
-    dropped: BTreeMap<Dropped, u64>,
-    /// Of the datagrams that people should know of, the last for each reason: from whom, and when.
-    refused: BTreeMap<Dropped, (SocketAddr, Instant)>,
+    drops: Drops,
+    /// The addresses of this host.
+    hosts: BTreeSet<IpAddr>,
     notes: BTreeSet<Note>,
-    transmits: VecDeque<Transmit>,
+    /// What is to be sealed and sent.
+    transmits: VecDeque<(SocketAddr, Vec<u8>)>,
     events: VecDeque<Event>,
 }
 
@@ -172,8 +146,8 @@ impl Membership {
             called: BTreeMap::new(),
             is_leaving: false,
             raised: 0,
-            dropped: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            drops: Drops::new(now),
+            hosts: BTreeSet::from([settings.address.ip()]),
             notes: BTreeSet::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -191,7 +165,28 @@ impl Membership {
     pub fn join(&mut self, seeds: &[SocketAddr], now: Instant) {
         self.now = now;
         self.sync.begin(now);
-        self.seeds.set(seeds, self.me, now);
+        self.seeds.set(seeds, now);
+    }
+
+    /// The same, as long as it is not known where all others may be: that this member is alone cannot
+    /// turn out by it.
+    pub fn seek(&mut self, seeds: &[SocketAddr], now: Instant) {
+        self.now = now;
+        self.seeds.set(seeds, now);
+    }
+
+    /// All members that are known, those that are down as well.
+    pub fn known(&self) -> impl Iterator<Item = MemberId> {
+        self.swim.states().map(|(member, _)| member)
+    }
+
+    /// Takes in which addresses this host has, beside the one of this member: what comes back from
+    /// one of them shows which seeds lead to this member itself.
+    pub fn set_hosts(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.hosts = addresses
+            .into_iter()
+            .chain([self.me.address.ip()])
+            .collect();
     }
 
     /// Seals with these keys from now on.
@@ -246,13 +241,9 @@ impl Membership {
             return;
         }
         if let Err(why) = self.receive(from, datagram) {
-            *self.dropped.entry(why).or_default() += 1;
-            let is_noteworthy = match why {
-                Dropped::Version | Dropped::Key | Dropped::Forged | Dropped::Replayed => true,
-                Dropped::TooShort | Dropped::Malformed | Dropped::Stranger | Dropped::Own => false,
-            };
-            if is_noteworthy {
-                self.refused.insert(why, (from, now));
+            self.drops.spend(from.ip(), now);
+            self.drops.count(from, why, now);
+            if why.is_noteworthy() {
                 let from = SocketAddr::new(from.ip(), 0);
                 self.note(Note::Dropped { from, why });
             }
@@ -276,7 +267,7 @@ impl Membership {
             self.seeds.delay(by);
         }
         let alive = self.alive();
-        for address in self.seeds.handle_timeout(&alive, now) {
+        for address in self.seeds.handle_timeout(self.me, &alive, now) {
             self.sessions.dial(address, &mut self.rng, now);
         }
         self.swim.handle_timeout(now);
@@ -330,6 +321,9 @@ impl Membership {
         };
         self.comparison = self.now + interval.mul_f64(self.rng.random_range(0.9..1.1));
         self.replica.forget_old(&alive, self.now);
+        for member in &alive {
+            self.complete(*member);
+        }
         if let Some(member) = alive.choose(&mut self.rng) {
             if is_settled {
                 let digest = self.replica.digest(&alive);
@@ -357,6 +351,18 @@ impl Membership {
         timeouts.into_iter().flatten().min()
     }
 
+    /// Mixes randomness of the system into what is drawn by lot from now on. It is to be done after
+    /// something was taken in and before [`Self::poll_transmit`]: if the memory of this host was
+    /// copied and runs twice, the two shall not seal different things with one nonce.
+    pub fn stir(&mut self, entropy: [u8; 32]) {
+        let drawn: [u8; 32] = self.rng.random();
+        let seed = std::array::from_fn(|place| {
+            let [drawn, fresh] = [&drawn, &entropy].map(|octets| octets.get(place));
+            drawn.copied().unwrap_or_default() ^ fresh.copied().unwrap_or_default()
+        });
+        self.rng = StdRng::from_seed(seed);
+    }
+
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         if self.transmits.is_empty() && !self.is_leaving {
@@ -365,7 +371,10 @@ impl Membership {
             }
             self.work();
         }
-        self.transmits.pop_front()
+        // A nonce is drawn here and not before, so that nothing is taken in between it and `stir`.
+        let (to, plaintext) = self.transmits.pop_front()?;
+        let datagram = self.sealer.seal(&mut self.rng, &plaintext)?;
+        Some(Transmit { to, datagram })
     }
 
     /// What has happened.

@@ -48,7 +48,12 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
         .enable_all()
         .build()
         .context("cannot start");
-    let result = runtime.and_then(|runtime| runtime.block_on(serve(args)));
+    let result = runtime.and_then(|runtime| {
+        let result = runtime.block_on(serve(args));
+        // What reads a file of a file system that hangs is not waited for.
+        runtime.shutdown_background();
+        result
+    });
     result.unwrap_or_else(|error| {
         error!("{error:#}");
         ExitCode::FAILURE

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use carillon_core::backend::{NeighborStatus, Route};
-use carillon_core::membership::{self, Refusal};
+use carillon_core::membership::{self, DroppedStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::StatusArgs;
@@ -17,6 +17,8 @@ mod text;
 
 /// For how long datagrams that were dropped are a problem.
 const RECENT: Duration = Duration::from_secs(60);
+/// How many hosts that send such are shown as problems.
+const MAX_SENDERS: usize = 8;
 
 /// Everything that a daemon knows.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -49,6 +51,9 @@ pub(crate) struct Status {
     /// The addresses that one node announces at a time.
     #[serde(default)]
     pub(crate) owned: Vec<Owned>,
+    /// What was not accepted of what came as if from daemons of other nodes, the last first.
+    #[serde(default)]
+    pub(crate) dropped: Vec<Dropped>,
 }
 
 impl Status {
@@ -74,12 +79,15 @@ impl Status {
             )
         });
         self.problems.other.extend(silent);
-        let recent = |refusal: &&Refusal| refusal.ago < RECENT;
-        let refused = gossip.refused.iter().filter(recent).map(|refusal| {
-            let (from, why) = (refusal.from, refusal.why);
+        let is_problem =
+            |dropped: &&DroppedStatus| dropped.ago < RECENT && dropped.why.is_noteworthy();
+        let dropped = gossip.dropped_of.iter();
+        let problems = dropped.filter(is_problem).take(MAX_SENDERS).map(|dropped| {
+            let (from, why) = (dropped.from, dropped.why);
             membership::Note::Dropped { from, why }.to_string()
         });
-        self.problems.other.extend(refused);
+        self.problems.other.extend(problems);
+        self.dropped = gossip.dropped_of.iter().map(Dropped::new).collect();
     }
 
     /// Those of them that another node could have.
@@ -124,6 +132,30 @@ pub(crate) struct Owned {
     pub(crate) trouble: Option<String>,
     /// Another node could have it.
     pub(crate) has_alternative: bool,
+}
+
+/// Datagrams of one host that were not accepted.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Dropped {
+    /// The host.
+    pub(crate) from: IpAddr,
+    /// Why.
+    pub(crate) why: String,
+    /// How many.
+    pub(crate) count: u64,
+    /// How long ago the last one came.
+    pub(crate) seconds_ago: f64,
+}
+
+impl Dropped {
+    fn new(dropped: &DroppedStatus) -> Self {
+        Self {
+            from: dropped.from.ip(),
+            why: dropped.why.to_string(),
+            count: dropped.count,
+            seconds_ago: dropped.ago.as_secs_f64(),
+        }
+    }
 }
 
 /// What somebody should mend, in whole sentences.

@@ -88,11 +88,20 @@ impl Carillon {
 
     /// The same with environment variables.
     pub fn restart_with(&mut self, environment: &[(&str, &str)]) -> Result<()> {
+        self.launch_again(&binary()?, environment)
+    }
+
+    /// The same with another binary.
+    pub fn restart_as(&mut self, binary: &Path) -> Result<()> {
+        self.launch_again(binary, &[])
+    }
+
+    fn launch_again(&mut self, binary: &Path, environment: &[(&str, &str)]) -> Result<()> {
         ensure!(
             self.process.exit_status()?.is_some(),
             "end the daemon before restarting it"
         );
-        let mut command = self.host.command(binary()?);
+        let mut command = self.host.command(binary);
         command.args(&self.arguments).envs(environment.to_vec());
         self.process = self.host.spawn("carillon", &mut command)?;
         self.await_answer()

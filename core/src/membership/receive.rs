@@ -4,18 +4,33 @@ use std::net::SocketAddr;
 
 use super::identity::Identity;
 use super::session::Outcome;
-use super::wire::{self, Message};
-use super::{CALL, Dropped, Event, MAX_RAISED, MemberId, Membership, Note};
+use super::wire::{self, Message, Records};
+use super::{CALL, Dropped, MemberId, Membership};
 
 impl Membership {
     pub(super) fn receive(&mut self, from: SocketAddr, datagram: &[u8]) -> Result<(), Dropped> {
+        // The address of a member may be forged, and is listened to all the same.
+        if self.drops.is_exhausted(from.ip(), self.now) && !self.is_expected(from) {
+            return Err(Dropped::Flood);
+        }
         let plaintext = self.sealer.open(datagram)?;
         let plain = wire::decode(&plaintext).ok_or(Dropped::Malformed)?;
         match self.sessions.handle(from, plain, &mut self.rng, self.now) {
-            Outcome::Dropped(why) => Err(why),
-            Outcome::Introduction => Ok(()),
+            Outcome::Dropped(why) => {
+                if why == Dropped::Stranger {
+                    self.call_stranger(from);
+                }
+                Err(why)
+            }
+            Outcome::Introduction => {
+                self.drops.spend(from.ip(), self.now);
+                Ok(())
+            }
             Outcome::Own(dialed) => {
-                self.seeds.handle_own(dialed.unwrap_or(from));
+                // Anybody may send back what this member says.
+                if self.hosts.contains(&from.ip()) {
+                    self.seeds.handle_own(dialed.unwrap_or(from), self.now);
+                }
                 Err(Dropped::Own)
             }
             Outcome::Said {
@@ -31,8 +46,22 @@ impl Membership {
                     self.handle_introduced(peer);
                 }
                 self.detector.handle_sign_of_life(peer, self.now);
-                self.handle_message(peer, message)
+                self.handle_message(peer, message.ok_or(Dropped::Malformed)?)
             }
+        }
+    }
+
+    /// Whether a member is or may be at this address.
+    fn is_expected(&self, address: SocketAddr) -> bool {
+        self.sessions.knows(address)
+            || self.swim.alive_at(address).is_some()
+            || self.seeds.contains(address)
+    }
+
+    /// Somebody takes this run for an earlier one, or sends what somebody else has said.
+    fn call_stranger(&mut self, from: SocketAddr) {
+        if self.is_expected(from) || self.drops.may_call(self.now) {
+            self.sessions.dial(from, &mut self.rng, self.now);
         }
     }
 
@@ -51,6 +80,20 @@ impl Membership {
         } else if !self.swim.is_alive(peer) {
             self.swim.announce(peer, self.now);
         }
+        self.complete(peer);
+    }
+
+    /// Asks a member for what those of an earlier version could not pass on.
+    pub(super) fn complete(&mut self, peer: MemberId) {
+        if self.replica.is_reduced(peer) && self.speaks_as_this(peer) {
+            self.replica.renew(peer, self.now);
+        }
+    }
+
+    /// Whether records come complete from this member.
+    fn speaks_as_this(&self, peer: MemberId) -> bool {
+        let version = self.sessions.version(peer);
+        version.is_some_and(|version| version > 1)
     }
 
     fn handle_message(&mut self, peer: MemberId, message: Message) -> Result<(), Dropped> {
@@ -93,13 +136,34 @@ impl Membership {
                 self.replica.handle_pull(peer.address, member, after, floor);
             }
             Message::Records(records) => {
-                if self.replica.is_of_other_run(records.member, records.latest) {
-                    self.raise_generation(self.me.generation);
-                }
-                self.replica.handle_records(peer.address, &records, now);
+                self.handle_own_records(&records);
+                let is_understood = self.replica.handle_records(peer.address, &records, now);
+                return is_understood.then_some(()).ok_or(Dropped::Malformed);
             }
+            Message::ReducedRecords(records) => return self.handle_reduced(peer, &records),
         }
         Ok(())
+    }
+
+    fn handle_own_records(&mut self, records: &Records) {
+        if self.replica.is_of_other_run(records.member, records.latest) {
+            self.raise_generation(self.me.generation);
+        }
+    }
+
+    fn handle_reduced(&mut self, peer: MemberId, records: &Records) -> Result<(), Dropped> {
+        self.handle_own_records(records);
+        let member = records.member;
+        if member != peer && self.speaks_as_this(member) {
+            // It says more itself.
+            if !self.replica.has(member, records.latest) {
+                self.replica.pull(member, member.address, self.now);
+            }
+            return Ok(());
+        }
+        let from = peer.address;
+        let is_understood = self.replica.handle_reduced(from, records, self.now);
+        is_understood.then_some(()).ok_or(Dropped::Malformed)
     }
 
     fn handle_heartbeat(&mut self, peer: MemberId, interval: u32) {
@@ -148,25 +212,5 @@ impl Membership {
         let others = vector.versions.iter();
         let others = others.filter(|(member, _)| member.address != self.me.address);
         self.sync.add(others.copied(), vector.more == 0);
-    }
-
-    /// An earlier run of this member had a generation that is not lower.
-    fn raise_generation(&mut self, known: u64) {
-        if known < self.me.generation {
-            return;
-        }
-        let from = self.me.generation;
-        self.me.generation = known.saturating_add(1);
-        self.raised += 1;
-        self.sessions.rename(self.me, &mut self.rng, self.now);
-        self.replica.rename(self.me);
-        self.detector.set_members(self.me, &self.alive());
-        self.swim.rename(self.me, self.now);
-        self.events.push_back(Event::Renamed(self.me));
-        let to = self.me.generation;
-        self.note(Note::GenerationRaised { from, to });
-        if self.raised > MAX_RAISED {
-            self.note(Note::AddressShared(self.me.address));
-        }
     }
 }

@@ -1,6 +1,11 @@
 //! What a member says of itself to all others. Each member writes its own records only, so no two
 //! ever contradict each other; a record holds until its member replaces or withdraws it, or starts
 //! anew.
+//!
+//! On the wire a key has a length, and a value is a list of numbered fields, each with its length
+//! ([`fields`]). A member stores and passes on what it does not know: a new kind of record is a
+//! [`Key`], a new fact is a field with a number that was never used, and what is absent has a
+//! default.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::interface::MacAddress;
 
-/// What a record is about.
+mod fields;
+
+/// The longest key of a record of another member, in octets.
+const MAX_KEY: usize = 64;
+
+/// The octets of a value.
+pub(crate) type Octets = Arc<[u8]>;
+
+/// What a record is about. The order of the variants is their number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Key {
     /// The member's node: [`Node`].
@@ -23,8 +36,43 @@ pub enum Key {
     Request(IpAddr),
 }
 
+/// What a record of another member is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AnyKey {
+    Known(Key),
+    /// Something that only later versions know.
+    Unknown(Arc<[u8]>),
+}
+
+impl AnyKey {
+    /// `None` if it is longer than a key may be.
+    pub(crate) fn decode(octets: &[u8]) -> Option<Self> {
+        if octets.len() > MAX_KEY {
+            return None;
+        }
+        Some(match postcard::take_from_bytes(octets) {
+            Ok((key, [])) => Self::Known(key),
+            Ok(_) | Err(_) => Self::Unknown(octets.into()),
+        })
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Known(key) => super::wire::encode(key),
+            Self::Unknown(octets) => octets.to_vec(),
+        }
+    }
+
+    pub(crate) fn known(&self) -> Option<Key> {
+        match self {
+            Self::Known(key) => Some(*key),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// A record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// See [`Key::Node`].
     Node(Node),
@@ -37,7 +85,7 @@ pub enum Value {
 }
 
 /// The node that a member runs on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     /// Its name; nothing else tells nodes apart in an election.
     pub name: Arc<str>,
@@ -51,10 +99,13 @@ pub struct Node {
     pub is_draining: bool,
     /// Its node must not announce: a label or a condition of the Node says so.
     pub is_excluded: bool,
+    /// What its daemon can do that not every daemon can, one bit for each; a bit that is not known
+    /// here is passed on.
+    pub capabilities: u64,
 }
 
 /// An interface that a member can announce on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// Its Ethernet address.
     pub mac: MacAddress,
@@ -66,7 +117,7 @@ pub struct Interface {
 
 /// A member's word that it has a VIP. Of several, the one with the highest term counts; of equal
 /// terms, the one whose node comes first in the rendezvous order of the VIP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// Higher than the term of every claim that it replaces.
     pub term: u64,
@@ -75,7 +126,7 @@ pub struct Claim {
 }
 
 /// A person's wish, told to the member at hand and meant for the one that has the VIP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Who is to have it.
     pub to: super::MemberId,

@@ -5,21 +5,22 @@
 //! afterwards. A change is pushed to all members at once; whoever sees a gap pulls; and about once
 //! a second, a member compares a hash of what it has with another one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::MemberId;
 use super::detector::hash;
-use super::record::{Key, Value};
+use super::record::{AnyKey, Key, Octets, Value};
 use super::session::MAX_PEERS;
 use super::status::Note;
-use super::wire::{Content, Item, Message, Records, Vector, decode_items, encode};
+use super::wire::{Message, Record, Records, Vector, encode};
 
 mod pull;
+mod remote;
 mod store;
 
-use pull::Pull;
+use remote::Remote;
 use store::Store;
 
 /// How many records of one member there may be, and withdrawals.
@@ -32,21 +33,6 @@ const PUSHED: usize = 4;
 const VECTOR: usize = 24;
 /// How long the records of a member that is down are remembered.
 const REMEMBERED: Duration = Duration::from_secs(3600);
-
-/// The records of another member.
-#[derive(Debug)]
-struct Remote {
-    id: MemberId,
-    store: Store,
-    pull: Option<Pull>,
-    /// While everything is sent anew: what was sent already.
-    renewed: Option<BTreeSet<Key>>,
-    /// Withdrawals up to this version were forgotten when this began to be received.
-    basis: u64,
-    /// When it was last known to take part.
-    alive: Instant,
-    is_full: bool,
-}
 
 /// A record has changed, or was withdrawn.
 #[derive(Debug)]
@@ -111,11 +97,21 @@ impl Replica {
     }
 
     pub(crate) fn publish(&mut self, key: Key, value: Option<Value>) {
-        if self.own.get(&key) == value.as_ref() {
+        let value = value.map(|value| Octets::from(value.encode()));
+        let any = AnyKey::Known(key);
+        if value
+            .as_ref()
+            .is_some_and(|value| !store::fits(&any, value))
+        {
+            self.notes.push(Note::RecordTooLarge(key));
             return;
         }
-        if value.as_ref().is_some_and(|value| !store::fits(key, value)) {
-            self.notes.push(Note::RecordTooLarge(key));
+        self.set(any, value);
+    }
+
+    /// Says something of which this version may know nothing.
+    pub(crate) fn set(&mut self, key: AnyKey, value: Option<Octets>) {
+        if self.own.get(&key) == value.as_ref() {
             return;
         }
         if self.own.size() >= MAX_RECORDS && !self.own.contains(&key) {
@@ -170,20 +166,25 @@ impl Replica {
         after: u64,
         floor: u64,
     ) {
-        let store = if member == self.me {
-            &self.own
+        let (store, is_reduced) = if member == self.me {
+            (&self.own, false)
         } else {
             match self.others.get(&member.address) {
-                Some(remote) if remote.id == member && remote.renewed.is_none() => &remote.store,
+                Some(remote) if remote.id == member && remote.renewed.is_none() => {
+                    (&remote.store, remote.is_reduced)
+                }
                 Some(_) | None => return,
             }
         };
         let answer = store.answer(member, after, floor, WINDOW);
-        self.out.extend(
-            answer
-                .into_iter()
-                .map(|records| (from, Message::Records(records))),
-        );
+        let messages = answer.into_iter().filter_map(|records| {
+            if is_reduced {
+                records.reduce().map(Message::ReducedRecords)
+            } else {
+                Some(Message::Records(records))
+            }
+        });
+        self.out.extend(messages.map(|message| (from, message)));
     }
 
     /// A hash of which records of these members are here.
@@ -232,12 +233,77 @@ impl Replica {
         member == self.me && version > self.own.version
     }
 
-    pub(crate) fn handle_records(&mut self, from: SocketAddr, records: &Records, now: Instant) {
+    /// What this member says under this key.
+    #[cfg(test)]
+    pub(crate) fn get(&self, member: MemberId, key: &AnyKey) -> Option<Octets> {
+        let remote = self.others.get(&member.address);
+        let remote = remote.filter(|remote| remote.id == member);
+        remote?.store.get(key).cloned()
+    }
+
+    /// Whether some records of this member may be there in part only.
+    pub(crate) fn is_reduced(&self, member: MemberId) -> bool {
+        let remote = self.others.get(&member.address);
+        remote.is_some_and(|remote| remote.id == member && remote.is_reduced)
+    }
+
+    /// Asks this member for all of its records.
+    pub(crate) fn renew(&mut self, member: MemberId, now: Instant) {
+        if let Some(remote) = self.remote(member, now) {
+            remote.is_reduced = false;
+            remote.begin_renewal();
+            remote.pull = None;
+            self.pull(member, member.address, now);
+        }
+    }
+
+    /// What a member of the present version passes on. Returns whether it is understood.
+    pub(crate) fn handle_records(
+        &mut self,
+        from: SocketAddr,
+        records: &Records,
+        now: Instant,
+    ) -> bool {
+        let decoded = records.decode();
+        let is_understood = decoded.is_some();
+        self.take(from, records, decoded, now);
+        is_understood
+    }
+
+    /// What a member of version 1 passes on, or one that has it from such a member. It may be only a
+    /// part of what another member says.
+    pub(crate) fn handle_reduced(
+        &mut self,
+        from: SocketAddr,
+        records: &Records,
+        now: Instant,
+    ) -> bool {
+        let decoded = records.decode_reduced();
+        let is_understood = decoded.is_some();
+        if from != records.member.address
+            && let Some(remote) = self.remote(records.member, now)
+        {
+            remote.is_reduced = true;
+        }
+        self.take(from, records, decoded, now);
+        is_understood
+    }
+
+    fn take(
+        &mut self,
+        from: SocketAddr,
+        records: &Records,
+        decoded: Option<Vec<Record>>,
+        now: Instant,
+    ) {
         let member = records.member;
         if member == self.me {
             return;
         }
-        let Some(remote) = self.remote(member, now) else {
+        if self.remote(member, now).is_none() {
+            return;
+        }
+        let Some(remote) = self.others.get_mut(&member.address) else {
             return;
         };
         if remote.store.version < records.floor && remote.basis < records.floor {
@@ -245,93 +311,24 @@ impl Replica {
                 self.pull(member, from, now);
                 return;
             }
-            if remote.store.size() > 0 {
-                remote.renewed = Some(BTreeSet::new());
-            }
-            remote.store.version = 0;
+            remote.begin_renewal();
             remote.basis = records.floor;
         }
         if records.after > remote.store.version {
             self.pull(member, from, now);
             return;
         }
-        let Some(items) = decode_items(&records.items) else {
+        let Some(decoded) = decoded else {
             return;
         };
-        self.apply(records, items);
-        let Some(remote) = self.others.get_mut(&member.address) else {
-            return;
-        };
+        if remote.apply(records, decoded, &mut self.changes) {
+            self.notes.push(Note::TooManyRecords(member));
+        }
         if remote.store.version >= records.latest {
             remote.pull = None;
-            self.end_renewal(member.address);
+            remote.end_renewal(&mut self.changes);
         } else if records.last {
             self.pull(member, from, now);
-        }
-    }
-
-    fn apply(&mut self, records: &Records, items: Vec<Item>) {
-        let Some(remote) = self.others.get_mut(&records.member.address) else {
-            return;
-        };
-        let mut version = records.after;
-        let mut before: Option<Option<Value>> = None;
-        for item in items {
-            let value = match (item.content, &before) {
-                (Content::Value(value), _) => Some(value),
-                (Content::Withdrawn, _) => None,
-                (Content::Same, Some(before)) => before.clone(),
-                (Content::Same, None) => return,
-            };
-            before = Some(value.clone());
-            version = version.saturating_add(item.step);
-            if version > records.to || item.step == 0 {
-                return;
-            }
-            if version <= remote.store.version {
-                continue;
-            }
-            if remote.store.size() >= MAX_RECORDS && !remote.store.contains(&item.key) {
-                if !std::mem::replace(&mut remote.is_full, true) {
-                    self.notes.push(Note::TooManyRecords(remote.id));
-                }
-                continue;
-            }
-            if let Some(renewed) = &mut remote.renewed {
-                renewed.insert(item.key);
-            }
-            if remote.store.set(version, item.key, value.clone()) {
-                self.changes.push(Change {
-                    member: remote.id,
-                    key: item.key,
-                    value,
-                });
-            }
-        }
-        remote.store.version = remote.store.version.max(records.to);
-        if remote.renewed.is_none() {
-            let floor = records.floor.min(remote.store.version);
-            remote.store.forget_withdrawals(floor);
-        }
-    }
-
-    /// Everything was sent anew: what was not sent is withdrawn.
-    fn end_renewal(&mut self, address: SocketAddr) {
-        let Some(remote) = self.others.get_mut(&address) else {
-            return;
-        };
-        let Some(renewed) = remote.renewed.take() else {
-            return;
-        };
-        let keys = remote.store.keys().copied();
-        let gone: Vec<_> = keys.filter(|key| !renewed.contains(key)).collect();
-        for key in gone {
-            remote.store.forget(&key);
-            self.changes.push(Change {
-                member: remote.id,
-                key,
-                value: None,
-            });
         }
     }
 
@@ -353,27 +350,15 @@ impl Replica {
         if known.is_some_and(|known| known < member.generation) {
             self.forget(address);
         }
-        Some(self.others.entry(address).or_insert_with(|| Remote {
-            id: member,
-            store: Store::default(),
-            pull: None,
-            renewed: None,
-            basis: 0,
-            alive: now,
-            is_full: false,
-        }))
+        let others = self.others.entry(address);
+        Some(others.or_insert_with(|| Remote::new(member, now)))
     }
 
-    fn forget(&mut self, address: SocketAddr) {
+    pub(crate) fn forget(&mut self, address: SocketAddr) {
         let Some(remote) = self.others.remove(&address) else {
             return;
         };
-        let changes = remote.store.keys().map(|key| Change {
-            member: remote.id,
-            key: *key,
-            value: None,
-        });
-        self.changes.extend(changes);
+        self.changes.extend(remote.withdrawals());
     }
 
     /// Forgets members that are down for long.

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::status::Dropped;
 
-/// The version of everything on the wire.
+/// The version of this envelope.
 const VERSION: u8 = 1;
 /// The octets before the nonce.
 const HEAD: usize = 5;
@@ -23,6 +23,8 @@ const HEAD: usize = 5;
 pub(crate) const OVERHEAD: usize = HEAD + NONCE + TAG;
 /// The shortest secret that is accepted.
 const SHORTEST: usize = 16;
+/// The shortest that can have come from 16 random octets: these in Base64.
+const RANDOM: usize = 22;
 
 /// A secret that does not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +71,14 @@ impl Keys {
             primary: SealingKey::new(primary)?,
             secondary: secondary.map(SealingKey::new).transpose()?,
         })
+    }
+
+    /// Whether this secret looks like words, which can be guessed by whoever has recorded a datagram.
+    pub fn is_guessable(secret: &[u8]) -> bool {
+        let has = |is_such: fn(&u8) -> bool| secret.iter().any(is_such);
+        let has_cases = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+        let is_binary = !secret.is_ascii();
+        secret.len() < RANDOM && !is_binary || !has(u8::is_ascii_digit) && !has_cases && !is_binary
     }
 
     fn find(&self, id: [u8; 4]) -> Option<&SealingKey> {

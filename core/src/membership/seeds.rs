@@ -3,6 +3,7 @@
 //! A seed is called until the member there takes part, quickly as long as this member is alone, and
 //! slowly for ever: that heals a cluster that fell apart.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use super::status::Note;
 const ALONE: Duration = Duration::from_millis(500);
 /// How often by one that is not.
 const IN_COMPANY: Duration = Duration::from_secs(5);
+/// How long a seed that leads to this member itself is not called.
+const OWN: Duration = Duration::from_secs(60);
 /// After how long without an answer a seed is silent.
 const SILENT: Duration = Duration::from_secs(5);
 
@@ -23,14 +26,15 @@ struct Seed {
     member: Option<MemberId>,
     /// When somebody has, or it was heard of first.
     answered: Instant,
-    /// The address leads to this member itself.
-    is_own: bool,
+    /// Until then, the address leads to this member itself.
+    own_until: Option<Instant>,
     is_silent: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Seeds {
     all: Vec<Seed>,
+    addresses: BTreeSet<SocketAddr>,
     next: Option<Instant>,
     pub(crate) notes: Vec<Note>,
 }
@@ -39,6 +43,7 @@ impl Seeds {
     pub(crate) fn new() -> Self {
         Self {
             all: Vec::new(),
+            addresses: BTreeSet::new(),
             next: None,
             notes: Vec::new(),
         }
@@ -49,15 +54,18 @@ impl Seeds {
         silent.map(|seed| seed.address)
     }
 
-    pub(crate) fn set(&mut self, addresses: &[SocketAddr], me: MemberId, now: Instant) {
-        self.all.retain(|seed| addresses.contains(&seed.address));
-        for address in addresses {
-            if self.all.iter().all(|seed| seed.address != *address) {
+    pub(crate) fn set(&mut self, addresses: &[SocketAddr], now: Instant) {
+        let before = std::mem::take(&mut self.addresses);
+        self.addresses.extend(addresses);
+        let is_wanted = |seed: &Seed| self.addresses.contains(&seed.address);
+        self.all.retain(is_wanted);
+        for address in &self.addresses {
+            if !before.contains(address) {
                 self.all.push(Seed {
                     address: *address,
                     member: None,
                     answered: now,
-                    is_own: *address == me.address,
+                    own_until: None,
                     is_silent: false,
                 });
             }
@@ -65,9 +73,15 @@ impl Seeds {
         self.next = (!self.all.is_empty()).then_some(now);
     }
 
-    pub(crate) fn handle_own(&mut self, address: SocketAddr) {
-        for seed in &mut self.all {
-            seed.is_own |= seed.address == address;
+    pub(crate) fn contains(&self, address: SocketAddr) -> bool {
+        self.addresses.contains(&address)
+    }
+
+    /// A call of this member to this address has come back.
+    pub(crate) fn handle_own(&mut self, address: SocketAddr, now: Instant) {
+        for seed in self.all.iter_mut().filter(|seed| seed.address == address) {
+            seed.own_until = Some(now + OWN);
+            seed.hear(now, &mut self.notes);
         }
     }
 
@@ -76,6 +90,7 @@ impl Seeds {
         let seed = self.all.iter_mut().find(|seed| seed.address == address);
         if let Some(seed) = seed {
             seed.member = Some(member);
+            seed.own_until = None;
             seed.hear(now, &mut self.notes);
         }
     }
@@ -91,14 +106,20 @@ impl Seeds {
     }
 
     /// Whom to call now.
-    pub(crate) fn handle_timeout(&mut self, alive: &[MemberId], now: Instant) -> Vec<SocketAddr> {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        me: MemberId,
+        alive: &[MemberId],
+        now: Instant,
+    ) -> Vec<SocketAddr> {
         if self.next.is_none_or(|next| now < next) {
             return Vec::new();
         }
         let interval = if alive.is_empty() { ALONE } else { IN_COMPANY };
         self.next = Some(now + interval);
         let mut calls = Vec::new();
-        for seed in self.all.iter_mut().filter(|seed| !seed.is_own) {
+        let is_other = |seed: &&mut Seed| seed.address != me.address && !seed.is_own(now);
+        for seed in self.all.iter_mut().filter(is_other) {
             let address = seed.member.map_or(seed.address, |member| member.address);
             if alive.iter().any(|member| member.address == address) {
                 seed.hear(now, &mut self.notes);
@@ -116,6 +137,10 @@ impl Seeds {
 }
 
 impl Seed {
+    fn is_own(&self, now: Instant) -> bool {
+        self.own_until.is_some_and(|until| now < until)
+    }
+
     fn hear(&mut self, now: Instant, notes: &mut Vec<Note>) {
         self.answered = now;
         if std::mem::take(&mut self.is_silent) {

@@ -12,7 +12,7 @@
 //! use for another member, nor for another run of the same; and the counter beside it shows those
 //! that come twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -21,23 +21,21 @@ use rand::rngs::StdRng;
 
 use super::MemberId;
 use super::status::Dropped;
-use super::wire::{Hello, Message, Plain, encode_hello, encode_plain};
+use super::wire::{self, Hello, Message, Plain, encode_hello, encode_plain};
 
+mod callers;
+mod dials;
 mod peer;
 mod window;
 
-use peer::{Caller, Dial, Session, draw};
+use callers::Callers;
+use dials::Dials;
+use peer::{Session, draw};
 
 /// How many sessions there may be, and introductions under way.
 pub(crate) const MAX_PEERS: usize = 4096;
-/// How many messages wait for an introduction.
-const MAX_WAITING: usize = 8;
 /// How long an introduction may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How soon an address is called again.
-const DIAL_INTERVAL: Duration = Duration::from_millis(100);
-/// How soon a caller is answered again.
-const WELCOME_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What became of a datagram.
 #[derive(Debug)]
@@ -53,7 +51,8 @@ pub(crate) enum Outcome {
         is_new: bool,
         /// The address at which the peer was called, if this is its answer.
         dialed: Option<SocketAddr>,
-        message: Message,
+        /// `None`: not understood.
+        message: Option<Message>,
     },
 }
 
@@ -62,26 +61,47 @@ pub(crate) enum Outcome {
 pub(crate) struct Sessions {
     pub(crate) me: MemberId,
     run: u64,
+    /// The version of the protocol that this member speaks.
+    version: u8,
     peers: BTreeMap<SocketAddr, Session>,
     /// Which tokens are shown by whom.
     tokens: BTreeMap<u64, SocketAddr>,
-    dials: BTreeMap<SocketAddr, Dial>,
-    callers: BTreeMap<(SocketAddr, u64), Caller>,
+    dials: Dials,
+    callers: Callers,
     /// What is to be sealed and sent.
-    pub(crate) out: Vec<(SocketAddr, Vec<u8>)>,
+    pub(crate) out: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
 impl Sessions {
     pub(crate) fn new(me: MemberId, rng: &mut StdRng) -> Self {
         Self {
             me,
-            run: rng.random(),
+            run: wire::run(rng.random(), wire::VERSION),
+            version: wire::VERSION,
             peers: BTreeMap::new(),
             tokens: BTreeMap::new(),
-            dials: BTreeMap::new(),
-            callers: BTreeMap::new(),
-            out: Vec::new(),
+            dials: Dials::default(),
+            callers: Callers::default(),
+            out: VecDeque::new(),
         }
+    }
+
+    /// Speaks as an earlier version does, before anything was said.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn speak(&mut self, version: u8) {
+        self.version = version;
+        self.run = wire::run(!self.run, version);
+    }
+
+    /// The version of what is said to this member; `None` without a session.
+    pub(crate) fn version(&self, member: MemberId) -> Option<u8> {
+        let session = self.peers.get(&member.address)?;
+        (session.peer == member).then_some(session.version)
+    }
+
+    /// Whether somebody there has proved that it lives.
+    pub(crate) fn knows(&self, address: SocketAddr) -> bool {
+        self.peers.contains_key(&address)
     }
 
     /// When this member was last heard directly.
@@ -90,8 +110,14 @@ impl Sessions {
         (session.peer == member).then_some(session.heard)
     }
 
-    /// The tokens that others use.
+    /// How many introductions are under way.
     #[cfg(test)]
+    pub(crate) fn under_way(&self) -> usize {
+        self.dials.len() + self.callers.len()
+    }
+
+    /// The tokens that others use.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn shown(&self) -> Vec<u64> {
         self.tokens.keys().copied().collect()
     }
@@ -106,15 +132,11 @@ impl Sessions {
     ) {
         if let Some(session) = self.peers.get_mut(&to) {
             let plaintext = session.next(&message);
-            self.out.push((to, plaintext));
+            self.out.extend(plaintext.map(|plaintext| (to, plaintext)));
             return;
         }
         self.dial(to, rng, now);
-        if let Some(dial) = self.dials.get_mut(&to)
-            && dial.waiting.len() < MAX_WAITING
-        {
-            dial.waiting.push(message);
-        }
+        self.dials.wait(to, message);
     }
 
     /// Calls whoever is at this address, unless that was done just now.
@@ -122,29 +144,11 @@ impl Sessions {
         if to == self.me.address {
             return;
         }
-        let token = match self.dials.get_mut(&to) {
-            Some(dial) if now < dial.at + DIAL_INTERVAL => return,
-            Some(dial) => {
-                dial.at = now;
-                dial.token
-            }
-            None => {
-                self.dials.retain(|_, dial| now < dial.at + PATIENCE);
-                if self.dials.len() >= MAX_PEERS {
-                    return;
-                }
-                let token = draw(rng);
-                let dial = Dial {
-                    token,
-                    at: now,
-                    waiting: Vec::new(),
-                };
-                self.dials.insert(to, dial);
-                token
-            }
+        let Some(token) = self.dials.call(to, rng, now) else {
+            return;
         };
         let hello = self.hello(token);
-        self.out.push((to, encode_hello(&hello)));
+        self.out.push_back((to, encode_hello(&hello)));
     }
 
     /// Tells all peers that this member has another generation now.
@@ -170,32 +174,39 @@ impl Sessions {
                 counter,
                 message,
             } => {
+                let message = message.filter(|message| self.understands(message));
                 if let Some(address) = self.tokens.get(&token) {
-                    return self.handle_known(*address, counter, message, now);
+                    return self.handle_known(*address, token, counter, message, now);
                 }
-                if let Some(key) = self.caller(token) {
-                    return self.handle_caller(key, counter, message, now);
+                if let Some(hello) = self.callers.find(token) {
+                    return self.handle_caller(hello, token, counter, message, now);
                 }
-                if let (Some(to), Message::Welcome(hello)) = (self.dialed(token), &message) {
+                if let (Some(to), Some(Message::Welcome(hello))) =
+                    (self.dials.find(token), &message)
+                {
                     return self.handle_welcome(to, *hello, now);
                 }
-                self.dial(from, rng, now);
                 Outcome::Dropped(Dropped::Stranger)
             }
         }
     }
 
+    fn understands(&self, message: &Message) -> bool {
+        self.version > 1 || !matches!(message, Message::Records(_))
+    }
+
     fn handle_known(
         &mut self,
         address: SocketAddr,
+        token: u64,
         counter: u64,
-        message: Message,
+        message: Option<Message>,
         now: Instant,
     ) -> Outcome {
         let Some(session) = self.peers.get_mut(&address) else {
             return Outcome::Dropped(Dropped::Stranger);
         };
-        if !session.window.accept(counter) {
+        if !session.accept(token, counter) {
             return Outcome::Dropped(Dropped::Replayed);
         }
         session.heard = now;
@@ -215,7 +226,7 @@ impl Sessions {
         now: Instant,
     ) -> Outcome {
         // It may have another source than the address that was called.
-        if let Some(own) = self.own(&hello, self.dialed(hello.token)) {
+        if let Some(own) = self.own(&hello, self.dials.find(hello.token)) {
             return own;
         }
         let Some(token) = self.answer(hello, rng, now) else {
@@ -223,15 +234,8 @@ impl Sessions {
         };
         let welcome = Message::Welcome(self.hello(token));
         self.out
-            .push((from, encode_plain(hello.token, 0, &welcome)));
+            .push_back((from, encode_plain(hello.token, 0, &welcome)));
         Outcome::Introduction
-    }
-
-    /// Where this token was shown in a call.
-    fn dialed(&self, token: u64) -> Option<SocketAddr> {
-        let mut dials = self.dials.iter();
-        let dialed = dials.find(|(_, dial)| dial.token == token);
-        dialed.map(|(address, _)| *address)
     }
 
     /// What comes of it if this member says hello to itself, or another run at its address does.
@@ -245,7 +249,7 @@ impl Sessions {
 
     /// The token that a caller is to use, unless it was told just now, or too many call.
     fn answer(&mut self, hello: Hello, rng: &mut StdRng, now: Instant) -> Option<u64> {
-        let recent = |at: Instant| now < at + WELCOME_INTERVAL;
+        let recent = |at: Instant| now < at + callers::INTERVAL;
         // A peer that asks for another token is a caller again: only when it has proved that it
         // lives is that token used.
         if let Some(session) = self.peers.get_mut(&hello.from.address)
@@ -258,56 +262,24 @@ impl Sessions {
             let [token, _] = session.shown;
             return Some(token);
         }
-        let key = (hello.from.address, hello.run);
-        if let Some(caller) = self.callers.get_mut(&key)
-            && caller.hello == hello
-        {
-            if recent(caller.at) {
-                return None;
-            }
-            caller.at = now;
-            return Some(caller.token);
-        }
-        if self.callers.len() >= MAX_PEERS {
-            self.callers.retain(|_, caller| now < caller.at + PATIENCE);
-        }
-        if self.callers.len() >= MAX_PEERS {
-            return None;
-        }
-        let token = draw(rng);
-        let caller = Caller {
-            hello,
-            token,
-            at: now,
-        };
-        self.callers.insert(key, caller);
-        Some(token)
-    }
-
-    fn caller(&self, token: u64) -> Option<(SocketAddr, u64)> {
-        let mut callers = self.callers.iter();
-        let (key, _) = callers.find(|(_, caller)| caller.token == token)?;
-        Some(*key)
+        self.callers.answer(hello, rng, now)
     }
 
     /// A caller has proved that it lives.
     fn handle_caller(
         &mut self,
-        key: (SocketAddr, u64),
+        hello: Hello,
+        token: u64,
         counter: u64,
-        message: Message,
+        message: Option<Message>,
         now: Instant,
     ) -> Outcome {
-        let Some(caller) = self.callers.get(&key) else {
-            return Outcome::Dropped(Dropped::Stranger);
-        };
-        let (hello, token) = (caller.hello, caller.token);
         if !self.establish(&hello, token, now) {
             return Outcome::Introduction;
         }
-        self.callers.remove(&key);
+        self.callers.remove(token);
         if let Some(session) = self.peers.get_mut(&hello.from.address) {
-            session.window.accept(counter);
+            session.accept(token, counter);
         }
         Outcome::Said {
             peer: hello.from,
@@ -321,23 +293,24 @@ impl Sessions {
         if let Some(own) = self.own(&hello, Some(dialed)) {
             return own;
         }
-        let Some(dial) = self.dials.remove(&dialed) else {
+        let Some((token, waiting)) = self.dials.take(dialed) else {
             return Outcome::Dropped(Dropped::Stranger);
         };
-        if !self.establish(&hello, dial.token, now) {
+        if !self.establish(&hello, token, now) {
             return Outcome::Introduction;
         }
         let to = hello.from.address;
         if let Some(session) = self.peers.get_mut(&to) {
-            for message in std::iter::once(Message::Confirm).chain(dial.waiting) {
-                self.out.push((to, session.next(&message)));
+            for message in std::iter::once(Message::Confirm).chain(waiting) {
+                let plaintext = session.next(&message);
+                self.out.extend(plaintext.map(|plaintext| (to, plaintext)));
             }
         }
         Outcome::Said {
             peer: hello.from,
             is_new: true,
             dialed: Some(dialed),
-            message: Message::Confirm,
+            message: Some(Message::Confirm),
         }
     }
 
@@ -349,17 +322,17 @@ impl Sessions {
             if session.run != hello.run && session.peer.generation >= hello.from.generation {
                 let stale = Message::Stale(session.peer.generation);
                 self.out
-                    .push((address, encode_plain(hello.token, 0, &stale)));
+                    .push_back((address, encode_plain(hello.token, 0, &stale)));
                 return false;
             }
             if session.run == hello.run {
                 session.peer = session.peer.max(hello.from);
                 session.token = hello.token;
                 session.heard = now;
-                let [latest, before] = session.shown;
+                let [latest, _] = session.shown;
                 if shown != latest {
+                    let before = session.show(shown);
                     self.tokens.remove(&before);
-                    session.shown = [shown, latest];
                     self.tokens.insert(shown, address);
                 }
                 return true;
@@ -367,7 +340,8 @@ impl Sessions {
         }
         self.forget(address);
         self.make_room();
-        self.peers.insert(address, Session::new(hello, shown, now));
+        let session = Session::new(hello, shown, self.version, now);
+        self.peers.insert(address, session);
         self.tokens.insert(shown, address);
         true
     }

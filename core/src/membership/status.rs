@@ -30,6 +30,23 @@ pub enum Dropped {
     Replayed,
     /// The sender has the address of this member, or is this member.
     Own,
+    /// The sender is no member, and has sent so much of the above that it is not looked at.
+    Flood,
+}
+
+impl Dropped {
+    /// Whether people should know of a single one: of the others there are some in every restart.
+    pub fn is_noteworthy(self) -> bool {
+        match self {
+            Self::Version
+            | Self::Key
+            | Self::Forged
+            | Self::Malformed
+            | Self::Replayed
+            | Self::Flood => true,
+            Self::TooShort | Self::Stranger | Self::Own => false,
+        }
+    }
 }
 
 impl fmt::Display for Dropped {
@@ -43,6 +60,7 @@ impl fmt::Display for Dropped {
             Self::Stranger => "meant for an earlier run of this member",
             Self::Replayed => "received before",
             Self::Own => "from this member itself, or from another one with the same address",
+            Self::Flood => "more of them than are looked at",
         })
     }
 }
@@ -92,7 +110,8 @@ impl fmt::Display for Note {
                     | Dropped::Malformed
                     | Dropped::Stranger
                     | Dropped::Replayed
-                    | Dropped::Own => Ok(()),
+                    | Dropped::Own
+                    | Dropped::Flood => Ok(()),
                 }
             }
             Self::GenerationRaised { from, to } => write!(
@@ -146,16 +165,20 @@ pub struct MemberStatus {
     pub watched: bool,
     /// How many records of it are known.
     pub records: usize,
+    /// The version of the protocol that is spoken with it, if anything is.
+    pub version: Option<u8>,
 }
 
-/// Who sends datagrams that are not accepted.
+/// A host that sends datagrams that are not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// The last to do so.
+pub struct DroppedStatus {
+    /// It, and the port that it used last.
     pub from: SocketAddr,
-    /// For this reason.
+    /// Why they are not accepted.
     pub why: Dropped,
-    /// How long ago.
+    /// How many there were.
+    pub count: u64,
+    /// How long ago the last one came.
     pub ago: Duration,
 }
 
@@ -168,10 +191,10 @@ pub struct Status {
     pub members: Vec<MemberStatus>,
     /// The seeds from which nothing is heard.
     pub silent_seeds: Vec<SocketAddr>,
-    /// How many datagrams were dropped.
+    /// How many datagrams were dropped, for each reason.
     pub dropped: BTreeMap<Dropped, u64>,
-    /// The last that people should know of for each reason.
-    pub refused: Vec<Refusal>,
+    /// Whose, the last one first; of very many hosts, some.
+    pub dropped_of: Vec<DroppedStatus>,
     /// See [`super::Event::Settled`].
     pub settled: bool,
 }
@@ -191,6 +214,7 @@ impl Membership {
                     .map(|heard| now.saturating_duration_since(heard)),
                 watched: self.detector.is_watched(id),
                 records: self.replica.len(id),
+                version: self.sessions.version(id),
             })
             .collect();
         members.sort_unstable_by_key(|member| member.id);
@@ -198,16 +222,8 @@ impl Membership {
             me: self.me,
             members,
             silent_seeds: self.seeds.silent().collect(),
-            dropped: self.dropped.clone(),
-            refused: self
-                .refused
-                .iter()
-                .map(|(why, (from, at))| Refusal {
-                    from: *from,
-                    why: *why,
-                    ago: now.saturating_duration_since(*at),
-                })
-                .collect(),
+            dropped: self.drops.totals().clone(),
+            dropped_of: self.drops.by_source(now),
             settled: self.sync.is_done(),
         }
     }

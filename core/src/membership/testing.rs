@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Event, Keys, Membership, Profile, Settings, Transmit};
+use super::{Event, Keys, Membership, Profile, Settings, Transmit, wire};
 
 /// What an IPv4 and a UDP header add to a datagram.
 const HEADERS: usize = 28;
@@ -140,9 +140,23 @@ impl Network {
 
     /// Starts a daemon, in place of the one that may run at its address.
     pub fn start(&mut self, settings: Settings, keys: &Keys, seeds: &[SocketAddr]) {
+        self.start_version(wire::VERSION, settings, keys, seeds);
+    }
+
+    /// The same, of a daemon that speaks this version of the protocol.
+    pub fn start_version(
+        &mut self,
+        version: u8,
+        settings: Settings,
+        keys: &Keys,
+        seeds: &[SocketAddr],
+    ) {
         let address = settings.address;
         let rng = StdRng::from_rng(&mut self.rng);
         let mut member = Membership::new(settings, keys.clone(), rng, self.now);
+        if version != wire::VERSION {
+            member.sessions.speak(version);
+        }
         member.join(seeds, self.now);
         let host = self.hosts.entry(address).or_insert_with(|| Host {
             member: None,
@@ -166,6 +180,14 @@ impl Network {
             host.waiting.clear();
         }
         self.plan(address);
+    }
+
+    /// The host at this address has another one from now on.
+    pub fn relocate(&mut self, from: SocketAddr, to: SocketAddr) {
+        if let Some(host) = self.hosts.remove(&from) {
+            self.hosts.insert(to, host);
+            self.with(to, |member, now| member.relocate(to, now));
+        }
     }
 
     /// The host at this address stands still for so long.

@@ -2,7 +2,7 @@
 
 use super::swim::Change;
 use super::wire::Message;
-use super::{Departure, Event, MemberId, Membership, Note, Transmit};
+use super::{Departure, Event, MemberId, Membership, Note};
 
 impl Membership {
     /// Passes on what the parts want of each other, and of the world.
@@ -43,11 +43,7 @@ impl Membership {
             }
             self.note(note);
         }
-        for (to, plaintext) in std::mem::take(&mut self.sessions.out) {
-            let sealed = self.sealer.seal(&mut self.rng, &plaintext);
-            let transmit = sealed.map(|datagram| Transmit { to, datagram });
-            self.transmits.extend(transmit);
-        }
+        self.transmits.append(&mut self.sessions.out);
         self.settle();
     }
 
@@ -88,9 +84,15 @@ impl Membership {
 
     pub(super) fn settle(&mut self) {
         let is_alone = self.swim.alive().next().is_none();
-        let replica = &self.replica;
-        let has = |member, version| replica.has(member, version);
-        if self.sync.settle(is_alone, has, self.now) {
+        let (replica, swim) = (&self.replica, &self.swim);
+        let is_former = |member: MemberId| {
+            let present = swim.alive_at(member.address);
+            present.is_some_and(|present| present.id.generation > member.generation)
+        };
+        // Of a former run, nobody has anything to say any more.
+        let has = |member, version| replica.has(member, version) || is_former(member);
+        let is_alive = |member| swim.is_alive(member);
+        if self.sync.settle(is_alone, is_alive, has, self.now) {
             self.events.push_back(Event::Settled);
         }
     }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ipnet::IpNet;
+
 use crate::address::Family;
 use crate::interface::MacAddress;
 use crate::mark::Mark;

@@ -9,6 +9,8 @@ use carillon_core::config::duration;
 use carillon_core::ownership::Rebalance;
 use clap::Args;
 
+use crate::gossip;
+
 /// How long to wait from one address that goes back to the next.
 const REBALANCE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -17,8 +19,8 @@ const REBALANCE_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "One owner per address (layer 2)")]
 pub(crate) struct GossipArgs {
-    /// Talk to the daemons of other nodes from this address, by UDP [default with --join:
-    /// 0.0.0.0:7480].
+    /// Talk to the daemons of other nodes from this address, by UDP [default with --join: port 7480
+    /// of all addresses].
     ///
     /// Without it, and without --join, this node is taken for the only one.
     #[arg(
@@ -133,6 +135,9 @@ impl GossipArgs {
                 "--gossip-key-file without other nodes: give --gossip-bind ADDR:PORT, and --join \
                  HOST:PORT of another node"
             );
+        }
+        if self.is_wanted() {
+            gossip::check(self)?;
         }
         if let Some(interval) = self.heartbeat_interval
             && !(Duration::from_millis(10)..=Duration::from_secs(1)).contains(&interval)

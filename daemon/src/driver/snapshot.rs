@@ -84,6 +84,7 @@ impl Driver {
             drained: self.network.is_draining(),
             nodes: self.nodes(),
             owned: self.owned(),
+            dropped: Vec::new(),
         };
         let backends = self.backends.iter();
         let backends = backends.map(|backend| (backend.caps().name, backend.status()));

@@ -1,39 +1,51 @@
 //! The gossip thread: its socket, its clock, and who tells it what.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use carillon_core::membership::{Event, Membership};
-use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error};
+use carillon_core::membership::{Event, Keys, Membership, Profile};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{debug, error, warn};
 
-use super::keys::KeyFile;
-use super::{Command, names};
+use super::names::{self, Found};
+use super::place::Place;
+use super::socket::Registered;
+use super::{Command, addresses, reached};
+use crate::interfaces::Known;
 use crate::sleep::sleep_until;
 
 /// The largest datagram there is.
 const DATAGRAM: usize = 65_536;
 /// How many datagrams are taken in before anything else gets its turn.
 const DATAGRAMS: usize = 256;
-/// How late a clock may be for what has come in: little enough for those who wait for us.
+/// How late a clock may be at most for what has come in.
 const LATE: Duration = Duration::from_millis(20);
-/// How often the file with the secret is looked at.
-const KEYS: Duration = Duration::from_secs(10);
+/// How often is looked whether others still reach this daemon, beside when an address changes.
+const REVIEW: Duration = Duration::from_secs(1);
+
+/// How late a clock may be for what has come in: little enough for those who wait for us, and so
+/// little that it is not taken for a pause of this host.
+pub(super) fn late(profile: Profile) -> Duration {
+    LATE.min(profile.heartbeat / 4)
+}
 
 /// Everything that the thread owns.
 pub(super) struct Link {
     pub(super) membership: Membership,
-    pub(super) socket: StdSocket,
+    pub(super) place: Place,
     pub(super) told: mpsc::UnboundedReceiver<Command>,
     pub(super) events: mpsc::UnboundedSender<Event>,
-    /// The daemons of the command line.
-    pub(super) names: Vec<String>,
+    /// What is found of the daemons of the command line.
+    pub(super) names: Option<mpsc::UnboundedReceiver<Found>>,
     /// The driver will say where others are.
     pub(super) has_pods: bool,
-    /// The port at which daemons without one are reached: that of this one.
-    pub(super) port: u16,
-    pub(super) key_file: KeyFile,
+    /// The secrets, when they change.
+    pub(super) keys: mpsc::UnboundedReceiver<Keys>,
+    pub(super) interfaces: watch::Receiver<Known>,
+    pub(super) late: Duration,
+    pub(super) seeds: Seeds,
 }
 
 impl Link {
@@ -49,24 +61,20 @@ impl Link {
     }
 
     async fn talk(mut self) -> std::io::Result<()> {
-        let socket = UdpSocket::from_std(self.socket.try_clone()?)?;
-        let (sender, mut looked_up) = mpsc::unbounded_channel();
-        if !self.names.is_empty() {
-            let names = std::mem::take(&mut self.names);
-            let is_ipv4 = socket.local_addr()?.is_ipv4();
-            tokio::spawn(names::follow(names, is_ipv4, sender));
+        let mut socket = self.place.socket.register()?;
+        if self.names.is_some() {
+            self.join();
         } else if !self.has_pods {
             // Others call this one.
             self.membership.join(&[], Instant::now());
         }
-        let mut seeds = Seeds::default();
-        let mut look = tokio::time::interval(KEYS);
+        let mut review = tokio::time::interval(REVIEW);
         let mut buffer = vec![0; DATAGRAM];
         loop {
             self.flush(&socket).await;
             self.pass_on();
             let due = self.membership.poll_timeout();
-            let is_late = |due: Instant| due + LATE <= Instant::now();
+            let is_late = |due: Instant| due + self.late <= Instant::now();
             if due.is_some_and(is_late) {
                 self.membership.handle_timeout(Instant::now());
                 continue;
@@ -79,7 +87,7 @@ impl Link {
                     self.receive(&socket, &mut buffer);
                     // However much comes in, there is always a turn for what is to go out.
                     while let Ok(command) = self.told.try_recv() {
-                        if let Some(left) = self.obey(command, &mut seeds) {
+                        if let Some(left) = self.obey(command) {
                             return self.leave(&socket, left).await;
                         }
                     }
@@ -88,27 +96,57 @@ impl Link {
                     let Some(command) = command else {
                         return Ok(());
                     };
-                    if let Some(left) = self.obey(command, &mut seeds) {
+                    if let Some(left) = self.obey(command) {
                         return self.leave(&socket, left).await;
                     }
                 }
-                Some(found) = looked_up.recv() => {
-                    seeds.named = found;
-                    self.membership.join(&seeds.all(), Instant::now());
+                found = names::next(self.names.as_mut()) => {
+                    self.seeds.named = found;
+                    self.join();
                 }
                 () = sleep_until(due) => self.membership.handle_timeout(Instant::now()),
-                _ = look.tick() => {
-                    if let Some(keys) = self.key_file.reread() {
-                        self.membership.set_keys(keys);
-                    }
-                }
+                Some(keys) = self.keys.recv() => self.membership.set_keys(keys),
+                Ok(()) = self.interfaces.changed() => self.review(&mut socket)?,
+                _ = review.tick() => self.review(&mut socket)?,
             }
         }
     }
 
-    fn receive(&mut self, socket: &UdpSocket, buffer: &mut [u8]) {
+    /// Looks for others where they may be by now.
+    fn join(&mut self) {
+        let seeds = self.seeds.all(&self.place);
+        let now = Instant::now();
+        if self.seeds.named.is_complete {
+            self.membership.join(&seeds, now);
+        } else {
+            self.membership.seek(&seeds, now);
+        }
+    }
+
+    /// Looks whether others still reach this daemon.
+    fn review(&mut self, socket: &mut Registered) -> std::io::Result<()> {
+        let here = addresses(&self.interfaces.borrow_and_update());
+        self.membership.set_hosts(here.iter().copied());
+        let others = self.membership.known().map(|member| member.address);
+        let towards: Vec<_> = others.chain(self.seeds.all(&self.place)).collect();
+        let before = self.place.address;
+        match self.place.review(&here, &towards) {
+            Ok(false) => {}
+            Ok(true) => {
+                let now = self.place.address;
+                warn!(%before, %now, "this daemon has another address from now on");
+                *socket = self.place.socket.register()?;
+                self.membership.relocate(now, Instant::now());
+                self.join();
+            }
+            Err(error) => debug!("no other address: {error:#}"),
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, socket: &Registered, buffer: &mut [u8]) {
         for _ in 0..DATAGRAMS {
-            let Ok((length, from)) = socket.try_recv_from(buffer) else {
+            let Ok((length, from)) = socket.try_receive(buffer) else {
                 return;
             };
             let datagram = buffer.get(..length).unwrap_or_default();
@@ -118,16 +156,16 @@ impl Link {
     }
 
     /// Does as it is told; returns whom to tell that it has left, if it is to leave.
-    fn obey(&mut self, command: Command, seeds: &mut Seeds) -> Option<oneshot::Sender<()>> {
+    fn obey(&mut self, command: Command) -> Option<oneshot::Sender<()>> {
         let now = Instant::now();
         match command {
             Command::Publish(key, value) => self.membership.publish(key, value, now),
             Command::Owner(owns) => self.membership.set_owner(owns),
             Command::Doubt(member) => self.membership.doubt(member, now),
             Command::Peers(addresses) => {
-                seeds.listed = addresses;
-                seeds.port = self.port;
-                self.membership.join(&seeds.all(), now);
+                self.seeds.listed = addresses;
+                let seeds = self.seeds.all(&self.place);
+                self.membership.join(&seeds, now);
             }
             // Who asked may have gone away.
             Command::Status(sender) => drop(sender.send(self.membership.status(now))),
@@ -136,10 +174,15 @@ impl Link {
         None
     }
 
-    async fn flush(&mut self, socket: &UdpSocket) {
+    async fn flush(&mut self, socket: &Registered) {
+        let mut entropy = [0; 32];
+        // Without it, the nonces are still those of a good generator.
+        if SysRng.try_fill_bytes(&mut entropy).is_ok() {
+            self.membership.stir(entropy);
+        }
         while let Some(transmit) = self.membership.poll_transmit() {
             // Whoever is not reached does not answer; that is noticed.
-            if let Err(error) = socket.send_to(&transmit.datagram, transmit.to).await {
+            if let Err(error) = socket.send(&transmit.datagram, transmit.to).await {
                 debug!(to = %transmit.to, %error, "not sent");
             }
         }
@@ -154,7 +197,7 @@ impl Link {
 
     async fn leave(
         &mut self,
-        socket: &UdpSocket,
+        socket: &Registered,
         left: oneshot::Sender<()>,
     ) -> std::io::Result<()> {
         self.membership.leave(Instant::now());
@@ -165,19 +208,26 @@ impl Link {
 }
 
 /// Daemons to get to know the others through.
-#[derive(Default)]
-struct Seeds {
+pub(super) struct Seeds {
     /// Those of the command line.
-    named: Vec<SocketAddr>,
+    named: Found,
     /// Those of the cluster.
     listed: Vec<IpAddr>,
-    port: u16,
 }
 
 impl Seeds {
-    fn all(&self) -> Vec<SocketAddr> {
+    pub(super) fn new(named: Found) -> Self {
+        Self {
+            named,
+            listed: Vec::new(),
+        }
+    }
+
+    /// Daemons without a port are reached at that of this one.
+    fn all(&self, place: &Place) -> Vec<SocketAddr> {
         let listed = self.listed.iter();
-        let listed = listed.map(|address| SocketAddr::new(*address, self.port));
-        self.named.iter().copied().chain(listed).collect()
+        let listed = listed.map(|address| SocketAddr::new(*address, place.address.port()));
+        let named = reached(&self.named, &place.socket, place.address);
+        named.into_iter().chain(listed).collect()
     }
 }

@@ -1,14 +1,41 @@
 //! The file with the shared secret.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use carillon_core::membership::Keys;
-use tracing::{error, info};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
 
 #[cfg(test)]
 mod tests;
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(10);
+/// The longest file that is read, in octets.
+const LONGEST: u64 = 64 << 10;
+
+/// Looks at the file again and again, in a thread of its own, for its file system may hang; tells the
+/// secrets when they change. The end of the receiver ends it.
+pub(super) fn follow(mut file: KeyFile) -> Result<mpsc::UnboundedReceiver<Keys>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let thread = thread::Builder::new().name("gossip-key".to_owned());
+    let look = move || {
+        while !sender.is_closed() {
+            thread::sleep(LOOK);
+            if let Some(keys) = file.reread() {
+                // Its end ends this thread.
+                let _ = sender.send(keys);
+            }
+        }
+    };
+    thread.spawn(look).context("cannot start a thread")?;
+    Ok(receiver)
+}
 
 /// A file with one or two secrets, each on a line; the first seals, both open.
 pub(super) struct KeyFile {
@@ -59,8 +86,15 @@ impl KeyFile {
 
     fn text(&self) -> Result<String> {
         let shown = self.path.display();
-        let bytes = fs::read(&self.path)
+        let mut bytes = Vec::new();
+        File::open(&self.path)
+            .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
             .with_context(|| format!("cannot read the secret of the daemons in {shown}"))?;
+        ensure!(
+            bytes.len() as u64 <= LONGEST,
+            "the secret of the daemons in {shown} is longer than {LONGEST} octets: it is one line, or \
+             two"
+        );
         // What is no text is a secret as well, in which no second line is looked for.
         Ok(String::from_utf8(bytes).unwrap_or_else(|error| format!("{:?}", error.as_bytes())))
     }
@@ -68,7 +102,15 @@ impl KeyFile {
     fn parse(&self, text: &str) -> Result<Keys> {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let (first, second) = (lines.next().unwrap_or_default(), lines.next());
-        Keys::new(first.as_bytes(), second.map(str::as_bytes))
-            .with_context(|| format!("the secret of the daemons in {}", self.path.display()))
+        let keys = Keys::new(first.as_bytes(), second.map(str::as_bytes))
+            .with_context(|| format!("the secret of the daemons in {}", self.path.display()))?;
+        if Keys::is_guessable(first.as_bytes()) {
+            warn!(
+                file = %self.path.display(),
+                "the secret of the daemons looks like words: whoever records a datagram can guess at \
+                 it; `openssl rand -base64 32` makes a good one"
+            );
+        }
+        Ok(keys)
     }
 }

@@ -5,46 +5,114 @@ use std::time::Duration;
 
 use tokio::net::lookup_host;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-/// How often names are looked up again.
+/// How often a name is looked up again.
 const AGAIN: Duration = Duration::from_secs(30);
-/// How soon, while one is not found.
+/// How soon, while it is not found.
 const SOON: Duration = Duration::from_secs(2);
+/// How long it may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks up these names, `HOST:PORT`, again and again, and tells all addresses that a socket of this
-/// family reaches, after the first time and whenever they change.
-pub(super) async fn follow(
-    names: Vec<String>,
-    is_ipv4: bool,
-    told: mpsc::UnboundedSender<Vec<SocketAddr>>,
-) {
+/// What the names lead to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The addresses of each name, ascending.
+    pub(super) by_name: Vec<Vec<SocketAddr>>,
+    /// Each has been looked up, be there an answer or not.
+    pub(super) is_complete: bool,
+}
+
+impl Found {
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.by_name.iter().flatten().copied()
+    }
+}
+
+/// Looks up these names, `HOST:PORT`, again and again, each for itself, and tells what they lead to
+/// whenever that is news. The end of the receiver ends it.
+pub(super) fn follow(names: Vec<String>) -> mpsc::UnboundedReceiver<Found> {
+    let (told, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = told.closed() => {}
+            () = collect(names, &told) => {}
+        }
+    });
+    receiver
+}
+
+/// The next news, if there are names; can be given up at any time.
+pub(super) async fn next(names: Option<&mut mpsc::UnboundedReceiver<Found>>) -> Found {
+    let found = match names {
+        Some(names) => names.recv().await,
+        None => None,
+    };
+    match found {
+        Some(found) => found,
+        None => std::future::pending().await,
+    }
+}
+
+/// Never ends, as long as there are names.
+async fn collect(names: Vec<String>, told: &mpsc::UnboundedSender<Found>) {
+    let (sender, mut answers) = mpsc::unbounded_channel();
+    let mut by_name = vec![None; names.len()];
+    let mut tasks = JoinSet::new();
+    for (place, name) in names.into_iter().enumerate() {
+        tasks.spawn(follow_one(place, name, sender.clone()));
+    }
+    drop(sender);
     let mut before = None;
-    let mut failed = Vec::new();
+    while let Some((place, answer)) = answers.recv().await {
+        if let Some(known) = by_name.get_mut(place) {
+            // A server of names that is away for a moment takes nobody away.
+            *known = answer.or_else(|| known.take()).or_else(|| Some(Vec::new()));
+        }
+        let found = Found {
+            is_complete: by_name.iter().all(Option::is_some),
+            by_name: by_name
+                .iter()
+                .cloned()
+                .map(Option::unwrap_or_default)
+                .collect(),
+        };
+        if before.as_ref() != Some(&found) {
+            before = Some(found.clone());
+            // Its end ends this task.
+            let _ = told.send(found);
+        }
+    }
+}
+
+async fn follow_one(
+    place: usize,
+    name: String,
+    answers: mpsc::UnboundedSender<(usize, Option<Vec<SocketAddr>>)>,
+) {
+    let mut is_known = true;
     loop {
-        let mut addresses = Vec::new();
-        let mut failing = Vec::new();
-        for name in &names {
-            match lookup_host(name).await {
-                Ok(found) => addresses.extend(found.filter(|one| one.is_ipv4() == is_ipv4)),
-                Err(error) => {
-                    if !failed.contains(name) {
-                        warn!(name, %error, "no such node to --join; it is looked up again");
-                    }
-                    failing.push(name.clone());
-                }
-            }
+        let answer = match timeout(PATIENCE, lookup_host(&name)).await {
+            Ok(Ok(found)) => Ok(found.collect::<Vec<_>>()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer in {PATIENCE:?}")),
+        };
+        if let Err(error) = &answer
+            && is_known
+        {
+            warn!(name, %error, "no such node to --join; it is looked up again");
         }
-        failed = failing;
-        addresses.sort();
-        addresses.dedup();
-        if before.as_ref() != Some(&addresses) {
-            before = Some(addresses.clone());
-            if told.send(addresses).is_err() {
-                return;
-            }
+        is_known = answer.is_ok();
+        let found = answer.ok().map(|mut found| {
+            found.sort();
+            found.dedup();
+            found
+        });
+        if answers.send((place, found)).is_err() {
+            return;
         }
-        let pause = if failed.is_empty() { AGAIN } else { SOON };
-        tokio::time::sleep(pause).await;
+        sleep(if is_known { AGAIN } else { SOON }).await;
     }
 }

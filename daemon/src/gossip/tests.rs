@@ -25,7 +25,9 @@ fn args(key_file: &std::path::Path) -> GossipArgs {
 async fn a_secret_that_is_created_later_is_waited_for() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("key");
-    let mut arrivals = spawn_when_ready(args(&file), "metallb-system".to_owned());
+    let (_, interfaces) = watch::channel(Known::default());
+    let namespace = "metallb-system".to_owned();
+    let mut arrivals = spawn_when_ready(args(&file), None, namespace, interfaces);
     let mut next = async || {
         timeout(Duration::from_secs(60), arrivals.recv())
             .await
@@ -59,17 +61,123 @@ async fn a_secret_that_is_created_later_is_waited_for() {
     assert!(next().await.is_none());
 }
 
+/// What the names would lead to.
+fn found(addresses: &[&str]) -> Vec<SocketAddr> {
+    let addresses = addresses.iter().map(|address| address.parse().unwrap());
+    addresses.collect()
+}
+
 #[test]
 fn a_loopback_address_is_of_no_use_to_others() {
     let mut args = args(std::path::Path::new("/nowhere"));
-    let unspecified = SocketAddr::from(([0, 0, 0, 0], PORT));
-    // The name of this node may be in its hosts file with such an address.
-    args.join = vec!["127.0.1.1:7480".to_owned(), "localhost:7480".to_owned()];
-    let error = advertised(&args, unspecified).unwrap_err().to_string();
+    args.gossip_bind = Some(SocketAddr::from(([0, 0, 0, 0], 0)));
+    // The name of this node itself may be in its hosts file with such an address.
+    args.join = vec!["node-1:7480".to_owned()];
+    let towards = found(&["127.0.1.1:7480", "127.0.0.1:7480", "[::1]:7480"]);
+    let error = Place::find(&args, &towards).unwrap_err().to_string();
     assert!(error.contains("--gossip-advertise"), "{error}");
-    assert!(error.contains("127.0.1.1:7480, localhost:7480"), "{error}");
+    assert!(error.contains("node-1:7480"), "{error}");
     let own = SocketAddr::from(([192, 0, 2, 11], PORT));
-    assert_eq!(advertised(&args, own).unwrap(), own);
     args.gossip_advertise = Some(own);
-    assert_eq!(advertised(&args, unspecified).unwrap(), own);
+    assert_eq!(Place::find(&args, &towards).unwrap().address, own);
+}
+
+#[test]
+fn flags_that_tell_no_address_are_refused() {
+    let mut args = args(std::path::Path::new("/nowhere"));
+    check(&args).unwrap();
+    args.gossip_bind = Some(SocketAddr::from(([0, 0, 0, 0], PORT)));
+    let error = check(&args).unwrap_err().to_string();
+    assert!(error.contains("--gossip-bind"), "{error}");
+    args.join = vec!["node-2:7480".to_owned()];
+    check(&args).unwrap();
+    args.gossip_bind = None;
+    check(&args).unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_of_both_families_says_ipv4_as_such() {
+    let all = socket::Socket::bind_all(0).unwrap();
+    let port = all.bound().port();
+    let receiver = all.register().unwrap();
+    for loopback in ["127.0.0.1:0", "[::1]:0"] {
+        let one = socket::Socket::bind(loopback.parse().unwrap()).unwrap();
+        let sender = one.register().unwrap();
+        assert!(all.reaches(one.bound().ip()));
+        let to = SocketAddr::new(one.bound().ip(), port);
+        sender.send(b"there", to).await.unwrap();
+        let mut buffer = [0; 10];
+        let receive = async |receiver: &socket::Registered, buffer: &mut [u8]| loop {
+            receiver.readable().await.unwrap();
+            if let Ok(received) = receiver.try_receive(buffer) {
+                return received;
+            }
+        };
+        let (length, from) = receive(&receiver, &mut buffer).await;
+        assert_eq!((length, from), (5, one.bound()));
+        receiver.send(b"back", from).await.unwrap();
+        let (length, from) = receive(&sender, &mut buffer).await;
+        assert_eq!((length, from), (4, to));
+    }
+}
+
+#[test]
+fn of_a_name_with_both_families_one_is_called() {
+    let found = Found {
+        by_name: vec![
+            found(&["192.0.2.1:1", "[2001:db8::1]:1"]),
+            found(&["[2001:db8::2]:1"]),
+            found(&["192.0.2.3:1"]),
+        ],
+        is_complete: true,
+    };
+    let all = socket::Socket::bind_all(0).unwrap();
+    let me = "[2001:db8::9]:1".parse().unwrap();
+    let expected = ["192.0.2.3:1", "[2001:db8::1]:1", "[2001:db8::2]:1"];
+    let expected: Vec<SocketAddr> = expected.map(|one| one.parse().unwrap()).into();
+    assert_eq!(reached(&found, &all, me), expected);
+    let v4 = socket::Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let me = "192.0.2.9:1".parse().unwrap();
+    assert_eq!(reached(&found, &v4, me).len(), 2);
+}
+
+#[test]
+fn a_late_clock_is_never_taken_for_a_pause() {
+    for heartbeat in [5, 10, 20, 40, 80, 1000].map(Duration::from_millis) {
+        let profile = Profile::fast(heartbeat);
+        assert!(io::late(profile) <= profile.heartbeat / 4);
+    }
+    assert_eq!(io::late(Profile::standard()), Duration::from_millis(20));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_found_holds_back_no_other() {
+    let names = ["nowhere.invalid:7480", "127.0.0.1:7480"].map(str::to_owned);
+    let mut news = names::follow(names.into());
+    let known = found(&["127.0.0.1:7480"]);
+    loop {
+        let found = news.recv().await.unwrap();
+        if found.addresses().collect::<Vec<_>>() == known {
+            break;
+        }
+        assert!(!found.is_complete, "{found:?}");
+    }
+}
+
+#[test]
+fn an_address_that_is_gone_is_left_and_taken_again() {
+    let mut args = args(std::path::Path::new("/nowhere"));
+    let [one, other] = ["127.0.0.1", "127.0.0.2"].map(|one| one.parse::<IpAddr>().unwrap());
+    args.gossip_bind = Some(SocketAddr::new(one, 0));
+    let mut place = Place::find(&args, &[]).unwrap();
+    let first = place.address;
+    // There is no way to others but by a loopback address, which is of no use.
+    let towards = found(&["127.0.0.3:7480"]);
+    assert!(
+        !place.review(&[other], &towards).unwrap(),
+        "it was never here"
+    );
+    assert!(!place.review(&[one, other], &towards).unwrap());
+    assert!(!place.review(&[other], &towards).unwrap());
+    assert_eq!(place.address, first);
 }

@@ -10,7 +10,7 @@ use crate::assignment::Assigned;
 use crate::cli::RunArgs;
 use crate::driver::Driver;
 use crate::exclusion::{self, Excluded};
-use crate::gossip::{self, Gossip};
+use crate::gossip::{self, Gossip, Secret};
 use crate::interfaces;
 
 /// How many events are taken in before anything else gets its turn.
@@ -41,28 +41,27 @@ impl Surroundings {
     /// Looks around from here on, for which it needs a tokio runtime.
     ///
     /// # Errors
-    /// The other daemons cannot be talked to. In a cluster that is not final: the secret may be
-    /// created later.
+    /// There is no secret to talk to other daemons with. In a cluster it may be created later.
     pub(super) fn new(
         args: &RunArgs,
         is_cluster: bool,
         assigned: Option<watch::Receiver<Assigned>>,
     ) -> Result<Self> {
         let gossip = &args.gossip;
-        let arrivals = match (gossip.is_wanted(), is_cluster) {
-            (false, _) => None,
-            (true, true) => {
-                let namespace = args.config.key().name.namespace().to_owned();
-                Some(gossip::spawn_when_ready(gossip.clone(), namespace))
-            }
-            (true, false) => {
-                let (sender, arrivals) = mpsc::channel(1);
-                // There is room for the one that comes.
-                let _ = sender.try_send(Ok(gossip::spawn(gossip)?));
-                Some(arrivals)
-            }
-        };
         let mut interfaces = interfaces::spawn();
+        let arrivals = if gossip.is_wanted() {
+            let secret = if is_cluster {
+                None
+            } else {
+                Some(Secret::read(gossip)?)
+            };
+            let namespace = args.config.key().name.namespace().to_owned();
+            let known = interfaces.clone();
+            let gossip = gossip.clone();
+            Some(gossip::spawn_when_ready(gossip, secret, namespace, known))
+        } else {
+            None
+        };
         let mut excluded = exclusion::follow(args.host.exclude_interfaces.clone());
         interfaces.mark_changed();
         excluded.mark_changed();

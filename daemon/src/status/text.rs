@@ -36,6 +36,7 @@ pub(super) fn render(status: &Status, all: bool) -> String {
     services(&mut out, status, all);
     owned(&mut out, status, all);
     nodes(&mut out, status);
+    dropped(&mut out, status, all);
     neighbors(&mut out, &status.neighbors, all);
     out
 }
@@ -207,6 +208,25 @@ fn nodes(out: &mut String, status: &Status) {
         ]);
     }
     line(out, &table.to_string());
+}
+
+fn dropped(out: &mut String, status: &Status, all: bool) {
+    if status.dropped.is_empty() {
+        return;
+    }
+    heading(out, "Dropped datagrams of other daemons");
+    let shown = if all { usize::MAX } else { SHOWN };
+    let mut table = table(["FROM", "COUNT", "LAST", "WHY"]);
+    for dropped in status.dropped.iter().take(shown) {
+        table.add_row([
+            dropped.from.to_string(),
+            dropped.count.to_string(),
+            format!("{} ago", duration(dropped.seconds_ago)),
+            dropped.why.clone(),
+        ]);
+    }
+    line(out, &table.to_string());
+    more(out, status.dropped.len(), shown);
 }
 
 fn neighbors(out: &mut String, neighbors: &[Neighbor], all: bool) {

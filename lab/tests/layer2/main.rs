@@ -12,12 +12,15 @@
 
 mod site;
 
+mod addresses;
 mod answers;
 mod bad_input;
 mod conflict;
 mod gossip;
+mod hostile;
 mod instruments;
 mod interfaces;
 mod mixed;
 mod operations;
 mod takeover;
+mod update;

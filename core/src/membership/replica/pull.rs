@@ -23,7 +23,7 @@ pub(super) struct Pull {
 
 impl Replica {
     /// Asks for what follows, unless that was just done.
-    pub(super) fn pull(&mut self, member: MemberId, from: SocketAddr, now: Instant) {
+    pub(crate) fn pull(&mut self, member: MemberId, from: SocketAddr, now: Instant) {
         let Some(remote) = self.remote(member, now) else {
             return;
         };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::membership::MemberId;
-use crate::membership::record::{Key, Value};
-use crate::membership::wire::{Content, Item, MAX_CONTENT, Records, encode};
+use crate::membership::record::{AnyKey, Octets};
+use crate::membership::wire::{MAX_CONTENT, Records, encode_item};
 
 /// What a [`Records`] has beside its items.
 const HEAD: usize = 70;
@@ -18,13 +18,13 @@ pub(crate) struct Store {
     pub(crate) version: u64,
     /// Withdrawals up to this version are forgotten.
     pub(crate) floor: u64,
-    entries: BTreeMap<Key, (u64, Option<Value>)>,
-    versions: BTreeMap<u64, Key>,
+    entries: BTreeMap<AnyKey, (u64, Option<Octets>)>,
+    versions: BTreeMap<u64, AnyKey>,
     tombstones: usize,
 }
 
 impl Store {
-    pub(crate) fn get(&self, key: &Key) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &AnyKey) -> Option<&Octets> {
         self.entries.get(key)?.1.as_ref()
     }
 
@@ -33,7 +33,7 @@ impl Store {
         self.entries.len() - self.tombstones
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &AnyKey> {
         let records = self
             .entries
             .iter()
@@ -46,12 +46,12 @@ impl Store {
         self.entries.len()
     }
 
-    pub(crate) fn contains(&self, key: &Key) -> bool {
+    pub(crate) fn contains(&self, key: &AnyKey) -> bool {
         self.entries.contains_key(key)
     }
 
     /// Whether the record was another before.
-    pub(crate) fn set(&mut self, version: u64, key: Key, value: Option<Value>) -> bool {
+    pub(crate) fn set(&mut self, version: u64, key: AnyKey, value: Option<Octets>) -> bool {
         let old = self.remove(&key);
         if let Some((newer, _)) = old.as_ref().filter(|(old, _)| *old > version) {
             let (newer, value) = (*newer, old.and_then(|(_, value)| value));
@@ -63,18 +63,17 @@ impl Store {
         is_change
     }
 
-    fn insert(&mut self, version: u64, key: Key, value: Option<Value>) {
+    fn insert(&mut self, version: u64, key: AnyKey, value: Option<Octets>) {
         self.tombstones += usize::from(value.is_none());
-        self.versions.insert(version, key);
+        self.versions.insert(version, key.clone());
         self.entries.insert(key, (version, value));
     }
 
-    /// Whether there was a record.
-    pub(crate) fn forget(&mut self, key: &Key) -> bool {
-        self.remove(key).is_some_and(|(_, value)| value.is_some())
+    pub(crate) fn forget(&mut self, key: &AnyKey) {
+        self.remove(key);
     }
 
-    fn remove(&mut self, key: &Key) -> Option<(u64, Option<Value>)> {
+    fn remove(&mut self, key: &AnyKey) -> Option<(u64, Option<Octets>)> {
         let (version, value) = self.entries.remove(key)?;
         self.versions.remove(&version);
         self.tombstones -= usize::from(value.is_none());
@@ -95,7 +94,7 @@ impl Store {
             return;
         }
         self.floor = floor;
-        let old = self.versions.range(..=floor).map(|(_, key)| *key);
+        let old = self.versions.range(..=floor).map(|(_, key)| key.clone());
         let old: Vec<_> = old.filter(|key| self.get(key).is_none()).collect();
         for key in old {
             self.remove(&key);
@@ -146,7 +145,7 @@ impl Store {
             let Some((_, value)) = self.entries.get(key) else {
                 continue;
             };
-            let item = encode_item(*version - to, *key, value.as_ref(), before == Some(value));
+            let item = encode_item(*version - to, key, value.as_ref(), before == Some(value));
             if items.len() + item.len() > MAX_CONTENT - HEAD {
                 return (items, to);
             }
@@ -158,16 +157,7 @@ impl Store {
     }
 }
 
-fn encode_item(step: u64, key: Key, value: Option<&Value>, is_same: bool) -> Vec<u8> {
-    let content = match value {
-        Some(_) | None if is_same => Content::Same,
-        Some(value) => Content::Value(value.clone()),
-        None => Content::Withdrawn,
-    };
-    encode(&Item { step, key, content })
-}
-
 /// Whether a record can be told to others.
-pub(crate) fn fits(key: Key, value: &Value) -> bool {
+pub(crate) fn fits(key: &AnyKey, value: &Octets) -> bool {
     encode_item(u64::MAX, key, Some(value), false).len() <= MAX_CONTENT - HEAD
 }

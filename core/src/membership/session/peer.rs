@@ -1,4 +1,4 @@
-//! Those at the other end, in each state of an introduction.
+//! Those at the other end.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::super::MemberId;
-use super::super::wire::{Hello, Message, encode_plain};
+use super::super::wire::{Hello, Message, encode_plain, version_of};
 use super::window::Window;
 
 /// A peer that has proved that it lives.
@@ -14,50 +14,62 @@ use super::window::Window;
 pub(super) struct Session {
     pub(super) peer: MemberId,
     pub(super) run: u64,
+    /// What is said to it is of this version of the protocol.
+    pub(super) version: u8,
     /// What the peer wants to see.
     pub(super) token: u64,
     pub(super) counter: u64,
     /// What it shows: the latest, and the one before.
     pub(super) shown: [u64; 2],
-    pub(super) window: Window,
+    /// For each of them, which counters have come.
+    windows: [Window; 2],
     pub(super) heard: Instant,
     pub(super) welcomed: Option<Instant>,
 }
 
-/// An address that was called, and has not answered yet.
-#[derive(Debug)]
-pub(super) struct Dial {
-    pub(super) token: u64,
-    pub(super) at: Instant,
-    pub(super) waiting: Vec<Message>,
-}
-
-/// Somebody who has called, and has not proved yet that it lives.
-#[derive(Debug)]
-pub(super) struct Caller {
-    pub(super) hello: Hello,
-    pub(super) token: u64,
-    pub(super) at: Instant,
-}
-
 impl Session {
-    /// One with whoever said this hello, and has shown this token.
-    pub(super) fn new(hello: &Hello, shown: u64, now: Instant) -> Self {
+    /// One of a member of this version with whoever said this hello, and has shown this token.
+    pub(super) fn new(hello: &Hello, shown: u64, version: u8, now: Instant) -> Self {
         Self {
             peer: hello.from,
             run: hello.run,
+            version: version_of(hello.run).min(version),
             token: hello.token,
             counter: 0,
             shown: [shown, shown],
-            window: Window::default(),
+            windows: [Window::default(), Window::default()],
             heard: now,
             welcomed: None,
         }
     }
 
-    pub(super) fn next(&mut self, message: &Message) -> Vec<u8> {
+    /// Whether a datagram with this token and counter is new.
+    pub(super) fn accept(&mut self, token: u64, counter: u64) -> bool {
+        let [latest, _] = self.shown;
+        let [of_latest, of_before] = &mut self.windows;
+        let window = if token == latest {
+            of_latest
+        } else {
+            of_before
+        };
+        window.accept(counter)
+    }
+
+    /// The peer shows this token from now on, and may count from the beginning. Returns the one that
+    /// it must not show any more.
+    pub(super) fn show(&mut self, token: u64) -> u64 {
+        let [latest, before] = self.shown;
+        let [of_latest, _] = std::mem::take(&mut self.windows);
+        self.shown = [token, latest];
+        self.windows = [Window::default(), of_latest];
+        before
+    }
+
+    /// `None` if this cannot be said to the peer.
+    pub(super) fn next(&mut self, message: &Message) -> Option<Vec<u8>> {
+        let message = message.for_version(self.version)?;
         self.counter += 1;
-        encode_plain(self.token, self.counter, message)
+        Some(encode_plain(self.token, self.counter, &message))
     }
 
     pub(super) fn is(&self, hello: &Hello) -> bool {

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 const ONE: &str = "0123456789abcdef";

@@ -1,5 +1,5 @@
 use super::*;
-use crate::status::{Announced, Configuration, Controller, Problems, Service};
+use crate::status::{Announced, Configuration, Controller, Dropped, Problems, Service};
 
 fn service(name: &str, why: Option<&str>) -> Service {
     Service {
@@ -134,4 +134,28 @@ fn who_gives_addresses_is_told_where_daemons_take_turns() {
     assert!(text(Some(controller.clone())).contains("this node gives services their addresses\n"));
     controller.unwritten = 2;
     assert!(text(Some(controller)).contains("2 are still to be written"));
+}
+
+#[test]
+fn dropped_datagrams_are_counted_by_host() {
+    let dropped = (0..30).map(|number| Dropped {
+        from: [192, 0, 2, number].into(),
+        why: "received before".into(),
+        count: 17,
+        seconds_ago: 3.0,
+    });
+    let status = Status {
+        dropped: dropped.collect(),
+        ..Status::default()
+    };
+    let text = render(&status, false);
+    for part in [
+        "192.0.2.0",
+        "17",
+        "3s ago",
+        "received before",
+        "and 10 more",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
