@@ -20,5 +20,5 @@ join() {
 }
 
 join namespace namespace
-join carillon serviceaccount rbac daemonset
-join install namespace serviceaccount rbac daemonset
+join carillon serviceaccount rbac daemonset controller
+join install namespace serviceaccount rbac daemonset controller

@@ -129,8 +129,12 @@ impl Speaker {
         }
     }
 
-    /// Takes in one change. Nothing is decided until [`Self::take_changes`].
+    /// Takes in one change. Nothing is decided until [`Self::take_changes`]. Where no backend is to be
+    /// told anything, nothing is kept.
     pub fn handle(&mut self, input: Input) {
+        if self.outlets.is_empty() {
+            return;
+        }
         match input {
             Input::Config(config) => self.set_config(config),
             Input::Service(service) => self.set_service(service),

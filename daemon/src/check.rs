@@ -33,8 +33,10 @@ mod tests;
 /// The standard output is closed, or there is no way to the cluster.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let report = if args.from_cluster {
+        args.role.check(true, false)?;
         cluster::check(args)?
     } else {
+        args.role.check(false, false)?;
         let report = Report::new(args.config.key(), args.lb_class.clone());
         check(&args.paths, report, &mut io::stdin())
     };
@@ -64,6 +66,8 @@ struct Report {
     config_key: ObjectKey,
     /// The class of services to serve.
     class: Option<String>,
+    /// Endpoints are known, so that it is known which services nobody would announce.
+    knows_endpoints: bool,
     /// The addresses that have been given already.
     journal: BTreeMap<ServiceKey, Vec<IpAddr>>,
 }
@@ -110,6 +114,7 @@ impl Report {
             notes: Vec::new(),
             objects: BTreeMap::new(),
             config: None,
+            knows_endpoints: true,
             journal: BTreeMap::new(),
         }
     }
@@ -269,7 +274,10 @@ impl Report {
             let is_served = families
                 .map(|family| (key, family))
                 .any(|one| served.contains(&one));
-            let unserved = || (!is_served).then(|| WithdrawReason::NoEndpoints.to_string());
+            let unserved = || {
+                (self.knows_endpoints && !is_served)
+                    .then(|| WithdrawReason::NoEndpoints.to_string())
+            };
             let why = status.shortfall.or_else(unserved)?;
             Some(format!("note: service {key}: {why}"))
         });

@@ -12,12 +12,14 @@ use crate::objects::ObjectKey;
 mod drain;
 mod gossip;
 mod host;
+mod role;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use drain::{DrainArgs, MoveArgs, UndrainArgs};
 pub(crate) use gossip::GossipArgs;
 pub(crate) use host::HostArgs;
+pub(crate) use role::{Role, RoleArgs};
 
 /// The version and the revision of the source, as in `0.1.0 (0123456789ab)`.
 pub(crate) const VERSION: &str = env!("CARILLON_VERSION");
@@ -121,8 +123,16 @@ pub(crate) struct RunArgs {
     /// nowhere].
     ///
     /// For programs that watch over this daemon. An answer other than 200 says what is amiss.
-    #[arg(long, value_name = "ADDR:PORT", env = "CARILLON_HTTP_BIND")]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "CARILLON_HTTP_BIND",
+        value_parser = gossip::socket_address
+    )]
     http_bind: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) role: RoleArgs,
 
     #[command(flatten)]
     pub(crate) host: HostArgs,
@@ -257,6 +267,9 @@ pub(crate) struct CheckArgs {
     /// The spec.loadBalancerClass of the Services that are served [default: those without a class].
     #[arg(long, value_name = "CLASS", env = "CARILLON_LB_CLASS")]
     pub(crate) lb_class: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) role: RoleArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

@@ -24,6 +24,7 @@ use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, error, info, warn};
 
 use crate::assignment::Assignment;
+use crate::backends;
 use crate::journal::Busy;
 use crate::objects::{Kind, Object, ObjectKey};
 use crate::source::{Batch, Change, Description, Problems};
@@ -98,7 +99,11 @@ impl Driver {
             .iter()
             .map(|backend| backend.caps())
             .collect();
-        let names = caps.iter().map(|caps| caps.name).collect();
+        let names = match caps.as_slice() {
+            // A daemon that announces nothing knows the protocols all the same.
+            [] => backends::names(),
+            caps => caps.iter().map(|caps| caps.name).collect(),
+        };
         let exclusive = caps.iter().filter(|caps| caps.ownership.is_exclusive());
         let exclusive: Vec<_> = exclusive.map(|caps| caps.name).collect();
         let announces = |family| {
@@ -146,9 +151,11 @@ impl Driver {
         if let Some(problems) = batch.problems {
             self.take_problems(problems);
         }
+        if batch.pods_synced {
+            self.pods_synced();
+        }
         if batch.synced {
             self.synced = true;
-            self.pods_synced();
             self.allocation.synced(now);
             self.speaker.handle(speaker::Input::Synced);
             self.election.handle(ownership::Input::Synced, now);

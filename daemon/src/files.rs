@@ -202,6 +202,8 @@ impl Source {
         if batch.synced {
             self.catalog.pack();
         }
+        // In files there are none.
+        batch.pods_synced = batch.synced;
         self.synced = true;
         watched
     }

@@ -4,8 +4,8 @@
 //!  API server ─list, watch─▶ Watch (one per kind) ─Event─▶ Mirror ─Batch─▶ driver
 //! ```
 //!
-//! Followed are all Services and their EndpointSlices, this node's Node, the ConfigMap with the
-//! configuration, and the Pods of the other daemons. Namespaces and Secrets are not read: nothing in
+//! Followed are all Services and the ConfigMap with the configuration, and by a daemon that announces
+//! the EndpointSlices, this node's Node, and the Pods of the other daemons. Namespaces and Secrets are not read: nothing in
 //! the ConfigMap refers to them.
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
@@ -13,21 +13,24 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use carillon_core::service::ServiceKey;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::objects::ObjectKey;
+use crate::objects::{ObjectKey, Stored};
 use crate::source::Batch;
 
 mod api;
 mod call;
 mod client;
+mod clip;
 mod failure;
 pub(crate) mod jitter;
 mod lease;
 mod mirror;
+mod page;
 mod pause;
 pub(crate) mod publish;
 mod rights;
@@ -41,12 +44,14 @@ mod writer;
 pub(crate) use client::{Access, Cluster, connect};
 use mirror::Mirror;
 pub(crate) use role::Role;
-pub(crate) use snapshot::read;
+pub(crate) use snapshot::{Part, read};
 use watch::{Relist, Told, Watch};
 
 /// How many batches may wait for the driver; then the watches wait too, and changes collect at the
 /// API server.
 const QUEUE: usize = 64;
+/// How long a list of all Services may take for one that has taken the Lease.
+const BEGIN: Duration = Duration::from_secs(60);
 /// How many events become one batch at most.
 const EVENTS: usize = 1024;
 
@@ -71,21 +76,6 @@ pub(crate) enum ApiChange {
     Answered(publish::Answer),
 }
 
-/// How a Service is stored: what the writers of its status need to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
-    /// `metadata.uid`.
-    pub(crate) uid: Box<str>,
-    /// `metadata.resourceVersion`.
-    pub(crate) resource_version: Box<str>,
-    /// The annotation `metallb.io/ip-allocated-from-pool`, as [`carillon_core::text::bounded`] text.
-    pub(crate) pool: Option<Box<str>>,
-    /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
-    pub(crate) ip_modes: Vec<(IpAddr, Box<str>)>,
-    /// The annotations that should be written with today's prefix.
-    pub(crate) deprecated: Box<[&'static str]>,
-}
-
 /// What is followed in a cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -95,6 +85,10 @@ pub(crate) struct Options {
     pub(crate) node: String,
     /// The labels of the Pods of all daemons, in the namespace of the ConfigMap, as a selector.
     pub(crate) pods: Option<String>,
+    /// What tells where to announce is followed, too: EndpointSlices, Nodes and Pods.
+    pub(crate) announces: bool,
+    /// It takes turns in giving addresses.
+    pub(crate) may_lead: bool,
 }
 
 /// A cluster that is being followed.
@@ -110,9 +104,17 @@ pub(crate) struct Source {
 
 impl Source {
     /// Takes part in the controller role of this cluster, under a name for people. The Lease is in
-    /// this namespace.
-    pub(crate) fn take_part(&self, cluster: &Cluster, namespace: &str, name: &str) -> Role {
+    /// this namespace. One that may not lead only tells who does.
+    pub(crate) fn take_part(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        name: &str,
+        may_lead: bool,
+    ) -> Role {
         role::take_part(role::Parts {
+            may_lead,
+            begin: BEGIN,
             cluster: cluster.clone(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -131,12 +133,14 @@ pub(crate) fn spawn(cluster: &Cluster, options: &Options) -> Source {
     let config = &options.config.name;
     let mut resources = vec![
         api::Resource::services(),
-        api::Resource::endpoint_slices(),
-        api::Resource::node(&options.node),
         api::Resource::config_map(config.namespace(), config.name()),
     ];
-    let pods = options.pods.as_deref();
-    resources.extend(pods.map(|labels| api::Resource::pods(config.namespace(), labels)));
+    if options.announces {
+        let of_node = api::Resource::node(&options.node);
+        resources.extend([api::Resource::endpoint_slices(), of_node]);
+        let pods = options.pods.as_deref();
+        resources.extend(pods.map(|labels| api::Resource::pods(config.namespace(), labels)));
+    }
     let mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut requests = Some(requests);
     for resource in resources {

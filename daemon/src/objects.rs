@@ -27,7 +27,7 @@ mod tree;
 
 pub(crate) use document::{Note, Parsed, parse};
 #[cfg(feature = "kubernetes")]
-pub(crate) use json::{ApiObject, Unreadable, read, read_key, read_version};
+pub(crate) use json::{ApiObject, Stored, Unreadable, find, read};
 #[cfg(feature = "kubernetes")]
 pub(crate) use names::Names;
 #[cfg(feature = "kubernetes")]

@@ -64,15 +64,17 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let node = node_name(args)?;
     let mut end = End::new()?;
     let from = args.source()?;
+    let is_cluster = matches!(from, cli::Source::Cluster(..));
+    check_role(args, is_cluster)?;
+    let claimed = claimed_name(args.role.role, &node);
     let _claim = match from {
-        cli::Source::Files(_) => claim(&node)?,
+        cli::Source::Files(_) => claim(&claimed)?,
         cli::Source::Cluster(..) => tokio::select! {
-            claim = await_claim(&node, &args.socket.path) => claim?,
+            claim = await_claim(&claimed, &args.socket.path) => claim?,
             _ = end.wait() => return Ok(ExitCode::SUCCESS),
         },
     };
     args.gossip.check()?;
-    let is_cluster = matches!(from, cli::Source::Cluster(..));
     let (client, requests) = Client::new();
     let _socket = socket::serve(&args.socket.path, client.clone())?;
     if let Some(bind) = args.http_bind() {
@@ -133,7 +135,11 @@ fn driver(
         config: args.config.key(),
         source,
         allocation,
-        backends: backends::all(args.gossip.refresh_interval),
+        backends: if args.role.role.announces() {
+            backends::all(args.gossip.refresh_interval)
+        } else {
+            Vec::new()
+        },
         rebalance: args.gossip.rebalance(),
         has_others: args.gossip.is_wanted(),
         is_drained: drained::is_remembered(&args.socket.path),
@@ -199,11 +205,13 @@ async fn from_cluster(
         config: args.config.key(),
         node: node.to_owned(),
         pods: args.gossip.gossip_pods.clone(),
+        announces: args.role.role.announces(),
+        may_lead: args.role.role.may_lead(),
     };
     let source = kubernetes::spawn(&cluster, &options);
     let name = args.pod_name.as_deref().unwrap_or(node);
     let namespace = options.config.name.namespace();
-    let role = source.take_part(&cluster, namespace, name);
+    let role = source.take_part(&cluster, namespace, name, options.may_lead);
     Ok(Source {
         location: cluster.server,
         description: Description {
@@ -339,6 +347,21 @@ impl End {
                 }
             }
         }
+    }
+}
+
+fn check_role(args: &RunArgs, is_cluster: bool) -> Result<()> {
+    let is_for_speakers = args.gossip.is_wanted() || args.host.assign_vips.is_some();
+    args.role.check(is_cluster, is_for_speakers)
+}
+
+/// What no two daemons of a host may be. One that announces nothing stands in nobody's way but that
+/// of another such; no node has a slash in its name.
+fn claimed_name(role: cli::Role, node: &str) -> String {
+    if role.announces() {
+        node.to_owned()
+    } else {
+        format!("{node}/controller")
     }
 }
 

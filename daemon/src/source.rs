@@ -20,8 +20,10 @@ pub(crate) struct Batch {
     pub(crate) api: Vec<ApiChange>,
     /// What is wrong in the source now, if that has changed.
     pub(crate) problems: Option<Arc<Problems>>,
-    /// Everything has been read, for the first time.
+    /// Everything has been read that decides who announces what, for the first time.
     pub(crate) synced: bool,
+    /// So have the Pods of other daemons, which only tell where those may be called.
+    pub(crate) pods_synced: bool,
     /// Someone has written to the journal.
     pub(crate) journal: bool,
 }
@@ -33,7 +35,8 @@ impl Batch {
         if !self.api.is_empty() {
             return false;
         }
-        self.changes.is_empty() && self.problems.is_none() && !self.synced && !self.journal
+        let is_synced = self.synced || self.pods_synced;
+        self.changes.is_empty() && self.problems.is_none() && !is_synced && !self.journal
     }
 }
 

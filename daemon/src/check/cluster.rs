@@ -14,7 +14,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<Report> {
     use anyhow::Context as _;
     use carillon_core::service::Ingress;
 
-    use crate::kubernetes::{self, Access};
+    use crate::kubernetes::{self, Access, Part};
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -24,15 +24,21 @@ pub(super) fn check(args: &CheckArgs) -> Result<Report> {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
     };
+    let role = args.role.role;
+    let part = Part {
+        announces: role.announces(),
+        may_lead: role.may_lead(),
+    };
     let (server, snapshot) = runtime.block_on(async {
         let cluster = kubernetes::connect(&access).await?;
-        let snapshot = kubernetes::read(&cluster, &args.config.key()).await;
+        let snapshot = kubernetes::read(&cluster, &args.config.key(), part).await;
         anyhow::Ok((cluster.server, snapshot))
     })?;
     let mut report = Report {
         server: Some(server),
         errors: snapshot.errors,
         notes: snapshot.notes,
+        knows_endpoints: part.announces,
         ..Report::new(args.config.key(), args.lb_class.clone())
     };
     report.take(snapshot.changes);

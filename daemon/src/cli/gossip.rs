@@ -155,7 +155,7 @@ impl GossipArgs {
 }
 
 /// An address and a port. Pods have `$(HOST_IP):7480`, in which an IPv6 address has no brackets.
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let unbracketed = || {
         let (address, port) = text.rsplit_once(':')?;
         let address: Ipv6Addr = address.parse().ok()?;

@@ -66,3 +66,19 @@ fn exactly_one_source_is_given() {
         assert!(source(&[cluster, &["--state", "s"]].concat()).contains("--state is for --files"));
     }
 }
+
+#[test]
+fn a_role_is_for_clusters_and_one_that_announces_nothing_needs_no_others() {
+    let check = |role, is_cluster, is_for_speakers| {
+        let checked = RoleArgs { role }.check(is_cluster, is_for_speakers);
+        checked.map_err(|error| error.to_string())
+    };
+    for role in [Role::Both, Role::Speaker, Role::Controller] {
+        assert_eq!(check(role, true, false), Ok(()));
+        let with_files = check(role, false, false).is_ok();
+        assert_eq!(with_files, role == Role::Both);
+    }
+    assert_eq!(check(Role::Speaker, true, true), Ok(()));
+    let refused = check(Role::Controller, true, true).unwrap_err();
+    assert!(refused.contains("--gossip-bind"), "{refused}");
+}

@@ -19,6 +19,8 @@ use super::assigner::Assigner;
 use crate::cli::VERSION;
 use crate::status::{Configuration, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage};
 
+/// Why a daemon without a backend announces nothing.
+const NO_SPEAKER: &str = "this daemon gives addresses and announces none (--role controller)";
 /// How long a backend may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -162,6 +164,7 @@ impl Driver {
         let why_not = match (&status.shortfall, reason) {
             (Some(shortfall), _) if status.addresses.is_empty() => Some(shortfall.clone()),
             (_, Some(reason)) => Some(reason.to_string()),
+            (None, None) if self.backends.is_empty() => Some(NO_SPEAKER.to_owned()),
             (shortfall, None) => unserved.or_else(|| shortfall.clone()),
         };
         Service {

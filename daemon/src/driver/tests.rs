@@ -81,6 +81,7 @@ impl Daemon {
             self.read(file, text);
         }
         self.batch.synced = true;
+        self.batch.pods_synced = true;
         self.settle();
     }
 

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use hyper::body::Bytes;
 use hyper::http::request::Builder;
 use hyper::{Request, Response, header};
 use kube::client::Body;
@@ -14,18 +16,15 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::client::Cluster;
+use super::clip::Clip;
 use super::failure::{Failure, excerpt};
 use crate::objects::Kind;
 
 /// How long an answer may take to begin, and a page to end; the API server itself gives up after a
 /// minute.
 const PATIENCE: Duration = Duration::from_secs(70);
-/// How many objects are asked for at a time.
-const PAGE: usize = 500;
-/// How long one page may be.
-const PAGE_BYTES: usize = 64 << 20;
-/// How long one line of a watch may be. An object has at most 1.5 MiB in etcd.
-const LINE_BYTES: usize = 8 << 20;
+/// How long one line of a watch may be; what is kept of it has a limit of its own.
+const LINE_BYTES: usize = 64 << 20;
 /// How much is read of what is no answer.
 const ERROR_BYTES: usize = 64 << 10;
 
@@ -135,42 +134,6 @@ fn encode(text: &str) -> String {
     encoded
 }
 
-/// A part of a list, as it was sent.
-pub(super) struct Page(Vec<u8>);
-
-/// What is in a page.
-#[derive(Deserialize)]
-pub(super) struct Items<'a> {
-    /// About the list.
-    #[serde(borrow)]
-    pub(super) metadata: ListMeta<'a>,
-    /// The objects, each as JSON.
-    #[serde(borrow, default)]
-    pub(super) items: Option<Vec<&'a RawValue>>,
-}
-
-/// About a list.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ListMeta<'a> {
-    /// The version from which on a watch tells what changed.
-    #[serde(borrow)]
-    pub(super) resource_version: Cow<'a, str>,
-    /// What to ask the next page with; empty or absent in the last one.
-    #[serde(borrow, default)]
-    pub(super) r#continue: Option<Cow<'a, str>>,
-}
-
-impl Page {
-    /// What is in it.
-    ///
-    /// # Errors
-    /// It is no list of Kubernetes.
-    pub(super) fn items(&self) -> Result<Items<'_>, Failure> {
-        serde_json::from_slice(&self.0).map_err(|error| Failure::Garbage(error.to_string()))
-    }
-}
-
 /// One line of a watch.
 #[derive(Deserialize)]
 pub(super) struct WatchEvent<'a> {
@@ -182,22 +145,30 @@ pub(super) struct WatchEvent<'a> {
     pub(super) object: &'a RawValue,
 }
 
-/// Asks for a page of objects as they are now. Without a resource version that is what a quorum
-/// of etcd agrees on, and never older than what anybody has been told before.
+/// Asks for a page of this many objects as they are now, and hands out what is sent until `take` has
+/// enough. Returns whether it came to its end. Without a resource version that is what a quorum of
+/// etcd agrees on, and never older than what anybody has been told before.
 pub(super) async fn list(
     cluster: &Cluster,
     resource: &Resource,
-    next: Option<&str>,
-) -> Result<Page, Failure> {
-    let mut uri = format!("{}?limit={PAGE}&{}", resource.path(), resource.selector);
+    (limit, next): (usize, Option<&str>),
+    take: &mut (impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure> + Send),
+) -> Result<bool, Failure> {
+    let mut uri = format!("{}?limit={limit}&{}", resource.path(), resource.selector);
     if let Some(next) = next {
         uri.push_str("&continue=");
         uri.push_str(&encode(next));
     }
     let page = async {
         let mut response = get(cluster, &uri).await?;
-        let page = read(response.body_mut(), PAGE_BYTES).await?;
-        page.map(Page).ok_or_else(|| too_long("list"))
+        while let Some(frame) = response.body_mut().frame().await {
+            let frame = frame.map_err(|error| Failure::of(&error))?;
+            let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
+            if take(data)?.is_break() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     };
     timeout(PATIENCE, page)
         .await
@@ -226,8 +197,9 @@ pub(super) async fn lines(cluster: &Cluster, uri: &str) -> Result<Lines, Failure
     let response = response.unwrap_or_else(|_| Err(silent()))?;
     Ok(Lines {
         body: response.into_body(),
-        buffer: Vec::new(),
-        searched: 0,
+        line: Clip::default(),
+        length: 0,
+        rest: Bytes::new(),
     })
 }
 
@@ -290,9 +262,12 @@ pub(super) async fn read(body: &mut Body, limit: usize) -> Result<Option<Vec<u8>
 /// The lines of a watch.
 pub(super) struct Lines {
     body: Body,
-    buffer: Vec<u8>,
-    /// How much of the buffer is known to hold no line's end.
-    searched: usize,
+    /// What has come of the next line.
+    line: Clip,
+    /// How long it is already.
+    length: usize,
+    /// What has come and was not looked at.
+    rest: Bytes,
 }
 
 impl Lines {
@@ -300,24 +275,24 @@ impl Lines {
     ///
     /// # Errors
     /// The connection has failed, or a line does not end.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) async fn next(&mut self) -> Result<Option<Clip>, Failure> {
         loop {
-            let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
-            if let Some(at) = unsearched.iter().position(|byte| *byte == b'\n') {
-                let rest = self.buffer.split_off(self.searched + at + 1);
-                self.searched = 0;
-                return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
+            let end = self.rest.iter().position(|byte| *byte == b'\n');
+            let more = self.rest.split_to(end.map_or(self.rest.len(), |at| at + 1));
+            self.line.push(&more);
+            self.length += more.len();
+            if end.is_some() {
+                self.length = 0;
+                return Ok(Some(std::mem::take(&mut self.line)));
             }
-            self.searched = self.buffer.len();
-            if self.searched > LINE_BYTES {
+            if self.length > LINE_BYTES {
                 return Err(too_long("event"));
             }
             let Some(frame) = self.body.frame().await else {
                 return Ok(None);
             };
             let frame = frame.map_err(|error| Failure::of(&error))?;
-            let data = frame.data_ref().map(AsRef::as_ref);
-            self.buffer.extend_from_slice(data.unwrap_or_default());
+            self.rest = frame.into_data().unwrap_or_default();
         }
     }
 }

@@ -43,8 +43,11 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// Within which time all who see a free Lease try to take it: the first one to succeed spares the
 /// others the attempt.
 const SPREAD: Duration = Duration::from_millis(300);
-/// The longest duration of another's record that we honour: nobody can lock all daemons out.
+/// The longest duration of another's record that we honour: one that does not come back cannot lock
+/// all daemons out.
 const LONGEST: Duration = Duration::from_secs(60);
+/// How long one that could do nothing with the Lease leaves it to others, and to itself last.
+pub(super) const REST: Duration = Duration::from_secs(60);
 /// How many unanswered writes to remember.
 const DOUBTS: usize = 8;
 
@@ -105,6 +108,8 @@ pub(super) struct Lease {
     was_refused: bool,
     /// When to send the next request.
     next: Option<Instant>,
+    /// Until when it is left to others.
+    rests_until: Option<Instant>,
 }
 
 impl Lease {
@@ -121,6 +126,7 @@ impl Lease {
             must_read: true,
             was_refused: false,
             next: Some(now),
+            rests_until: None,
         }
     }
 
@@ -134,7 +140,7 @@ impl Lease {
 
     /// Whose it is, as far as is known.
     pub(super) fn holder(&self) -> Option<&str> {
-        let stored = self.known.as_ref()?.stored.as_ref()?;
+        let stored = self.stored()?;
         Some(stored.record.holder.as_str()).filter(|holder| !holder.is_empty())
     }
 
@@ -211,18 +217,25 @@ impl Lease {
             self.flight = Some(Flight::Read);
             return Some(Request::Read);
         }
-        let is_free =
-            self.ours.is_some() || (self.known.as_ref()).is_some_and(|known| known.free_at <= now);
+        let free_at = self.known.as_ref().map(|known| known.free_at);
+        let is_free = self.rests_until.is_none_or(|rests| rests <= now)
+            && (self.ours.is_some() || free_at.is_some_and(|at| at <= now));
         let record = match self.state {
-            State::Following if is_free => self.record(None, wall),
+            State::Following if is_free => Record::of(&self.me, self.stored(), wall),
             State::Following => {
                 self.plan(now);
                 return None;
             }
-            State::Holding(_) => self.record(self.ours.as_ref(), wall),
-            State::Leaving if self.ours.is_some() => self.empty_record(wall),
+            State::Holding(_) => match &self.ours {
+                Some(ours) => ours.renewed(wall),
+                None => Record::of(&self.me, self.stored(), wall),
+            },
+            State::Leaving if self.ours.is_some() => {
+                Record::given_back(&self.me, self.stored(), wall)
+            }
             State::Leaving | State::Released => {
-                self.state = State::Released;
+                self.state = self.left();
+                self.plan(now);
                 return None;
             }
         };
@@ -243,13 +256,33 @@ impl Lease {
 
     /// Gives it back, or gives up wanting it.
     pub(super) fn release(&mut self, now: Instant) {
+        self.rests_until = None;
+        self.give_back(now);
+    }
+
+    /// Gives it back for others to take, and goes on as one who wants it after [`REST`]: for a holder
+    /// that cannot do what the Lease is for.
+    pub(super) fn pass_on(&mut self, now: Instant) {
+        self.rests_until = Some(now + REST);
+        self.give_back(now);
+    }
+
+    fn give_back(&mut self, now: Instant) {
         let may_be_ours = self.ours.is_some() || matches!(self.flight, Some(Flight::Write(_)));
         self.state = if may_be_ours {
             State::Leaving
         } else {
-            State::Released
+            self.left()
         };
         self.next = Some(now);
+    }
+
+    /// What comes after it was given back.
+    fn left(&self) -> State {
+        match self.rests_until {
+            Some(_) => State::Following,
+            None => State::Released,
+        }
     }
 
     /// Takes in what is truly newer.
@@ -288,7 +321,7 @@ impl Lease {
         let is_given_back = sent.record.holder.is_empty();
         self.ours = Some(sent.record).filter(|_| !is_given_back);
         self.state = match self.state {
-            State::Leaving | State::Released if is_given_back => State::Released,
+            State::Leaving | State::Released if is_given_back => self.left(),
             State::Leaving | State::Released => State::Leaving,
             State::Following | State::Holding(_) if now < sent.at + DEADLINE => {
                 State::Holding(sent.at)
@@ -304,7 +337,7 @@ impl Lease {
         self.doubts.clear();
         self.state = match self.state {
             State::Following | State::Holding(_) => State::Following,
-            State::Leaving | State::Released => State::Released,
+            State::Leaving | State::Released => self.left(),
         };
         self.plan(now);
     }
@@ -337,6 +370,7 @@ impl Lease {
             State::Following if self.ours.is_some() => Some(now),
             State::Following => {
                 let free = self.known.as_ref().map(|known| known.free_at);
+                let free = free.map(|at| self.rests_until.map_or(at, |rests| rests.max(at)));
                 free.map(|at| at + self.jitter.below(SPREAD))
             }
             State::Released => None,
@@ -355,39 +389,11 @@ impl Lease {
     }
 
     fn version(&self) -> Option<&str> {
-        let stored = self.known.as_ref()?.stored.as_ref()?;
-        Some(&stored.version)
+        Some(&self.stored()?.version)
     }
 
-    /// The record to write: that we take the Lease, or renew this one.
-    fn record(&self, renewed: Option<&Record>, wall: Timestamp) -> Record {
-        let transitions = self.transitions();
-        Record {
-            holder: self.me.clone(),
-            duration: DURATION,
-            acquired: renewed.map_or(Some(wall), |record| record.acquired),
-            renewed: Some(wall),
-            transitions: renewed.map_or(transitions, |record| record.transitions),
-        }
-    }
-
-    fn empty_record(&self, wall: Timestamp) -> Record {
-        Record {
-            holder: String::new(),
-            // As client-go does: who honours the duration whoever holds it need not wait long.
-            duration: Duration::from_secs(1),
-            acquired: None,
-            renewed: Some(wall),
-            transitions: self.transitions(),
-        }
-    }
-
-    /// How often it went from one to another, counting the next time.
-    fn transitions(&self) -> i32 {
-        let stored = self.known.as_ref().and_then(|known| known.stored.as_ref());
-        stored.map_or(0, |stored| {
-            let changes = stored.record.holder != self.me && !stored.record.holder.is_empty();
-            stored.record.transitions.saturating_add(changes.into())
-        })
+    /// The newest that is stored.
+    fn stored(&self) -> Option<&StoredLease> {
+        self.known.as_ref()?.stored.as_ref()
     }
 }

@@ -52,7 +52,8 @@ pub(super) struct Mirror {
     /// What was told first of each class of failures that lasts, and since when.
     failures: BTreeMap<Class, String>,
     told: Arc<Problems>,
-    synced: bool,
+    is_synced: bool,
+    are_pods_synced: bool,
     changed: bool,
 }
 
@@ -95,7 +96,8 @@ impl Mirror {
             names: Names::default(),
             failures: BTreeMap::new(),
             told: Arc::default(),
-            synced: false,
+            is_synced: false,
+            are_pods_synced: false,
             changed: false,
         }
     }
@@ -141,10 +143,8 @@ impl Mirror {
 
     /// Adds to a batch what follows from all of it.
     pub(super) fn finish(&mut self, batch: &mut Batch) {
-        if !self.synced && self.kinds.values().all(|state| state.listed) {
-            self.synced = true;
-            batch.synced = true;
-        }
+        batch.synced = self.becomes_synced(false);
+        batch.pods_synced = self.becomes_synced(true);
         if !std::mem::take(&mut self.changed) {
             return;
         }
@@ -162,6 +162,19 @@ impl Mirror {
             self.told = Arc::new(problems);
             batch.problems = Some(self.told.clone());
         }
+    }
+
+    /// Whether all has been listed that this is about, for the first time: the Pods, or all else.
+    /// Without the Pods others cannot be found, but what needs no others goes on.
+    fn becomes_synced(&mut self, of_pods: bool) -> bool {
+        let mut kinds = self.kinds.iter();
+        let is_listed = kinds.all(|(kind, state)| state.listed || (*kind == Kind::Pod) != of_pods);
+        let is_synced = if of_pods {
+            &mut self.are_pods_synced
+        } else {
+            &mut self.is_synced
+        };
+        is_listed && !std::mem::replace(is_synced, is_listed)
     }
 
     fn problems(&self) -> Vec<Problem> {

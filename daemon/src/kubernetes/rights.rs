@@ -43,15 +43,23 @@ pub(super) fn to_read(resource: &Resource, config: &ObjectKey) -> Rule {
     }
 }
 
-/// What is needed to give addresses and to take turns at it. The Lease is in this namespace.
-pub(super) fn to_write(namespace: &str) -> [Rule; 4] {
-    let lease = |name: Option<&str>, verbs| Rule {
+fn lease(namespace: &str, name: Option<&str>, verbs: &'static [&'static str]) -> Rule {
+    Rule {
         group: "coordination.k8s.io",
         resource: "leases",
         subresource: None,
         object: Some((namespace.to_owned(), name.map(str::to_owned))),
         verbs,
-    };
+    }
+}
+
+/// What is needed to tell who gives addresses. The Lease is in this namespace.
+pub(super) fn to_follow(namespace: &str) -> Rule {
+    lease(namespace, Some(NAME), &["watch"])
+}
+
+/// What is needed to give addresses and to take turns at it. The Lease is in this namespace.
+pub(super) fn to_write(namespace: &str) -> [Rule; 4] {
     [
         Rule {
             group: "",
@@ -67,8 +75,8 @@ pub(super) fn to_write(namespace: &str) -> [Rule; 4] {
             object: None,
             verbs: &["create"],
         },
-        lease(Some(NAME), &["get", "patch", "watch"]),
-        lease(None, &["create"]),
+        lease(namespace, Some(NAME), &["get", "patch", "watch"]),
+        lease(namespace, None, &["create"]),
     ]
 }
 

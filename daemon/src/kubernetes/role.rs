@@ -36,6 +36,11 @@ pub(crate) struct Parts {
     pub(crate) namespace: String,
     /// The name of this daemon, for people.
     pub(crate) name: String,
+    /// It takes its turn, and does not only tell whose it is.
+    pub(crate) may_lead: bool,
+    /// How long it may take until all Services have been told after the Lease was taken. Who takes
+    /// longer leaves it to others.
+    pub(crate) begin: Duration,
     /// The way to the driver.
     pub(crate) batches: mpsc::Sender<Batch>,
     /// Asks for all Services as they are.
@@ -72,7 +77,11 @@ pub(crate) fn take_part(parts: Parts) -> Role {
     let (notices, to_tell) = mpsc::channel(EVENTS);
     let (fence, holds_until) = watch::channel(None);
     let (under_way, _) = watch::channel(0);
-    let (able, is_able) = watch::channel(false);
+    let (mut able, is_able) = watch::channel(false);
+    if !parts.may_lead {
+        // Nobody asks this one.
+        able = watch::channel(false).0;
+    }
     let writer = Writer {
         cluster: parts.cluster.clone(),
         me: parts.name.clone(),
@@ -95,6 +104,7 @@ pub(crate) fn take_part(parts: Parts) -> Role {
         turn: Turn::Others,
         fence,
         under_way,
+        begin: parts.begin,
         batches: parts.batches,
         relist: parts.relist,
         holder: None,
@@ -117,8 +127,8 @@ pub(crate) fn take_part(parts: Parts) -> Role {
 /// Whose turn it is, as the driver knows it.
 enum Turn {
     Others,
-    /// Ours, as soon as all Services have been told as they are now.
-    Begins(oneshot::Receiver<()>),
+    /// Ours, as soon as all Services have been told as they are now, which must be by then.
+    Begins(oneshot::Receiver<()>, Instant),
     Ours,
 }
 
@@ -128,6 +138,7 @@ struct Task {
     turn: Turn,
     fence: watch::Sender<Option<Instant>>,
     under_way: watch::Sender<usize>,
+    begin: Duration,
     batches: mpsc::Sender<Batch>,
     relist: mpsc::Sender<Relist>,
     /// Why requests for the Lease, and its watch, come to nothing.
@@ -162,6 +173,7 @@ impl Task {
             tokio::select! {
                 Some(seen) = seen.recv() => self.seen(seen),
                 Some((answer, failure)) = answered.recv() => self.answered(answer, failure),
+                () = sleep_until(self.turn.deadline()) => self.pass_on(),
                 () = self.turn.begins() => self.begin().await,
                 () = sleep_until(self.lease.due()), if is_able => {}
                 Ok(()) = able.changed() => {}
@@ -229,14 +241,14 @@ impl Task {
                 let (answer, begins) = oneshot::channel();
                 // Without a source the daemon is about to end.
                 let _ = self.relist.send(answer).await;
-                self.turn = Turn::Begins(begins);
+                self.turn = Turn::Begins(begins, Instant::now() + self.begin);
             }
-            (Turn::Begins(_), None) => self.turn = Turn::Others,
+            (Turn::Begins(..), None) => self.turn = Turn::Others,
             (Turn::Ours, None) => {
                 self.turn = Turn::Others;
                 self.send(ApiChange::Lead(false)).await;
             }
-            (Turn::Others, None) | (Turn::Begins(_) | Turn::Ours, Some(_)) => {}
+            (Turn::Others, None) | (Turn::Begins(..) | Turn::Ours, Some(_)) => {}
         }
         let holder = self.lease.holder();
         if holder != self.holder.as_deref() {
@@ -250,6 +262,17 @@ impl Task {
     async fn begin(&mut self) {
         self.turn = Turn::Ours;
         self.send(ApiChange::Lead(true)).await;
+    }
+
+    /// One that cannot read all Services gives no address: others may be able to.
+    fn pass_on(&mut self) {
+        warn!(
+            "cannot read all services anew within {} s: gives back the Lease, so that another daemon \
+             can give addresses",
+            self.begin.as_secs()
+        );
+        self.turn = Turn::Others;
+        self.lease.pass_on(Instant::now());
     }
 
     /// Stops writing, waits for what is being written, and gives the Lease back.
@@ -272,9 +295,17 @@ impl Task {
 }
 
 impl Turn {
+    /// By when it must have begun.
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Begins(_, deadline) => Some(*deadline),
+            Self::Others | Self::Ours => None,
+        }
+    }
+
     /// Waits until all Services have been told.
     async fn begins(&mut self) {
-        if let Self::Begins(answer) = self
+        if let Self::Begins(answer, _) = self
             && answer.await.is_ok()
         {
             return;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::api::{self, Resource};
+use super::api::Resource;
 use super::client::Cluster;
 use super::failure::Class;
 use super::failure::Failure;
 use super::mirror::{Event, Mirror};
+use super::page::Pages;
 use super::rights;
-use super::watch::read_page;
 use crate::objects::ObjectKey;
 use crate::source::{Batch, Change};
 
@@ -28,15 +28,25 @@ pub(crate) struct Snapshot {
     pub(crate) notes: Vec<String>,
 }
 
+/// What a daemon does whose objects and rights are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    /// It announces.
+    pub(crate) announces: bool,
+    /// It takes turns in giving addresses.
+    pub(crate) may_lead: bool,
+}
+
 /// Reads what a daemon would follow, but of the Nodes all, and of the Pods none: of these only the
 /// right is asked for, which a daemon needs as the manifests start it.
-pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Snapshot {
-    let resources = [
+pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> Snapshot {
+    let mut resources = vec![
         Resource::services(),
-        Resource::endpoint_slices(),
-        Resource::nodes(),
         Resource::config_map(config.name.namespace(), config.name.name()),
     ];
+    if part.announces {
+        resources.extend([Resource::endpoint_slices(), Resource::nodes()]);
+    }
     let mut mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut batch = Batch::default();
     let mut rules = Vec::new();
@@ -61,8 +71,14 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey) -> Snapshot {
     let mut errors = problems.unreachable.clone();
     errors.extend(problems.texts());
     let namespace = config.name.namespace();
-    rules.push(rights::to_read(&Resource::pods(namespace, ""), config));
-    rules.extend(rights::to_write(namespace));
+    if part.announces {
+        rules.push(rights::to_read(&Resource::pods(namespace, ""), config));
+    }
+    if part.may_lead {
+        rules.extend(rights::to_write(namespace));
+    } else {
+        rules.push(rights::to_follow(namespace));
+    }
     // One that does not answer would not answer this either.
     for rule in rules.iter().filter(|_| is_well) {
         match rule.lacks(cluster).await {
@@ -86,15 +102,13 @@ async fn list(
     resource: &Resource,
     take: &mut impl FnMut(Event),
 ) -> Result<(), Failure> {
-    let mut next = None;
+    let mut pages = Pages::default();
     loop {
-        let page = api::list(cluster, resource, next.as_deref()).await?;
-        let (objects, more, _) = read_page(resource.kind, &page)?;
-        take(Event::Objects(objects));
-        if more.is_none() {
+        let page = pages.next(cluster, resource).await?;
+        take(Event::Objects(page.objects));
+        if page.version.is_some() {
             take(Event::Listed);
             return Ok(());
         }
-        next = more;
     }
 }

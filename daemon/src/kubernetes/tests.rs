@@ -22,8 +22,16 @@ fn options() -> Options {
         config: ObjectKey::config_map("metallb-system", "config"),
         node: "alpha".to_owned(),
         pods: None,
+        announces: true,
+        may_lead: true,
     }
 }
+
+/// What a daemon does that does everything.
+const ALL: Part = Part {
+    announces: true,
+    may_lead: true,
+};
 
 /// What a source has told so far.
 struct Told {
@@ -228,7 +236,8 @@ fn bad_answers() -> Vec<(Reply, &'static str)> {
             bytes("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{"),
             "reached",
         ),
-        (Reply::Endless("[[[["), "the list does not end"),
+        (Reply::Endless("[[[["), nonsense),
+        (Reply::Endless("{\"a\": [[[["), "the list does not end"),
     ]
 }
 
@@ -320,7 +329,135 @@ async fn pages_make_one_list() {
     let mut told = Told::follow(&server);
     told.until(|told| told.changes == ["+a", "+b", "+c"] && told.synced)
         .await;
-    let read = read(&server.cluster, &options().config).await;
+    let read = read(&server.cluster, &options().config, ALL).await;
     assert_eq!(read.changes.len(), 3);
     assert_eq!(read.errors, [""; 0]);
+}
+
+/// A Service of this many octets of annotation, of which JSON makes `times` as many.
+fn fat_service(name: &str, octets: usize, escaped: &str) -> String {
+    let text = escaped.repeat(octets);
+    format!(
+        r#"{{"metadata": {{"name": "{name}", "namespace": "default", "resourceVersion": "7",
+        "annotations": {{"a": "{text}"}}}}, "spec": {{"type": "LoadBalancer"}},
+        "status":{{"loadBalancer":{{"ingress":[{{"ip":"192.0.2.7"}}]}}}}}}"#
+    )
+}
+
+/// The page of these objects that is asked for.
+fn page_of(objects: &[String], query: &str) -> Reply {
+    let parameter = |name: &str| {
+        let mut parameters = query.split('&');
+        let value = parameters.find_map(|parameter| parameter.strip_prefix(name));
+        value.and_then(|value| value.parse::<usize>().ok())
+    };
+    let (limit, start) = (parameter("limit=").unwrap(), parameter("continue="));
+    let start = start.unwrap_or_default();
+    let end = objects.len().min(start + limit);
+    let next = (end < objects.len()).then(|| end.to_string());
+    let next = next.unwrap_or_default();
+    let items = objects[start..end].join(",");
+    let metadata = format!(r#"{{"resourceVersion": "7", "continue": "{next}"}}"#);
+    Reply::Body(
+        200,
+        format!(r#"{{"metadata": {metadata}, "items": [{items}]}}"#),
+    )
+}
+
+#[tokio::test]
+async fn a_list_survives_fat_objects_and_the_pages_get_shorter() {
+    for (count, escaped) in [(260, "x"), (45, "\\u003c")] {
+        let objects: Vec<_> = (0..count)
+            .map(|n| fat_service(&format!("fat-{n}"), 256 << 10, escaped))
+            .collect();
+        let server = Server::start(move |request| {
+            is_list(request).then(|| page_of(&objects, &request.query))
+        })
+        .await;
+        let mut told = Told::follow(&server);
+        told.until(|told| told.synced).await;
+        assert_eq!(told.changes.len(), count);
+        assert_eq!(told.problems, [""; 0]);
+        let (request, answer) = oneshot::channel();
+        told.source.relist_services.send(request).await.unwrap();
+        // The length of the pages is known now.
+        let before = server.services().len();
+        timeout(SOON, answer).await.unwrap().unwrap();
+        let asked = server.services().len() - before;
+        assert!(asked < 20, "{asked} requests for a list");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_too_long_is_named_and_skipped_and_keeps_its_addresses() {
+    let objects = ["a", "fat", "z"].map(|name| {
+        let octets = if name == "fat" { 20 << 20 } else { 1 };
+        fat_service(name, octets, "x")
+    });
+    let fatter = fat_service("a", 9 << 20, "x").replace("\"7\"", "\"8\"");
+    let line = format!(r#"{{"type": "MODIFIED", "object": {fatter}}}"#).replace('\n', "");
+    let server = Server::start(move |request| match request.watches() {
+        _ if !request.is_services() => None,
+        None => Some(page_of(&objects, &request.query)),
+        Some("7") => Some(Reply::Watch(
+            vec![line.clone(), event("ADDED", &service("later", 9))],
+            End::Open,
+        )),
+        Some(_) => None,
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    let mut reserved = Vec::new();
+    while told.changes.len() < 3 || told.problems.len() < 2 {
+        let batch = timeout(SOON, told.source.batches.recv()).await;
+        let mut batch = batch.unwrap().unwrap();
+        reserved.extend(
+            batch
+                .api
+                .extract_if(.., |change| matches!(change, ApiChange::Reserved(..))),
+        );
+        told.take(batch);
+    }
+    assert_eq!(told.changes, ["+a", "+z", "+later"]);
+    let [a, fat] = &*told.problems else {
+        panic!("{:?}", told.problems);
+    };
+    assert!(
+        a.starts_with("Service default/a: is longer than 8 MiB"),
+        "{a}"
+    );
+    assert!(a.ends_with("(the last good version stays in force)"), "{a}");
+    assert!(
+        fat.starts_with("Service default/fat: is longer than 8 MiB"),
+        "{fat}"
+    );
+    let address = vec!["192.0.2.7".parse().unwrap()];
+    let key = ServiceKey::new("default", "fat");
+    assert_eq!(reserved, [ApiChange::Reserved(key, address)]);
+    // None of it was asked for twice.
+    let watches = server
+        .services()
+        .into_iter()
+        .filter(|request| request.watches().is_some());
+    assert_eq!(watches.count(), 1);
+}
+
+#[tokio::test]
+async fn without_the_right_to_pods_all_else_is_synced() {
+    let server = Server::start(|request| {
+        (request.resource == "pods").then(|| refusal(403, "pods is forbidden"))
+    })
+    .await;
+    let options = Options {
+        pods: Some("app=metallb".to_owned()),
+        ..options()
+    };
+    let mut told = Told {
+        source: spawn(&server.cluster, &options),
+        changes: Vec::new(),
+        problems: Vec::new(),
+        synced: false,
+    };
+    told.until(|told| told.synced).await;
+    told.until_problem("may not read pods").await;
 }

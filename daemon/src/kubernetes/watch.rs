@@ -18,12 +18,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::api::{self, Items, Page, Resource, WatchEvent};
+use super::api::{self, Resource, WatchEvent};
 use super::client::Cluster;
+use super::clip::Clip;
 use super::failure::{Class, Failure};
 use super::mirror::Event;
+use super::page::Pages;
 use super::pause::Pause;
-use crate::objects::{self, ApiObject, Kind, Unreadable};
+use crate::objects::{self, Kind};
 
 /// How long the API server may let a watch last, in seconds.
 const LASTS: std::ops::Range<u64> = 240..360;
@@ -57,6 +59,7 @@ pub(super) struct Watch {
     asked: Vec<Relist>,
     /// The version up to which everything has been told; `None` to list.
     version: Option<String>,
+    pages: Pages,
     pause: Pause,
     /// How asking fails, and since when.
     fails: Option<(Class, Instant)>,
@@ -86,6 +89,7 @@ impl Watch {
             requests: None,
             asked: Vec::new(),
             version: None,
+            pages: Pages::default(),
             pause: Pause::default(),
             fails: None,
         }
@@ -149,16 +153,13 @@ impl Watch {
         self.asked.retain(|request| !request.is_closed());
         // Who asks from here on asks for a later list.
         let answers = self.asked.len();
-        let mut next = None;
+        self.pages.restart();
         let version = loop {
-            let page = api::list(&self.cluster, &self.resource, next.as_deref()).await?;
-            let (objects, more, version) = read_page(self.resource.kind, &page)?;
-            drop(page);
+            let page = self.pages.next(&self.cluster, &self.resource).await?;
             self.works().await?;
-            self.tell(Event::Objects(objects)).await?;
-            match more {
-                Some(more) => next = Some(more),
-                None => break version,
+            self.tell(Event::Objects(page.objects)).await?;
+            if let Some(version) = page.version {
+                break version;
             }
         };
         self.version = Some(version);
@@ -196,7 +197,7 @@ impl Watch {
     }
 
     /// Takes in one line of a watch.
-    async fn take(&mut self, line: &[u8]) -> Result<(), End> {
+    async fn take(&mut self, line: &Clip) -> Result<(), End> {
         match read_event(self.resource.kind, line) {
             Ok((event, version)) => {
                 if let Some(event) = event {
@@ -248,46 +249,54 @@ async fn next_request(requests: &mut Option<mpsc::Receiver<Relist>>) -> Relist {
     std::future::pending().await
 }
 
-/// The objects of a page, how to ask for the next one, and the version of the list.
-pub(super) fn read_page(
-    kind: Kind,
-    page: &Page,
-) -> Result<(Vec<Result<ApiObject, Unreadable>>, Option<String>, String), Failure> {
-    let Items { metadata, items } = page.items()?;
-    let items = items.unwrap_or_default();
-    let objects = items
-        .iter()
-        .map(|item| objects::read(kind, item.get()))
-        .collect();
-    let more = metadata.r#continue.filter(|more| !more.is_empty());
-    let version = metadata.resource_version.into_owned();
-    Ok((objects, more.map(Into::into), version))
-}
-
 /// What a line of a watch says, and the version after it. Bookmarks have only the version.
-fn read_event(kind: Kind, line: &[u8]) -> Result<(Option<Event>, String), Failure> {
+fn read_event(kind: Kind, line: &Clip) -> Result<(Option<Event>, String), Failure> {
+    if line.is_cut() {
+        let found = objects::find(line.octets());
+        let event = found.event.as_deref().unwrap_or_default();
+        return read_object(kind, event, line.octets(), true);
+    }
     let garbage = |error: serde_json::Error| Failure::Garbage(error.to_string());
-    let WatchEvent { r#type, object } = serde_json::from_slice(line).map_err(garbage)?;
+    let event = serde_json::from_slice(line.octets()).map_err(garbage)?;
+    let WatchEvent { r#type, object } = event;
     if r#type == "ERROR" {
         let status = serde_json::from_str(object.get()).map_err(garbage)?;
         return Err(Failure::Refused(status));
     }
-    let version = objects::read_version(object.get()).filter(|version| !version.is_empty());
-    let Some(version) = version else {
-        return Err(Failure::Garbage("an event without a version".to_owned()));
-    };
-    let event = match &*r#type {
-        "BOOKMARK" => None,
-        "DELETED" => match objects::read_key(kind, object.get()) {
-            Some(key) => Some(Event::Deleted(key)),
-            None => {
-                return Err(Failure::Garbage(
-                    "the end of an object without a name".into(),
-                ));
+    read_object(kind, &r#type, object.get().as_bytes(), false)
+}
+
+/// What is said by an event with this object; of one that is cut, by the rest of its line.
+fn read_object(
+    kind: Kind,
+    event: &str,
+    json: &[u8],
+    is_cut: bool,
+) -> Result<(Option<Event>, String), Failure> {
+    let garbage = |what: &str| Failure::Garbage(what.to_owned());
+    let (event, version) = match event {
+        "ADDED" | "MODIFIED" => {
+            let object = objects::read(kind, json, is_cut);
+            let version = match &object {
+                Ok(object) => object.version.clone(),
+                Err(unreadable) => unreadable.version.clone(),
+            };
+            (Some(Event::Objects(vec![object])), version)
+        }
+        "DELETED" | "BOOKMARK" => {
+            let found = objects::find(json);
+            let version = found.version().unwrap_or_default().into();
+            let deleted = (event == "DELETED").then(|| found.key(kind));
+            match deleted {
+                None => (None, version),
+                Some(Some(key)) => (Some(Event::Deleted(key)), version),
+                Some(None) => return Err(garbage("the end of an object without a name")),
             }
-        },
-        "ADDED" | "MODIFIED" => Some(Event::Objects(vec![objects::read(kind, object.get())])),
+        }
         other => return Err(Failure::Garbage(format!("an event of type {other:?}"))),
     };
+    if version.is_empty() {
+        return Err(garbage("an event without a version"));
+    }
     Ok((event, version.into()))
 }

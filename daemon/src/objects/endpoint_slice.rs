@@ -16,7 +16,7 @@ const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EndpointSliceObject {
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     address_type: Option<String>,
     /// The API server writes null where there are none.
     #[serde(default)]

@@ -13,16 +13,27 @@ use serde::{Deserialize, Deserializer};
 
 use super::document::Named;
 use super::endpoint_slice::EndpointSliceObject;
-use super::metadata::Metadata;
+use super::metadata::{Identity, Metadata};
 use super::node::NodeObject;
 use super::pod::PodObject;
-use super::service::{Published, ServiceObject};
+use super::service::ServiceObject;
 use super::tree::{FieldError, Path, Value};
 use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER};
-use crate::kubernetes::Stored;
 
+mod found;
 #[cfg(test)]
 mod tests;
+
+use found::Found;
+pub(crate) use found::find;
+
+/// What is told of an object of which octets are missing.
+const TOO_LONG: &str =
+    "is longer than 8 MiB, and not read: remove some of its annotations or labels";
+/// How many errors are told of an object.
+const ERRORS: usize = 20;
+/// The most characters of each.
+const ERROR: usize = 400;
 
 /// An object of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,146 +50,193 @@ pub(crate) struct ApiObject {
     pub(crate) notes: Vec<String>,
 }
 
+/// How a Service is stored: what the writers of its status need to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// `metadata.uid`.
+    pub(crate) uid: Box<str>,
+    /// `metadata.resourceVersion`.
+    pub(crate) resource_version: Box<str>,
+    /// The annotation `metallb.io/ip-allocated-from-pool`, as [`carillon_core::text::bounded`] text.
+    pub(crate) pool: Option<Box<str>>,
+    /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
+    pub(crate) ip_modes: Vec<(IpAddr, Box<str>)>,
+    /// The annotations that should be written with today's prefix.
+    pub(crate) deprecated: Box<[&'static str]>,
+}
+
 /// An object that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     /// Which object it is; `None` when not even that can be told.
     pub(crate) key: Option<ObjectKey>,
+    /// `metadata.resourceVersion`; empty when that cannot be told.
+    pub(crate) version: Box<str>,
     /// Each thing that is wrong with it.
     pub(crate) errors: Vec<String>,
     /// The addresses that it publishes all the same.
     pub(crate) published: Vec<IpAddr>,
 }
 
-/// Reads an object of this kind.
+/// Reads an object of this kind. Of one that is cut, octets in the middle are missing: then it tells
+/// what is in the rest.
 ///
 /// # Errors
 /// It is not one, or it has fields that the API server would have refused. The others of a list
 /// are none the worse for it.
-pub(crate) fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
-    let nameless = |error: String| Unreadable {
-        key: None,
-        errors: vec![error],
-        published: Vec::new(),
-    };
-    let Named { metadata } =
-        serde_json::from_str(json).map_err(|error| nameless(error.to_string()))?;
-    let name = metadata
-        .key()
-        .map_err(|error| nameless(error.to_string()))?;
-    let key = kind.key(name);
-    let directly = Decoded::read(
-        kind,
-        &mut serde_json::Deserializer::from_str(json),
-        &key.name,
-    );
-    let decoded = directly.unwrap_or_else(|_| Decoded::read_leniently(kind, json, &key.name));
-    match decoded {
-        Ok(Decoded {
-            object,
-            published,
-            notes,
-        }) => {
-            let version: Box<str> = metadata.version().unwrap_or_default().into();
-            let stored = published.map(|published| Stored {
-                uid: metadata.uid().unwrap_or_default().into(),
-                resource_version: version.clone(),
-                pool: published.pool,
-                ip_modes: published.ip_modes,
-                deprecated: published.deprecated,
-            });
-            Ok(ApiObject {
-                key,
-                object,
-                version,
-                stored,
-                notes,
-            })
+pub(crate) fn read(kind: Kind, json: &[u8], is_cut: bool) -> Result<ApiObject, Unreadable> {
+    if is_cut {
+        return Err(Unreadable {
+            published: found::published(json),
+            ..Unreadable::new(kind, json, vec![TOO_LONG.to_owned()])
+        });
+    }
+    match Raw::read(kind, &mut serde_json::Deserializer::from_slice(json)) {
+        Ok(mut raw) => {
+            let identity = raw.metadata().identity();
+            raw.finish(kind, &identity, json)
         }
-        Err(errors) => Err(Unreadable {
-            key: Some(key),
-            errors: errors.iter().map(ToString::to_string).collect(),
-            published: read_published(json),
-        }),
+        Err(_) => read_leniently(kind, json),
     }
 }
 
+/// The same with more patience, for what is wrong or unusual.
+fn read_leniently(kind: Kind, json: &[u8]) -> Result<ApiObject, Unreadable> {
+    let wrong = |error: String| Unreadable::new(kind, json, vec![error]);
+    let nameless = |error: String| Unreadable {
+        key: None,
+        ..wrong(error)
+    };
+    let named = serde_json::from_slice(json);
+    let Named { metadata } = named.map_err(|error| nameless(error.to_string()))?;
+    metadata
+        .key()
+        .map_err(|error| nameless(error.to_string()))?;
+    let text = std::str::from_utf8(json).map_err(|error| wrong(error.to_string()))?;
+    match yaml::parse(text) {
+        Ok(Some(root)) => {
+            let raw = Raw::read(kind, Value(&root)).map_err(|error| wrong(error.to_string()));
+            let unreadable = |error| Unreadable {
+                published: read_published(json),
+                ..error
+            };
+            raw.map_err(unreadable)?.finish(kind, &metadata, json)
+        }
+        Ok(None) => Err(wrong("is empty".to_owned())),
+        Err(error) => Err(wrong(error.message)),
+    }
+}
+
+impl Unreadable {
+    fn new(kind: Kind, json: &[u8], errors: Vec<String>) -> Self {
+        let Found { identity, .. } = find(json);
+        Self {
+            key: identity.key().ok().map(|name| kind.key(name)),
+            version: identity.version().unwrap_or_default().into(),
+            errors: few(errors),
+            published: Vec::new(),
+        }
+    }
+}
+
+/// As texts, of which users may have made many and long ones.
+fn few<T: ToString>(texts: impl IntoIterator<Item = T>) -> Vec<String> {
+    let texts = texts.into_iter().take(ERRORS);
+    let short = |text: T| text.to_string().chars().take(ERROR).collect();
+    texts.map(short).collect()
+}
+
 /// The addresses in the status of a Service, which may be wrong in all else.
-fn read_published(json: &str) -> Vec<IpAddr> {
-    let object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+fn read_published(json: &[u8]) -> Vec<IpAddr> {
+    let object: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
     let ingress = object.pointer("/status/loadBalancer/ingress");
     let entries = ingress.and_then(serde_json::Value::as_array);
     let address = |entry: &serde_json::Value| entry.get("ip")?.as_str()?.parse().ok();
     entries.into_iter().flatten().filter_map(address).collect()
 }
 
-/// The key of an object of this kind, which may be wrong in all else.
-pub(crate) fn read_key(kind: Kind, json: &str) -> Option<ObjectKey> {
-    let Named { metadata } = serde_json::from_str(json).ok()?;
-    Some(kind.key(metadata.key().ok()?))
-}
-
-/// The version of an object, which may be wrong in all else.
-pub(crate) fn read_version(json: &str) -> Option<Box<str>> {
-    let Named { metadata } = serde_json::from_str(json).ok()?;
-    metadata.version().map(Into::into)
-}
-
-/// An object, and what its status says beside.
-struct Decoded {
-    object: Object,
-    published: Option<Published>,
-    notes: Vec<String>,
-}
-
-impl Decoded {
-    /// Reads an object of which the key is known. The outer error is about what was read, the inner
-    /// one about what it means.
-    fn read<'de, D: Deserializer<'de>>(
-        kind: Kind,
-        from: D,
-        key: &ServiceKey,
-    ) -> Result<Result<Self, Vec<FieldError>>, D::Error> {
-        let (mut published, mut notes) = (None, Vec::new());
-        let object = match kind {
-            Kind::Service => {
-                let service = ServiceObject::deserialize(from)?;
-                published = Some(service.published());
-                notes.extend(service.remarks().iter().map(ToString::to_string));
-                service.convert(key).map(Object::Service)
-            }
-            Kind::EndpointSlice => {
-                let slice = EndpointSliceObject::deserialize(from)?;
-                Ok(Object::EndpointSlice(slice.convert(key)))
-            }
-            Kind::Node => {
-                let node = NodeObject::deserialize(from)?;
-                Ok(Object::Node(node.convert(key.name())))
-            }
-            Kind::Pod => {
-                let pod = PodObject::deserialize(from)?;
-                Ok(Object::Pod(pod.address()))
-            }
-            Kind::ConfigMap => {
-                let config = ConfigMapObject::deserialize(from)?;
-                config.convert(key).map(Object::Config)
-            }
-        };
-        Ok(object.map(|object| Self {
-            object,
-            published,
-            notes,
-        }))
+impl Found {
+    /// Which object it is, if that was found.
+    pub(crate) fn key(&self, kind: Kind) -> Option<ObjectKey> {
+        Some(kind.key(self.identity.key().ok()?))
     }
 
-    fn read_leniently(kind: Kind, json: &str, key: &ServiceKey) -> Result<Self, Vec<FieldError>> {
-        let whole = |message: String| vec![FieldError::new(Path::default(), message)];
-        match yaml::parse(json) {
-            Ok(Some(root)) => {
-                Self::read(kind, Value(&root), key).unwrap_or_else(|error| Err(vec![error]))
+    /// The version of the object, if that was found.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.identity.version()
+    }
+}
+
+/// An object as it was sent.
+enum Raw {
+    Service(Box<ServiceObject>),
+    EndpointSlice(EndpointSliceObject),
+    Node(NodeObject),
+    Pod(PodObject),
+    ConfigMap(ConfigMapObject),
+}
+
+impl Raw {
+    fn read<'de, D: Deserializer<'de>>(kind: Kind, from: D) -> Result<Self, D::Error> {
+        Ok(match kind {
+            Kind::Service => Self::Service(Box::new(ServiceObject::deserialize(from)?)),
+            Kind::EndpointSlice => Self::EndpointSlice(EndpointSliceObject::deserialize(from)?),
+            Kind::Node => Self::Node(NodeObject::deserialize(from)?),
+            Kind::Pod => Self::Pod(PodObject::deserialize(from)?),
+            Kind::ConfigMap => Self::ConfigMap(ConfigMapObject::deserialize(from)?),
+        })
+    }
+
+    fn metadata(&mut self) -> &mut Metadata {
+        match self {
+            Self::Service(service) => &mut service.metadata,
+            Self::EndpointSlice(slice) => &mut slice.metadata,
+            Self::Node(node) => &mut node.metadata,
+            Self::Pod(pod) => &mut pod.metadata,
+            Self::ConfigMap(config) => &mut config.metadata,
+        }
+    }
+
+    /// The object in the core's words.
+    fn finish(self, kind: Kind, identity: &Identity, json: &[u8]) -> Result<ApiObject, Unreadable> {
+        let name = identity.key().map_err(|error| Unreadable {
+            key: None,
+            ..Unreadable::new(kind, json, vec![error.to_string()])
+        })?;
+        let (published, notes) = match &self {
+            Self::Service(service) => (Some(service.published()), few(service.remarks())),
+            Self::EndpointSlice(_) | Self::Node(_) | Self::Pod(_) | Self::ConfigMap(_) => {
+                (None, Vec::new())
             }
-            Ok(None) => Err(whole("is empty".to_owned())),
-            Err(error) => Err(whole(error.message)),
+        };
+        let object = self.convert(&name).map_err(|errors| Unreadable {
+            published: read_published(json),
+            ..Unreadable::new(kind, json, errors.iter().map(ToString::to_string).collect())
+        })?;
+        let version: Box<str> = identity.version().unwrap_or_default().into();
+        let stored = published.map(|published| Stored {
+            uid: identity.uid().unwrap_or_default().into(),
+            resource_version: version.clone(),
+            pool: published.pool,
+            ip_modes: published.ip_modes,
+            deprecated: published.deprecated,
+        });
+        Ok(ApiObject {
+            key: kind.key(name),
+            object,
+            version,
+            stored,
+            notes,
+        })
+    }
+
+    fn convert(self, key: &ServiceKey) -> Result<Object, Vec<FieldError>> {
+        match self {
+            Self::Service(service) => service.convert(key).map(Object::Service),
+            Self::EndpointSlice(slice) => Ok(Object::EndpointSlice(slice.convert(key))),
+            Self::Node(node) => Ok(Object::Node(node.convert(key.name()))),
+            Self::Pod(pod) => Ok(Object::Pod(pod.address())),
+            Self::ConfigMap(config) => config.convert(key).map(Object::Config),
         }
     }
 }
@@ -186,7 +244,6 @@ impl Decoded {
 /// A ConfigMap as Kubernetes writes it.
 #[derive(Deserialize)]
 struct ConfigMapObject {
-    #[serde(default)]
     metadata: Metadata,
     #[serde(default)]
     data: Data,

@@ -10,25 +10,46 @@ use super::tree::{FieldError, Path};
 
 /// The part of `metadata` that tells one object from all others. It is read apart from the rest:
 /// what is wrong in that is then wrong in an object that is known.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Identity {
-    name: Option<String>,
-    namespace: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) namespace: Option<String>,
     #[cfg(feature = "kubernetes")]
-    uid: Option<Box<str>>,
+    pub(super) uid: Option<String>,
     #[cfg(feature = "kubernetes")]
-    resource_version: Option<Box<str>>,
+    pub(super) resource_version: Option<String>,
 }
 
-/// The rest of `metadata`.
+/// The rest of `metadata`; of what an API server sends, all of it, so that it is read once.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Metadata {
+    #[cfg(feature = "kubernetes")]
+    name: Option<String>,
+    #[cfg(feature = "kubernetes")]
+    namespace: Option<String>,
+    #[cfg(feature = "kubernetes")]
+    uid: Option<String>,
+    #[cfg(feature = "kubernetes")]
+    resource_version: Option<String>,
     /// `metadata.labels`.
     pub(crate) labels: BTreeMap<String, String>,
     /// `metadata.annotations`.
     pub(crate) annotations: BTreeMap<String, String>,
+}
+
+#[cfg(feature = "kubernetes")]
+impl Metadata {
+    /// What tells the object from all others.
+    pub(super) fn identity(&mut self) -> Identity {
+        Identity {
+            name: self.name.take(),
+            namespace: self.namespace.take(),
+            uid: self.uid.take(),
+            resource_version: self.resource_version.take(),
+        }
+    }
 }
 
 impl Identity {

@@ -8,7 +8,7 @@ use super::metadata::Metadata;
 /// A Node as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct NodeObject {
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]

@@ -4,9 +4,14 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
+#[cfg(feature = "kubernetes")]
+use super::metadata::Metadata;
+
 /// A Pod as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PodObject {
+    #[cfg(feature = "kubernetes")]
+    pub(super) metadata: Metadata,
     #[serde(default)]
     status: Status,
 }

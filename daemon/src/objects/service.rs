@@ -35,7 +35,7 @@ pub(super) struct Published {
 /// A Service as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ServiceObject {
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]

@@ -130,10 +130,16 @@ impl ApiServer {
 
     /// A kubeconfig file for a service account that exists, with a token that ends after an hour.
     pub fn kubeconfig_for(&self, namespace: &str, account: &str) -> Result<PathBuf> {
+        let access = self.access_of(namespace, account)?;
+        self.kubeconfig_with(&format!("{namespace}-{account}"), &access)
+    }
+
+    /// How whoever has a token of a service account gets to the API.
+    pub fn access_of(&self, namespace: &str, account: &str) -> Result<Access> {
         let token = self.kubectl(&["create", "token", account, "--namespace", namespace])?;
         let mut access = self.access();
         token.trim().clone_into(&mut access.token);
-        self.kubeconfig_with(&format!("{namespace}-{account}"), &access)
+        Ok(access)
     }
 
     /// A kubeconfig file with what a test wants: [`ApiServer::access`], changed. `name` is for the
@@ -202,7 +208,12 @@ impl ApiServer {
 
     /// Sends a request as an administrator and returns the answer.
     pub fn send(&self, request: &Request) -> Result<Value> {
-        request::send(&self.host, &self.access(), request)
+        self.send_as(&self.access(), request)
+    }
+
+    /// The same as whom this access is.
+    pub fn send_as(&self, access: &Access, request: &Request) -> Result<Value> {
+        request::send(&self.host, access, request)
     }
 
     /// Sends many requests as an administrator, several at a time and in no order, and fails when

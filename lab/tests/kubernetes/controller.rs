@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::site::{SOON, Site, await_status};
 
 mod crowd;
+mod roles;
 mod turns;
 
 const SERVICES: &str = "/api/v1/namespaces/default/services";
@@ -320,7 +321,7 @@ fn a_right_that_lacks_is_named_and_used_when_it_is_there() {
     test(|lab| {
         let (site, node) = led(lab)?;
         let api = &site.api;
-        let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/metallb-system:speaker";
+        let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/metallb-system:controller";
         let complete = api.get(role)?;
         let mut lacking = complete.clone();
         let rules = lacking["rules"].as_array_mut().context("no rules")?;

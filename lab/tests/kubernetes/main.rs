@@ -4,6 +4,7 @@ mod api_server;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod controller;
+mod fat;
 #[cfg(feature = "cluster")]
 mod layer2;
 mod manifests;

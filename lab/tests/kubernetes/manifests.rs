@@ -30,7 +30,10 @@ fn they_are_valid_and_install_in_each_of_the_ways_that_are_documented() {
             create(&api, "carillon.yaml")?,
         ]
         .concat();
-        ensure!(parts.contains("daemonset.apps/speaker created"), "{parts}");
+        for created in ["daemonset.apps/speaker", "deployment.apps/controller"] {
+            let created = format!("{created} created");
+            ensure!(parts.contains(&created), "{parts}");
+        }
         let all = manifest("install.yaml");
         let base = manifest("base");
         for source in [
@@ -44,27 +47,36 @@ fn they_are_valid_and_install_in_each_of_the_ways_that_are_documented() {
     });
 }
 
-/// A verb and what it is for, with the namespace after an `@`.
-const MAY: &[&str] = &[
+/// What an account may: a verb and what it is for, with the namespace after an `@`.
+const SPEAKER: &[&str] = &[
     "list services",
     "watch services",
     "list nodes",
     "watch nodes",
     "list endpointslices.discovery.k8s.io",
     "watch endpointslices.discovery.k8s.io",
-    "patch services/status@default",
-    "create events.events.k8s.io@default",
     "list configmaps/config@metallb-system",
     "watch configmaps/config@metallb-system",
     "list pods@metallb-system",
     "watch pods@metallb-system",
+    "watch leases.coordination.k8s.io/carillon@metallb-system",
+];
+
+const CONTROLLER: &[&str] = &[
+    "list services",
+    "watch services",
+    "patch services/status@default",
+    "create events.events.k8s.io@default",
+    "list configmaps/config@metallb-system",
+    "watch configmaps/config@metallb-system",
     "create leases.coordination.k8s.io@metallb-system",
     "get leases.coordination.k8s.io/carillon@metallb-system",
     "patch leases.coordination.k8s.io/carillon@metallb-system",
     "watch leases.coordination.k8s.io/carillon@metallb-system",
 ];
 
-const MAY_NOT: &[&str] = &[
+/// What neither may.
+const NEITHER: &[&str] = &[
     "get secrets@metallb-system",
     "list secrets",
     "list pods",
@@ -77,6 +89,7 @@ const MAY_NOT: &[&str] = &[
     "update configmaps/config@metallb-system",
     "update services@default",
     "patch services@default",
+    "update services/status@default",
     "delete services@default",
     "patch nodes",
     "patch nodes/status",
@@ -106,23 +119,29 @@ fn may(api: &ApiServer, kubeconfig: &Path, what: &str) -> bool {
 }
 
 #[test]
-fn the_service_account_may_do_what_the_daemon_does_and_no_more() {
+fn the_service_accounts_may_do_what_their_daemons_do_and_no_more() {
     test(|lab| {
         let api = start(lab)?;
         create(&api, "install.yaml")?;
-        let speaker = api.kubeconfig_for(NAMESPACE, "speaker")?;
-        for what in MAY {
-            ensure!(may(&api, &speaker, what), "the daemon may not {what}");
+        for (account, rights, others) in [
+            ("speaker", SPEAKER, CONTROLLER),
+            ("controller", CONTROLLER, SPEAKER),
+        ] {
+            let token = api.kubeconfig_for(NAMESPACE, account)?;
+            for what in rights {
+                ensure!(may(&api, &token, what), "the {account} may not {what}");
+            }
+            let others = others.iter().filter(|what| !rights.contains(what));
+            for what in NEITHER.iter().chain(others) {
+                ensure!(!may(&api, &token, what), "the {account} may {what}");
+                let admin = may(&api, api.kubeconfig(), what);
+                ensure!(admin, "{what} is nothing that anybody can do");
+            }
+            // A list of one name is what the daemon asks for.
+            let one = ["--field-selector", "metadata.name=config"];
+            let list = ["get", "configmaps", "--namespace", NAMESPACE];
+            api.kubectl_as(&token, &[&list[..], &one].concat())?;
         }
-        for what in MAY_NOT {
-            ensure!(!may(&api, &speaker, what), "the daemon may {what}");
-            let admin = may(&api, api.kubeconfig(), what);
-            ensure!(admin, "{what} is nothing that anybody can do");
-        }
-        // A list of one name is what the daemon asks for.
-        let one = ["--field-selector", "metadata.name=config"];
-        let list = [&["get", "configmaps", "--namespace", NAMESPACE], &one[..]].concat();
-        api.kubectl_as(&speaker, &list)?;
         Ok(())
     });
 }

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 /// connect, shorter than the usual hold time.
 pub(crate) const SOON: Duration = Duration::from_secs(45);
 
+/// What binds the rights to give addresses to the account of the pods that announce.
+pub(crate) const LEADERS: &str = "leaders";
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 pub(crate) const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/metallb-system/configmaps";
@@ -61,12 +63,37 @@ impl Site {
             let file = lab.join("../manifests").join(manifest);
             api.kubectl(&["create", "--filename", &file.to_string_lossy()])?;
         }
-        Ok(Self {
+        let site = Self {
             api,
             router,
             lab: lab.clone(),
             lan,
-        })
+        };
+        site.let_speakers_lead()?;
+        Ok(site)
+    }
+
+    /// Gives the account of the pods that announce the rights of those that give addresses, too, for
+    /// daemons that do both.
+    fn let_speakers_lead(&self) -> Result<()> {
+        let to = "--serviceaccount=metallb-system:speaker";
+        let role = ["--clusterrole=metallb-system:controller", to];
+        let create = ["create", "clusterrolebinding", LEADERS];
+        self.api.kubectl(&[&create[..], &role].concat())?;
+        let role = ["--role=controller", to, "--namespace=metallb-system"];
+        let create = ["create", "rolebinding", LEADERS];
+        self.api.kubectl(&[&create[..], &role].concat())?;
+        Ok(())
+    }
+
+    /// Takes that back: then the accounts have the rights of the manifests.
+    pub(crate) fn do_not_let_speakers_lead(&self) -> Result<()> {
+        let namespace = "--namespace=metallb-system";
+        self.api
+            .kubectl(&["delete", "rolebinding", LEADERS, namespace])?;
+        self.api
+            .kubectl(&["delete", "clusterrolebinding", LEADERS])?;
+        Ok(())
     }
 
     /// Host number N.

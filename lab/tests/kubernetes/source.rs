@@ -9,7 +9,7 @@ use carillon_lab::kubernetes::{Access, Request};
 use carillon_lab::{Carillon, Family, Host, binary, test, wait};
 use serde_json::{Value, json};
 
-use crate::site::{CONFIG, SOON, Site, await_status};
+use crate::site::{CONFIG, LEADERS, SOON, Site, await_status};
 
 const WEB: (&str, &[u8]) = ("198.51.100.7/32", &[11]);
 const API: (&str, &[u8]) = ("198.51.100.8/32", &[11]);
@@ -221,8 +221,9 @@ fn a_cluster_can_be_checked() {
         ] {
             ensure!(right && said.contains(text), "no {text:?} in:\n{said}");
         }
-        site.api
-            .kubectl(&["delete", "rolebinding", "-n", "metallb-system", "speaker"])?;
+        let bindings = ["speaker", LEADERS];
+        let delete = ["delete", "rolebinding", "-n", "metallb-system"];
+        site.api.kubectl(&[&delete[..], &bindings].concat())?;
         wait::until("the rights within the namespace to be gone", SOON, || {
             let (said, right) = check(&host, &speaker)?;
             let lease = "may not get, patch, watch leases in the namespace metallb-system";
@@ -237,8 +238,9 @@ fn a_cluster_can_be_checked() {
             ensure!(!said.contains("services"), "{said}");
             Ok(())
         })?;
-        site.api
-            .kubectl(&["delete", "clusterrolebinding", "metallb-system:speaker"])?;
+        let bindings = ["metallb-system:speaker", LEADERS];
+        let delete = ["delete", "clusterrolebinding"];
+        site.api.kubectl(&[&delete[..], &bindings].concat())?;
         wait::until("the rights to be gone", SOON, || {
             let (said, right) = check(&host, &speaker)?;
             let rule = "metallb-system:speaker may not list services: give its ClusterRole";

@@ -23,25 +23,53 @@ fn parts() -> Vec<String> {
         .collect()
 }
 
-/// All objects, by kind.
-fn objects() -> BTreeMap<String, Value> {
+/// All objects, by kind and name.
+fn objects() -> BTreeMap<(String, String), Value> {
     let install = read("install.yaml");
     let objects = install.split("\n---\n").map(|text| {
         let object: Value = serde_saphyr::from_str(text).unwrap();
-        (object["kind"].as_str().unwrap().to_owned(), object)
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        let key = (word(&object["kind"]), word(&object["metadata"]["name"]));
+        (key, object)
     });
     objects.collect()
 }
 
-fn pod() -> Value {
-    objects()["DaemonSet"]["spec"]["template"]["spec"].clone()
+fn object(kind: &str, name: &str) -> Value {
+    objects()[&(kind.to_owned(), name.to_owned())].clone()
 }
 
-fn container() -> Value {
-    let mut pod = pod();
+/// What runs the pods of a role.
+const WORKLOADS: [(&str, &str); 2] = [("DaemonSet", "speaker"), ("Deployment", "controller")];
+
+fn pod_of((kind, name): (&str, &str)) -> Value {
+    object(kind, name)["spec"]["template"]["spec"].clone()
+}
+
+fn container_of(workload: (&str, &str)) -> Value {
+    let mut pod = pod_of(workload);
     let containers = pod["containers"].as_array_mut().unwrap();
     assert_eq!(containers.len(), 1);
     containers.remove(0)
+}
+
+fn pod() -> Value {
+    pod_of(WORKLOADS[0])
+}
+
+fn container() -> Value {
+    container_of(WORKLOADS[0])
+}
+
+/// The flags of a container, as the program takes them.
+fn run_of(container: &Value) -> RunArgs {
+    let arguments = container["args"].as_array().unwrap().iter();
+    let arguments = arguments.map(|argument| argument.as_str().unwrap());
+    let parsed = Cli::try_parse_from(["carillon"].into_iter().chain(arguments)).unwrap();
+    let Command::Run(run) = parsed.command else {
+        panic!("{parsed:?}");
+    };
+    *run
 }
 
 #[test]
@@ -58,36 +86,91 @@ fn the_files_to_apply_are_made_from_the_parts() {
 }
 
 #[test]
-fn the_container_is_this_program_with_what_it_knows() {
-    let container = container();
-    let image = format!("localhost/carillon:{}", env!("CARGO_PKG_VERSION"));
-    assert_eq!(container["image"], image.as_str());
-    let arguments = container["args"].as_array().unwrap().iter();
-    let arguments = arguments.map(|argument| argument.as_str().unwrap());
-    let parsed = Cli::try_parse_from(["carillon"].into_iter().chain(arguments)).unwrap();
-    let Command::Run(run) = parsed.command else {
-        panic!("{parsed:?}");
-    };
-    assert_eq!(run.http_bind(), Some(HTTP_BIND));
+fn the_containers_are_this_program_with_what_it_knows() {
     let command = Cli::command();
     let run = command.find_subcommand("run").unwrap();
     let known: Vec<_> = run
         .get_arguments()
         .filter_map(|a| a.get_env()?.to_str())
         .collect();
+    for workload in WORKLOADS {
+        let container = container_of(workload);
+        let image = format!("localhost/carillon:{}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(container["image"], image.as_str());
+        let variables = container["env"].as_array().unwrap();
+        let values: Vec<_> = variables
+            .iter()
+            .filter_map(|v| v["value"].as_str())
+            .collect();
+        for variable in variables {
+            let name = variable["name"].as_str().unwrap();
+            let reference = format!("$({name})");
+            let is_for_others = values.iter().any(|value| value.contains(&reference));
+            assert!(
+                known.contains(&name) || is_for_others,
+                "{name} is none of {known:?}, and no variable uses it"
+            );
+        }
+    }
+    assert_eq!(run_of(&container()).http_bind(), Some(HTTP_BIND));
+}
+
+#[test]
+fn each_pod_has_its_role_and_the_account_with_the_rights_of_it() {
+    for (workload, role) in WORKLOADS.into_iter().zip([Role::Speaker, Role::Controller]) {
+        let run = run_of(&container_of(workload));
+        assert_eq!(run.role.role, role);
+        run.role.check(true, role.announces()).unwrap();
+        assert_eq!(pod_of(workload)["serviceAccountName"], workload.1);
+    }
+    // Whoever has the token of a node changes nothing.
+    let rules = |kind, name| object(kind, name)["rules"].as_array().unwrap().clone();
+    let speaker = [
+        rules("ClusterRole", "metallb-system:speaker"),
+        rules("Role", "speaker"),
+    ];
+    for rule in speaker.concat() {
+        let verbs = rule["verbs"].as_array().unwrap();
+        let reads = verbs.iter().all(|verb| *verb == "list" || *verb == "watch");
+        assert!(reads, "{rule}");
+    }
+}
+
+#[test]
+fn the_controller_has_no_privilege_and_may_run_where_there_is_no_control_plane() {
+    let (pod, container) = (pod_of(WORKLOADS[1]), container_of(WORKLOADS[1]));
+    let context = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+    assert_eq!(pod["securityContext"], context);
+    let context = json!({
+        "allowPrivilegeEscalation": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": {"drop": ["ALL"]},
+    });
+    assert_eq!(container["securityContext"], context);
+    for absent in ["hostNetwork", "volumes"] {
+        assert_eq!(pod[absent], Value::Null);
+    }
+    let affinity = &pod["affinity"]["nodeAffinity"];
+    let required = &affinity["requiredDuringSchedulingIgnoredDuringExecution"];
+    assert_eq!(*required, Value::Null);
+    let text = affinity.to_string();
+    for label in ["control-plane", "master"] {
+        assert!(text.contains(&format!("node-role.kubernetes.io/{label}")));
+    }
     let variables = container["env"].as_array().unwrap();
-    let values: Vec<_> = variables
-        .iter()
-        .filter_map(|v| v["value"].as_str())
-        .collect();
-    for variable in variables {
-        let name = variable["name"].as_str().unwrap();
-        let reference = format!("$({name})");
-        let is_for_others = values.iter().any(|value| value.contains(&reference));
-        assert!(
-            known.contains(&name) || is_for_others,
-            "{name} is none of {known:?}, and no variable uses it"
-        );
+    let bind = variables.iter().find(|v| v["name"] == "CARILLON_HTTP_BIND");
+    let bind = bind.unwrap()["value"].as_str().unwrap();
+    for ip in ["10.254.0.7", "fd00::7"] {
+        let bind = bind.replace("$(POD_IP)", ip);
+        let arguments = ["carillon", "run", "--kubernetes", "--http-bind", &bind];
+        let parsed = Cli::try_parse_from(arguments).unwrap();
+        let Command::Run(run) = parsed.command else {
+            panic!("{parsed:?}");
+        };
+        let port = i64::from(run.http_bind().unwrap().port());
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            assert_eq!(container[probe]["httpGet"]["port"], port);
+        }
     }
 }
 
@@ -102,15 +185,15 @@ fn variable(name: &str) -> String {
 
 #[test]
 fn the_pods_find_each_other_by_their_labels_and_need_a_secret_only_for_that() {
-    let objects = objects();
-    let labels = &objects["DaemonSet"]["spec"]["template"]["metadata"]["labels"];
+    let daemon_set = object("DaemonSet", "speaker");
+    let labels = &daemon_set["spec"]["template"]["metadata"]["labels"];
     for selector in variable("CARILLON_GOSSIP_PODS").split(',') {
         let (label, value) = selector.split_once('=').unwrap();
         assert_eq!(labels[label], value);
     }
     let rights = json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]});
     assert!(
-        objects["Role"]["rules"]
+        object("Role", "speaker")["rules"]
             .as_array()
             .unwrap()
             .contains(&rights)
@@ -132,7 +215,8 @@ fn the_pods_find_each_other_by_their_labels_and_need_a_secret_only_for_that() {
     assert_eq!(volume["secret"]["secretName"], secret);
     assert_eq!(volume["secret"]["optional"], true);
     // As one types it, in two lines.
-    let namespace = objects["Namespace"]["metadata"]["name"].as_str().unwrap();
+    let namespace = "metallb-system";
+    object("Namespace", namespace);
     let text = read("base/daemonset.yaml");
     let comment = text.replace(" \\\n      #  ", "");
     assert!(
@@ -218,32 +302,35 @@ fn the_pod_may_take_as_long_to_end_as_the_daemon_does() {
 
 #[test]
 fn the_names_lead_to_each_other() {
-    let objects = objects();
-    let of = |kind: &str| &objects[kind];
-    let namespace = &of("Namespace")["metadata"]["name"];
-    let account = &of("ServiceAccount")["metadata"]["name"];
-    assert_eq!(&pod()["serviceAccountName"], account);
-    let subject = json!([{"kind": "ServiceAccount", "namespace": namespace, "name": account}]);
-    for role in ["ClusterRole", "Role"] {
-        let binding = of(&format!("{role}Binding"));
-        assert_eq!(binding["subjects"], subject);
-        assert_eq!(binding["roleRef"]["kind"], role);
-        assert_eq!(binding["roleRef"]["name"], of(role)["metadata"]["name"]);
+    let namespace = "metallb-system";
+    object("Namespace", namespace);
+    for (kind, name) in WORKLOADS {
+        let subject = json!([{"kind": "ServiceAccount", "namespace": namespace, "name": name}]);
+        let cluster_role = format!("{namespace}:{name}");
+        for (role, of) in [("ClusterRole", &*cluster_role), ("Role", name)] {
+            let binding = object(&format!("{role}Binding"), of);
+            assert_eq!(binding["subjects"], subject);
+            assert_eq!(binding["roleRef"]["kind"], role);
+            assert_eq!(binding["roleRef"]["name"], of);
+            object(role, of);
+        }
+        for kind in ["ServiceAccount", "Role", "RoleBinding", kind] {
+            assert_eq!(object(kind, name)["metadata"]["namespace"], namespace);
+        }
+        let spec = &object(kind, name)["spec"];
+        let labels = &spec["template"]["metadata"]["labels"];
+        let selector = spec["selector"]["matchLabels"].as_object().unwrap();
+        for (label, value) in selector {
+            assert_eq!(&labels[label], value);
+        }
+        assert_eq!(selector["component"], name);
+        let parsed = Cli::try_parse_from(["carillon", "check", "-"]).unwrap();
+        let Command::Check(check) = parsed.command else {
+            panic!("{parsed:?}");
+        };
+        let config = &object("Role", name)["rules"][0];
+        assert_eq!(config["resources"], json!(["configmaps"]));
+        assert_eq!(config["resourceNames"], json!([check.config.config_name]));
+        assert_eq!(namespace, check.config.config_namespace);
     }
-    for kind in ["ServiceAccount", "Role", "RoleBinding", "DaemonSet"] {
-        assert_eq!(&of(kind)["metadata"]["namespace"], namespace, "{kind}");
-    }
-    let daemon_set = &of("DaemonSet")["spec"];
-    let labels = &daemon_set["template"]["metadata"]["labels"];
-    for (label, value) in daemon_set["selector"]["matchLabels"].as_object().unwrap() {
-        assert_eq!(&labels[label], value);
-    }
-    let parsed = Cli::try_parse_from(["carillon", "check", "-"]).unwrap();
-    let Command::Check(check) = parsed.command else {
-        panic!("{parsed:?}");
-    };
-    let config = &of("Role")["rules"][0];
-    assert_eq!(config["resources"], json!(["configmaps"]));
-    assert_eq!(config["resourceNames"], json!([check.config.config_name]));
-    assert_eq!(namespace.as_str(), Some(&*check.config.config_namespace));
 }

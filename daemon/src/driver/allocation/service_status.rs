@@ -25,9 +25,10 @@ use tracing::{debug, info, warn};
 
 use super::Allocation;
 use crate::journal::Busy;
+use crate::kubernetes::ApiChange;
 use crate::kubernetes::jitter::Jitter;
 use crate::kubernetes::publish::{Answer, Notice, Outbox, Outcome, Write};
-use crate::kubernetes::{ApiChange, Stored};
+use crate::objects::Stored;
 use crate::source::Problems;
 use crate::status;
 

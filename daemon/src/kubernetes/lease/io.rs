@@ -117,7 +117,7 @@ impl Place {
             let Some(line) = line? else {
                 break;
             };
-            let told = read(&line)?;
+            let told = read(line.octets())?;
             pause.reset();
             if seen.send(Ok(told)).await.is_err() {
                 break;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::DURATION;
+
 /// What a Lease says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -17,6 +19,49 @@ pub(crate) struct Record {
     pub(crate) renewed: Option<Timestamp>,
     /// `spec.leaseTransitions`.
     pub(crate) transitions: i32,
+}
+
+impl Record {
+    /// That `me` takes the Lease after what is stored.
+    pub(super) fn of(me: &str, before: Option<&StoredLease>, wall: Timestamp) -> Self {
+        Self {
+            holder: me.to_owned(),
+            duration: DURATION,
+            acquired: Some(wall),
+            renewed: Some(wall),
+            transitions: transitions(me, before),
+        }
+    }
+
+    /// The same record, renewed.
+    pub(super) fn renewed(&self, wall: Timestamp) -> Self {
+        Self {
+            duration: DURATION,
+            renewed: Some(wall),
+            ..self.clone()
+        }
+    }
+
+    /// That nobody has the Lease any more.
+    pub(super) fn given_back(me: &str, before: Option<&StoredLease>, wall: Timestamp) -> Self {
+        Self {
+            holder: String::new(),
+            // As client-go does: who honours the duration whoever holds it need not wait long.
+            duration: Duration::from_secs(1),
+            acquired: None,
+            renewed: Some(wall),
+            transitions: transitions(me, before),
+        }
+    }
+}
+
+/// How often it went from one to another, counting the next time.
+fn transitions(me: &str, before: Option<&StoredLease>) -> i32 {
+    before.map_or(0, |stored| {
+        let holder = &*stored.record.holder;
+        let changes = holder != me && !holder.is_empty();
+        stored.record.transitions.saturating_add(changes.into())
+    })
 }
 
 /// A Lease as the API server stores it.

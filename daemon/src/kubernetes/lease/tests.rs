@@ -82,6 +82,43 @@ fn nothing_is_written_before_it_was_read() {
 }
 
 #[test]
+fn one_that_can_do_nothing_with_it_gives_it_back_and_wants_it_again_later() {
+    let mut now = Instant::now();
+    let (mut lease, _) = holding(&mut now);
+    let passed_on = now;
+    lease.pass_on(now);
+    assert_eq!(lease.holds_until(), None);
+    let (version, record) = next_write(&mut lease, &mut now);
+    assert_eq!((version.as_deref(), &*record.holder), (Some("1"), ""));
+    assert_eq!(now, passed_on);
+    lease.answered(LeaseAnswer::Is(Some(stored("2", &record))), now);
+    assert!(!lease.is_released());
+    let (version, record) = next_write(&mut lease, &mut now);
+    assert_eq!((version.as_deref(), &*record.holder), (Some("2"), ME));
+    assert!(now >= passed_on + REST && now <= passed_on + REST + SPREAD);
+    lease.answered(LeaseAnswer::Is(Some(stored("3", &record))), now);
+
+    // Another takes it meanwhile: then its time counts, too.
+    lease.pass_on(now);
+    let (_, record) = next_write(&mut lease, &mut now);
+    lease.answered(LeaseAnswer::Is(Some(stored("4", &record))), now);
+    now += REST;
+    lease.seen(Some(stored("5", &of("other"))), now);
+    let seen = now;
+    next_write(&mut lease, &mut now);
+    assert!(now >= seen + DURATION);
+
+    // Who ends does not come back.
+    let mut now = Instant::now();
+    let (mut lease, _) = holding(&mut now);
+    lease.pass_on(now);
+    lease.release(now);
+    let (_, record) = next_write(&mut lease, &mut now);
+    lease.answered(LeaseAnswer::Is(Some(stored("2", &record))), now);
+    assert!(lease.is_released());
+}
+
+#[test]
 fn what_is_absent_or_given_back_is_taken_at_once() {
     let start = Instant::now();
     for seen in [None, Some(stored("7", &of("")))] {

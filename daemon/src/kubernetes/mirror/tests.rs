@@ -29,6 +29,7 @@ fn object(name: &str, version: u32) -> ApiObject {
 fn unreadable(name: Option<&str>) -> Unreadable {
     Unreadable {
         key: name.map(key),
+        version: "9".into(),
         errors: vec!["spec.type: \"Balanced\" is not known".to_owned()],
         published: Vec::new(),
     }
@@ -100,15 +101,23 @@ fn a_list_that_is_not_complete_takes_nothing_away() {
 }
 
 #[test]
-fn it_is_synced_when_every_kind_has_been_listed() {
-    let mut mirror = Mirror::new([Kind::Service, Kind::Node]);
-    assert!(!take(&mut mirror, list(Vec::new())).synced);
-    let mut batch = Batch::default();
-    for event in list(Vec::new()) {
-        mirror.take(Kind::Node, event, NOW, &mut batch);
-    }
-    mirror.finish(&mut batch);
-    assert!(batch.synced);
+fn it_is_synced_when_every_kind_has_been_listed_and_without_the_pods_all_but_calling_others() {
+    let mut mirror = Mirror::new([Kind::Service, Kind::Node, Kind::Pod]);
+    let mut list_of = |kind| {
+        let mut batch = Batch::default();
+        for event in list(Vec::new()) {
+            mirror.take(kind, event, NOW, &mut batch);
+        }
+        mirror.finish(&mut batch);
+        (batch.synced, batch.pods_synced)
+    };
+    assert_eq!(list_of(Kind::Service), (false, false));
+    assert_eq!(list_of(Kind::Node), (true, false));
+    assert_eq!(list_of(Kind::Pod), (false, true));
+    assert_eq!(list_of(Kind::Pod), (false, false));
+    // Where no Pods are followed, there are none to wait for.
+    let batch = take(&mut Mirror::new([Kind::Service]), list(Vec::new()));
+    assert!(batch.synced && batch.pods_synced);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use carillon_core::controller::{Event, Severity};
 
 use super::*;
 use crate::kubernetes::publish::Notice;
+use crate::kubernetes::role::{self, Parts};
 
 /// Takes part; what is told beside objects comes out of the channel.
 fn take_part(server: &Server) -> (Role, Source) {
     let source = spawn(&server.cluster, &options());
-    let role = source.take_part(&server.cluster, "metallb-system", "me");
+    let role = source.take_part(&server.cluster, "metallb-system", "me", true);
     (role, source)
 }
 
@@ -56,6 +57,120 @@ async fn a_turn_is_taken_by_one_that_is_able_and_what_others_wrote_into_the_leas
     });
     assert_eq!(patch["metadata"], metadata);
     assert!(patch["spec"]["holderIdentity"].is_string(), "{patch}");
+}
+
+#[tokio::test]
+async fn one_that_cannot_read_all_services_gives_the_lease_back() {
+    let mut version = 5;
+    let server = Server::start(
+        move |request| match (&*request.resource, &*request.method) {
+            ("services", "GET") if request.number > 1 => Some(refusal(500, "etcd is slow")),
+            ("carillon", "GET") => {
+                let lease = json!({"metadata": {"resourceVersion": "5"}, "spec": {}});
+                Some(Reply::Body(200, lease.to_string()))
+            }
+            ("carillon", _) => {
+                version += 1;
+                let mut lease: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+                lease["metadata"]["resourceVersion"] = json!(version.to_string());
+                Some(Reply::Body(200, lease.to_string()))
+            }
+            _ => None,
+        },
+    )
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.synced).await;
+    let role = role::take_part(Parts {
+        cluster: server.cluster.clone(),
+        namespace: "metallb-system".to_owned(),
+        name: "me".to_owned(),
+        may_lead: true,
+        begin: Duration::from_millis(200),
+        batches: told.source.sender.clone(),
+        relist: told.source.relist_services.clone(),
+    });
+    role.outbox.able.send_replace(true);
+    let gives_back = |request: &Request| {
+        request.method == "PATCH" && request.body.contains(r#""holderIdentity":"""#)
+    };
+    timeout(SOON, server.until(gives_back)).await.unwrap();
+    let requests = server.of("carillon");
+    let holders = requests.iter().filter(|request| request.method == "PATCH");
+    assert_eq!(holders.count(), 2, "taken, and given back");
+}
+
+#[tokio::test]
+async fn one_that_may_not_lead_asks_for_nothing_and_tells_who_does() {
+    let server = Server::start(|request| {
+        let metadata = json!({"resourceVersion": "5"});
+        let lease = json!({"metadata": metadata, "spec": {"holderIdentity": "controller-x"}});
+        let line = event("ADDED", &lease);
+        (request.resource == "leases").then(|| Reply::Watch(vec![line], End::Open))
+    })
+    .await;
+    let mut source = spawn(&server.cluster, &options());
+    let role = source.take_part(&server.cluster, "metallb-system", "me", false);
+    role.outbox.able.send_replace(true);
+    let holder = |change| match change {
+        ApiChange::Holder(holder) => holder,
+        _ => None,
+    };
+    assert_eq!(until(&mut source, holder).await, "controller-x");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(server.of("carillon").len(), 0, "it asks for the Lease");
+    timeout(SOON, role.leave.leave()).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_only_gives_addresses_follows_no_endpoints_nodes_or_pods() {
+    let server = Server::start(|_| None).await;
+    let options = Options {
+        announces: false,
+        pods: Some("app=metallb".to_owned()),
+        ..options()
+    };
+    let mut told = Told {
+        source: spawn(&server.cluster, &options),
+        changes: Vec::new(),
+        problems: Vec::new(),
+        synced: false,
+    };
+    told.until(|told| told.synced).await;
+    for resource in ["endpointslices", "nodes", "pods"] {
+        assert_eq!(server.of(resource), []);
+    }
+}
+
+#[tokio::test]
+async fn a_check_asks_for_the_rights_of_its_role_only() {
+    let part = |announces, may_lead| Part {
+        announces,
+        may_lead,
+    };
+    for (part, lacks, has) in [
+        (
+            part(true, false),
+            ["endpointslices", "pods"],
+            "services/status",
+        ),
+        (
+            part(false, true),
+            ["services/status", "leases"],
+            "endpointslices",
+        ),
+    ] {
+        let server = Server::start(|request| {
+            let is_review = request.resource == "selfsubjectaccessreviews";
+            let no = json!({"status": {"allowed": false}});
+            is_review.then(|| Reply::Body(201, no.to_string()))
+        })
+        .await;
+        let errors = read(&server.cluster, &options().config, part).await.errors;
+        let errors = errors.join("\n");
+        assert!(lacks.iter().all(|right| errors.contains(right)), "{errors}");
+        assert!(!errors.contains(has), "{errors}");
+    }
 }
 
 #[tokio::test]
@@ -133,7 +248,7 @@ async fn a_check_names_every_right_that_lacks() {
         Some(Reply::Body(201, allowed.to_string()))
     })
     .await;
-    let read = read(&server.cluster, &options().config).await;
+    let read = read(&server.cluster, &options().config, ALL).await;
     let expected = [
         "this user may not watch configmaps in the namespace metallb-system, as a daemon must: give \
          its Role a rule with apiGroups [\"\"], resources [\"configmaps\"], resourceNames \

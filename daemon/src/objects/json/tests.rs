@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
+    super::read(kind, json.as_bytes(), false)
+}
+
 fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
     let name = ServiceKey::new(namespace, name);
     ObjectKey { kind, name }
@@ -182,13 +186,14 @@ fn what_is_wrong_is_told_with_its_path_and_the_object() {
 fn name_and_version_are_known_of_what_is_wrong_otherwise() {
     let json = r#"{"metadata": {"name": "a", "namespace": "b", "resourceVersion": "9"},
         "spec": 5}"#;
-    assert_eq!(
-        read_key(Kind::Service, json),
-        Some(key(Kind::Service, "b", "a"))
-    );
-    assert_eq!(read_version(json).as_deref(), Some("9"));
-    assert_eq!(read_version("{}"), None);
-    assert_eq!(read_key(Kind::Service, "{}"), None);
+    let line = format!(r#"{{"type": "ADDED", "object": {json}}}"#);
+    for json in [json, &line] {
+        let found = find(json.as_bytes());
+        assert_eq!(found.key(Kind::Service), Some(key(Kind::Service, "b", "a")));
+        assert_eq!(found.version(), Some("9"));
+    }
+    let found = find(b"{}");
+    assert_eq!((found.key(Kind::Service), found.version()), (None, None));
 }
 
 /// What may come in the place of a part of an object, as a regular expression.
@@ -296,4 +301,25 @@ fn a_slice_is_reduced_to_who_serves_and_where() {
     // Names, as kube-proxy passes them over, and whatever comes after them.
     assert_eq!(slice("FQDN"), None);
     assert_eq!(slice("Carrier"), None);
+}
+
+#[test]
+fn of_what_is_cut_name_version_and_addresses_are_known() {
+    let trap = r#""x": "\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}""#;
+    let whole = SERVICE.replace(r#""a":"#, &format!(r#"{trap}, "a":"#));
+    let whole = whole.replace(r#""loadBalancer": "#, r#""loadBalancer":"#);
+    let (start, end) = (
+        whole.find("creation").unwrap(),
+        whole.find("\"sessionAff").unwrap(),
+    );
+    let (start, end) = (&whole[..start], &whole[end..]);
+    let cut = [start, end].concat();
+    let unreadable = super::read(Kind::Service, cut.as_bytes(), true).unwrap_err();
+    assert_eq!(unreadable.key, Some(key(Kind::Service, "shop", "web")));
+    assert_eq!(&*unreadable.version, "41");
+    assert_eq!(unreadable.published.len(), 2);
+    assert!(unreadable.errors[0].contains("longer than 8 MiB"));
+    // Nothing of it is there.
+    let unreadable = super::read(Kind::Service, trap.as_bytes(), true).unwrap_err();
+    assert_eq!((unreadable.key, unreadable.published), (None, Vec::new()));
 }

@@ -209,7 +209,7 @@ fn one_that_may_not_take_its_turn_says_so() {
     test(|lab| {
         let site = Site::new(lab, &[11])?;
         site.configure()?;
-        let role = "/apis/rbac.authorization.k8s.io/v1/namespaces/metallb-system/roles/speaker";
+        let role = "/apis/rbac.authorization.k8s.io/v1/namespaces/metallb-system/roles/controller";
         let mut lacking = site.api.get(role)?;
         let rules = lacking["rules"].as_array_mut().context("no rules")?;
         rules.retain(|rule| rule["resources"] != json!(["leases"]));
