@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::allocator::{Allocator, PoolUsage, Tenant};
+use crate::allocator::{Allocator, Assignment, PoolUsage, Tenant};
 use crate::config::Config;
 use crate::service::{Service, ServiceKey};
 
@@ -210,8 +210,7 @@ impl Controller {
         loop {
             if self.consider_next() {
                 continue;
-            }
-            if self.configs.in_force.is_none() {
+            } else if self.configs.in_force.is_none() {
                 return None;
             } else if let Some((_, _, key)) = self.reviews.pop_first() {
                 self.review(&key);
@@ -364,13 +363,17 @@ impl Controller {
         self.note_holding(key);
     }
 
+    /// What the service has.
+    pub fn assigned(&self, service: &ServiceKey) -> Option<&Assignment> {
+        self.allocator.get(service)
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Option<&Arc<Config>> {
         self.configs.in_force.as_ref()
     }
 
-    /// A newer configuration that cannot take effect, because addresses that it has no pool for are
-    /// in use.
+    /// A newer configuration that cannot take effect, because of addresses in use.
     pub fn refused(&self) -> Option<&ConfigInUse> {
         self.configs.refused.as_ref()
     }
@@ -381,7 +384,7 @@ impl Controller {
         self.configs.is_provisional
     }
 
-    /// Whether this controller may give addresses, and take them.
+    /// Whether it may give addresses, and take them.
     fn grants(&self) -> bool {
         self.leads && !self.configs.is_provisional
     }

@@ -25,7 +25,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::assignment::Assignment;
 use crate::backends;
-use crate::journal::Busy;
+use crate::journal::Answer;
 use crate::objects::{Kind, Object, ObjectKey};
 use crate::source::{Batch, Change, Description, Problems};
 
@@ -88,6 +88,9 @@ pub(crate) struct Driver {
     assigner: Option<Assigner>,
     config: ConfigState,
     problems: Arc<Problems>,
+    /// Everything has been read.
+    has_read: bool,
+    /// The same, and it is known which addresses were given before.
     synced: bool,
 }
 
@@ -126,6 +129,7 @@ impl Driver {
             assigner: parts.assignment.map(Assigner::new),
             config: ConfigState::new(parts.config, parts.source, names),
             problems: Arc::default(),
+            has_read: false,
             synced: false,
         };
         if !parts.has_others {
@@ -154,13 +158,31 @@ impl Driver {
         if batch.pods_synced {
             self.pods_synced();
         }
-        if batch.synced {
-            self.synced = true;
-            self.allocation.synced(now);
-            self.speaker.handle(speaker::Input::Synced);
-            self.election.handle(ownership::Input::Synced, now);
-            self.config.synced();
+        if batch.journal {
+            self.allocation.journal_changed();
         }
+        if batch.synced {
+            self.has_read = true;
+            self.allocation.synced(now);
+        }
+    }
+
+    /// Takes in an answer of the journal.
+    pub(crate) fn answered(&mut self, answer: Answer, now: Instant) {
+        self.allocation.answered(answer, now);
+    }
+
+    /// Everything is known that was there at the start.
+    fn begin(&mut self, now: Instant) {
+        self.synced = true;
+        self.speaker.handle(speaker::Input::Synced);
+        self.election.handle(ownership::Input::Synced, now);
+        if let Some(text) = self.allocation.before()
+            && let Some(input) = self.config.recall(&text)
+        {
+            self.allocation.configure(input);
+        }
+        self.config.synced();
     }
 
     fn set(&mut self, key: &ObjectKey, object: &Object, now: Instant) {
@@ -178,7 +200,7 @@ impl Driver {
             Object::Pod(address) => self.set_pod(key, *address),
             Object::Config(text) => {
                 if let Some(input) = self.config.offer(text) {
-                    self.allocation.controller_mut().handle(input);
+                    self.allocation.configure(input);
                 }
             }
         }
@@ -233,14 +255,16 @@ impl Driver {
     }
 
     /// Decides, remembers, and tells the backends.
-    ///
-    /// # Errors
-    /// Another daemon is writing to the journal; what depends on it waits for the next call.
-    pub(crate) fn settle(&mut self, now: Instant) -> Result<(), Busy> {
-        let mut result = Ok(());
+    pub(crate) fn settle(&mut self, now: Instant) {
+        if self.has_read && !self.synced && self.allocation.prepare(now) {
+            self.begin(now);
+        }
         if self.synced {
-            result = self.allocation.decide(&mut self.speaker, now);
+            self.allocation.decide(&mut self.speaker, now);
             if let Some(config) = self.config.decided(self.allocation.controller(), now) {
+                if let Some(text) = self.config.text_of(&config) {
+                    self.allocation.keep(text);
+                }
                 self.speaker.handle(speaker::Input::Config(config));
             }
         }
@@ -250,7 +274,6 @@ impl Driver {
         for key in self.speaker.take_decided() {
             self.tell_decision(&key);
         }
-        result
     }
 
     /// Tells the backends what has changed.
@@ -275,7 +298,7 @@ impl Driver {
 
     /// When [`Self::settle`] has something to do even if nothing comes in.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let allocation = self.allocation.due().filter(|_| self.synced);
+        let allocation = self.allocation.due().filter(|_| self.has_read);
         let assigner = self.assigner.as_ref().and_then(Assigner::due);
         let times = [allocation, self.election.poll_timeout(), assigner];
         times.into_iter().flatten().min()

@@ -19,7 +19,7 @@ use crate::cli::{RunArgs, VERSION};
 use crate::driver::StatusAllocation;
 use crate::driver::{Allocation, Client, Driver, JournalAllocation, Parts, Request};
 use crate::files;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Answer, Store};
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes;
 use crate::sleep::sleep_until;
@@ -32,8 +32,6 @@ mod surroundings;
 use claim::{await_claim, claim};
 use surroundings::{Change, Surroundings};
 
-/// How soon to try again when another daemon is writing to the journal.
-const BUSY: Duration = Duration::from_millis(5);
 /// How many events of backends are taken in before anything else gets its turn.
 const EVENTS: usize = 4096;
 /// How long it may take to say goodbye to the daemons of other nodes.
@@ -81,7 +79,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         http::serve(bind, client).await?;
     }
     let source = match from {
-        cli::Source::Files(dir) => from_files(args, dir)?,
+        cli::Source::Files(dir) => from_files(args, dir, &node)?,
         #[cfg(feature = "kubernetes")]
         cli::Source::Cluster(kubeconfig, context) => {
             from_cluster(args, &node, kubeconfig, context).await?
@@ -112,6 +110,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     );
     let mut inputs = Inputs {
         batches: source.batches,
+        answers: source.answers,
         requests,
         network: Surroundings::new(args, is_cluster, assigned)?,
     };
@@ -151,6 +150,8 @@ fn driver(
 /// What the driver is told of.
 struct Inputs {
     batches: mpsc::Receiver<Batch>,
+    /// Where the journal answers, if there is one.
+    answers: Option<mpsc::Receiver<Answer>>,
     requests: mpsc::Receiver<Request>,
     network: Surroundings,
 }
@@ -162,11 +163,12 @@ struct Source {
     description: Description,
     allocation: Box<dyn Allocation>,
     batches: mpsc::Receiver<Batch>,
+    answers: Option<mpsc::Receiver<Answer>>,
     /// Lets others do what this daemon did for all.
     leave: BoxFuture<()>,
 }
 
-fn from_files(args: &RunArgs, dir: &Path) -> Result<Source> {
+fn from_files(args: &RunArgs, dir: &Path, node: &str) -> Result<Source> {
     let journal = args.state.clone();
     let journal = journal.unwrap_or_else(|| dir.join(journal::NAME));
     let batches = files::spawn(files::Options {
@@ -175,7 +177,8 @@ fn from_files(args: &RunArgs, dir: &Path) -> Result<Source> {
         journal: journal.clone(),
     })
     .context("cannot start to read files")?;
-    let journal = Journal::new(journal);
+    let (requests, answers) =
+        journal::spawn(Store::new(journal, node)).context("cannot start to keep a journal")?;
     let location = dir.display().to_string();
     Ok(Source {
         description: Description {
@@ -183,8 +186,9 @@ fn from_files(args: &RunArgs, dir: &Path) -> Result<Source> {
             how_to_configure: "write it into a *.yaml file there".to_owned(),
         },
         location,
-        allocation: Box::new(JournalAllocation::new(args.lb_class.clone(), journal)),
+        allocation: Box::new(JournalAllocation::new(args.lb_class.clone(), requests)),
         batches,
+        answers: Some(answers),
         leave: Box::pin(std::future::ready(())),
     })
 }
@@ -223,6 +227,7 @@ async fn from_cluster(
         },
         allocation: Box::new(StatusAllocation::new(args.lb_class.clone(), role.outbox)),
         batches: source.batches,
+        answers: None,
         leave: Box::pin(role.leave.leave()),
     })
 }
@@ -249,14 +254,14 @@ async fn hand_over(driver: &mut Driver, inputs: &mut Inputs, end: &mut End) {
 }
 
 /// Waits for one thing to happen and does what follows from it. Returns why the daemon is to end, if
-/// it is. `again` is when to try again what another daemon keeps us from.
+/// it is. `again` is when to go on whatever happens, once.
 async fn step(
     driver: &mut Driver,
     inputs: &mut Inputs,
     end: &mut End,
     again: &mut Option<Instant>,
 ) -> Option<&'static str> {
-    let due = again.or_else(|| driver.due());
+    let due = again.take().or_else(|| driver.due());
     tokio::select! {
         reason = end.wait() => return Some(reason),
         change = inputs.network.next() => {
@@ -286,12 +291,25 @@ async fn step(
                 driver.told(backend, &event, Instant::now());
             }
         }
+        answer = receive(inputs.answers.as_mut()) => {
+            let Some(answer) = answer else {
+                error!("the keeper of the journal has died");
+                return Some("carillon cannot keep its journal any more");
+            };
+            driver.answered(answer, Instant::now());
+        }
         Some(request) = inputs.requests.recv() => driver.answer(request, Instant::now()),
         () = sleep_until(due) => {}
     }
-    let busy = driver.settle(Instant::now()).is_err();
-    *again = busy.then(|| Instant::now() + BUSY);
+    driver.settle(Instant::now());
     None
+}
+
+async fn receive(answers: Option<&mut mpsc::Receiver<Answer>>) -> Option<Answer> {
+    match answers {
+        Some(answers) => answers.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Withdraws everything and tells the neighbours why; a second signal does not wait for it.

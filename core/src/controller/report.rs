@@ -45,7 +45,7 @@ pub enum Severity {
 }
 
 /// What a service has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ServiceStatus {
     /// Its addresses, in the order of publication.
     pub addresses: Vec<IpAddr>,

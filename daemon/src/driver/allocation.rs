@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use carillon_core::controller::{Controller, ServiceStatus};
+use carillon_core::controller::{Controller, Input, ServiceStatus};
 use carillon_core::service::{Service, ServiceKey};
 use carillon_core::speaker::Speaker;
 
-use crate::journal::Busy;
+use crate::journal::Answer;
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes::ApiChange;
 use crate::source::Problems;
@@ -26,8 +26,8 @@ pub(crate) trait Allocation: Send {
     /// The controller, to ask.
     fn controller(&self) -> &Controller;
 
-    /// The controller, to hand it a configuration.
-    fn controller_mut(&mut self) -> &mut Controller;
+    /// Takes in a configuration.
+    fn configure(&mut self, input: Input);
 
     /// Takes in a service as the source has it.
     fn set(&mut self, service: &Service);
@@ -41,16 +41,33 @@ pub(crate) trait Allocation: Send {
     /// Takes in that everything has been read.
     fn synced(&mut self, now: Instant);
 
+    /// Gets ready to decide, again and again until it is. Returns whether it is known which
+    /// addresses were given before.
+    fn prepare(&mut self, _now: Instant) -> bool {
+        true
+    }
+
+    /// Takes in that somebody may have written to the journal.
+    fn journal_changed(&mut self) {}
+
+    /// Takes in an answer of the journal.
+    fn answered(&mut self, _answer: Answer, _now: Instant) {}
+
+    /// The text of the configuration that was in force before the restart, once.
+    fn before(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Keeps the text of the configuration in force.
+    fn keep(&mut self, _text: &str) {}
+
     /// Takes in what an API server has to say beside its objects.
     #[cfg(feature = "kubernetes")]
     fn take(&mut self, change: ApiChange, now: Instant);
 
-    /// Decides who has which addresses, records it, and tells the speaker of all services that
-    /// changed.
-    ///
-    /// # Errors
-    /// The record is being written by another daemon; everything waits for the next call.
-    fn decide(&mut self, speaker: &mut Speaker, now: Instant) -> Result<(), Busy>;
+    /// Decides who has which addresses, has it recorded, and tells the speaker of all services that
+    /// changed, of what is recorded. It never waits for the record.
+    fn decide(&mut self, speaker: &mut Speaker, now: Instant);
 
     /// When [`Self::decide`] has something to do even if nothing comes in.
     fn due(&self) -> Option<Instant>;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, legacy};
 use carillon_core::controller::{Controller, Input};
 use tracing::{error, info, warn};
@@ -31,6 +32,10 @@ pub(super) struct ConfigState {
     outdated: bool,
     /// The text of the newest version, told from all others.
     fingerprint: String,
+    /// The newest version that is a configuration, and its text.
+    newest: Option<(Arc<Config>, String)>,
+    /// It is known what was in force before the restart.
+    has_before: bool,
 }
 
 impl ConfigState {
@@ -47,6 +52,8 @@ impl ConfigState {
             missing: None,
             outdated: false,
             fingerprint: String::new(),
+            newest: None,
+            has_before: false,
         }
     }
 
@@ -69,6 +76,7 @@ impl ConfigState {
             Ok(config) => {
                 self.errors.clear();
                 let config = Arc::new(config);
+                self.newest = Some((config.clone(), text.text.clone()));
                 let may_renumber = text.renumber.as_ref() == Some(&self.fingerprint);
                 Some(if may_renumber {
                     Input::Renumber(config)
@@ -80,7 +88,7 @@ impl ConfigState {
                 self.errors = errors.iter().map(ToString::to_string).collect();
                 let effect = match self.in_force {
                     Some(_) => "the last good one stays in force",
-                    None => "none is in force",
+                    None => "none is in force yet",
                 };
                 for error in &self.errors {
                     error!("configuration refused, {effect}: {error}");
@@ -88,6 +96,28 @@ impl ConfigState {
                 None
             }
         }
+    }
+
+    /// Reads the version that was in force before the restart.
+    pub(super) fn recall(&mut self, text: &str) -> Option<Input> {
+        let origin = Origin::whole("the configuration in force before");
+        match legacy::parse(text, &origin, &self.backends) {
+            Ok(config) => {
+                self.has_before = true;
+                Some(Input::InForceBefore(Arc::new(config)))
+            }
+            Err(errors) => {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                warn!(?errors, "what was in force before cannot be used");
+                None
+            }
+        }
+    }
+
+    /// The text of the version that has come into force, if it is the newest one and no makeshift.
+    pub(super) fn text_of(&self, config: &Arc<Config>) -> Option<&str> {
+        let (newest, text) = self.newest.as_ref()?;
+        Arc::ptr_eq(newest, config).then_some(text)
     }
 
     /// The ConfigMap is gone. That is no reason to withdraw anything.
@@ -110,9 +140,9 @@ impl ConfigState {
     }
 
     fn miss(&mut self, how: &str) {
-        let effect = match self.in_force {
-            Some(_) => "the last configuration stays in force",
-            None => "without it there are no pools and no peers",
+        let effect = match (&self.in_force, self.has_before) {
+            (Some(_), _) | (None, true) => "the last configuration stays in force",
+            (None, false) => "without it there are no pools and no peers",
         };
         let text = format!(
             "{} {how} {}; {effect}: {}, with the pools and peers below `data: {{config: |`",

@@ -105,6 +105,11 @@ impl Driver {
     /// force, or it is not known what other nodes announce. One that is refused while an older one is
     /// in force does not matter: this daemon goes on as before.
     pub(super) fn lacks(&self) -> Vec<String> {
+        if self.has_read && !self.synced {
+            let mut lacks = vec!["the journal has not been read yet".to_owned()];
+            lacks.extend(self.allocation.problem().map(str::to_owned));
+            return lacks;
+        }
         if !self.synced {
             let source = self.config.source();
             let mut lacks = vec![format!("not everything in {source} has been read yet")];

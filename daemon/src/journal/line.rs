@@ -1,36 +1,73 @@
 //! The journal's lines.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use carillon_core::service::ServiceKey;
 use serde::{Deserialize, Serialize};
+
+/// What a service has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Its addresses; none if its entry has ended.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The pool that they were given from, if that was noted.
+    pub(crate) pool: Option<Arc<str>>,
+}
 
 /// A line of the file.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Line {
     /// Namespace and name.
-    pub(super) service: String,
+    service: String,
     /// What it has; nothing ends its entry.
-    pub(super) addresses: Vec<IpAddr>,
+    addresses: Vec<IpAddr>,
+    /// The pool that it has them from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool: Option<Arc<str>>,
+}
+
+/// Appends the line that says what a service has.
+pub(super) fn write(lines: &mut Vec<u8>, service: &ServiceKey, given: &Given) {
+    let line = Line {
+        service: service.to_string(),
+        addresses: given.addresses.clone(),
+        pool: given.pool.clone(),
+    };
+    // Strings and addresses can always be written as JSON.
+    lines.extend(serde_json::to_vec(&line).unwrap_or_default());
+    lines.push(b'\n');
 }
 
 /// What a line says; nothing if it is blank.
 ///
 /// # Errors
 /// It is damaged, and how.
-pub(super) fn parse(line: &[u8]) -> Result<Option<(ServiceKey, Vec<IpAddr>)>, String> {
+pub(super) fn parse(line: &[u8]) -> Result<Option<(ServiceKey, Given)>, String> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
     let line: Line = serde_json::from_slice(line).map_err(|error| {
         let text = error.to_string();
+        let text: String = text.chars().take(160).collect();
         format!(
             "damaged: {}",
             text.split(" at line ").next().unwrap_or_default()
         )
     })?;
-    match line.service.split_once('/') {
-        Some((namespace, name)) => Ok(Some((ServiceKey::new(namespace, name), line.addresses))),
-        None => Err(format!("damaged: {:?} is not namespace/name", line.service)),
+    let Line {
+        service,
+        addresses,
+        pool,
+    } = line;
+    match service.split_once('/') {
+        Some((namespace, name)) => {
+            let given = Given { addresses, pool };
+            Ok(Some((ServiceKey::new(namespace, name), given)))
+        }
+        None => {
+            let shown: String = service.chars().take(80).collect();
+            Err(format!("damaged: {shown:?} is not namespace/name"))
+        }
     }
 }

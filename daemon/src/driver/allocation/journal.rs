@@ -14,8 +14,10 @@
 //!  does not fit ──▶ waiting ──PATIENCE──▶ still not: replaced ──again within CONTEST──▶ give in
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use carillon_core::controller::{Controller, Input, ServiceStatus, Severity, StatusChange};
@@ -25,52 +27,43 @@ use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, info, warn};
 
 use super::Allocation;
-use crate::journal::{Busy, Journal};
+use crate::journal::{Answer, Given, Ledger, Request};
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes::ApiChange;
 use crate::source::Problems;
 
-/// How long our files may take to say what another daemon has read already.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a daemon that has replaced another's word about a service keeps to the other's next
-/// one.
-const CONTEST: Duration = Duration::from_secs(60);
+mod access;
+mod contest;
+
+use access::Access;
+use contest::{Contest, Over};
+
 /// How long after the start entries of services that do not exist are kept: they may be about to
 /// appear.
 const TIDY: Duration = Duration::from_secs(10);
-/// How soon to try again when the journal cannot be used.
-const RETRY: Duration = Duration::from_secs(10);
-/// How long another process may lock the journal before that is a problem.
-const LOCKED: Duration = Duration::from_secs(2);
 
 /// See the module's documentation.
 pub(crate) struct JournalAllocation {
     controller: Controller,
     class: Option<String>,
-    journal: Journal,
+    ledger: Ledger,
+    access: Access,
     /// The services as the source has them.
     manifests: BTreeMap<ServiceKey, Service>,
     /// Services to hand to controller and speaker, as they are then.
     offers: BTreeSet<ServiceKey>,
     /// Services whose end has still to be written to the journal.
     ended: BTreeSet<ServiceKey>,
-    /// Services of which another daemon's word does not fit.
-    waiting: BTreeMap<ServiceKey, Wait>,
-    /// When this daemon last replaced another's word about a service.
-    replaced: HashMap<ServiceKey, Instant>,
+    contest: Contest,
+    /// Others have just written something.
+    has_news: bool,
     /// What could not be read: the services in it may exist.
     unknown: Unknown,
+    /// There is a configuration among the files.
+    is_configured: bool,
     tidy_at: Option<Instant>,
-    retry_at: Option<Instant>,
-    /// Since when another process has had the journal.
-    busy: Option<Instant>,
-    problem: Option<String>,
-}
-
-struct Wait {
-    until: Instant,
-    /// What the service had by our books, if the other has ended its entry.
-    had: Vec<IpAddr>,
+    /// What services had that were in none of the files, if they come back.
+    tidied: BTreeMap<ServiceKey, Vec<IpAddr>>,
 }
 
 /// What could not be read.
@@ -87,8 +80,9 @@ impl Allocation for JournalAllocation {
         &self.controller
     }
 
-    fn controller_mut(&mut self) -> &mut Controller {
-        &mut self.controller
+    fn configure(&mut self, input: Input) {
+        self.is_configured |= matches!(input, Input::Config(_) | Input::Renumber(_));
+        self.controller.handle(input);
     }
 
     fn set(&mut self, service: &Service) {
@@ -100,8 +94,7 @@ impl Allocation for JournalAllocation {
         let known = self.manifests.remove(key).is_some();
         if known {
             self.offers.remove(key);
-            self.waiting.remove(key);
-            self.replaced.remove(key);
+            self.contest.forget(key);
             self.controller.handle(Input::ServiceDeleted(key.clone()));
             self.ended.insert(key.clone());
         }
@@ -121,7 +114,14 @@ impl Allocation for JournalAllocation {
 
     fn synced(&mut self, now: Instant) {
         self.tidy_at = Some(now + TIDY);
+        self.access.read();
         self.controller.handle(Input::Synced);
+    }
+
+    fn prepare(&mut self, now: Instant) -> bool {
+        let commit = self.ledger.next(self.access.tries_again(now));
+        self.access.ask(commit, now);
+        self.ledger.is_read()
     }
 
     #[cfg(feature = "kubernetes")]
@@ -129,89 +129,101 @@ impl Allocation for JournalAllocation {
         debug!(?change, "there is no API server to say this");
     }
 
+    fn journal_changed(&mut self) {
+        self.access.read();
+    }
+
+    fn answered(&mut self, mut answer: Answer, now: Instant) {
+        for damaged in &answer.damaged {
+            warn!("{damaged}");
+        }
+        let taken = self.ledger.take(&mut answer);
+        self.access.answered(answer, self.ledger.has_unsaved(), now);
+        self.has_news |= !taken.changed.is_empty();
+        for key in taken.void {
+            self.decide_anew(key);
+        }
+        for key in &taken.changed {
+            self.take_word(key, now);
+        }
+        self.offers.extend(taken.entered);
+    }
+
+    fn before(&mut self) -> Option<String> {
+        self.access.before.take()
+    }
+
+    fn keep(&mut self, text: &str) {
+        self.access.keep(text);
+    }
+
     fn services(&self) -> Vec<(&ServiceKey, ServiceStatus)> {
         let manifests = self.manifests.iter();
         let here = manifests.filter(|(_, service)| service.is_load_balancer);
         let services = here.map(|(key, _)| {
-            let status = self.controller.explain(key);
-            // Of a service that is not ours, or of which another daemon's word is being considered.
-            let written = || ServiceStatus {
-                addresses: self.journal.addresses(key).unwrap_or_default().to_vec(),
-                pool: None,
-                shortfall: None,
-            };
-            (key, status.unwrap_or_else(written))
+            let mut status = self.controller.explain(key).unwrap_or_default();
+            // Of a service that is not ours, or of which another daemon's word is being considered,
+            // or about which nothing may be decided.
+            if status.addresses.is_empty() {
+                let written = self.ledger.addresses(key).unwrap_or_default();
+                status.addresses = written.to_vec();
+            }
+            (key, status)
         });
         services.collect()
     }
 
     fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+        self.access.problem()
     }
 
     fn due(&self) -> Option<Instant> {
-        let waiting = self.waiting.values().map(|wait| wait.until).min();
-        let tidy = self.tidy_at.filter(|_| !self.unknown.any);
-        [waiting, tidy, self.retry_at].into_iter().flatten().min()
+        let tidy = self.tidy_at.filter(|_| self.may_tidy());
+        let decisions = [self.contest.due(), tidy].into_iter().flatten().min();
+        let decisions = decisions.filter(|_| self.ledger.is_read());
+        [decisions, self.access.due()].into_iter().flatten().min()
     }
 
-    fn decide(&mut self, speaker: &mut Speaker, now: Instant) -> Result<(), Busy> {
-        let begun = self.journal.begin();
-        let Ok(changed) = begun else {
-            let since = *self.busy.get_or_insert(now);
-            if now.duration_since(since) >= LOCKED {
-                self.tell_problem(Some(self.journal.locked_too_long()));
-            }
-            return Err(Busy);
-        };
-        self.busy = None;
-        for key in &changed {
-            self.take_word(key, now);
-        }
+    fn decide(&mut self, speaker: &mut Speaker, now: Instant) {
         for key in std::mem::take(&mut self.ended) {
-            self.journal.set(&key, &[]);
+            self.ledger.record(&key, Given::default());
         }
         // What others have just written may be what our files are about to say.
-        if changed.is_empty() {
-            self.end_patience(now);
+        let is_over = !std::mem::take(&mut self.has_news);
+        if is_over {
+            self.end_patience(speaker, now);
         }
-        let unwritten = self.hand_over(speaker);
+        let offered = self.hand_over(speaker);
         self.tidy(now);
         while let Some(change) = self.controller.poll_change() {
-            self.publish(&change, speaker, now);
+            self.publish(change, speaker, now);
         }
-        self.write_kept(unwritten);
-        if changed.is_empty() {
-            self.waiting.retain(|_, wait| now < wait.until);
+        self.write_kept(&offered);
+        if is_over {
+            self.contest.end(now);
         }
-        self.journal.commit();
-        for damaged in self.journal.take_damaged() {
-            warn!("{damaged}");
-        }
-        let problem = self.journal.problem().map(str::to_owned);
-        self.retry_at = problem.is_some().then(|| now + RETRY);
-        self.tell_problem(problem);
-        Ok(())
+        let commit = self.ledger.next(self.access.tries_again(now));
+        self.access.ask(commit, now);
     }
 }
 
 impl JournalAllocation {
-    /// The allocation for the services of this class.
-    pub(crate) fn new(class: Option<String>, journal: Journal) -> Self {
+    /// The allocation for the services of this class, with the journal that these requests are for.
+    pub(crate) fn new(class: Option<String>, requests: Sender<Request>) -> Self {
         Self {
             controller: Controller::new(class.clone()),
             class,
-            journal,
+            ledger: Ledger::default(),
+            access: Access::new(requests),
             manifests: BTreeMap::new(),
             offers: BTreeSet::new(),
             ended: BTreeSet::new(),
-            waiting: BTreeMap::new(),
-            replaced: HashMap::new(),
+            contest: Contest::default(),
+            has_news: false,
             unknown: Unknown::default(),
+            is_configured: false,
             tidy_at: None,
-            retry_at: None,
-            busy: None,
-            problem: None,
+            tidied: BTreeMap::new(),
         }
     }
 
@@ -219,54 +231,87 @@ impl JournalAllocation {
         self.manifests.contains_key(key)
     }
 
+    /// Forgets what was decided about a service and did not get into the journal.
+    fn decide_anew(&mut self, key: ServiceKey) {
+        self.controller.handle(Input::ServiceDeleted(key.clone()));
+        if self.has_manifest(&key) {
+            self.offers.insert(key);
+        } else {
+            self.ended.insert(key);
+        }
+    }
+
     /// Takes in what another daemon wrote about a service.
     fn take_word(&mut self, key: &ServiceKey, now: Instant) {
         let books = self.controller.explain(key);
         self.controller.handle(Input::ServiceDeleted(key.clone()));
-        if self.journal.addresses(key).is_none() && self.has_manifest(key) {
+        if self.ledger.addresses(key).is_none() && self.has_manifest(key) {
             let had = books.map(|books| books.addresses).unwrap_or_default();
-            let until = now + PATIENCE;
-            self.waiting.insert(key.clone(), Wait { until, had });
+            // Until it is certain whether the service is gone, nobody else gets them.
+            if !self.ledger.has_any(&had) {
+                let reserved = Input::Reserved(key.clone(), had.clone());
+                self.controller.handle(reserved);
+            }
+            self.contest.wait(key, had, now);
         } else {
             self.offers.insert(key.clone());
         }
     }
 
-    /// Makes the controller decide anew about the services for which the wait is over.
-    fn end_patience(&mut self, now: Instant) {
-        let over = self.waiting.iter().filter(|(_, wait)| wait.until <= now);
-        for (key, _) in over {
-            self.controller.handle(Input::ServiceDeleted(key.clone()));
-            self.offers.insert(key.clone());
+    /// Decides about the services for which the wait is over.
+    fn end_patience(&mut self, speaker: &mut Speaker, now: Instant) {
+        for over in self.contest.over(now) {
+            match over {
+                Over::Say(change) => {
+                    let held = self.controller.assigned(&change.service);
+                    let held = held.map_or(&[][..], |held| held.addresses.as_slice());
+                    if *held == *change.addresses {
+                        self.publish(change, speaker, now);
+                    }
+                }
+                Over::Keep(key) => {
+                    self.controller.handle(Input::ServiceDeleted(key.clone()));
+                    self.offers.insert(key);
+                }
+            }
         }
     }
 
     /// Hands over all services that changed. Of those that are not here, or not here yet, the
-    /// journal says what must not be given to others. Returns those that are here and have no
-    /// entry.
+    /// journal says what must not be given to others. Returns those that are here.
     fn hand_over(&mut self, speaker: &mut Speaker) -> Vec<ServiceKey> {
-        let mut unwritten = Vec::new();
+        let mut offered = Vec::new();
         for key in std::mem::take(&mut self.offers) {
-            let written = self.journal.addresses(&key);
             if self.has_manifest(&key) {
-                let is_unwritten = written.is_none();
                 self.offer(&key, speaker);
-                unwritten.extend(is_unwritten.then_some(key));
-            } else if let Some(addresses) = written {
+                offered.push(key);
+            } else if let Some(addresses) = self.ledger.addresses(&key) {
                 let reserved = Input::Reserved(key, addresses.to_vec());
                 self.controller.handle(reserved);
+            } else {
+                self.controller.handle(Input::ServiceDeleted(key));
             }
         }
-        unwritten
+        offered
     }
 
     /// Writes down the addresses that services without an entry had, and keep: that is no change.
-    fn write_kept(&mut self, unwritten: Vec<ServiceKey>) {
-        for key in unwritten {
-            if let (None, Some(kept)) =
-                (self.journal.addresses(&key), self.controller.explain(&key))
-            {
-                self.journal.set(&key, &kept.addresses);
+    /// An entry that the books agree with is as good as our own.
+    fn write_kept(&mut self, offered: &[ServiceKey]) {
+        for key in offered {
+            let Some(held) = self.controller.assigned(key) else {
+                continue;
+            };
+            match self.ledger.addresses(key) {
+                Some(written) if *written == held.addresses => self.ledger.adopt(key),
+                None if !self.ledger.is_under_way(key) => {
+                    let given = Given {
+                        addresses: held.addresses.clone(),
+                        pool: Some(Arc::clone(&held.pool)),
+                    };
+                    self.ledger.record(key, given);
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -276,11 +321,13 @@ impl JournalAllocation {
         let Some(mut service) = self.manifests.get(key).cloned() else {
             return;
         };
-        let written = self.journal.addresses(key);
-        let had = self.waiting.get(key).map(|wait| wait.had.as_slice());
-        if let Some(addresses) = written.or(had.filter(|had| !had.is_empty())) {
+        let written = self.ledger.addresses(key);
+        let had = self.contest.had(key);
+        let tidied = (self.tidied.get(key)).filter(|had| !self.ledger.has_any(had));
+        if let Some(addresses) = written.or(had).or(tidied.map(Vec::as_slice)) {
             service.published = addresses.iter().copied().map(Ingress::Address).collect();
-            service.given_from = Some("".into());
+            let pool = self.ledger.pool(key).cloned();
+            service.given_from = Some(pool.unwrap_or_else(|| "".into()));
         }
         match written {
             Some(addresses) if !service.is_of_class(self.class.as_deref()) => {
@@ -290,70 +337,59 @@ impl JournalAllocation {
             }
             _ => self.controller.handle(Input::Service(service.clone())),
         }
+        // It is announced when it is in the journal.
+        if written.is_none() && tidied.is_some() {
+            service.published = Arc::default();
+        }
         speaker.handle(speaker::Input::Service(service));
     }
 
-    /// Writes down what the controller has decided about a service, and hands it back.
-    fn publish(&mut self, change: &StatusChange, speaker: &mut Speaker, now: Instant) {
-        let service = &change.service;
-        if !self.has_manifest(service) || !self.may_say(service, &change.addresses, now) {
+    /// Has written down what the controller has decided about a service; it is handed back when
+    /// that is done.
+    fn publish(&mut self, change: StatusChange, speaker: &mut Speaker, now: Instant) {
+        if !self.has_manifest(&change.service) || !self.contest.may_say(&change, &self.ledger, now)
+        {
             return;
         }
+        let service = change.service;
         for event in &change.events {
             match event.severity {
                 Severity::Normal => info!(%service, reason = event.reason, "{}", event.message),
                 Severity::Warning => warn!(%service, reason = event.reason, "{}", event.message),
             }
         }
-        self.journal.set(service, &change.addresses);
-        self.offer(service, speaker);
+        self.tidied.remove(&service);
+        let given = Given {
+            addresses: change.addresses,
+            pool: change.pool,
+        };
+        if self.ledger.record(&service, given) {
+            self.offer(&service, speaker);
+        }
     }
 
-    /// Whether it is for us to say that a service has these addresses.
-    fn may_say(&mut self, service: &ServiceKey, addresses: &[IpAddr], now: Instant) -> bool {
-        let theirs = self.journal.addresses(service).unwrap_or_default();
-        if !self.journal.is_foreign(service) || theirs == addresses {
-            return true;
-        }
-        let replaced = self.replaced.get(service);
-        if replaced.is_some_and(|at| now.duration_since(*at) < CONTEST) {
-            warn!(%service, addresses = ?theirs, "another daemon insists on addresses that do not \
-                fit here: give all daemons of this journal the same files");
-            return false;
-        }
-        let (until, had) = (now + PATIENCE, Vec::new());
-        let wait = self.waiting.entry(service.clone());
-        let is_over = wait.or_insert(Wait { until, had }).until <= now;
-        if is_over {
-            self.replaced.insert(service.clone(), now);
-        }
-        is_over
+    /// Whether it can be certain which services exist: a directory may be mounted late.
+    fn may_tidy(&self) -> bool {
+        !self.unknown.any && self.is_configured && !self.manifests.is_empty()
     }
 
     /// Ends the entries of services that do not exist, once it is certain that they do not.
     fn tidy(&mut self, now: Instant) {
-        if self.unknown.any || self.tidy_at.is_none_or(|at| now < at) {
+        if !self.may_tidy() || self.tidy_at.is_none_or(|at| now < at) {
             return;
         }
         self.tidy_at = None;
-        let services = self.journal.services();
+        let services = self.ledger.services();
         let gone =
             services.filter(|key| !self.has_manifest(key) && !self.unknown.services.contains(key));
         for key in gone.cloned().collect::<Vec<_>>() {
             debug!(service = %key, "forgetting the addresses of a service that is no more");
-            self.journal.set(&key, &[]);
+            let had = self.ledger.addresses(&key).unwrap_or_default().to_vec();
+            self.tidied.insert(key.clone(), had);
+            self.ledger.record(&key, Given::default());
             self.controller.handle(Input::ServiceDeleted(key));
         }
         pack(&mut self.manifests);
-        self.journal.pack();
-    }
-
-    fn tell_problem(&mut self, problem: Option<String>) {
-        match (&problem, &self.problem) {
-            (Some(now), before) if before.as_ref() != Some(now) => warn!("{now}"),
-            (None, Some(_)) => info!("the journal can be used again"),
-            _ => {}
-        }
-        self.problem = problem;
+        self.ledger.pack();
     }
 }

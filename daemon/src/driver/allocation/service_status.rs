@@ -24,7 +24,6 @@ use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
 use super::Allocation;
-use crate::journal::Busy;
 use crate::kubernetes::ApiChange;
 use crate::kubernetes::jitter::Jitter;
 use crate::kubernetes::publish::{Answer, Notice, Outbox, Outcome, Write};
@@ -68,8 +67,8 @@ impl Allocation for StatusAllocation {
         &self.controller
     }
 
-    fn controller_mut(&mut self) -> &mut Controller {
-        &mut self.controller
+    fn configure(&mut self, input: Input) {
+        self.controller.handle(input);
     }
 
     fn set(&mut self, service: &Service) {
@@ -120,7 +119,7 @@ impl Allocation for StatusAllocation {
         }
     }
 
-    fn decide(&mut self, speaker: &mut Speaker, now: Instant) -> Result<(), Busy> {
+    fn decide(&mut self, speaker: &mut Speaker, now: Instant) {
         for key in std::mem::take(&mut self.changed) {
             if let Some(service) = self.services.get(&key) {
                 self.controller.handle(Input::Service(service.clone()));
@@ -139,7 +138,6 @@ impl Allocation for StatusAllocation {
         self.look_at_all();
         self.publish(now);
         self.tell_problem();
-        Ok(())
     }
 
     fn due(&self) -> Option<Instant> {

@@ -91,7 +91,7 @@ impl Daemon {
     }
 
     fn decide(&mut self, now: Instant) {
-        self.allocation.decide(&mut self.speaker, now).unwrap();
+        self.allocation.decide(&mut self.speaker, now);
     }
 
     fn take(&mut self, change: ApiChange, now: Instant) {
