@@ -16,9 +16,10 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Error, Result, anyhow};
 use carillon_core::membership::record::{Key, Value};
 use carillon_core::membership::{Event, MemberId, Membership, Profile, Settings, Status};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cli::GossipArgs;
+use crate::pulse::{Pulse, Watcher};
 
 mod io;
 mod keys;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Doubt(MemberId),
     /// Daemons to get to know the others through, beside those of the command line.
     Peers(Vec<IpAddr>),
+    /// Answer that the thread is alive.
+    Pulse(oneshot::Sender<()>),
     /// How it stands.
     Status(oneshot::Sender<Status>),
     /// Say goodbye; answered when that is on the wire.
@@ -70,11 +73,13 @@ pub(crate) struct Gossip {
 pub(crate) fn spawn_when_ready(
     args: GossipArgs,
     namespace: String,
+    pulse: watch::Receiver<Pulse>,
 ) -> mpsc::Receiver<Result<Gossip>> {
     let (sender, arrivals) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {
-            let started = spawn(&args).map_err(|error| with_remedy(&error, &args, &namespace));
+            let started =
+                spawn(&args, pulse.clone()).map_err(|error| with_remedy(&error, &args, &namespace));
             let is_there = started.is_ok();
             if sender.send(started).await.is_err() || is_there {
                 return;
@@ -106,11 +111,11 @@ pub(crate) fn create_secret(namespace: &str) -> String {
     )
 }
 
-/// Starts to talk to the other daemons.
+/// Starts to talk to the other daemons, for as long as the daemon has a pulse.
 ///
 /// # Errors
 /// The secret cannot be read or is too short, or the address cannot be had.
-pub(crate) fn spawn(args: &GossipArgs) -> Result<Gossip> {
+pub(crate) fn spawn(args: &GossipArgs, pulse: watch::Receiver<Pulse>) -> Result<Gossip> {
     let path = args.gossip_key_file.clone().unwrap_or_default();
     let (key_file, keys) = KeyFile::read(path)?;
     let unspecified = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), PORT);
@@ -144,6 +149,7 @@ pub(crate) fn spawn(args: &GossipArgs) -> Result<Gossip> {
         has_pods: args.gossip_pods.is_some(),
         port: address.port(),
         key_file,
+        watcher: Watcher::new(pulse),
     };
     let thread = thread::Builder::new().name("gossip".to_owned());
     thread

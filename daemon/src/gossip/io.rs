@@ -10,6 +10,7 @@ use tracing::{debug, error};
 
 use super::keys::KeyFile;
 use super::{Command, names};
+use crate::pulse::Watcher;
 use crate::sleep::sleep_until;
 
 /// The largest datagram there is.
@@ -34,6 +35,8 @@ pub(super) struct Link {
     /// The port at which daemons without one are reached: that of this one.
     pub(super) port: u16,
     pub(super) key_file: KeyFile,
+    /// Sees whether the rest of the daemon is alive.
+    pub(super) watcher: Watcher,
 }
 
 impl Link {
@@ -61,8 +64,13 @@ impl Link {
         }
         let mut seeds = Seeds::default();
         let mut look = tokio::time::interval(KEYS);
+        let mut glance = tokio::time::interval(Watcher::LOOK);
         let mut buffer = vec![0; DATAGRAM];
         loop {
+            if self.watcher.hangs() {
+                // Others judge by this thread whether the node can serve its addresses.
+                self.watcher.revival().await;
+            }
             self.flush(&socket).await;
             self.pass_on();
             let due = self.membership.poll_timeout();
@@ -97,6 +105,7 @@ impl Link {
                     self.membership.join(&seeds.all(), Instant::now());
                 }
                 () = sleep_until(due) => self.membership.handle_timeout(Instant::now()),
+                _ = glance.tick() => {}
                 _ = look.tick() => {
                     if let Some(keys) = self.key_file.reread() {
                         self.membership.set_keys(keys);
@@ -130,6 +139,7 @@ impl Link {
                 self.membership.join(&seeds.all(), now);
             }
             // Who asked may have gone away.
+            Command::Pulse(sender) => drop(sender.send(())),
             Command::Status(sender) => drop(sender.send(self.membership.status(now))),
             Command::Leave(left) => return Some(left),
         }

@@ -7,6 +7,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::notify::Notifier;
+use crate::pulse::Heart;
 
 const SECRET_TEXT: &str = "a secret of more than sixteen bytes";
 
@@ -25,7 +27,8 @@ fn args(key_file: &std::path::Path) -> GossipArgs {
 async fn a_secret_that_is_created_later_is_waited_for() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("key");
-    let mut arrivals = spawn_when_ready(args(&file), "metallb-system".to_owned());
+    let (_heart, _asked, pulse) = Heart::new(Notifier::default());
+    let mut arrivals = spawn_when_ready(args(&file), "metallb-system".to_owned(), pulse);
     let mut next = async || {
         timeout(Duration::from_secs(60), arrivals.recv())
             .await

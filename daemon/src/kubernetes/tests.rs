@@ -37,7 +37,7 @@ struct Told {
 impl Told {
     fn follow(server: &Server) -> Self {
         Self {
-            source: spawn(&server.cluster, &options()),
+            source: spawn(&server.cluster, &options(), Box::leak(Box::default())),
             changes: Vec::new(),
             problems: Vec::new(),
             synced: false,

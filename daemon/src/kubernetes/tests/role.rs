@@ -7,7 +7,7 @@ use crate::kubernetes::publish::Notice;
 
 /// Takes part; what is told beside objects comes out of the channel.
 fn take_part(server: &Server) -> (Role, Source) {
-    let source = spawn(&server.cluster, &options());
+    let source = spawn(&server.cluster, &options(), Box::leak(Box::default()));
     let role = source.take_part(&server.cluster, "metallb-system", "me");
     (role, source)
 }
