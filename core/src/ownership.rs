@@ -378,6 +378,11 @@ impl Ownership {
         candidates.filter_map(|(vip, entry)| entry.scope.as_ref().map(|_| *vip))
     }
 
+    /// Those of them that this member holds, ascending.
+    pub fn held(&self) -> impl Iterator<Item = IpAddr> {
+        self.held.iter().copied()
+    }
+
     /// Whether this member knows enough to take VIPs.
     fn is_ready(&self) -> bool {
         self.is_synced && self.is_settled

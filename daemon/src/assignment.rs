@@ -41,7 +41,7 @@ const REFUSED: Duration = Duration::from_secs(5);
 /// After which time everything is read anew, in case that a notice was not understood.
 const REFRESH: Duration = Duration::from_secs(300);
 /// How long the end may take: the kernel needs seconds for ten thousand addresses.
-const LEAVE: Duration = Duration::from_secs(10);
+pub(crate) const LEAVE: Duration = Duration::from_secs(10);
 /// How many requests are on their way at once. Their answers must fit into the smallest of buffers.
 const AT_ONCE: usize = 128;
 

@@ -1,6 +1,7 @@
 //! `carillon drain`, `undrain` and `move`: where addresses with one owner are to be.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,14 +10,10 @@ use anyhow::{Result, bail};
 use carillon_core::ownership::HANDOVER;
 
 use crate::cli::{DrainArgs, MoveArgs, UndrainArgs};
-use crate::socket::{self, Order};
-use crate::status::{Owned, Status};
+use crate::socket::{self, Held, Order};
 
 /// How often to look how far it is.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// How many addresses a message names.
-const LISTED: usize = 10;
 
 /// How long a node may take to take an address, before its owner gives up to wait for it as well.
 const TAKING: Duration = HANDOVER;
@@ -31,12 +28,12 @@ pub(crate) fn drain(args: &DrainArgs) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", socket::order(path, &Order::Drain(true))?)?;
     loop {
-        let status: Status = serde_json::from_slice(&socket::fetch(path)?)?;
-        if status.movable().next().is_none() {
-            if status.held().next().is_some() {
+        let held: Held = socket::question(path, &Order::Held)?;
+        if held.movable.is_empty() {
+            if held.total > 0 {
                 bail!(
                     "no other node may announce what stays here: {}; carillon status says why",
-                    list(status.held())
+                    list(&held.first, held.total)
                 );
             }
             writeln!(out, "nothing is announced from here any more")?;
@@ -46,7 +43,7 @@ pub(crate) fn drain(args: &DrainArgs) -> Result<ExitCode> {
             bail!(
                 "draining goes on; still here after {:?}: {}; carillon status shows how far it is",
                 args.timeout,
-                list(status.movable())
+                list(&held.movable, held.total)
             );
         }
         thread::sleep(LOOK);
@@ -54,13 +51,11 @@ pub(crate) fn drain(args: &DrainArgs) -> Result<ExitCode> {
 }
 
 /// The first of these addresses, and how many there are more.
-fn list<'a>(owned: impl Iterator<Item = &'a Owned>) -> String {
-    let addresses: Vec<_> = owned.map(|owned| owned.address.to_string()).collect();
-    match addresses.split_at_checked(LISTED) {
-        Some((first, rest)) if !rest.is_empty() => {
-            format!("{} and {} more", first.join(", "), rest.len())
-        }
-        Some(_) | None => addresses.join(", "),
+fn list(first: &[IpAddr], total: usize) -> String {
+    let addresses: Vec<_> = first.iter().map(ToString::to_string).collect();
+    match total.saturating_sub(first.len()) {
+        0 => addresses.join(", "),
+        more => format!("{} and {more} more", addresses.join(", ")),
     }
 }
 
@@ -87,10 +82,7 @@ pub(crate) fn move_to(args: &MoveArgs) -> Result<ExitCode> {
     let answer = socket::order(path, &order)?;
     let end = Instant::now() + TAKING;
     let owner = loop {
-        let status: Status = serde_json::from_slice(&socket::fetch(path)?)?;
-        let mut owned = status.owned.into_iter();
-        let owner = owned.find(|owned| owned.address == args.vip);
-        let owner = owner.and_then(|owned| owned.owner);
+        let owner: Option<String> = socket::question(path, &Order::Owner(args.vip))?;
         if owner.as_ref() == Some(&args.node) || Instant::now() > end {
             break owner;
         }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
@@ -21,6 +21,9 @@ use carillon_core::ownership;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
+use futures::future::join_all;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use crate::assignment::Assignment;
@@ -47,6 +50,9 @@ use config::ConfigState;
 use network::Network;
 pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
+
+/// How long the backends may take to end.
+pub(crate) const SHUTDOWN: Duration = Duration::from_secs(7);
 
 /// What a driver is made of.
 pub(crate) struct Parts {
@@ -88,6 +94,8 @@ pub(crate) struct Driver {
     assigner: Option<Assigner>,
     config: ConfigState,
     problems: Arc<Problems>,
+    /// Why probes are not answered, if they are to be.
+    pub(crate) probes: Option<watch::Receiver<Option<String>>>,
     /// Everything has been read.
     has_read: bool,
     /// The same, and it is known which addresses were given before.
@@ -130,6 +138,7 @@ impl Driver {
             config: ConfigState::new(parts.config, parts.source, names),
             problems: Arc::default(),
             has_read: false,
+            probes: None,
             synced: false,
         };
         if !parts.has_others {
@@ -363,8 +372,9 @@ impl Driver {
     /// none of the VIPs any more.
     pub(crate) async fn shutdown(self, reason: &str) {
         let end = |backend: Box<dyn Backend>| backend.shutdown(reason.to_owned());
-        for ended in self.backends.into_iter().map(end).collect::<Vec<_>>() {
-            ended.await;
+        let ended = join_all(self.backends.into_iter().map(end));
+        if timeout(SHUTDOWN, ended).await.is_err() {
+            warn!("not everything could be withdrawn in time");
         }
         if let Some(assigner) = self.assigner {
             assigner.shutdown().await;

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::cli::GossipArgs;
 use crate::interfaces::Known;
+use crate::pulse::{Pulse, Watcher};
 
 mod io;
 mod keys;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Doubt(MemberId),
     /// Daemons to get to know the others through, beside those of the command line.
     Peers(Vec<IpAddr>),
+    /// Answer that the thread is alive.
+    Pulse(oneshot::Sender<()>),
     /// How it stands.
     Status(oneshot::Sender<Status>),
     /// Say goodbye; answered when that is on the wire.
@@ -93,16 +96,18 @@ impl Secret {
 
 /// Starts to talk to the other daemons as soon as there is all that it takes: the secret, which may
 /// be created in this namespace after this daemon has been started, and the network. What it waits
-/// for is told again and again meanwhile. Needs a tokio runtime.
+/// for is told again and again meanwhile. It talks for as long as the daemon has a pulse. Needs a tokio
+/// runtime.
 pub(crate) fn spawn_when_ready(
     args: GossipArgs,
     secret: Option<Secret>,
     namespace: String,
     interfaces: watch::Receiver<Known>,
+    pulse: watch::Receiver<Pulse>,
 ) -> mpsc::Receiver<Result<Gossip>> {
     let (sender, arrivals) = mpsc::channel(1);
     tokio::spawn(async move {
-        let mut start = Start::new(args, secret, namespace, interfaces);
+        let mut start = Start::new(args, secret, namespace, interfaces, pulse);
         start.await_names().await;
         loop {
             let place = match start.prepare().await {
@@ -129,6 +134,7 @@ struct Start {
     secret: Option<Secret>,
     namespace: String,
     interfaces: watch::Receiver<Known>,
+    pulse: watch::Receiver<Pulse>,
     /// What is found of the names of `--join`, and what was found so far.
     names: Option<mpsc::UnboundedReceiver<Found>>,
     found: Found,
@@ -140,6 +146,7 @@ impl Start {
         secret: Option<Secret>,
         namespace: String,
         interfaces: watch::Receiver<Known>,
+        pulse: watch::Receiver<Pulse>,
     ) -> Self {
         let has_names = !args.join.is_empty();
         let names = has_names.then(|| names::follow(args.join.clone()));
@@ -148,6 +155,7 @@ impl Start {
             secret,
             namespace,
             interfaces,
+            pulse,
             names,
             found: Found::default(),
         }
@@ -231,6 +239,7 @@ impl Start {
             interfaces: self.interfaces,
             late,
             seeds: io::Seeds::new(self.found),
+            watcher: Watcher::new(self.pulse),
         };
         let thread = thread::Builder::new().name("gossip".to_owned());
         thread

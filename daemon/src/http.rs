@@ -1,4 +1,4 @@
-//! The probes of Kubernetes over HTTP: `/healthz`, whether the driver is alive, and `/readyz`,
+//! The probes of Kubernetes over HTTP: `/healthz`, whether this daemon is alive, and `/readyz`,
 //! whether this daemon does its work. The body says what is amiss.
 //!
 //! Ready means that everything has been read, that a configuration is in force, and that once since
@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -22,12 +21,15 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::driver::Client;
+use crate::pulse::Pulse;
 use crate::status::Neighbor;
+use crate::supervise::Tasks;
 
 #[cfg(test)]
 mod tests;
@@ -38,29 +40,61 @@ const CLIENTS: usize = 64;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the driver may take to answer.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often to try again to have the address.
+const AGAIN: Duration = Duration::from_secs(5);
 /// The largest head of a request, in octets; the smallest that hyper allows.
 const HEAD: usize = 8 * 1024;
 /// How long neighbours may keep this daemon from being ready, from when all else is there.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers on this address from here on.
-///
-/// # Errors
-/// The address cannot be had.
-pub(crate) async fn serve(bind: SocketAddr, driver: Client) -> Result<()> {
-    let listener = TcpListener::bind(bind).await.map_err(|error| {
+/// Answers on this address from here on, or as soon as it can be had: announcing does not wait for
+/// it. Why it cannot, it tells whoever receives.
+pub(crate) async fn serve(
+    bind: SocketAddr,
+    driver: Client,
+    pulse: watch::Receiver<Pulse>,
+    tasks: &mut Tasks,
+) -> watch::Receiver<Option<String>> {
+    let (trouble, told) = watch::channel(None);
+    let probes = Arc::new(Probes::new(driver, pulse));
+    let first = listen(bind, &trouble).await;
+    tasks.spawn("answers the probes", async move {
+        let mut listener = first;
+        while listener.is_none() {
+            tokio::time::sleep(AGAIN).await;
+            listener = listen(bind, &trouble).await;
+        }
+        if let Some(listener) = listener {
+            accept(listener, probes).await;
+        }
+    });
+    told
+}
+
+async fn listen(bind: SocketAddr, trouble: &watch::Sender<Option<String>>) -> Option<TcpListener> {
+    let listener = TcpListener::bind(bind).await;
+    let new = listener.as_ref().err().map(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => "another program has that port; give another --http-bind",
             io::ErrorKind::AddrNotAvailable => "this host has no such address; mend --http-bind",
             io::ErrorKind::PermissionDenied => "give --http-bind a port above 1023",
             _ => "give another --http-bind",
         };
-        anyhow::Error::new(error).context(format!("cannot answer HTTP on {bind}: {hint}"))
-    })?;
-    let address = listener.local_addr().context("cannot answer HTTP")?;
-    info!(%address, "answering /healthz and /readyz");
-    tokio::spawn(accept(listener, Arc::new(Probes::new(driver))));
-    Ok(())
+        format!("probes are not answered: cannot have {bind} ({error}): {hint}")
+    });
+    let is_news = trouble.send_if_modified(|known| {
+        let is_news = *known != new;
+        known.clone_from(&new);
+        is_news
+    });
+    if let Some(trouble) = new.filter(|_| is_news) {
+        error!("{trouble}");
+    }
+    let listener = listener.ok()?;
+    if let Ok(address) = listener.local_addr() {
+        info!(%address, "answering /healthz and /readyz");
+    }
+    Some(listener)
 }
 
 /// A flood of clients cannot keep new ones from being answered, as it would if they had to wait.
@@ -101,6 +135,7 @@ async fn answer(client: TcpStream, probes: Arc<Probes>) {
 /// Answers the probes.
 struct Probes {
     driver: Client,
+    pulse: watch::Receiver<Pulse>,
     /// When nothing was lacking but neighbours, for the first time.
     since: OnceLock<Instant>,
     /// All neighbours had been told everything, or time was up.
@@ -108,9 +143,10 @@ struct Probes {
 }
 
 impl Probes {
-    fn new(driver: Client) -> Self {
+    fn new(driver: Client, pulse: watch::Receiver<Pulse>) -> Self {
         Self {
             driver,
+            pulse,
             since: OnceLock::new(),
             announced: OnceLock::new(),
         }
@@ -136,9 +172,16 @@ impl Probes {
         Ok(response)
     }
 
-    /// Whether the driver answers.
+    /// Whether the driver, its backends and the gossip thread come round once more.
     async fn alive(&self) -> Result<(), String> {
-        in_time(self.lacks()).await.map(drop)
+        let mut pulse = self.pulse.clone();
+        let rounds = pulse.borrow().rounds;
+        let next = pulse.wait_for(|pulse| pulse.rounds > rounds);
+        match tokio::time::timeout(DRIVER_TIMEOUT, next).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err("carillon is being stopped".to_owned()),
+            Err(_) => Err(format!("{} does not answer", self.pulse.borrow().waits_for)),
+        }
     }
 
     /// Whether this daemon does its work.

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::objects::{ObjectKey, Stored};
 use crate::source::Batch;
+use crate::supervise::Tasks;
 
 mod api;
 mod call;
@@ -125,7 +126,7 @@ impl Source {
 }
 
 /// Starts to follow a cluster, for which it needs a tokio runtime.
-pub(crate) fn spawn(cluster: &Cluster, options: &Options) -> Source {
+pub(crate) fn spawn(cluster: &Cluster, options: &Options, tasks: &mut Tasks) -> Source {
     let (sender, batches) = mpsc::channel(QUEUE);
     let (relist_services, requests) = mpsc::channel(QUEUE);
     let (told, events) = mpsc::channel(QUEUE);
@@ -149,9 +150,10 @@ pub(crate) fn spawn(cluster: &Cluster, options: &Options) -> Source {
         if let Some(requests) = requests.take() {
             watch = watch.on_request(requests);
         }
-        tokio::spawn(watch.run());
+        tasks.spawn("follows the objects", watch.run());
     }
-    tokio::spawn(pass_on(mirror, events, sender.clone()));
+    let passed_on = pass_on(mirror, events, sender.clone());
+    tasks.spawn("passes on the objects", passed_on);
     Source {
         batches,
         sender,

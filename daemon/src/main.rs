@@ -28,12 +28,15 @@ mod journal;
 mod kubernetes;
 mod logging;
 mod netlink;
+mod notify;
 mod objects;
+mod pulse;
 mod run;
 mod sleep;
 mod socket;
 mod source;
 mod status;
+mod supervise;
 
 use cli::{Cli, Command};
 

@@ -1,7 +1,6 @@
 //! `carillon run`: the daemon's one loop.
 
 use std::future::poll_fn;
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::task::{self, Poll, Waker};
@@ -9,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use carillon_core::backend::BoxFuture;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -22,14 +20,22 @@ use crate::files;
 use crate::journal::{self, Answer, Store};
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes;
+use crate::notify::Notifier;
+use crate::pulse::Heart;
 use crate::sleep::sleep_until;
 use crate::source::{Batch, Description};
-use crate::{backends, cli, drained, http, logging, socket};
+#[cfg(feature = "kubernetes")]
+use crate::supervise::Tasks;
+use crate::{backends, cli, drained, http, logging, pulse, socket, supervise};
 
 mod claim;
+mod end;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 
-use claim::{await_claim, claim};
+use claim::{await_claim, claim, hold};
+use end::{End, Reason};
 use surroundings::{Change, Surroundings};
 
 /// How many events of backends are taken in before anything else gets its turn.
@@ -41,6 +47,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// daemon cannot do without is missing.
 pub(crate) fn run(args: &RunArgs) -> ExitCode {
     let _log = logging::init(&args.log);
+    supervise::abort_on_panic();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -60,29 +67,32 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
 
 async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let node = node_name(args)?;
-    let mut end = End::new()?;
+    let (heart, questions, pulse) = Heart::new(Notifier::from_environment());
+    let mut end = End::new(pulse.clone())?;
     let from = args.source()?;
     let is_cluster = matches!(from, cli::Source::Cluster(..));
     check_role(args, is_cluster)?;
     let claimed = claimed_name(args.role.role, &node);
-    let _claim = match from {
+    let claim = match from {
         cli::Source::Files(_) => claim(&claimed)?,
         cli::Source::Cluster(..) => tokio::select! {
             claim = await_claim(&claimed, &args.socket.path) => claim?,
-            _ = end.wait() => return Ok(ExitCode::SUCCESS),
+            _ = end.signal() => return Ok(ExitCode::SUCCESS),
         },
     };
+    end.tasks.spawn("holds the node name", hold(claim));
     args.gossip.check()?;
     let (client, requests) = Client::new();
-    let _socket = socket::serve(&args.socket.path, client.clone())?;
-    if let Some(bind) = args.http_bind() {
-        http::serve(bind, client).await?;
-    }
+    let _socket = socket::serve(&args.socket.path, client.clone(), &mut end.tasks)?;
+    let probes = match args.http_bind() {
+        Some(bind) => Some(http::serve(bind, client, pulse.clone(), &mut end.tasks).await),
+        None => None,
+    };
     let source = match from {
         cli::Source::Files(dir) => from_files(args, dir, &node)?,
         #[cfg(feature = "kubernetes")]
         cli::Source::Cluster(kubeconfig, context) => {
-            from_cluster(args, &node, kubeconfig, context).await?
+            from_cluster(args, &node, kubeconfig, context, &mut end.tasks).await?
         }
         #[cfg(not(feature = "kubernetes"))]
         cli::Source::Cluster(..) => bail!(
@@ -108,12 +118,15 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         source.allocation,
         assignment,
     );
+    driver.probes = probes;
     let mut inputs = Inputs {
         batches: source.batches,
         answers: source.answers,
         requests,
-        network: Surroundings::new(args, is_cluster, assigned)?,
+        questions,
+        network: Surroundings::new(args, is_cluster, assigned, pulse)?,
     };
+    tokio::spawn(heart.run());
     let reason = drive(&mut driver, &mut inputs, &mut end).await;
     hand_over(&mut driver, &mut inputs, &mut end).await;
     drop(inputs);
@@ -153,6 +166,8 @@ struct Inputs {
     /// Where the journal answers, if there is one.
     answers: Option<mpsc::Receiver<Answer>>,
     requests: mpsc::Receiver<Request>,
+    /// Whether it is alive.
+    questions: mpsc::Receiver<pulse::Question>,
     network: Surroundings,
 }
 
@@ -199,6 +214,7 @@ async fn from_cluster(
     node: &str,
     kubeconfig: Option<&Path>,
     context: Option<&str>,
+    tasks: &mut Tasks,
 ) -> Result<Source> {
     let cluster = kubernetes::connect(&kubernetes::Access {
         kubeconfig: kubeconfig.map(Path::to_owned),
@@ -212,7 +228,7 @@ async fn from_cluster(
         announces: args.role.role.announces(),
         may_lead: args.role.role.may_lead(),
     };
-    let source = kubernetes::spawn(&cluster, &options);
+    let source = kubernetes::spawn(&cluster, &options, tasks);
     let name = args.pod_name.as_deref().unwrap_or(node);
     let namespace = options.config.name.namespace();
     let role = source.take_part(&cluster, namespace, name, options.may_lead);
@@ -233,7 +249,7 @@ async fn from_cluster(
 }
 
 /// Moves everything on until a signal comes; returns what the neighbours are told.
-async fn drive(driver: &mut Driver, inputs: &mut Inputs, end: &mut End) -> &'static str {
+async fn drive(driver: &mut Driver, inputs: &mut Inputs, end: &mut End) -> Reason {
     let mut again = None;
     loop {
         if let Some(reason) = step(driver, inputs, end, &mut again).await {
@@ -260,20 +276,23 @@ async fn step(
     inputs: &mut Inputs,
     end: &mut End,
     again: &mut Option<Instant>,
-) -> Option<&'static str> {
-    let due = again.take().or_else(|| driver.due());
+) -> Option<Reason> {
+    // However much there is to do, it is seen that it is being done.
+    while let Ok(question) = inputs.questions.try_recv() {
+        driver.pulse(question);
+    }
+    let due = again.or_else(|| driver.due());
     tokio::select! {
         reason = end.wait() => return Some(reason),
         change = inputs.network.next() => {
-            if matches!(change, Change::Deaf) {
-                return Some("carillon cannot talk to the daemons of other nodes any more");
+            if let Change::Died(what) = change {
+                return Some(Reason::died(&format!("{what} has died")));
             }
             inputs.network.tell(change, driver, Instant::now());
         }
         batch = inputs.batches.recv() => {
             let Some(batch) = batch else {
-                error!("the reader of the objects has died");
-                return Some("carillon cannot follow its objects any more");
+                return Some(Reason::died("the reader of the objects has died"));
             };
             driver.take(batch, Instant::now());
             while let Ok(batch) = inputs.batches.try_recv() {
@@ -293,15 +312,19 @@ async fn step(
         }
         answer = receive(inputs.answers.as_mut()) => {
             let Some(answer) = answer else {
-                error!("the keeper of the journal has died");
-                return Some("carillon cannot keep its journal any more");
+                return Some(Reason::died("the keeper of the journal has died"));
             };
             driver.answered(answer, Instant::now());
+        }
+        Some(question) = inputs.questions.recv() => {
+            driver.pulse(question);
+            return None;
         }
         Some(request) = inputs.requests.recv() => driver.answer(request, Instant::now()),
         () = sleep_until(due) => {}
     }
     driver.settle(Instant::now());
+    *again = None;
     None
 }
 
@@ -315,55 +338,24 @@ async fn receive(answers: Option<&mut mpsc::Receiver<Answer>>) -> Option<Answer>
 /// Withdraws everything and tells the neighbours why; a second signal does not wait for it.
 async fn stop(
     driver: Driver,
-    reason: &'static str,
+    reason: Reason,
     leave: BoxFuture<()>,
     end: &mut End,
 ) -> Result<ExitCode> {
-    info!(reason, "stopping: withdrawing everything");
+    info!(reason = reason.text(), "stopping: withdrawing everything");
     let backends = async {
         // Others take over what is left as soon as they know.
         let _ = tokio::time::timeout(GOODBYE, driver.say_goodbye()).await;
-        driver.shutdown(reason).await;
+        driver.shutdown(reason.text()).await;
     };
     tokio::select! {
         _ = async { tokio::join!(leave, backends) } => {
             info!("stopped");
-            Ok(ExitCode::SUCCESS)
+            Ok(reason.code())
         }
-        _ = end.wait() => {
+        _ = end.signal() => {
             warn!("stopped by a second signal, before everything was withdrawn");
             Ok(ExitCode::FAILURE)
-        }
-    }
-}
-
-/// The signals that end the daemon.
-struct End {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl End {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the end. A hangup is none: it comes when a terminal goes away, and from those who
-    /// are used to daemons that must be told to read their files again.
-    async fn wait(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "carillon was terminated",
-                _ = self.interrupt.recv() => return "carillon was interrupted",
-                _ = self.hangup.recv() => {
-                    info!("SIGHUP is passed over: changed files are read as they change");
-                }
-            }
         }
     }
 }

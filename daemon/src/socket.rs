@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -20,6 +21,7 @@ use tracing::debug;
 
 use crate::drained;
 use crate::driver::Client;
+use crate::supervise::Tasks;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,10 @@ pub(crate) enum Order {
     Status,
     /// To give its addresses to other nodes and take none, or to be as others again.
     Drain(bool),
+    /// What it holds, of what one node announces at a time: [`Held`].
+    Held,
+    /// Who has an address: the name of a node, or nothing.
+    Owner(IpAddr),
     /// To give an address to a node.
     Move {
         /// The address.
@@ -51,6 +57,20 @@ pub(crate) enum Order {
 
 /// What became of an order: a sentence for people.
 pub(crate) type Answer = Result<String, String>;
+
+/// How many addresses are named at most.
+pub(crate) const LISTED: usize = 10;
+
+/// What a daemon holds, of what one node announces at a time.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Held {
+    /// How many addresses.
+    pub(crate) total: usize,
+    /// The first of them.
+    pub(crate) first: Vec<IpAddr>,
+    /// The first of those that another node could have.
+    pub(crate) movable: Vec<IpAddr>,
+}
 
 /// Removes the socket's file when the daemon ends.
 #[derive(Debug)]
@@ -67,10 +87,13 @@ impl Drop for SocketFile {
 ///
 /// # Errors
 /// Another daemon answers there, or the socket cannot be made.
-pub(crate) fn serve(path: &Path, driver: Client) -> Result<SocketFile> {
+pub(crate) fn serve(path: &Path, driver: Client, tasks: &mut Tasks) -> Result<SocketFile> {
     let listener = bind(path)?;
     let file = SocketFile(path.to_owned());
-    tokio::spawn(accept(listener, path.to_owned(), driver));
+    tasks.spawn(
+        "answers on the status socket",
+        accept(listener, path.to_owned(), driver),
+    );
     Ok(file)
 }
 
@@ -141,6 +164,8 @@ async fn answer(mut client: UnixStream, path: &Path, driver: &Client) -> Result<
     }
     let mut json = match serde_json::from_slice(&order) {
         Ok(Order::Status) => serde_json::to_vec_pretty(&driver.status().await?)?,
+        Ok(Order::Held) => serde_json::to_vec(&driver.held().await?)?,
+        Ok(Order::Owner(vip)) => serde_json::to_vec(&driver.owner(vip).await?)?,
         Ok(Order::Drain(is_draining)) => {
             let answer = match drained::remember(path, is_draining) {
                 Ok(()) => driver.drain(is_draining).await?,
@@ -162,9 +187,17 @@ async fn answer(mut client: UnixStream, path: &Path, driver: &Client) -> Result<
 /// # Errors
 /// No daemon answers, or it cannot; the message says why.
 pub(crate) fn order(path: &Path, order: &Order) -> Result<String> {
-    let answer: Answer = serde_json::from_slice(&ask(path, order)?)
-        .with_context(|| format!("another version answers on {}", path.display()))?;
+    let answer: Answer = question(path, order)?;
     answer.map_err(|message| anyhow!(message))
+}
+
+/// What the daemon on this socket answers.
+///
+/// # Errors
+/// No daemon answers, or it answers something else.
+pub(crate) fn question<T: DeserializeOwned>(path: &Path, order: &Order) -> Result<T> {
+    serde_json::from_slice(&ask(path, order)?)
+        .with_context(|| format!("another version answers on {}", path.display()))
 }
 
 /// The status of the daemon on this socket, as JSON.

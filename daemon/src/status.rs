@@ -89,11 +89,6 @@ impl Status {
         self.problems.other.extend(problems);
         self.dropped = gossip.dropped_of.iter().map(Dropped::new).collect();
     }
-
-    /// Those of them that another node could have.
-    pub(crate) fn movable(&self) -> impl Iterator<Item = &Owned> {
-        self.held().filter(|owned| owned.has_alternative)
-    }
 }
 
 /// A node whose daemon is or was there.

@@ -5,7 +5,7 @@
 //! afterwards. A change is pushed to all members at once; whoever sees a gap pulls; and about once
 //! a second, a member compares a hash of what it has with another one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -385,8 +385,7 @@ impl Members {
     pub(super) fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
         let must_fit = self.has_segment(vip, scope);
         let fits = |(id, member): &(MemberId, &Member)| {
-            let is_there =
-                || member.has_subnet_of(vip) || (!must_fit && !self.is_closed(*id, vip));
+            let is_there = || member.has_subnet_of(vip) || (!must_fit && !self.is_closed(*id, vip));
             let passes = |node: &Node| match passing(node) {
                 Ok(()) => true,
                 Err(why) => soon && why == Ineligible::NotReady,

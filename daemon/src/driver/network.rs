@@ -249,6 +249,15 @@ impl Driver {
         Some(receiver)
     }
 
+    /// Whether the thread that talks to them is alive; the answer comes later.
+    pub(super) fn gossip_pulse(&self) -> Option<oneshot::Receiver<()>> {
+        let (sender, receiver) = oneshot::channel();
+        let gossip = self.network.gossip.as_ref()?;
+        // Of one that has died there is no answer.
+        let _ = gossip.send(Command::Pulse(sender));
+        Some(receiver)
+    }
+
     /// Takes in what this node's Node says about announcing.
     pub(super) fn review_node(&mut self, now: Instant) {
         let node = self.speaker.node();

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use carillon_core::backend::Backend;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Driver, Snapshot};
-use crate::socket::Answer;
+use crate::pulse::{self, Question};
+use crate::socket::{Answer, Held, LISTED};
 use crate::status::Status;
 
 /// How many questions may wait; who has another one waits too.
@@ -17,6 +19,10 @@ const WAITING: usize = 8;
 pub(crate) enum Request {
     /// What is known now.
     Status(oneshot::Sender<Snapshot>),
+    /// What it holds, of what one node announces at a time.
+    Held(oneshot::Sender<Held>),
+    /// The name of the node that has an address.
+    Owner(IpAddr, oneshot::Sender<Option<String>>),
     /// Why this daemon cannot do its work yet; see [`Driver::lacks`].
     Lacks(oneshot::Sender<Vec<String>>),
     /// Give all addresses to other nodes and take none, or be as others again.
@@ -47,6 +53,22 @@ impl Client {
     /// The driver answers no more.
     pub(crate) async fn status(&self) -> Result<Status, Stopping> {
         Ok(self.ask(Request::Status).await?.complete().await)
+    }
+
+    /// What this node holds, of what one node announces at a time.
+    ///
+    /// # Errors
+    /// The driver answers no more.
+    pub(crate) async fn held(&self) -> Result<Held, Stopping> {
+        self.ask(Request::Held).await
+    }
+
+    /// The name of the node that has an address, if one has it.
+    ///
+    /// # Errors
+    /// The driver answers no more.
+    pub(crate) async fn owner(&self, vip: IpAddr) -> Result<Option<String>, Stopping> {
+        self.ask(|sender| Request::Owner(vip, sender)).await
     }
 
     /// Why this daemon cannot do its work yet, in whole sentences; nothing if it can.
@@ -98,7 +120,42 @@ impl Driver {
             }
             Request::Status(sender) => drop(sender.send(self.snapshot())),
             Request::Lacks(sender) => drop(sender.send(self.lacks())),
+            Request::Held(sender) => drop(sender.send(self.held())),
+            Request::Owner(vip, sender) => {
+                let explanation = self.election.ownership().explain(vip);
+                let owner = explanation.and_then(|explanation| explanation.owner);
+                drop(sender.send(owner.map(|owner| owner.node.to_string())));
+            }
         }
+    }
+
+    /// What it holds. The cost is that of a few addresses as long as some can go to other nodes.
+    fn held(&self) -> Held {
+        let ownership = self.election.ownership();
+        let has_alternative = |vip: &IpAddr| {
+            let explanation = ownership.explain(*vip);
+            explanation.is_some_and(|explanation| explanation.has_alternative)
+        };
+        let movable = ownership.held().filter(has_alternative);
+        Held {
+            total: ownership.held().count(),
+            first: ownership.held().take(LISTED).collect(),
+            movable: movable.take(LISTED).collect(),
+        }
+    }
+
+    /// Answers that it is there, and has its backends and the gossip thread answer, too.
+    pub(crate) fn pulse(&self, question: Question) {
+        let is_asked =
+            |backend: &&Box<dyn Backend>| question.all || backend.caps().ownership.is_exclusive();
+        let backends = self.backends.iter().filter(is_asked);
+        let backends = backends.map(|backend| (backend.caps().name, backend.pulse()));
+        let answer = pulse::Answer {
+            backends: backends.collect(),
+            gossip: self.gossip_pulse(),
+        };
+        // Who asked may have gone away.
+        drop(question.answer.send(answer));
     }
 
     /// Why this daemon cannot do its work yet: something has not been read, no configuration is in

@@ -119,6 +119,7 @@ impl Driver {
                 .map(str::to_owned)
                 .chain(self.assigner.iter().flat_map(Assigner::problems))
                 .chain(self.namesakes())
+                .chain(self.probes.iter().filter_map(|told| told.borrow().clone()))
                 .collect(),
         }
     }

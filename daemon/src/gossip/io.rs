@@ -14,6 +14,7 @@ use super::place::Place;
 use super::socket::Registered;
 use super::{Command, addresses, reached};
 use crate::interfaces::Known;
+use crate::pulse::Watcher;
 use crate::sleep::sleep_until;
 
 /// The largest datagram there is.
@@ -46,6 +47,8 @@ pub(super) struct Link {
     pub(super) interfaces: watch::Receiver<Known>,
     pub(super) late: Duration,
     pub(super) seeds: Seeds,
+    /// Sees whether the rest of the daemon is alive.
+    pub(super) watcher: Watcher,
 }
 
 impl Link {
@@ -69,8 +72,13 @@ impl Link {
             self.membership.join(&[], Instant::now());
         }
         let mut review = tokio::time::interval(REVIEW);
+        let mut glance = tokio::time::interval(Watcher::LOOK);
         let mut buffer = vec![0; DATAGRAM];
         loop {
+            if self.watcher.hangs() {
+                // Others judge by this thread whether the node can serve its addresses.
+                self.watcher.revival().await;
+            }
             self.flush(&socket).await;
             self.pass_on();
             let due = self.membership.poll_timeout();
@@ -108,6 +116,7 @@ impl Link {
                 Some(keys) = self.keys.recv() => self.membership.set_keys(keys),
                 Ok(()) = self.interfaces.changed() => self.review(&mut socket)?,
                 _ = review.tick() => self.review(&mut socket)?,
+                _ = glance.tick() => {}
             }
         }
     }
@@ -168,6 +177,7 @@ impl Link {
                 self.membership.join(&seeds, now);
             }
             // Who asked may have gone away.
+            Command::Pulse(sender) => drop(sender.send(())),
             Command::Status(sender) => drop(sender.send(self.membership.status(now))),
             Command::Leave(left) => return Some(left),
         }

@@ -7,6 +7,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::notify::Notifier;
+use crate::pulse::Heart;
 
 const SECRET_TEXT: &str = "a secret of more than sixteen bytes";
 
@@ -26,8 +28,9 @@ async fn a_secret_that_is_created_later_is_waited_for() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("key");
     let (_, interfaces) = watch::channel(Known::default());
+    let (_heart, _asked, pulse) = Heart::new(Notifier::default());
     let namespace = "metallb-system".to_owned();
-    let mut arrivals = spawn_when_ready(args(&file), None, namespace, interfaces);
+    let mut arrivals = spawn_when_ready(args(&file), None, namespace, interfaces, pulse);
     let mut next = async || {
         timeout(Duration::from_secs(60), arrivals.recv())
             .await

@@ -46,16 +46,31 @@ impl Driver {
                     said.asked_for_status += 1;
                     drop(sender.send(said.status.clone().into()));
                 }
-                Question::Drain(..) | Question::Move(..) => panic!("probes order nothing"),
+                Question::Drain(..)
+                | Question::Move(..)
+                | Question::Held(..)
+                | Question::Owner(..) => panic!("probes order nothing"),
             }
         })
     }
 }
 
+/// The pulse of a daemon that is well.
+fn beating() -> watch::Receiver<Pulse> {
+    let (beats, pulse) = watch::channel(Pulse::default());
+    tokio::spawn(async move {
+        while !beats.is_closed() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            beats.send_modify(|pulse| pulse.rounds += 1);
+        }
+    });
+    pulse
+}
+
 #[tokio::test]
 async fn what_the_driver_lacks_makes_it_not_ready_but_not_dead() {
     let driver = Driver::default();
-    let probes = Probes::new(driver.client());
+    let probes = Probes::new(driver.client(), beating());
     for lacks in [&["one", "two"][..], &["three"]] {
         driver.lacks(lacks);
         assert_eq!(probes.ready().await, Err(lacks.join("\n")));
@@ -70,7 +85,7 @@ async fn what_the_driver_lacks_makes_it_not_ready_but_not_dead() {
 #[tokio::test(start_paused = true)]
 async fn neighbors_are_waited_for_once() {
     let driver = Driver::default();
-    let probes = Probes::new(driver.client());
+    let probes = Probes::new(driver.client(), beating());
     driver.neighbor(false);
     tokio::time::advance(PATIENCE * 2).await;
     let untold = "the bgp neighbor 192.168.7.10 has not been told everything yet: Connect";
@@ -86,7 +101,7 @@ async fn neighbors_are_waited_for_once() {
 #[tokio::test(start_paused = true)]
 async fn neighbors_that_stay_away_are_not_waited_for_for_ever() {
     let driver = Driver::default();
-    let probes = Probes::new(driver.client());
+    let probes = Probes::new(driver.client(), beating());
     driver.lacks(&["no configuration"]);
     driver.neighbor(false);
     assert!(probes.ready().await.is_err());
@@ -100,11 +115,16 @@ async fn neighbors_that_stay_away_are_not_waited_for_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_hangs_and_one_that_is_gone_are_told_apart() {
     let (client, requests) = Client::new();
-    let probes = Probes::new(client);
+    let (beats, pulse) = watch::channel(Pulse {
+        waits_for: "the driver",
+        ..Pulse::default()
+    });
+    let probes = Probes::new(client, pulse);
     let hangs = Err("the driver does not answer".to_owned());
     assert_eq!(probes.alive().await, hangs);
     assert_eq!(probes.ready().await, hangs);
     drop(requests);
+    drop(beats);
     let gone = Err("carillon is being stopped".to_owned());
     assert_eq!(probes.alive().await, gone);
     assert_eq!(probes.ready().await, gone);
@@ -114,7 +134,10 @@ async fn a_driver_that_hangs_and_one_that_is_gone_are_told_apart() {
 async fn serving(driver: &Driver) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(accept(listener, Arc::new(Probes::new(driver.client()))));
+    tokio::spawn(accept(
+        listener,
+        Arc::new(Probes::new(driver.client(), beating())),
+    ));
     address
 }
 
@@ -174,22 +197,29 @@ async fn hostile_clients_do_not_keep_others_from_being_answered() {
     assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
 }
 
-#[tokio::test]
-async fn an_address_that_cannot_be_had_is_an_error_that_says_what_to_do() {
+#[tokio::test(start_paused = true)]
+async fn an_address_that_cannot_be_had_is_told_and_tried_again() {
     let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = holder.local_addr().unwrap();
+    let elsewhere = "192.0.2.1:7479".parse().unwrap();
+    let driver = Driver::default();
+    let mut tasks = Tasks::default();
+    let mut last = None;
     for (bind, hint) in [
-        (
-            holder.local_addr().unwrap(),
-            "another program has that port",
-        ),
-        ("192.0.2.1:7479".parse().unwrap(), "no such address"),
+        (elsewhere, "no such address"),
+        (taken, "another program has that port"),
     ] {
-        let error = serve(bind, Client::new().0).await.unwrap_err();
-        let error = format!("{error:#}");
+        let mut told = serve(bind, driver.client(), beating(), &mut tasks).await;
+        let trouble = told.borrow_and_update().clone().unwrap();
         assert!(
-            error.contains(hint) && error.contains("--http-bind"),
-            "{error}"
+            trouble.contains(hint) && trouble.contains("--http-bind"),
+            "{trouble}"
         );
-        assert!(error.contains(&bind.to_string()), "{error}");
+        assert!(trouble.contains(&bind.to_string()), "{trouble}");
+        last = Some(told);
     }
+    drop(holder);
+    last.unwrap().wait_for(Option::is_none).await.unwrap();
+    tokio::time::resume();
+    assert!(get(taken, "/healthz").await.starts_with("HTTP/1.1 200 "));
 }

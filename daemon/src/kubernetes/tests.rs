@@ -45,7 +45,7 @@ struct Told {
 impl Told {
     fn follow(server: &Server) -> Self {
         Self {
-            source: spawn(&server.cluster, &options()),
+            source: spawn(&server.cluster, &options(), Box::leak(Box::default())),
             changes: Vec::new(),
             problems: Vec::new(),
             synced: false,
@@ -453,7 +453,7 @@ async fn without_the_right_to_pods_all_else_is_synced() {
         ..options()
     };
     let mut told = Told {
-        source: spawn(&server.cluster, &options),
+        source: spawn(&server.cluster, &options, Box::leak(Box::default())),
         changes: Vec::new(),
         problems: Vec::new(),
         synced: false,

@@ -12,6 +12,7 @@ use crate::driver::Driver;
 use crate::exclusion::{self, Excluded};
 use crate::gossip::{self, Gossip, Secret};
 use crate::interfaces;
+use crate::pulse::Pulse;
 
 /// How many events are taken in before anything else gets its turn.
 const EVENTS: usize = 4096;
@@ -32,8 +33,8 @@ pub(super) enum Change {
     Excluded,
     Joined(Result<Gossip>),
     Heard(Event),
-    /// The thread that talks to other daemons has died, and they will take over from this one.
-    Deaf,
+    /// Something has died without which this node cannot go on, and others take over from it.
+    Died(&'static str),
     Assigned,
 }
 
@@ -46,6 +47,7 @@ impl Surroundings {
         args: &RunArgs,
         is_cluster: bool,
         assigned: Option<watch::Receiver<Assigned>>,
+        pulse: watch::Receiver<Pulse>,
     ) -> Result<Self> {
         let gossip = &args.gossip;
         let mut interfaces = interfaces::spawn();
@@ -58,7 +60,9 @@ impl Surroundings {
             let namespace = args.config.key().name.namespace().to_owned();
             let known = interfaces.clone();
             let gossip = gossip.clone();
-            Some(gossip::spawn_when_ready(gossip, secret, namespace, known))
+            Some(gossip::spawn_when_ready(
+                gossip, secret, namespace, known, pulse,
+            ))
         } else {
             None
         };
@@ -77,11 +81,19 @@ impl Surroundings {
     /// Waits for the next change; can be given up at any time.
     pub(super) async fn next(&mut self) -> Change {
         tokio::select! {
-            Ok(()) = self.interfaces.changed() => Change::Interfaces,
-            Ok(()) = self.excluded.changed() => Change::Excluded,
+            known = self.interfaces.changed() => {
+                known.map_or(Change::Died("what follows the interfaces"), |()| Change::Interfaces)
+            }
+            known = self.excluded.changed() => {
+                known.map_or(Change::Died("what reads the exclusions"), |()| Change::Excluded)
+            }
             Some(gossip) = receive(self.arrivals.as_mut()) => Change::Joined(gossip),
-            event = hear(self.heard.as_mut()) => event.map_or(Change::Deaf, Change::Heard),
-            Some(()) = changed(self.assigned.as_mut()) => Change::Assigned,
+            event = hear(self.heard.as_mut()) => {
+                event.map_or(Change::Died("the thread that talks to other nodes"), Change::Heard)
+            },
+            known = changed(self.assigned.as_mut()) => {
+                known.map_or(Change::Died("what puts VIPs on an interface"), |()| Change::Assigned)
+            }
         }
     }
 
@@ -107,7 +119,7 @@ impl Surroundings {
                     driver.set_assigned(assigned, now);
                 }
             }
-            Change::Deaf => self.heard = None,
+            Change::Died(_) => {}
             Change::Heard(event) => {
                 driver.heard(event, now);
                 let more = |heard: &mut mpsc::UnboundedReceiver<Event>| heard.try_recv().ok();
@@ -130,7 +142,10 @@ async fn receive(arrivals: Option<&mut mpsc::Receiver<Result<Gossip>>>) -> Optio
 }
 
 async fn changed(assigned: Option<&mut watch::Receiver<Assigned>>) -> Option<()> {
-    assigned?.changed().await.ok()
+    match assigned {
+        Some(assigned) => assigned.changed().await.ok(),
+        None => std::future::pending().await,
+    }
 }
 
 async fn hear(heard: Option<&mut mpsc::UnboundedReceiver<Event>>) -> Option<Event> {

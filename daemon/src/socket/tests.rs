@@ -21,6 +21,14 @@ fn only_a_dead_socket_is_removed_to_make_way() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
+/// The tasks of a daemon that does not end before its runtime does.
+fn serving(path: &Path, driver: Client) -> Result<SocketFile> {
+    let mut tasks = Tasks::default();
+    let file = serve(path, driver, &mut tasks)?;
+    tokio::spawn(async move { tasks.ended().await });
+    Ok(file)
+}
+
 /// A daemon's side: answers everybody with the status of a node of this name, and so many services.
 fn answering(path: &Path, node: &str, services: usize) -> SocketFile {
     let status = Status {
@@ -33,7 +41,7 @@ fn answering(path: &Path, node: &str, services: usize) -> SocketFile {
             let _ = sender.send(status.clone().into());
         }
     });
-    serve(path, driver).unwrap()
+    serving(path, driver).unwrap()
 }
 
 async fn ask(path: &Path) -> Result<String> {
@@ -48,7 +56,7 @@ async fn a_live_daemon_keeps_its_socket_and_a_dead_one_does_not() {
     let path = dir.path().join("new/carillon.sock");
     let file = answering(&path, "one", 0);
     assert_eq!(ask(&path).await.unwrap(), "one");
-    let refused = serve(&path, Client::new().0).unwrap_err().to_string();
+    let refused = serving(&path, Client::new().0).unwrap_err().to_string();
     assert!(refused.contains("another carillon answers on"), "{refused}");
     assert_eq!(ask(&path).await.unwrap(), "one");
     drop(file);
@@ -83,7 +91,7 @@ async fn a_daemon_that_ends_tells_its_clients_so() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("carillon.sock");
     let (client, requests) = Client::new();
-    let _file = serve(&path, client).unwrap();
+    let _file = serving(&path, client).unwrap();
     drop(requests);
     let error = ask(&path).await.unwrap_err().to_string();
     assert!(error.contains("ended without an answer"), "{error}");
@@ -100,7 +108,7 @@ async fn orders_are_carried_out_or_refused_with_a_reason() {
         }
         _ => {}
     });
-    let _file = serve(&path, driver).unwrap();
+    let _file = serving(&path, driver).unwrap();
     let order = async |order: Order| {
         let path = path.clone();
         let answer = tokio::task::spawn_blocking(move || super::order(&path, &order));

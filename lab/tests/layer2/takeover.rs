@@ -3,11 +3,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use carillon_lab::layer2::{endpoints, service};
 use carillon_lab::{Lab, test, wait};
+use nix::sys::ptrace;
+use nix::unistd::Pid;
 
 use crate::site::{BOTH, DOUBLED, OUTAGE, SOON, Site, TICK, VIP, VIP6, WATCH};
+
+/// How long others may take to find that a daemon hangs, and to take over: a second, and the time to
+/// ask for it.
+const HANG: Duration = Duration::from_millis(1500);
 
 #[test]
 fn one_node_answers_and_no_other_ever() {
@@ -101,6 +107,43 @@ fn another_node_takes_over_from_a_killed_daemon() {
             site.ensure_stays(address, site.station(new).mac)?;
         }
         Ok(())
+    });
+}
+
+/// The driver runs on the main thread of the daemon. A tracer stops that one alone: the thread that
+/// talks to the other nodes goes on, as does the one that answers ARP.
+#[test]
+fn another_node_takes_over_from_a_daemon_whose_driver_hangs() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        let old = site.owner(VIP)?;
+        let other = &site.nodes[(old + 1) % 3];
+        let owner = || -> Result<String> {
+            let status = other.status()?;
+            let owned = status["owned"].as_array().context("no addresses")?;
+            let owned = owned
+                .iter()
+                .find(|owned| owned["address"] == VIP.to_string());
+            let owner = owned.and_then(|owned| owned["owner"].as_str());
+            Ok(owner.context("no owner")?.to_owned())
+        };
+        let before = owner()?;
+        let driver = Pid::from_raw(site.nodes[old].process.id().cast_signed());
+        ptrace::seize(driver, ptrace::Options::empty())?;
+        ptrace::interrupt(driver)?;
+        let start = Instant::now();
+        let after = wait::until("another owner", SOON, || {
+            let owner = owner()?;
+            ensure!(owner != before, "{owner} has it still");
+            Ok(owner)
+        })?;
+        let taken = start.elapsed();
+        ensure!(taken < HANG, "{after} took over after {taken:?}");
+        // It goes on, as after a pause, and has nothing to say.
+        ptrace::detach(driver, None)?;
+        let prober = site.probe(VIP)?;
+        let new = site.await_other(&prober, VIP, old)?;
+        site.ensure_stays(VIP, site.station(new).mac)
     });
 }
 

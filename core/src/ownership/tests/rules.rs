@@ -176,6 +176,7 @@ fn an_owner_is_called_by_its_name_as_soon_as_that_is_known() {
         is_ready: true,
         is_draining: false,
         is_excluded: false,
+        capabilities: 0,
     };
     let records = [
         (Key::Claim(vip), Value::Claim(claim)),

@@ -8,7 +8,7 @@ use crate::kubernetes::role::{self, Parts};
 
 /// Takes part; what is told beside objects comes out of the channel.
 fn take_part(server: &Server) -> (Role, Source) {
-    let source = spawn(&server.cluster, &options());
+    let source = spawn(&server.cluster, &options(), Box::leak(Box::default()));
     let role = source.take_part(&server.cluster, "metallb-system", "me", true);
     (role, source)
 }
@@ -109,7 +109,7 @@ async fn one_that_may_not_lead_asks_for_nothing_and_tells_who_does() {
         (request.resource == "leases").then(|| Reply::Watch(vec![line], End::Open))
     })
     .await;
-    let mut source = spawn(&server.cluster, &options());
+    let mut source = spawn(&server.cluster, &options(), Box::leak(Box::default()));
     let role = source.take_part(&server.cluster, "metallb-system", "me", false);
     role.outbox.able.send_replace(true);
     let holder = |change| match change {
@@ -131,7 +131,7 @@ async fn one_that_only_gives_addresses_follows_no_endpoints_nodes_or_pods() {
         ..options()
     };
     let mut told = Told {
-        source: spawn(&server.cluster, &options),
+        source: spawn(&server.cluster, &options, Box::leak(Box::default())),
         changes: Vec::new(),
         problems: Vec::new(),
         synced: false,
