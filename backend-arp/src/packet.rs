@@ -44,8 +44,8 @@ struct Content {
 /// the other family are not spoken of.
 pub fn encode(saying: Saying, from: MacAddress, mark: Mark, send: &mut dyn FnMut(&[u8])) {
     let mut put = |content| send(&frame(content, from, mark));
-    let request = |sender, target| Content {
-        to: BROADCAST,
+    let request = |to, sender, target| Content {
+        to,
         operation: ArpOperations::Request,
         sender,
         target: (ZERO, target),
@@ -60,7 +60,7 @@ pub fn encode(saying: Saying, from: MacAddress, mark: Mark, send: &mut dyn FnMut
         // The first is the form of RFC 5227. Some stacks take replies only, and Linux takes a reply
         // over an entry of less than a second only if it is about its sender.
         Saying::Announcement(IpAddr::V4(vip)) => {
-            put(request(vip, vip));
+            put(request(BROADCAST, vip, vip));
             put(reply(BROADCAST, vip, (from, vip)));
         }
         Saying::Answer(Question {
@@ -71,8 +71,14 @@ pub fn encode(saying: Saying, from: MacAddress, mark: Mark, send: &mut dyn FnMut
                     address: IpAddr::V4(asker),
                 },
         }) => put(reply(mac, vip, (mac, asker))),
-        Saying::Probe(IpAddr::V4(vip)) => put(request(Ipv4Addr::UNSPECIFIED, vip)),
-        Saying::Announcement(IpAddr::V6(_)) | Saying::Answer(_) | Saying::Probe(IpAddr::V6(_)) => {}
+        Saying::Probe(IpAddr::V4(vip)) => put(request(BROADCAST, Ipv4Addr::UNSPECIFIED, vip)),
+        Saying::Inquiry(IpAddr::V4(vip), station) => {
+            put(request(station, Ipv4Addr::UNSPECIFIED, vip));
+        }
+        Saying::Announcement(IpAddr::V6(_))
+        | Saying::Answer(_)
+        | Saying::Probe(IpAddr::V6(_))
+        | Saying::Inquiry(IpAddr::V6(_), _) => {}
     }
 }
 
@@ -124,6 +130,7 @@ pub fn decode(frame: &[u8]) -> Option<Message> {
     Some(Message {
         station,
         claim: (!sender.is_unspecified()).then_some(IpAddr::V4(sender)),
+        is_direct: !ethernet.get_destination().is_multicast(),
         question: asks.then_some(Question {
             target: IpAddr::V4(target),
             asker: Asker {

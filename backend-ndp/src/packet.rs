@@ -64,14 +64,23 @@ pub fn decode(frame: &[u8]) -> Option<Message> {
     {
         return None;
     }
+    let is_direct = !ethernet.get_destination().is_multicast();
     match icmp.get_icmpv6_type() {
         Icmpv6Types::NeighborSolicit => {
             let solicit = NeighborSolicitPacket::new(icmp.packet())?;
-            solicitation(&solicit, station, source, destination)
+            let message = solicitation(&solicit, station, source, destination)?;
+            Some(Message {
+                is_direct,
+                ..message
+            })
         }
         Icmpv6Types::NeighborAdvert => {
             let advert = NeighborAdvertPacket::new(icmp.packet())?;
-            advertisement(&advert, station, source, destination)
+            let message = advertisement(&advert, station, source, destination)?;
+            Some(Message {
+                is_direct,
+                ..message
+            })
         }
         _ => None,
     }
@@ -92,6 +101,7 @@ fn solicitation(
         station: option.unwrap_or(station),
         // Who says at what station the source is, has it.
         claim: option.map(|_| IpAddr::V6(source)),
+        is_direct: false,
         question: Some(Question {
             target: IpAddr::V6(target),
             asker: Asker {
@@ -118,6 +128,7 @@ fn advertisement(
     Some(Message {
         station: option.unwrap_or(station),
         claim: Some(IpAddr::V6(target)),
+        is_direct: false,
         question: None,
         mark: mark(advert.packet()),
     })

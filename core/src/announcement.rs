@@ -1,10 +1,11 @@
 //! The facts a backend needs to announce VIPs.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::interface::Interfaces;
+use crate::interface::{Interfaces, MacAddress};
 use crate::mark::Mark;
 use crate::node::Node;
 use crate::service::ServiceKey;
@@ -21,6 +22,25 @@ pub struct Announcement {
     /// When this differs from before, neighbours that remember another owner must be told anew, as
     /// loud as at first. 0 where every eligible node announces.
     pub round: u64,
+}
+
+/// Stations of a segment that are asked, each by a frame to it alone, whether they have an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Their Ethernet addresses.
+    pub stations: BTreeSet<MacAddress>,
+    /// Whose answers count.
+    pub respondent: Respondent,
+}
+
+/// Who has to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Respondent {
+    /// A daemon: an answer counts only if it carries a [`Mark`]. The kernel of a node may answer for
+    /// a VIP although no daemon runs there any more.
+    Daemon,
+    /// The host itself, for an address of its own.
+    Host,
 }
 
 /// Everything one backend must announce from this node: the whole wish, not a change to it.
@@ -43,6 +63,10 @@ pub struct AnnouncementSet {
     /// VIPs that another station of the segment has, as far as is known. The backend keeps asking
     /// for them and reports each answer as [`crate::backend::BackendEvent::Conflict`].
     pub watched: imbl::OrdSet<IpAddr>,
+    /// Addresses with the stations that are to be asked for them again and again, VIPs or not. The
+    /// backend reports [`crate::backend::BackendEvent::Answered`] and
+    /// [`crate::backend::BackendEvent::Unanswered`].
+    pub asked: imbl::OrdMap<IpAddr, Arc<Asked>>,
     /// What other daemons recognise this one by.
     pub mark: Mark,
 }
@@ -58,6 +82,7 @@ impl AnnouncementSet {
             by_vip: imbl::OrdMap::new(),
             interfaces: Arc::default(),
             watched: imbl::OrdSet::new(),
+            asked: imbl::OrdMap::new(),
         }
     }
 }

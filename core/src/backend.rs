@@ -112,6 +112,28 @@ pub enum BackendEvent {
         /// The interface on which it was heard.
         interface: Arc<str>,
     },
+    /// A station that is asked for an address has answered as it has to, for the first time or after
+    /// [`BackendEvent::Unanswered`].
+    Answered {
+        /// The address.
+        vip: IpAddr,
+        /// The station's Ethernet address.
+        station: MacAddress,
+    },
+    /// A station that is asked for an address has not answered several questions in a row. It is
+    /// asked further.
+    Unanswered {
+        /// The address.
+        vip: IpAddr,
+        /// The station's Ethernet address.
+        station: MacAddress,
+    },
+    /// A frame of another station has come in, as long as anybody is asked for anything. Told now
+    /// and then.
+    Heard {
+        /// The index of the interface.
+        interface: u32,
+    },
     /// The interfaces, by index, of those that it was given, on which it can announce: frames come in
     /// and go out there. Before the first time they are all taken to be such.
     Able(Arc<BTreeSet<u32>>),

@@ -23,7 +23,7 @@ const MAGIC: [u8; 4] = *b"CRLN";
 const VERSION: u8 = 1;
 
 /// See the module's documentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     /// Of the name of the node, so that it is the same for ever and on all interfaces.
     rank: u32,

@@ -107,6 +107,10 @@ pub struct Membership {
     sync: Sync,
     profile: Profile,
     comparison: Instant,
+    /// When any other member was heard last.
+    heard: Instant,
+    /// That is longer ago than it may be, as was told last.
+    is_deaf: bool,
     /// Those that have said that they leave.
     left: BTreeSet<MemberId>,
     /// When somebody who seems to be down was called.
@@ -142,6 +146,8 @@ impl Membership {
             sync: Sync::new(settings.alone_after),
             profile: settings.profile,
             comparison: now + COMPARISON,
+            heard: now,
+            is_deaf: false,
             left: BTreeSet::new(),
             called: BTreeMap::new(),
             is_leaving: false,

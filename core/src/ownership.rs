@@ -5,17 +5,23 @@
 //! member goes through these states:
 //!
 //! ```text
-//!                 owner, and it is our turn                      Applied
+//!                 owner, and it is our turn;
+//!                 who had it does not answer                          Applied
 //!   ┌───────────┐ ─────────────────────────▶ ┌────────────────┐ ─────────▶ ┌───────────────┐
 //!   │ elsewhere │                            │ here, unclaimed│            │ here, claimed │
 //!   └───────────┘ ◀───────────────────────── └────────────────┘            └───────────────┘
-//!      ▲   ▲         a higher claim of a member that may keep it, or unable    │       │
-//!      │   └───────────────────────────────────────────────────────────────────┘       │
-//!      │ not heard any more, or the claims decide again                                │
-//!   ┌──────────────────────┐        a member that we cannot talk to has it, too        │
-//!   │ elsewhere and watched│ ◀─────────────────────────────────────────────────────────┘
-//!   └──────────────────────┘
+//!     │   ▲   ▲       a higher claim of a member that may keep it, or unable   │   │   ▲
+//!     │   │   └────────────────────────────────────────────────────────────────┘   │   │
+//!     │   │ the claims decide again                                                │   │
+//!     │ ┌──────────────────────┐   one that we cannot talk to has it: it answers   │   │
+//!     │ │ elsewhere and watched│ ◀─────────────────────────────────────────────────┘   │
+//!     │ └──────────────────────┘ ──────────────────────────────────────────────────────┘
+//!     │   ▲                        it does not answer any more
+//!     └───┘ who had it is lost to the gossip, and answers
 //! ```
+//!
+//! Nothing that is merely heard changes the state: [`Output::Ask`] has the station asked first. A
+//! member that hears nobody takes nothing until it does.
 //!
 //! A daemon that has never been a member, for want of the same key for instance, counts like a member
 //! that we cannot talk to, if it is heard to be one: [`crate::mark`].
@@ -33,10 +39,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::Family;
-use crate::interface::{Interfaces, MacAddress};
-use crate::mark::Mark;
-use crate::membership::record::{Key, Value};
-use crate::membership::{Departure, MemberId};
+use crate::interface::MacAddress;
+use crate::membership::MemberId;
 
 mod addresses;
 mod conclude;
@@ -46,8 +50,13 @@ mod eligibility;
 mod explain;
 mod handover;
 mod hold;
+mod index;
+mod input;
+mod inquiry;
 mod note;
 mod order;
+mod other;
+mod output;
 mod rebalance;
 mod records;
 mod review;
@@ -58,10 +67,14 @@ mod vip;
 pub use eligibility::Ineligible;
 pub use explain::{Conflict, Explanation, NodeStatus, Owner, Why};
 pub use handover::MoveError;
+pub use input::Input;
 pub use note::Note;
+pub use other::Intrusion;
+pub use output::Output;
 pub use rebalance::Rebalance;
 
-use eligibility::{Members, Presence};
+use eligibility::Members;
+use other::Inquiry;
 use rebalance::Pacer;
 use vip::{Deadlines, Vip};
 
@@ -137,97 +150,6 @@ pub struct Settings {
     pub rebalance: Option<Rebalance>,
 }
 
-/// What happens.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A VIP that one node at a time may announce, and which nodes that can be; `None` if it is none
-    /// any more.
-    Candidate(IpAddr, Option<Scope>),
-    /// The interfaces of this node that VIPs can be announced on, and on which of them they can at the
-    /// moment.
-    Interfaces(Arc<Interfaces>),
-    /// The families of which this node cannot announce any VIP at the moment, though it has interfaces.
-    Unable(BTreeSet<Family>),
-    /// Whether a label or a condition of this Node says that it must not announce.
-    Excluded(bool),
-    /// Whether this node is to give its VIPs to others.
-    Draining(bool),
-    /// The services have been read.
-    Synced,
-    /// What the others say is known: [`Input::Record`] has been told of all that existed.
-    Settled,
-    /// There are no others, and never will be.
-    Alone,
-    /// This member is known to the others by this from now on.
-    Renamed(MemberId),
-    /// A member is there.
-    MemberUp(MemberId),
-    /// A member is gone; its records stay known.
-    MemberDown {
-        /// Which.
-        member: MemberId,
-        /// Why.
-        why: Departure,
-    },
-    /// A record of another member, or that it has withdrawn it.
-    Record {
-        /// Whose.
-        member: MemberId,
-        /// About what.
-        key: Key,
-        /// What it says.
-        value: Option<Value>,
-    },
-    /// Another station of the segment announces a VIP that this node announces or watches.
-    Conflict {
-        /// The VIP.
-        vip: IpAddr,
-        /// The station's Ethernet address.
-        station: MacAddress,
-        /// That by which it is heard to be a daemon like this one.
-        mark: Option<Mark>,
-        /// The Ethernet address of this node where it was heard.
-        local: MacAddress,
-    },
-    /// A VIP that this member holds is on the wire.
-    Applied {
-        /// The VIP.
-        vip: IpAddr,
-        /// The round of the [`Holding::Here`] that is, or a later one than that.
-        round: u64,
-    },
-    /// The daemon is to stop: everything is handed over, and then comes [`Output::Left`].
-    Leaving,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Who has a VIP now, as the speaker and the backends are to know.
-    Hold {
-        /// The VIP.
-        vip: IpAddr,
-        /// Who has it.
-        holding: Holding,
-    },
-    /// A record of this member is to be told to the others, or withdrawn.
-    Publish {
-        /// About what.
-        key: Key,
-        /// What it says.
-        value: Option<Value>,
-    },
-    /// Whether this member has any VIP.
-    Owner(bool),
-    /// This member is on the segment with what is ours, as if it had lost us: whether it can be
-    /// talked to is to be found out now, [`crate::membership::Membership::doubt`].
-    Doubt(MemberId),
-    /// Something that people should be told.
-    Note(Note),
-    /// After [`Input::Leaving`]: nothing is left here that another could take.
-    Left,
-}
-
 /// The machine; see the module's documentation. After a call to it, or several at the same time, the
 /// outputs are to be taken until there are none.
 #[derive(Debug)]
@@ -259,7 +181,17 @@ pub struct Ownership {
     has_left: bool,
     pacer: Pacer,
     /// Daemons that are no members, of which people were told.
-    outsiders: BTreeSet<MacAddress>,
+    strangers: BTreeSet<MacAddress>,
+    /// Members that may be lost, and are asked on the segment.
+    inquiries: BTreeMap<MemberId, Inquiry>,
+    /// Hosts that are asked for their own addresses, whether anybody can be heard.
+    witnesses: BTreeMap<IpAddr, MacAddress>,
+    /// When another station was last heard on each interface, while any was asked.
+    heard: BTreeMap<u32, Instant>,
+    /// None of the others is heard.
+    is_deaf: bool,
+    /// VIPs that are not taken before a station is heard, or has not answered.
+    waiting: BTreeSet<IpAddr>,
     outputs: VecDeque<Output>,
 }
 
@@ -286,7 +218,12 @@ impl Ownership {
             returned: BTreeMap::new(),
             leaving: None,
             has_left: false,
-            outsiders: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            inquiries: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            is_deaf: false,
+            waiting: BTreeSet::new(),
             outputs: VecDeque::new(),
         };
         ownership.publish_node(now);
@@ -320,10 +257,18 @@ impl Ownership {
             }
             Input::Renamed(me) => self.rename(me),
             Input::MemberUp(member) => self.member_up(member, now),
-            Input::MemberDown { member, why } => {
-                self.members.entry(member).presence = Presence::Gone(why);
-                self.member_changed(member, now);
+            Input::MemberDown { member, why } => self.member_down(member, why, now),
+            Input::Suspect(member) => self.suspect(member, now),
+            Input::Deaf(is_deaf) => {
+                self.is_deaf = is_deaf;
+                self.find_witnesses();
             }
+            Input::Answer {
+                vip,
+                station,
+                has_answered,
+            } => self.answered(vip, station, has_answered, now),
+            Input::Heard(interface) => self.set_heard(interface, now),
             Input::Record { member, key, value } => self.set_record(member, key, value, now),
             Input::Conflict {
                 vip,
@@ -346,6 +291,7 @@ impl Ownership {
         for vip in self.deadlines.due(now) {
             self.review(vip, now);
         }
+        self.expire_inquiries(now);
         self.rebalance(now);
         self.check_left(now);
     }
@@ -353,7 +299,8 @@ impl Ownership {
     /// When [`Self::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let leaving = self.leaving.filter(|_| !self.has_left);
-        let times = [self.deadlines.next(), self.pacer.next(), leaving];
+        let inquiries = self.inquiries.values().map(|one| one.until).min();
+        let times = [self.deadlines.next(), self.pacer.next(), leaving, inquiries];
         times.into_iter().flatten().min()
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::address::Family;
 use crate::allocator::Blocks;
-use crate::announcement::{Announcement, AnnouncementSet};
+use crate::announcement::{Announcement, AnnouncementSet, Asked};
 use crate::backend::Caps;
 use crate::config::Config;
 use crate::endpoint::{EndpointSlice, SliceKey};
@@ -55,6 +55,8 @@ pub enum Input {
     Draining(bool),
     /// Who has a candidate. Until it comes, nobody does.
     Holding(IpAddr, Holding),
+    /// The stations that are to be asked whether they have an address; `None`: not any more.
+    Asked(IpAddr, Option<Arc<Asked>>),
     /// Everything that existed at the start has been seen. Before it, nothing is handed to the
     /// backends: partial knowledge must not withdraw.
     Synced,
@@ -155,6 +157,11 @@ impl Speaker {
                 }
             }
             Input::Holding(vip, holding) => self.set_holding(vip, holding),
+            Input::Asked(address, asked) => {
+                for outlet in &mut self.outlets {
+                    outlet.ask(address, asked.clone());
+                }
+            }
             Input::Synced => self.synced = true,
         }
     }

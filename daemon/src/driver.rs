@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{Backend, BackendEvent, Caps, Ownership};
+use carillon_core::interface::MacAddress;
 use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
 use carillon_core::ownership;
@@ -350,9 +352,35 @@ impl Driver {
                 };
                 self.election.handle(input, now);
             }
+            BackendEvent::Answered { vip, station } => {
+                self.station_answered(*vip, *station, true, now);
+            }
+            BackendEvent::Unanswered { vip, station } => {
+                self.station_answered(*vip, *station, false, now);
+            }
+            BackendEvent::Heard { interface } => {
+                let input = ownership::Input::Heard(*interface);
+                self.election.handle(input, now);
+            }
             BackendEvent::Able(able) => self.set_able(backend, able, now),
             BackendEvent::NeighborUp { .. } | BackendEvent::NeighborDown { .. } => {}
         }
+    }
+
+    /// A station that was asked for an address has answered, or has not.
+    fn station_answered(
+        &mut self,
+        vip: IpAddr,
+        station: MacAddress,
+        has_answered: bool,
+        now: Instant,
+    ) {
+        let input = ownership::Input::Answer {
+            vip,
+            station,
+            has_answered,
+        };
+        self.election.handle(input, now);
     }
 
     /// The next thing that a backend has to say.
@@ -393,6 +421,11 @@ fn tell(backend: &'static str, event: &BackendEvent) {
             interface,
             ..
         } => debug!(backend, %vip, %station, %interface, "another station has the address"),
+        BackendEvent::Answered { vip, station } => debug!(backend, %vip, %station, "answers"),
+        BackendEvent::Unanswered { vip, station } => {
+            debug!(backend, %vip, %station, "does not answer");
+        }
+        BackendEvent::Heard { .. } => {}
         BackendEvent::Able(interfaces) => debug!(backend, ?interfaces, "can announce"),
         BackendEvent::NeighborUp { neighbor } => debug!(backend, neighbor, "neighbor is up"),
         BackendEvent::NeighborDown { neighbor, reason } => {

@@ -11,64 +11,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
-use carillon_core::announcement::{Announcement, AnnouncementSet};
+use carillon_core::announcement::{Announcement, AnnouncementSet, Asked};
 use carillon_core::interface::{Interface, Interfaces, MacAddress};
-use carillon_core::mark::Mark;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
 use crate::message::{Message, Saying};
+pub use action::{Action, Listening};
+
 use burst::Bursts;
+use inquiry::Inquiries;
+use reports::Reports;
 use rotation::Rotation;
 
+mod action;
 mod burst;
+mod inquiry;
+mod reports;
 mod rotation;
 #[cfg(test)]
 mod tests;
 
 /// How often a VIP that another station has is asked for.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// How often a conflict about one VIP with one station is told.
-const CONFLICT_INTERVAL: Duration = Duration::from_secs(1);
-/// With how many stations that is within this time.
-const MAX_CONFLICTS: usize = 4;
-
-/// What the machine wants done, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Something is to be said on this interface.
-    Say {
-        /// Its index.
-        interface: u32,
-        /// What.
-        saying: Saying,
-    },
-    /// Another station says it has a VIP that is announced or watched here.
-    Conflict {
-        /// The index of the interface where it was heard.
-        interface: u32,
-        /// The address.
-        vip: IpAddr,
-        /// The station.
-        station: MacAddress,
-        /// Its mark, if it is a daemon.
-        mark: Option<Mark>,
-    },
-}
-
-/// On which interface questions for a VIP have to come in.
-///
-/// This may take long with many VIPs, and neighbours that remember the VIP need it not: it comes after
-/// all [`Action`]s, and may be done little by little.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listening {
-    /// Its index.
-    pub interface: u32,
-    /// The address.
-    pub vip: IpAddr,
-    /// Whether they have to from now on, or need not any more.
-    pub wanted: bool,
-}
+/// Who comes so late to what it was to do has stood still, and others may have taken what it had.
+const LATE: Duration = Duration::from_millis(350);
+/// How long it repeats no announcement then: as long as others need to tell it.
+const HUSH: Duration = Duration::from_millis(500);
 
 /// One interface where a VIP is announced.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +65,9 @@ pub struct Announcer {
     bursts: Bursts,
     refresh: Rotation,
     watch: Rotation,
-    /// With whom a conflict was just told, and when.
-    conflicts: HashMap<IpAddr, Vec<(MacAddress, Instant)>>,
+    asked: OrdMap<IpAddr, Arc<Asked>>,
+    inquiries: Inquiries,
+    reports: Reports,
     actions: VecDeque<Action>,
     listening: VecDeque<Listening>,
 }
@@ -118,7 +88,9 @@ impl Announcer {
             bursts: Bursts::default(),
             refresh: Rotation::new(refresh, refresh),
             watch: Rotation::new(WATCH_INTERVAL, Duration::ZERO),
-            conflicts: HashMap::new(),
+            asked: OrdMap::new(),
+            inquiries: Inquiries::default(),
+            reports: Reports::default(),
             actions: VecDeque::new(),
             listening: VecDeque::new(),
         }
@@ -146,8 +118,10 @@ impl Announcer {
             }
         }
         self.watched = set.watched.clone();
-        self.conflicts
-            .retain(|vip, _| set.by_vip.contains_key(vip) || set.watched.contains(vip));
+        self.reports
+            .retain(|vip| set.by_vip.contains_key(vip) || set.watched.contains(vip));
+        let asked = std::mem::replace(&mut self.asked, set.asked.clone());
+        self.inquiries.set(&asked, &self.asked, now);
         self.refresh.arm(!self.wished.is_empty(), now);
         self.watch.arm(!self.watched.is_empty(), now);
     }
@@ -172,7 +146,10 @@ impl Announcer {
         if self.stations.contains(&message.station) {
             return;
         }
-        if let Some(vip) = message.claim {
+        self.tell_heard(interface, now);
+        if let Some(vip) = message.claim
+            && !self.hear_answer(vip, message, now)
+        {
             self.hear_claim(interface, vip, message, now);
         }
         if let Some(question) = message.question
@@ -185,6 +162,10 @@ impl Announcer {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|due| now >= due + LATE) {
+            self.bursts.hush(now, HUSH);
+            self.refresh.hush(now, HUSH);
+        }
         while let Some(entry) = self.bursts.next(now, |entry| {
             let places = self.held.get(&entry.vip);
             places.is_some_and(|places| {
@@ -204,13 +185,14 @@ impl Announcer {
             }
         }
         for vip in self.watch.due(&self.watched, now) {
-            if Family::of(vip) != self.family {
-                continue;
-            }
-            for interface in self.wanted_places(vip) {
-                self.say(interface, Saying::Probe(vip));
+            if Family::of(vip) == self.family {
+                self.say_where_wanted(vip, Saying::Probe(vip));
             }
         }
+        while let Some((vip, station)) = self.inquiries.next(now) {
+            self.say_where_wanted(vip, Saying::Inquiry(vip, station));
+        }
+        self.tell_findings();
     }
 
     /// When [`Self::handle_timeout`] is to be called next.
@@ -219,6 +201,7 @@ impl Announcer {
             self.bursts.due_at(),
             self.refresh.due_at(),
             self.watch.due_at(),
+            self.inquiries.due_at(),
         ]
         .into_iter()
         .flatten()
@@ -273,6 +256,38 @@ impl Announcer {
         self.actions.push_back(Action::Say { interface, saying });
     }
 
+    fn say_where_wanted(&mut self, vip: IpAddr, saying: Saying) {
+        for interface in self.wanted_places(vip) {
+            self.say(interface, saying);
+        }
+    }
+
+    /// While others are asked for something, it matters whether this node can hear them.
+    fn tell_heard(&mut self, interface: u32, now: Instant) {
+        if !self.inquiries.is_empty() && self.reports.heard(interface, now) {
+            self.actions.push_back(Action::Heard { interface });
+        }
+    }
+
+    /// Whether this was an answer to a question of ours.
+    fn hear_answer(&mut self, vip: IpAddr, message: &Message, now: Instant) -> bool {
+        let Message { station, mark, .. } = *message;
+        let is_answer =
+            message.is_direct && (self.inquiries).answer(vip, station, mark.is_some(), now);
+        self.tell_findings();
+        is_answer
+    }
+
+    fn tell_findings(&mut self) {
+        while let Some(finding) = self.inquiries.poll_finding() {
+            self.actions.push_back(Action::Found {
+                vip: finding.vip,
+                station: finding.station,
+                has_answered: finding.has_answered,
+            });
+        }
+    }
+
     fn hear_claim(&mut self, interface: u32, vip: IpAddr, message: &Message, now: Instant) {
         let concerns = self.is_announced(vip, interface)
             || self.watched.contains(&vip) && self.wanted_places(vip).contains(&interface);
@@ -280,12 +295,9 @@ impl Announcer {
             return;
         }
         let Message { station, mark, .. } = *message;
-        let told = self.conflicts.entry(vip).or_default();
-        told.retain(|(_, at)| now.saturating_duration_since(*at) < CONFLICT_INTERVAL);
-        if told.len() == MAX_CONFLICTS || told.iter().any(|(one, _)| *one == station) {
+        if !self.reports.conflict(vip, mark.is_some(), now) {
             return;
         }
-        told.push((station, now));
         self.actions.push_back(Action::Conflict {
             interface,
             vip,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use carillon_core::announcement::{Announcement, AnnouncementSet};
+use carillon_core::announcement::{Announcement, AnnouncementSet, Asked};
 use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, OrdSet};
 
@@ -25,6 +25,7 @@ pub enum Coverage {
 pub(crate) struct Spoken {
     announced: OrdMap<IpAddr, Arc<Announcement>>,
     watched: OrdSet<IpAddr>,
+    asked: OrdMap<IpAddr, Arc<Asked>>,
 }
 
 /// What another wish speaks of.
@@ -44,26 +45,35 @@ impl Spoken {
         Self {
             announced: set.by_vip.clone(),
             watched: set.watched.clone(),
+            asked: set.asked.clone(),
         }
     }
 
     /// What `set` speaks of, in comparison.
     pub(crate) fn news(&self, set: &AnnouncementSet) -> News {
-        let announced = self.announced.diff(&set.by_vip).map(|item| match item {
-            DiffItem::Add(vip, _) if !self.contains(*vip) => News::More,
-            DiffItem::Update { .. } => News::Nothing,
-            DiffItem::Add(..) | DiffItem::Remove(..) => News::Less,
-        });
+        let announced = self.announced.diff(&set.by_vip);
+        let announced = announced.map(|item| self.change(&item));
+        let asked = self.asked.diff(&set.asked).map(|item| self.change(&item));
         let watched = self.watched.diff(&set.watched).map(|item| match item {
             imbl::ordset::DiffItem::Add(vip) if !self.contains(*vip) => News::More,
             imbl::ordset::DiffItem::Add(_) | imbl::ordset::DiffItem::Remove(_) => News::Less,
         });
-        announced.chain(watched).max().unwrap_or(News::Nothing)
+        let all = announced.chain(watched).chain(asked);
+        all.max().unwrap_or(News::Nothing)
+    }
+
+    fn change<V>(&self, item: &DiffItem<'_, '_, IpAddr, V>) -> News {
+        match item {
+            DiffItem::Add(vip, _) if !self.contains(**vip) => News::More,
+            DiffItem::Update { .. } => News::Nothing,
+            DiffItem::Add(..) | DiffItem::Remove(..) => News::Less,
+        }
     }
 
     /// Those of IPv4, as numbers, ascending.
     pub(crate) fn addresses(&self) -> Vec<u32> {
         let all = self.announced.keys().chain(self.watched.iter());
+        let all = all.chain(self.asked.keys());
         let number = |address: &IpAddr| match address {
             IpAddr::V4(address) => Some(address.to_bits()),
             IpAddr::V6(_) => None,
@@ -75,6 +85,8 @@ impl Spoken {
     }
 
     fn contains(&self, vip: IpAddr) -> bool {
-        self.announced.contains_key(&vip) || self.watched.contains(&vip)
+        self.announced.contains_key(&vip)
+            || self.watched.contains(&vip)
+            || self.asked.contains_key(&vip)
     }
 }

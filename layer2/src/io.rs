@@ -308,6 +308,15 @@ impl<P: Protocol> Driver<P> {
                         self.on_port(interface, |port, _| port.say(saying, mark));
                     }
                 }
+                Action::Found {
+                    vip,
+                    station,
+                    has_answered: true,
+                } => self.report(BackendEvent::Answered { vip, station }),
+                Action::Found { vip, station, .. } => {
+                    self.report(BackendEvent::Unanswered { vip, station });
+                }
+                Action::Heard { interface } => self.report(BackendEvent::Heard { interface }),
                 Action::Conflict {
                     interface,
                     vip,

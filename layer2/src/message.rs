@@ -12,6 +12,8 @@ pub struct Message {
     pub station: MacAddress,
     /// The address that it says it has.
     pub claim: Option<IpAddr>,
+    /// It is for this node alone, as an answer is, and not for all.
+    pub is_direct: bool,
     /// What it asks.
     pub question: Option<Question>,
     /// That of another daemon, if one speaks.
@@ -46,4 +48,6 @@ pub enum Saying {
     Answer(Question),
     /// To all: who has this VIP?
     Probe(IpAddr),
+    /// To one station: has it this address?
+    Inquiry(IpAddr, MacAddress),
 }

@@ -47,10 +47,15 @@ pub fn spans(set: &AnnouncementSet, family: Family) -> Vec<Span> {
 /// The first and the last VIP within a span.
 fn ends(set: &AnnouncementSet, span: Span) -> (Option<IpAddr>, Option<IpAddr>) {
     let mut announced = set.by_vip.range(span.clone()).map(|(vip, _)| *vip);
-    let mut watched = set.watched.range(span).copied();
-    let firsts = [announced.next(), watched.next()];
+    let mut watched = set.watched.range(span.clone()).copied();
+    let mut asked = set.asked.range(span).map(|(address, _)| *address);
+    let firsts = [announced.next(), watched.next(), asked.next()];
     // What is taken from one end is not found at the other.
-    let lasts = [announced.next_back(), watched.next_back()];
+    let lasts = [
+        announced.next_back(),
+        watched.next_back(),
+        asked.next_back(),
+    ];
     let last = firsts.into_iter().chain(lasts).flatten().max();
     (firsts.into_iter().flatten().min(), last)
 }

@@ -127,6 +127,7 @@ fn a_probe_claims_nothing() {
     let message = Message {
         station: OWN,
         claim: None,
+        is_direct: false,
         question: Some(Question {
             target: IpAddr::V4(VIP),
             asker: Asker {
@@ -149,6 +150,7 @@ fn announcements_and_answers_are_claims() {
         let claim = Message {
             station: OWN,
             claim: Some(IpAddr::V4(VIP)),
+            is_direct: false,
             question: None,
             mark: Some(mark()),
         };
@@ -183,6 +185,7 @@ fn a_request_asks_and_claims() {
     let message = Message {
         station: PEER,
         claim: Some(IpAddr::V4(PEER_ADDRESS)),
+        is_direct: false,
         question: Some(question(PEER_ADDRESS)),
         mark: None,
     };

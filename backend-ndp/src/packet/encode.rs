@@ -80,7 +80,14 @@ pub fn encode(
                 to(source, multicast(solicited_node(vip))),
             ));
         }
-        Saying::Announcement(IpAddr::V4(_)) | Saying::Answer(_) | Saying::Probe(IpAddr::V4(_)) => {}
+        // Who has no such address does not get what is sent to it, or does not answer.
+        Saying::Inquiry(IpAddr::V6(vip), station) => {
+            send(&solicitation(vip, to(source, (station, vip))));
+        }
+        Saying::Announcement(IpAddr::V4(_))
+        | Saying::Answer(_)
+        | Saying::Probe(IpAddr::V4(_))
+        | Saying::Inquiry(IpAddr::V4(_), _) => {}
     }
 }
 

@@ -221,6 +221,7 @@ fn solicitations_of_all_kinds_ask() {
         let expected = Message {
             station: mac,
             claim: (mac == OPTION_MAC).then_some(IpAddr::V6(source)),
+            is_direct: false,
             question: Some(question),
             mark: None,
         };
@@ -245,6 +246,7 @@ fn advertisements_claim() {
         let expected = Message {
             station,
             claim: Some(IpAddr::V6(VIP)),
+            is_direct: false,
             question: None,
             mark: None,
         };

@@ -56,6 +56,7 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
         by_vip,
         interfaces: Arc::default(),
         watched: imbl::OrdSet::new(),
+        asked: imbl::OrdMap::new(),
         mark: Mark::of("node", 0),
     })
 }

@@ -58,6 +58,8 @@ pub(crate) struct Detector {
     pub(crate) out: Vec<(SocketAddr, Message)>,
     /// Those found lost; of each, whether the segment says the same.
     pub(crate) lost: Vec<(MemberId, bool)>,
+    /// Those that are probed from now on.
+    pub(crate) suspects: Vec<MemberId>,
 }
 
 impl Detector {
@@ -73,6 +75,7 @@ impl Detector {
             later: Timers::new(),
             out: Vec::new(),
             lost: Vec::new(),
+            suspects: Vec::new(),
         }
     }
 
@@ -182,6 +185,7 @@ impl Detector {
         let answer = Message::ProbedFor(about, age.unwrap_or(u32::MAX));
         self.out.push((who.address, answer));
         self.out.push((about.address, Message::Probe));
+        self.suspects.push(about);
         self.help
             .retain(|help| now < help.until && (help.who, help.about) != (who, about));
         if self.help.len() < MAX_HELP {
@@ -276,6 +280,9 @@ impl Detector {
             if silence >= watch.deadline {
                 lost.push((watch.member, watch.cause == Cause::Doubted));
             } else if now >= watch.next {
+                if watch.round == 0 {
+                    self.suspects.push(watch.member);
+                }
                 watch.probe(self.me, alive, silence, &mut self.out);
                 watch.next = now + watch.wait(self.profile);
                 watch.round += 1;

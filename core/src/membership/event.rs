@@ -25,6 +25,11 @@ pub enum Event {
         /// Why.
         why: Departure,
     },
+    /// A member is silent, or somebody else says so, and is probed.
+    Suspect(MemberId),
+    /// Whether none of the others has been heard for as long as it takes to find one lost. Told
+    /// before the loss of one.
+    Deaf(bool),
     /// A record of another member is new, or was withdrawn. Those of members that are down remain,
     /// until a later generation comes up; members that are not up yet may have some.
     Record {

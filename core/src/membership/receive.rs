@@ -45,6 +45,8 @@ impl Membership {
                 if is_new {
                     self.handle_introduced(peer);
                 }
+                self.heard = self.now;
+                self.tell_deaf(false);
                 self.detector.handle_sign_of_life(peer, self.now);
                 self.handle_message(peer, message.ok_or(Dropped::Malformed)?)
             }

@@ -20,6 +20,9 @@ impl Membership {
         for (to, message) in std::mem::take(&mut self.detector.out) {
             self.send(to, message);
         }
+        for member in std::mem::take(&mut self.detector.suspects) {
+            self.events.push_back(Event::Suspect(member));
+        }
         for (to, message) in std::mem::take(&mut self.replica.out) {
             self.send(to, message);
         }
@@ -79,7 +82,14 @@ impl Membership {
         } else {
             Departure::Lost
         };
+        self.tell_deaf(self.heard + self.profile.deadline < self.now);
         self.events.push_back(Event::MemberDown { member, why });
+    }
+
+    pub(super) fn tell_deaf(&mut self, is_deaf: bool) {
+        if std::mem::replace(&mut self.is_deaf, is_deaf) != is_deaf {
+            self.events.push_back(Event::Deaf(is_deaf));
+        }
     }
 
     pub(super) fn settle(&mut self) {

@@ -107,6 +107,8 @@ impl Election {
         let input = match event {
             Event::MemberUp(member) => Input::MemberUp(member),
             Event::MemberDown { member, why } => Input::MemberDown { member, why },
+            Event::Suspect(member) => Input::Suspect(member),
+            Event::Deaf(is_deaf) => Input::Deaf(is_deaf),
             Event::Record { member, key, value } => Input::Record { member, key, value },
             Event::Settled => Input::Settled,
             Event::Renamed(me) => Input::Renamed(me),
@@ -175,6 +177,9 @@ impl Election {
                     None => self.records.remove(&key),
                 };
                 self.tell_others(Effect::Publish(key, value));
+            }
+            Output::Ask { address, asked } => {
+                speaker.handle(speaker::Input::Asked(address, asked));
             }
             Output::Owner(owns) => {
                 self.owns = owns;

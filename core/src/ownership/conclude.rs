@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::membership::MemberId;
+use crate::membership::{Departure, MemberId};
 
-use super::conflict::{QUIET, WATCH};
+use super::conflict::QUIET;
 use super::election::{Basis, Election};
 use super::eligibility::Presence;
+use super::other::Who;
 use super::vip::{Tenure, Vip};
-use super::{Departure, Holding, Output, Ownership, Why};
+use super::{Holding, Output, Ownership, Why};
 
 /// How long a claim that no longer holds stays published.
 const LINGER: Duration = Duration::from_secs(5);
@@ -42,9 +43,6 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        if tenure.is_some() {
-            entry.outsider = entry.outsider();
-        }
         entry.tenure = tenure;
         let is_void = entry.hold.is_none() && !entry.is_watched() && entry.published.is_some();
         let withdraw_at = entry.withdraw_at.unwrap_or(now + LINGER);
@@ -60,6 +58,7 @@ impl Ownership {
         } else {
             self.unsettled.remove(&vip);
         }
+        self.tell_asked(vip);
         self.tell_holding(vip);
     }
 
@@ -74,7 +73,7 @@ impl Ownership {
         let was_here = matches!(entry.told, Some(Holding::Here { .. }));
         let holding = Holding::Elsewhere {
             owner: entry.tenure.as_ref().map(|tenure| tenure.node.clone()),
-            watched: entry.is_watched(),
+            watched: entry.is_watched() || self.waiting.contains(&vip),
         };
         let is_news = entry.told.as_ref() != Some(&holding);
         if is_news && (entry.scope.is_some() || was_here) {
@@ -96,21 +95,17 @@ impl Ownership {
         owner: MemberId,
         is_pinned: bool,
     ) -> Why {
-        if entry.watched.is_some() {
+        if is_held_by(entry, owner) {
             return Why::Heard(self.settings.node.clone());
         }
-        if let Some(outsider) = entry.outsider.filter(|_| owner == self.me) {
-            return Why::Silent(outsider.name());
+        if let Some(silenced) = entry.silenced.as_ref().filter(|_| owner == self.me) {
+            return Why::Silent(silenced.name.clone());
         }
         let Some(before) = &entry.tenure else {
             let is_found = !self.is_ready() && owner != self.me;
             return if is_found { Why::Found } else { Why::First };
         };
         let from = before.node.clone();
-        let was_heard = matches!(before.why, Why::Heard(_)) && !self.members.is_live(before.owner);
-        if was_heard && owner == self.me {
-            return Why::Silent(from);
-        }
         match self.members.get(before.owner).map(|member| member.presence) {
             Some(Presence::Live) => {}
             Some(Presence::Gone(why)) => return Why::Gone(from, why),
@@ -134,7 +129,7 @@ impl Ownership {
 
     /// Whether news of any member may change who has the VIP.
     fn is_unsettled(&self, vip: IpAddr, entry: &Vip, owner: Option<(MemberId, Basis)>) -> bool {
-        if entry.is_watched() || entry.rival.is_some() {
+        if !entry.others.is_empty() {
             return true;
         }
         match owner {
@@ -155,9 +150,7 @@ fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
     let successor = hold.and_then(|hold| hold.successor).map(|(_, until)| until);
     let times = [
         until,
-        entry.watched.map(|heard| heard.at + WATCH),
-        entry.rival.map(|heard| heard.at + WATCH),
-        entry.outsider().map(|outsider| outsider.at + WATCH),
+        entry.others.deadline(),
         entry
             .intruder
             .as_ref()
@@ -172,13 +165,24 @@ fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
 /// The member that has the VIP as far as is known, or else, if this one `foresees`, the one that is
 /// to take it.
 fn shown(election: &Election<'_>, entry: &Vip, foresees: bool) -> Option<MemberId> {
-    if let Some(heard) = entry.watched {
-        return Some(heard.member);
+    if let Some((_, other)) = entry.others.holder().filter(|_| entry.hold.is_none()) {
+        return match other.who {
+            Who::Member(member) => Some(member),
+            Who::Stranger { .. } => None,
+        };
     }
-    if entry.outsider().is_some() {
-        return None;
-    }
-    let counting = election.counting().map(|(member, _)| member);
+    let members = election.members;
+    // Who cannot talk to it any more, and watches over what it has, claims that in its name.
+    let is_gone = |member: &MemberId| entry.hold.is_none() && !members.is_live(*member);
+    let counting = election.counting();
+    let counting =
+        counting.map(|(member, claim)| claim.successor.filter(is_gone).unwrap_or(member));
     let expected = || election.owner().filter(|_| foresees);
     counting.or_else(|| expected().map(|(member, _)| member))
+}
+
+/// Whether this member is on the segment with the VIP.
+fn is_held_by(entry: &Vip, owner: MemberId) -> bool {
+    let holder = entry.others.holder().filter(|_| entry.hold.is_none());
+    holder.is_some_and(|(_, other)| other.who == Who::Member(owner))
 }

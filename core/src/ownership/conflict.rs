@@ -5,44 +5,44 @@
 //! once ([`Output::Doubt`]). Where they cannot, the segment is all they have. The rule is
 //! made so that one of them yields and the other does not: whoever took the VIP just now, keeps it,
 //! for it was the loss of the other that made it do so; who had it before, yields. Only if both took
-//! it just now, does their place in the rendezvous order decide. Who yields goes on asking on the
-//! segment, and may take the VIP back when nobody has answered for a while: it is the newcomer then.
+//! it just now, does their place in the rendezvous order decide. Who had a VIP before us and was lost
+//! when we took it has stood still, and does not know yet: to that one nobody yields.
 //!
 //! Members know each other. Two daemons that have never talked, since they have different keys for
 //! instance, can only see by the mark in each other's packets that they are no foreign hosts. Neither
-//! knows what the other knows, so what never changes decides: [`Mark::precedes`]. Who watches does not
-//! take the VIP as long as anybody of either kind is heard with it.
+//! knows what the other knows, so what never changes decides: [`Mark::precedes`].
+//!
+//! Whatever is heard may be forged, or come from a node that hears nobody. So nobody yields before the
+//! other station has answered a question that was sent to it alone. Who has yielded goes on asking,
+//! and takes the VIP back as soon as the answers end. Against whom does not answer, the VIP is defended.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
+use crate::membership::record::Claim;
 
 use super::election::Election;
 use super::eligibility::{Member, Members};
-use super::vip::{Heard, Hold, Intruder, Outsider, Vip};
+use super::other::{Intruder, Intrusion, Other, Reply, Silenced, Who};
+use super::review::Step;
+use super::vip::{Hold, Vip};
 use super::{MemberId, Note, Output, Ownership};
 
-/// How long a member is believed to have a VIP after it was heard last.
-pub(super) const WATCH: Duration = Duration::from_millis(3500);
 /// How long after a conflict with a station it is spoken of.
 pub(super) const QUIET: Duration = Duration::from_secs(60);
 /// How long a VIP was just taken.
 const NEW: Duration = Duration::from_secs(1);
-/// The same where it was taken from the very member that is heard. That one cannot have yielded and
-/// taken it back within [`WATCH`], so it has only not heard us yet.
+/// The same where it was taken from the very member that is heard: that one may not have heard us yet.
 const NEW_FROM: Duration = Duration::from_secs(3);
+/// How long one that was lost when we took the VIP may go on with it. Two that each hold the other for
+/// such a one come to an end by their place in the order.
+const CONTEST: Duration = Duration::from_secs(3);
 /// How long the claims of a member that can be talked to again are waited for.
 const REUNION: Duration = Duration::from_millis(500);
-/// How often the VIP is defended (RFC 5227 section 2.4 (c)).
-const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
-/// The same against a daemon that yields as soon as it hears that.
-const DEFEND_OUTSIDE: Duration = Duration::from_secs(1);
 /// Of how many daemons that are no members people are told.
-const MAX_OUTSIDERS: usize = 64;
-/// How long a member with which we can talk may take to stop.
-const OVERLAP: Duration = Duration::from_secs(2);
+const MAX_STRANGERS: usize = 64;
 
 impl Ownership {
     /// Another station announces a VIP; `mark` is its mark and our Ethernet address there.
@@ -53,218 +53,312 @@ impl Ownership {
         mark: Option<(Mark, MacAddress)>,
         now: Instant,
     ) {
+        if !self.vips.contains_key(&vip) {
+            return;
+        }
+        match self.identify(station, mark) {
+            Some(Who::Member(member)) if member == self.me => return,
+            Some(who) => self.meet(vip, station, who, now),
+            None => self.repel(vip, station, Intrusion::Host, None, now),
+        }
+        self.review(vip, now);
+    }
+
+    /// Whose station this is; `None` if it is none of a daemon.
+    fn identify(&mut self, station: MacAddress, mark: Option<(Mark, MacAddress)>) -> Option<Who> {
         let member = self.members.with_station(station);
         // A run that never was a member knows nothing of us, whatever we know of the one before.
         let is_known = |id: &MemberId| {
             self.members.is_live(*id) || mark.is_none_or(|(mark, _)| mark.is_of_run(id.generation))
         };
         let member = member.filter(is_known);
-        let member = member.or_else(|| self.members.with_mark(mark?.0));
-        if let (None, Some((mark, local))) = (member, mark) {
-            self.meet_outsider(vip, (mark, station), local, now);
-            self.review(vip, now);
-            return;
+        if let Some(member) = member.or_else(|| self.members.with_mark(mark?.0)) {
+            return Some(Who::Member(member));
         }
-        let Some(entry) = self.vips.get_mut(&vip) else {
-            return;
-        };
-        let heard = member.map(|member| Heard { member, at: now });
-        match (heard, &entry.hold) {
-            (Some(heard), _) if heard.member == self.me => return,
-            (Some(heard), Some(_)) if self.members.is_live(heard.member) => {
-                let term = |id| entry.claims.get(id).map_or(0, |claim| claim.term);
-                let has_claimed = term(heard.member) > term(self.me);
-                let is_known = entry.rival.is_some_and(|one| one.member == heard.member);
-                entry.rival = Some(heard);
-                if !has_claimed && !is_known {
-                    self.outputs.push_back(Output::Doubt(heard.member));
-                }
-                self.meet(vip, station, Some(heard.member), false, now);
-            }
-            (Some(heard), Some(_)) => entry.rival = Some(heard),
-            (Some(heard), None) => {
-                if entry.is_watched() && !self.members.is_live(heard.member) {
-                    entry.watched = Some(heard);
-                }
-            }
-            (None, Some(_)) => self.meet(vip, station, None, false, now),
-            (None, None) => {}
-        }
-        self.review(vip, now);
-    }
-
-    /// Whether to yield to a member on the segment, or to keep the VIP and say so; `None` if the
-    /// claims decide.
-    pub(super) fn yields(
-        &self,
-        election: &Election<'_>,
-        hold: &Hold,
-        rival: Heard,
-    ) -> Option<bool> {
-        if self.members.is_live(rival.member) {
-            return None;
-        }
-        let term = |member| election.claims.get(member).map_or(0, |claim| claim.term);
-        if term(rival.member) > term(self.me) {
-            return Some(true);
-        }
-        let age = rival.at.saturating_duration_since(hold.since);
-        if hold.from == Some(rival.member) && age < NEW_FROM {
-            return Some(false);
-        }
-        Some(age > NEW || election.precedes(rival.member, self.me))
-    }
-
-    /// Stops, for this member has the VIP.
-    pub(super) fn yield_to(&mut self, member: MemberId, vip: IpAddr, now: Instant) {
-        let Some(entry) = self.vips.get_mut(&vip) else {
-            return;
-        };
-        let at = entry.rival.map_or(now, |heard| heard.at);
-        // What it claims is higher than our claim, even if we cannot see it.
-        let mine = entry.claims.get(self.me).map_or(0, |claim| claim.term);
-        entry.claims.highest = entry.claims.highest.max(mine + 1);
-        self.drop_hold(vip, true);
-        if let Some(entry) = self.vips.get_mut(&vip) {
-            entry.watched = Some(Heard { member, at });
-        }
-    }
-
-    /// The claims decide about what this member has on the segment, as soon as those are known that it
-    /// has made meanwhile; the same where a former run of it was watched. They may have come before it
-    /// could be talked to, so that is not waited for.
-    pub(super) fn reunite(&mut self, member: MemberId, now: Instant) {
-        for vip in &self.unsettled {
-            let Some(entry) = self.vips.get_mut(vip) else {
-                continue;
-            };
-            let is_it = |heard: &&mut Heard| {
-                heard.member == member || self.members.get(heard.member).is_none()
-            };
-            if let Some(heard) = entry.watched.as_mut().filter(is_it)
-                && let Some(at) = (now + REUNION).checked_sub(WATCH)
-            {
-                heard.at = heard.at.min(at);
-            }
-        }
-    }
-
-    /// A daemon that is no member announces a VIP.
-    fn meet_outsider(
-        &mut self,
-        vip: IpAddr,
-        (mark, station): (Mark, MacAddress),
-        local: MacAddress,
-        now: Instant,
-    ) {
+        let (mark, local) = mark?;
         let mine = Mark::of(&self.settings.node, self.me.generation);
-        let keeps = Mark::precedes((mine, local), (mark, station));
+        let precedes = !Mark::precedes((mine, local), (mark, station));
+        Some(Who::Stranger { precedes })
+    }
+
+    /// A daemon of another node announces a VIP.
+    fn meet(&mut self, vip: IpAddr, station: MacAddress, who: Who, now: Instant) {
+        let live = match who {
+            Who::Member(member) => Some(member).filter(|id| self.members.is_live(*id)),
+            Who::Stranger { .. } => None,
+        };
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        if entry.hold.is_some() && keeps {
-            self.meet(vip, station, None, true, now);
-        } else if entry.hold.is_some() || entry.is_watched() {
-            entry.outsider = Some(Outsider {
-                station,
-                at: now,
-                is_silent: false,
-            });
-        } else {
+        let is_held = entry.hold.is_some();
+        if !is_held && (live.is_some() || !entry.is_watched()) {
             return;
         }
-        if self.outsiders.len() < MAX_OUTSIDERS && self.outsiders.insert(station) {
+        let is_new = entry.others.hear(station, who, now);
+        if let Some(other) = entry.others.get_mut(station).filter(|_| !is_held)
+            && other.reply == Reply::Unasked
+        {
+            other.reply = Reply::Awaited(now);
+        }
+        if let Some(member) = live {
+            let term = |id| entry.claims.get(id).map_or(0, |claim: &Claim| claim.term);
+            if is_new && term(member) <= term(self.me) {
+                self.outputs.push_back(Output::Doubt(member));
+            }
+            self.repel(vip, station, Intrusion::Overlapping, Some(member), now);
+        }
+        if let Who::Stranger { .. } = who
+            && self.strangers.len() < MAX_STRANGERS
+            && self.strangers.insert(station)
+        {
             let note = Note::Outsider { vip, station };
             self.outputs.push_back(Output::Note(note));
         }
     }
 
-    /// Stops, for a daemon that is no member has the VIP.
-    pub(super) fn yield_outside(&mut self, vip: IpAddr) {
-        // Our claim keeps other members from trying in turn. Without any, nobody is to hear later of a
-        // claim that was given up.
-        let is_other = |(id, member): (MemberId, &Member)| id != self.me && member.is_live();
-        let has_others = self.members.iter().any(is_other);
-        self.drop_hold(vip, has_others);
+    /// What to do about one of those that are on the segment with the VIP that we have.
+    pub(super) fn confront(
+        &self,
+        election: &Election<'_>,
+        entry: &Vip,
+        hold: &Hold,
+    ) -> Option<Step> {
+        entry.others.iter().find_map(|(station, other)| {
+            let yields = match other.who {
+                Who::Member(member) => self.yields(election, entry, hold, (station, member))?,
+                Who::Stranger { precedes } => precedes,
+            };
+            match other.reply {
+                _ if !yields => Some(Step::Repel(station, Intrusion::Yielding)),
+                Reply::Unasked => Some(Step::Ask(station)),
+                Reply::Awaited(_) => None,
+                Reply::Given => Some(Step::Yield(station)),
+                Reply::Missing => Some(Step::Repel(station, Intrusion::Unanswering)),
+            }
+        })
     }
 
-    /// A station that cannot be reasoned with, a daemon that has not heard us, or a member that should
-    /// have stopped.
-    fn meet(
+    /// Whether to yield to a member on the segment if it answers, or to keep the VIP and say so;
+    /// `None` if the claims decide.
+    fn yields(
+        &self,
+        election: &Election<'_>,
+        entry: &Vip,
+        hold: &Hold,
+        (station, member): (MacAddress, MemberId),
+    ) -> Option<bool> {
+        if self.members.is_live(member) {
+            return None;
+        }
+        let term = |member| election.claims.get(member).map_or(0, |claim| claim.term);
+        if term(member) > term(self.me) {
+            return Some(true);
+        }
+        let heard = entry.others.get(station).map(|other| other.heard);
+        let heard = heard.unwrap_or(hold.since);
+        let age = heard.saturating_duration_since(hold.since);
+        if hold.from == Some(member) {
+            let intruder = entry.intruder.as_ref();
+            let first = intruder.filter(|one| one.station == station);
+            let first = first.map_or(heard, |one| one.first);
+            let contest = heard.saturating_duration_since(first);
+            let is_stale = self.members.was_gone(member, hold.since);
+            if age < NEW_FROM || is_stale && contest < CONTEST {
+                return Some(false);
+            }
+        }
+        Some(age > NEW || election.precedes(member, self.me))
+    }
+
+    /// Has a station asked whether it has the VIP.
+    pub(super) fn ask(&mut self, vip: IpAddr, station: MacAddress, now: Instant) {
+        let entry = self.vips.get_mut(&vip);
+        if let Some(other) = entry.and_then(|entry| entry.others.get_mut(station)) {
+            other.reply = Reply::Awaited(now);
+        }
+    }
+
+    /// A station has answered, or has not.
+    pub(super) fn answered(
         &mut self,
         vip: IpAddr,
         station: MacAddress,
+        has_answered: bool,
+        now: Instant,
+    ) {
+        let concerned = self.note_answer(vip, station, has_answered);
+        if let Some(entry) = self.vips.get_mut(&vip)
+            && let Some(other) = entry.others.get_mut(station)
+        {
+            let before = other.reply;
+            if has_answered {
+                (other.reply, other.heard) = (Reply::Given, now);
+            } else {
+                other.reply = Reply::Missing;
+            }
+            let other = *other;
+            let member = match other.who {
+                Who::Member(member) => Some(member),
+                Who::Stranger { .. } => None,
+            };
+            let is_over = entry.hold.is_none() && !has_answered;
+            if is_over && before == Reply::Given {
+                let name = other.name(station, &self.members);
+                entry.silenced = Some(Silenced { name, member });
+            } else if is_over
+                && let Some(inquiry) = member.and_then(|member| self.inquiries.get_mut(&member))
+            {
+                inquiry.denied.insert(vip);
+            }
+            self.review(vip, now);
+        }
+        for vip in concerned {
+            self.review(vip, now);
+        }
+    }
+
+    /// Stops, for a daemon at this station has the VIP.
+    pub(super) fn yield_to(&mut self, vip: IpAddr, station: MacAddress) {
+        let has_others = self.has_live_others();
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let member = match entry.others.get(station).map(|other| other.who) {
+            Some(Who::Member(member)) => Some(member),
+            Some(Who::Stranger { .. }) | None => None,
+        };
+        if member.is_some() {
+            // What it claims is higher than our claim, even if we cannot see it.
+            let mine = entry.claims.get(self.me).map_or(0, |claim| claim.term);
+            entry.claims.highest = entry.claims.highest.max(mine + 1);
+        }
+        // Our claim tells the others that somebody watches over the VIP, and who has it. Without any,
+        // nobody is to hear later of a claim that was given up.
+        let keeps_claim = member.is_some() || has_others;
+        let mut others = std::mem::take(&mut entry.others);
+        others.retain(Other::may_have_it);
+        self.drop_hold(vip, keeps_claim);
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        entry.others = others;
+        if let Some(claim) = entry.claims.get(self.me).copied() {
+            let successor = member;
+            entry
+                .claims
+                .set(self.me, Some(Claim { successor, ..claim }));
+            self.publish_claim(vip);
+        }
+    }
+
+    pub(super) fn has_live_others(&self) -> bool {
+        let is_other = |(id, member): (MemberId, &Member)| id != self.me && member.is_live();
+        self.members.iter().any(is_other)
+    }
+
+    /// The claims decide about what this member has on the segment, as soon as those are known that it
+    /// has made meanwhile; the same where a former run of it was heard. They may have come before it
+    /// could be talked to, so that is not waited for.
+    pub(super) fn reunite(&mut self, member: MemberId, now: Instant) {
+        let is_it = |other: &Other, members: &Members| match other.who {
+            Who::Member(one) => one == member || members.get(one).is_none(),
+            Who::Stranger { .. } => false,
+        };
+        for vip in &self.unsettled {
+            let Some(entry) = self.vips.get_mut(vip) else {
+                continue;
+            };
+            let others = entry.others.values_mut();
+            for other in others.filter(|other| is_it(other, &self.members)) {
+                other.until.get_or_insert(now + REUNION);
+            }
+        }
+    }
+
+    /// Keeps a VIP against a station, and says so to all now and then.
+    pub(super) fn repel(
+        &mut self,
+        vip: IpAddr,
+        station: MacAddress,
+        kind: Intrusion,
         member: Option<MemberId>,
-        is_outsider: bool,
         now: Instant,
     ) {
         let node = member.map(|member| self.members.name(member));
-        let Some(entry) = self.vips.get_mut(&vip) else {
+        let Some(entry) = self.vips.get_mut(&vip).filter(|one| one.hold.is_some()) else {
             return;
         };
         let before = entry.intruder.take();
         // Who defends against one station after the other defends as rarely as against one.
-        let defended = before
-            .as_ref()
-            .filter(|one| one.is_outsider == is_outsider)
-            .and_then(|one| one.defended);
+        let alike = before.as_ref().filter(|one| one.kind == kind);
+        let defended = alike.and_then(|one| one.defended);
         let known = before.filter(|one| one.station == station);
         let mut intruder = known.unwrap_or(Intruder {
             station,
+            kind,
             node: node.clone(),
-            is_outsider,
             first: now,
             last: now,
             defended,
         });
-        intruder.last = now;
-        intruder.is_outsider = is_outsider;
-        let interval = if is_outsider {
-            DEFEND_OUTSIDE
-        } else {
-            DEFEND_INTERVAL
-        };
-        let patience = if member.is_some() {
-            OVERLAP
-        } else {
-            Duration::ZERO
-        };
-        let is_due = intruder.defended.is_none_or(|at| now >= at + interval);
-        let is_told = is_outsider || intruder.defended.is_some();
-        let defends = is_due && now >= intruder.first + patience;
+        (intruder.last, intruder.kind) = (now, kind);
+        let is_due = intruder
+            .defended
+            .is_none_or(|at| now >= at + kind.interval());
+        let is_told = !kind.is_noteworthy() || intruder.defended.is_some();
+        let defends = is_due && now >= intruder.first + kind.patience();
         if defends {
             intruder.defended = Some(now);
         }
         entry.intruder = Some(intruder);
         if defends {
-            let rival = entry.rival;
             self.defend(vip);
-            if let Some(entry) = self.vips.get_mut(&vip) {
-                entry.rival = rival;
-            }
         }
         if defends && !is_told {
-            let note = Note::Conflict { vip, station, node };
+            let note = Note::Conflict {
+                vip,
+                station,
+                node,
+                kind,
+            };
             self.outputs.push_back(Output::Note(note));
         }
     }
-}
 
-/// Ends the watch over a daemon that is not heard any more, or is a member now and has claimed the VIP.
-pub(super) fn expire_outsider(entry: &mut Vip, members: &Members, now: Instant) {
-    let Some(outsider) = &mut entry.outsider else {
-        return;
-    };
-    outsider.is_silent |= now >= outsider.at + WATCH;
-    let member = members.with_station(outsider.station);
-    let has_claimed = |id: &MemberId| members.is_live(*id) && entry.claims.get(*id).is_some();
-    if member.is_some_and(|id| has_claimed(&id)) {
-        entry.outsider = None;
+    /// Keeps a VIP against a daemon at this station.
+    pub(super) fn repel_daemon(
+        &mut self,
+        vip: IpAddr,
+        station: MacAddress,
+        kind: Intrusion,
+        now: Instant,
+    ) {
+        let entry = self.vips.get_mut(&vip);
+        let other = entry.and_then(|entry| entry.others.remove(station));
+        let member = match other.map(|other| other.who) {
+            Some(Who::Member(member)) => Some(member),
+            Some(Who::Stranger { .. }) | None => None,
+        };
+        self.repel(vip, station, kind, member, now);
     }
 }
 
-/// Forgets a station that was quiet.
-pub(super) fn expire(entry: &mut Vip, now: Instant) {
+/// Ends what has had its time, and what is over since a stranger is a member now and has claimed the
+/// VIP.
+pub(super) fn expire(entry: &mut Vip, members: &mut Members, now: Instant) {
+    if entry.scope.is_none() {
+        entry.others.clear();
+    }
+    entry.others.expire(entry.hold.is_some(), now);
+    let stations: Vec<MacAddress> = entry.others.iter().map(|(station, _)| station).collect();
+    for station in stations {
+        let is_stranger = |other: Other| matches!(other.who, Who::Stranger { .. });
+        let member = members.with_station(station);
+        let has_claimed = |id: MemberId| members.is_live(id) && entry.claims.get(id).is_some();
+        if entry.others.get(station).is_some_and(is_stranger) && member.is_some_and(has_claimed) {
+            entry.others.remove(station);
+        }
+    }
     let is_over = |one: &Intruder| now >= one.last + QUIET;
     entry.intruder = entry.intruder.take().filter(|one| !is_over(one));
 }

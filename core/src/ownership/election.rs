@@ -29,6 +29,11 @@ impl Claims {
         }
     }
 
+    /// Higher than all of them.
+    pub(super) fn next_term(&self) -> u64 {
+        self.highest.saturating_add(1)
+    }
+
     pub(super) fn get(&self, member: MemberId) -> Option<&Claim> {
         self.by_member.get(&member)
     }

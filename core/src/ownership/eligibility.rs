@@ -15,6 +15,7 @@ use crate::membership::{Departure, MemberId};
 
 use super::Scope;
 use super::addresses::Addresses;
+use super::index::Index;
 use super::order::LastOrder;
 
 /// Why a node may not have a VIP; the first that applies.
@@ -84,6 +85,8 @@ pub(super) struct Member {
     pub(super) claims: BTreeSet<IpAddr>,
     /// When it was last heard to claim one.
     pub(super) claimed_at: Option<Instant>,
+    /// When it was lost last.
+    pub(super) lost_at: Option<Instant>,
 }
 
 impl Member {
@@ -95,6 +98,7 @@ impl Member {
             able_since: None,
             claims: BTreeSet::new(),
             claimed_at: None,
+            lost_at: None,
         }
     }
 
@@ -184,6 +188,8 @@ pub(super) struct Members {
     pub(super) addresses: Addresses,
     /// The subnets of this member's own interfaces on which it can announce nothing.
     closed: (MemberId, BTreeSet<IpNet>),
+    /// What is looked up for each frame; made anew when it is needed after something has changed.
+    index: Option<Index>,
     pub(super) last_order: LastOrder,
 }
 
@@ -196,6 +202,7 @@ impl Members {
             by_id: BTreeMap::from([(me, member)]),
             addresses: Addresses::default(),
             closed: (me, BTreeSet::new()),
+            index: None,
             last_order: LastOrder::default(),
         }
     }
@@ -226,26 +233,40 @@ impl Members {
         name
     }
 
+    /// Whether a member that is not live was gone already at that time.
+    pub(super) fn was_gone(&self, id: MemberId, at: Instant) -> bool {
+        let member = self.get(id).filter(|member| !member.is_live());
+        let lost_at = member.and_then(|member| member.lost_at);
+        lost_at.is_some_and(|lost_at| lost_at <= at)
+    }
+
+    /// When a member was lost last, of those that are not back.
+    pub(super) fn last_loss(&self) -> Option<Instant> {
+        let members = self.by_id.values().filter(|member| !member.is_live());
+        members.filter_map(|member| member.lost_at).max()
+    }
+
     /// The member whose interface this is; of several, the one that is live, or the youngest.
-    pub(super) fn with_station(&self, station: MacAddress) -> Option<MemberId> {
-        let has = |member: &Member| member.interfaces.values().any(|one| one.mac == station);
-        let members = self.iter().filter(|(_, member)| has(member));
-        members
-            .max_by_key(|(id, member)| (member.is_live(), id.generation))
-            .map(|(id, _)| id)
+    pub(super) fn with_station(&mut self, station: MacAddress) -> Option<MemberId> {
+        let index = self.index.take().unwrap_or_else(|| Index::of(self));
+        let members = index.with_station(station);
+        let member = members.max_by_key(|id| (self.is_live(*id), id.generation));
+        self.index = Some(index);
+        member
     }
 
     /// The live member whose packets carry this mark, whatever Ethernet address they come from.
-    pub(super) fn with_mark(&self, mark: Mark) -> Option<MemberId> {
-        let is_its = |(id, member): &(MemberId, &Member)| {
-            member.is_live() && Mark::of(&member.name(), id.generation) == mark
-        };
-        self.iter().find(is_its).map(|(id, _)| id)
+    pub(super) fn with_mark(&mut self, mark: Mark) -> Option<MemberId> {
+        let index = self.index.take().unwrap_or_else(|| Index::of(self));
+        let member = index.with_mark(mark);
+        self.index = Some(index);
+        member.filter(|id| self.is_live(*id))
     }
 
     /// Knows a member by another identity.
     pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
         self.closed.0 = now;
+        self.index = None;
         if let Some(member) = self.by_id.remove(&before) {
             self.by_id.insert(now, member);
         }
@@ -268,6 +289,7 @@ impl Members {
         let is_empty =
             member.node.is_none() && member.interfaces.is_empty() && member.claims.is_empty();
         if is_empty && !member.is_live() {
+            self.index = None;
             self.by_id.remove(&id);
         }
     }
@@ -303,6 +325,7 @@ impl Members {
     /// Keeps track of since when a member is able.
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
         self.last_order.forget();
+        self.index = None;
         let Some(member) = self.by_id.get_mut(&id) else {
             return;
         };
@@ -322,6 +345,7 @@ impl Members {
             *other != id && (is_same_address || is_same_node)
         };
         let former: Vec<MemberId> = self.iter().filter(is_former).map(|(id, _)| id).collect();
+        self.index = None;
         let remove = |id| Some((id, self.remove(id)?));
         former.into_iter().filter_map(remove).collect()
     }

@@ -12,6 +12,7 @@ use crate::membership::{Departure, MemberId};
 use super::Ownership;
 use super::election::Election;
 use super::eligibility::{Ineligible, Member};
+use super::other::{Intrusion, Who};
 
 /// Why a VIP is where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,8 +106,8 @@ pub struct Conflict {
     pub station: MacAddress,
     /// Its node, if it is one of the cluster.
     pub node: Option<Arc<str>>,
-    /// It is a daemon like this one, but no member of the cluster.
-    pub is_outsider: bool,
+    /// What sort of station it is.
+    pub kind: Intrusion,
     /// When it was heard last.
     pub last: Instant,
 }
@@ -151,21 +152,23 @@ impl Ownership {
         let intruder = intruder.map(|intruder| Conflict {
             station: intruder.station,
             node: intruder.node.clone(),
-            is_outsider: intruder.is_outsider,
+            kind: intruder.kind,
             last: intruder.last,
         });
-        let outsider = entry.outsider().map(|outsider| Conflict {
-            station: outsider.station,
+        let holder = entry.others.holder().filter(|_| entry.hold.is_none());
+        let stranger = holder.filter(|(_, other)| matches!(other.who, Who::Stranger { .. }));
+        let stranger = stranger.map(|(station, other)| Conflict {
+            station,
             node: None,
-            is_outsider: true,
-            last: outsider.at,
+            kind: Intrusion::Yielding,
+            last: other.heard,
         });
         let host = self.members.hosts_of(vip).next();
         let mut others = self.members.iter().filter(|(id, _)| *id != self.me);
         Some(Explanation {
             vip,
             owner,
-            conflict: outsider.or(intruder),
+            conflict: stranger.or(intruder),
             host: host.map(|id| self.members.name(id)),
             is_off_segment: !self.members.has_segment(vip, scope),
             has_alternative: others.any(|(id, _)| election.eligible(id).is_ok()),

@@ -7,6 +7,7 @@ use crate::membership::MemberId;
 use crate::membership::record::{Claim, Key, Value};
 
 use super::election::Basis;
+use super::other::Who;
 use super::vip::{Hold, Tenure};
 use super::{Holding, Note, Output, Ownership};
 
@@ -21,9 +22,10 @@ impl Ownership {
         };
         let is_named = election.owner() == Some((self.me, Basis::Successor));
         let is_pinned = is_named && election.order(false).first() != Some(&self.me);
-        let from = election.last().map(|(member, _)| member);
+        let silenced = entry.silenced.as_ref().and_then(|one| one.member);
+        let from = silenced.or_else(|| election.last().map(|(member, _)| member));
         let from = from.filter(|member| *member != self.me);
-        let term = entry.claims.highest + 1;
+        let term = entry.claims.next_term();
         let why = self.why(&election, entry, self.me, is_pinned);
         self.round += 1;
         let round = self.round;
@@ -58,7 +60,8 @@ impl Ownership {
         });
         entry.told = Some(holding);
         entry.withdraw_at = None;
-        (entry.rival, entry.outsider) = (None, None);
+        entry.silenced = None;
+        entry.others.clear();
         entry.tenure = Some(Tenure {
             owner: self.me,
             node,
@@ -81,8 +84,8 @@ impl Ownership {
             return;
         };
         entry.hold = None;
-        entry.rival = None;
         entry.intruder = None;
+        entry.others.clear();
         if entry.published.is_none() || (is_void && !is_yielded) {
             self.forget_claim(vip);
         }
@@ -149,9 +152,11 @@ impl Ownership {
         let entry = self.vips.entry(vip).or_default();
         let is_news = entry.claims.get(member) != claim.as_ref();
         entry.claims.set(member, claim);
-        if is_live && entry.watched.is_some_and(|heard| heard.member == member) {
+        if is_live && entry.hold.is_none() {
             // It can be talked to again, and so the claims decide.
-            entry.watched = None;
+            entry
+                .others
+                .retain(|other| other.who != Who::Member(member));
         }
         self.review(vip, now);
         if is_live && is_news && claim.is_some() {
@@ -179,7 +184,6 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        entry.rival = None;
         if let Some(hold) = &mut entry.hold {
             self.round += 1;
             hold.round = self.round;
@@ -194,7 +198,7 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        let term = entry.claims.highest + 1;
+        let term = entry.claims.next_term();
         let is_public = entry.published.is_some();
         entry.claims.set(
             self.me,

@@ -8,6 +8,7 @@ use crate::interface::MacAddress;
 use crate::membership::MemberId;
 
 use super::Why;
+use super::other::Intrusion;
 
 /// Something that people should be told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Note {
         station: MacAddress,
         /// Its node, if it is one of the cluster.
         node: Option<Arc<str>>,
+        /// What sort of station it is.
+        kind: Intrusion,
     },
     /// Another daemon announces VIPs of ours and is no member of the cluster. Told once.
     Outsider {
@@ -69,7 +72,19 @@ impl fmt::Display for Note {
             Self::Conflict {
                 vip,
                 station,
+                kind: Intrusion::Unanswering,
+                ..
+            } => write!(
+                f,
+                "{vip} is announced here, and somebody says in the name of the daemon at {station} to have \
+                 it as well, but does not answer: either that node does not hear this one, or the frames \
+                 are forged"
+            ),
+            Self::Conflict {
+                vip,
+                station,
                 node: Some(node),
+                ..
             } => write!(
                 f,
                 "{vip} is announced here, and by {node} ({station}) as well, which should not"
@@ -78,6 +93,7 @@ impl fmt::Display for Note {
                 vip,
                 station,
                 node: None,
+                ..
             } => write!(
                 f,
                 "{vip} is announced here, and by {station} as well, which belongs to no node of \

@@ -8,14 +8,17 @@ use ipnet::IpNet;
 
 use crate::address::Family;
 use crate::interface::{Interface, Interfaces};
-use crate::membership::MemberId;
 use crate::membership::record::{self, Key, Node, Value};
+use crate::membership::{Departure, MemberId};
 
 use super::eligibility::{Member, Presence};
-use super::{Departure, Note, Output, Ownership, Scope};
+use super::{Note, Output, Ownership, Scope};
 
 /// How many of an interface's addresses the others are told of: a record has little room.
 const MAX_HOSTS: usize = 16;
+
+/// The highest term of a claim that counts.
+const MAX_TERM: u64 = 1 << 62;
 
 impl Ownership {
     /// Publishes what this node is, if that is not what was published last.
@@ -109,6 +112,8 @@ impl Ownership {
 
     pub(super) fn member_up(&mut self, member: MemberId, now: Instant) {
         self.members.entry(member).presence = Presence::Live;
+        self.is_deaf = false;
+        self.find_witnesses();
         self.supersede(member, now);
         self.greet(member);
         self.member_changed(member, now);
@@ -147,6 +152,8 @@ impl Ownership {
                 self.members.set_interface(member, index, None);
                 self.member_changed(member, now);
             }
+            // Nobody gets that far, and who says so would leave no higher term to anybody.
+            (Key::Claim(_), Some(Value::Claim(claim))) if claim.term > MAX_TERM => {}
             (Key::Claim(vip), Some(Value::Claim(claim))) => {
                 self.set_claim(member, vip, Some(claim), now);
             }
@@ -165,6 +172,17 @@ impl Ownership {
             let note = Note::Namesake { member, name };
             self.outputs.push_back(Output::Note(note));
         }
+    }
+
+    pub(super) fn member_down(&mut self, member: MemberId, why: Departure, now: Instant) {
+        let entry = self.members.entry(member);
+        entry.presence = Presence::Gone(why);
+        if why == Departure::Lost {
+            entry.lost_at = Some(now);
+            self.suspect(member, now);
+        }
+        self.find_witnesses();
+        self.member_changed(member, now);
     }
 
     /// What is known of a member has changed.

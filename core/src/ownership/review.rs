@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::address::Family;
+use crate::interface::MacAddress;
 use crate::membership::MemberId;
 use crate::membership::record::{Claim, Key};
 
-use super::conflict::WATCH;
 use super::election::{Basis, Election};
 use super::eligibility::Ineligible;
-use super::vip::{Hold, Vip};
+use super::inquiry::Clearance;
+use super::other::Intrusion;
+use super::vip::Vip;
 use super::{HANDOVER, Note, Output, Ownership, TURN};
 
 /// How many turns at most a VIP that nobody ever had waits for members that are not ready yet.
@@ -21,21 +23,30 @@ const MAX_TURNS: u32 = 3;
 /// have most likely taken what it had, and are heard before their claims are.
 const RETURN: Duration = Duration::from_secs(2);
 
+/// How many steps follow each other at most: each station that says to have it may call for two.
+const STEPS: usize = 10;
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// Nothing, at least until then.
     Stay(Option<Instant>),
+    /// Not yet: whether it may be taken is known then, or when another station is heard.
+    Wait(Option<Instant>),
     /// Take it.
     Take,
     /// Stop.
     Drop,
-    /// Stop, for this member is on the segment with it.
-    Yield(MemberId),
-    /// Stop, for a daemon that is no member is on the segment with it.
-    YieldOutside,
-    /// Announce it anew, so that another stops.
-    Defend,
+    /// Stop, for the daemon at this station has it.
+    Yield(MacAddress),
+    /// Ask this station whether it has it.
+    Ask(MacAddress),
+    /// Keep it against this station.
+    Repel(MacAddress, Intrusion),
+    /// Find out whether this member, which cannot be talked to, is on the segment.
+    Suspect(MemberId),
+    /// Leave it to this member, which is.
+    Guard(MemberId),
     /// Claim it with a higher term, for another is to stop that may not keep it.
     Raise,
 }
@@ -48,20 +59,28 @@ impl Ownership {
         }
         self.expire(vip, now);
         self.mark_unserved(vip, now);
+        self.waiting.remove(&vip);
         let was_held = self.held.contains(&vip);
         let mut until = None;
         // A step changes what is known, and so may call for one more; never for many.
-        for _ in 0..3 {
+        for _ in 0..STEPS {
             match self.step(vip, now) {
                 Step::Stay(at) => {
                     until = at;
                     break;
                 }
+                Step::Wait(at) => {
+                    until = at;
+                    self.waiting.insert(vip);
+                    break;
+                }
                 Step::Take => self.take(vip, now),
                 Step::Drop => self.drop_hold(vip, false),
-                Step::Yield(member) => self.yield_to(member, vip, now),
-                Step::YieldOutside => self.yield_outside(vip),
-                Step::Defend => self.defend(vip),
+                Step::Yield(station) => self.yield_to(vip, station),
+                Step::Ask(station) => self.ask(vip, station, now),
+                Step::Repel(station, kind) => self.repel_daemon(vip, station, kind, now),
+                Step::Suspect(member) => self.suspect(member, now),
+                Step::Guard(member) => self.guard(vip, member, now),
                 Step::Raise => self.raise(vip),
             }
             self.mark_unserved(vip, now);
@@ -76,8 +95,11 @@ impl Ownership {
             let entry = self.vips.get(&vip);
             let tenure = entry.and_then(|entry| entry.tenure.as_ref());
             let to = tenure.map(|tenure| tenure.node.clone());
-            let outsider = || Some(entry?.outsider()?.name());
-            let to = to.or_else(outsider);
+            let other = || {
+                let (station, other) = entry?.others.holder()?;
+                Some(other.name(station, &self.members))
+            };
+            let to = to.or_else(other);
             self.outputs
                 .push_back(Output::Note(Note::GaveUp { vip, to }));
         }
@@ -99,10 +121,7 @@ impl Ownership {
             return;
         };
         let is_over = |at: Instant| now >= at;
-        entry.watched = entry.watched.filter(|heard| !is_over(heard.at + WATCH));
-        entry.rival = entry.rival.filter(|heard| !is_over(heard.at + WATCH));
-        super::conflict::expire_outsider(entry, &self.members, now);
-        super::conflict::expire(entry, now);
+        super::conflict::expire(entry, &mut self.members, now);
         if let Some((term, until)) = entry.request
             && (is_over(until) || entry.claims.highest > term)
         {
@@ -140,22 +159,8 @@ impl Ownership {
             (Some(election), Some(hold)) => self
                 .confront(&election, entry, hold)
                 .unwrap_or_else(|| self.as_holder(&election, entry, now)),
-            (Some(election), None) => self.as_other(&election, entry, now),
+            (Some(election), None) => self.as_other(vip, &election, entry, now),
         }
-    }
-
-    /// What to do about a member that is on the segment with the VIP that we have.
-    fn confront(&self, election: &Election<'_>, entry: &Vip, hold: &Hold) -> Option<Step> {
-        if entry.outsider().is_some() {
-            return Some(Step::YieldOutside);
-        }
-        let rival = entry.rival?;
-        let yields = self.yields(election, hold, rival)?;
-        Some(if yields {
-            Step::Yield(rival.member)
-        } else {
-            Step::Defend
-        })
     }
 
     fn as_holder(&self, election: &Election<'_>, entry: &Vip, now: Instant) -> Step {
@@ -196,7 +201,7 @@ impl Ownership {
         }
     }
 
-    fn as_other(&self, election: &Election<'_>, entry: &Vip, now: Instant) -> Step {
+    fn as_other(&self, vip: IpAddr, election: &Election<'_>, entry: &Vip, now: Instant) -> Step {
         let is_unable = !self.is_ready() || election.eligible(self.me).is_err();
         if is_unable || entry.is_watched() {
             return Step::Stay(None);
@@ -231,10 +236,14 @@ impl Ownership {
                 since.max(busy.unwrap_or(since)) + TURN * self.turns(election, false).max(1)
             }
         };
-        if now >= at {
-            Step::Take
-        } else {
-            Step::Stay(Some(at))
+        if now < at {
+            return Step::Stay(Some(at));
+        }
+        match self.clearance(vip, election, now) {
+            Clearance::Clear => Step::Take,
+            Clearance::Wait(until) => Step::Wait(until),
+            Clearance::Unknown(member) => Step::Suspect(member),
+            Clearance::Lives(member) => Step::Guard(member),
         }
     }
 

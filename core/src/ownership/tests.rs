@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::*;
-use crate::interface::{Exclusion, Interface};
+use crate::announcement::Asked;
+use crate::interface::{Exclusion, Interface, Interfaces};
+use crate::mark::Mark;
+use crate::membership::Departure;
+use crate::membership::record::{Claim, Key, Node, Value};
 use bus::{Bus, VIP, id, interfaces, vip};
 
 mod bus;

@@ -1,5 +1,6 @@
 //! What this member knows of one VIP.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use crate::membership::record::Claim;
 
 use super::election::Claims;
 use super::explain::Why;
+use super::other::{Intruder, Others, Silenced};
 use super::{Holding, Scope};
 
 /// See the module's documentation.
@@ -29,13 +31,13 @@ pub(super) struct Vip {
     pub(super) withdraw_at: Option<Instant>,
     /// Since when no claim of a member that may keep it counts.
     pub(super) unserved_since: Option<Instant>,
-    /// Another member that was heard on the segment while we have it.
-    pub(super) rival: Option<Heard>,
-    /// The segment says that this member, which we cannot talk to, has it.
-    pub(super) watched: Option<Heard>,
-    /// The segment says that this daemon, which is no member, has it.
-    pub(super) outsider: Option<Outsider>,
-    /// Another station has it that cannot be reasoned with.
+    /// Daemons of other nodes that say on the segment to have it.
+    pub(super) others: Others,
+    /// The last of them that had it, and then did not answer any more.
+    pub(super) silenced: Option<Silenced>,
+    /// The stations that are asked for it, as was told last.
+    pub(super) asked: BTreeSet<MacAddress>,
+    /// Another station has it that is not yielded to.
     pub(super) intruder: Option<Intruder>,
     /// A person's wish that was published, its term and how long.
     pub(super) request: Option<(u64, Instant)>,
@@ -61,14 +63,9 @@ impl Vip {
         }
     }
 
-    /// The daemon that has it and is no member.
-    pub(super) fn outsider(&self) -> Option<Outsider> {
-        self.outsider.filter(|one| !one.is_silent)
-    }
-
     /// Whether this member looks on the segment who has it.
     pub(super) fn is_watched(&self) -> bool {
-        self.watched.is_some() || self.outsider().is_some()
+        self.hold.is_none() && self.others.may_have_it()
     }
 
     /// Nothing is known of it that would have to be kept.
@@ -77,6 +74,7 @@ impl Vip {
             && self.hold.is_none()
             && self.claims.is_empty()
             && self.request.is_none()
+            && self.asked.is_empty()
     }
 }
 
@@ -97,43 +95,6 @@ pub(super) struct Hold {
     pub(super) has_heir: bool,
 }
 
-/// A member on the segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
-    pub(super) member: MemberId,
-    pub(super) at: Instant,
-}
-
-/// A daemon on the segment that is no member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outsider {
-    pub(super) station: MacAddress,
-    pub(super) at: Instant,
-    /// It has not been heard for a while.
-    pub(super) is_silent: bool,
-}
-
-impl Outsider {
-    /// What it is called, since its name is not known.
-    pub(super) fn name(&self) -> Arc<str> {
-        format!("the daemon at {}", self.station).into()
-    }
-}
-
-/// A station with our VIP.
-#[derive(Clone, Debug)]
-pub(super) struct Intruder {
-    pub(super) station: MacAddress,
-    /// Its node, if it is one of a member.
-    pub(super) node: Option<Arc<str>>,
-    /// It is a daemon that is to yield, but no member.
-    pub(super) is_outsider: bool,
-    pub(super) first: Instant,
-    pub(super) last: Instant,
-    /// When the VIP was last announced against it, and people were told.
-    pub(super) defended: Option<Instant>,
-}
-
 /// Who has a VIP.
 #[derive(Clone, Debug)]
 pub(super) struct Tenure {
@@ -145,7 +106,7 @@ pub(super) struct Tenure {
 
 /// VIPs in the order in which they are to be looked at again.
 #[derive(Debug, Default)]
-pub(super) struct Deadlines(std::collections::BTreeSet<(Instant, IpAddr)>);
+pub(super) struct Deadlines(BTreeSet<(Instant, IpAddr)>);
 
 impl Deadlines {
     pub(super) fn replace(&mut self, vip: IpAddr, old: Option<Instant>, new: Option<Instant>) {

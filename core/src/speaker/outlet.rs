@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::announcement::{Announcement, AnnouncementSet};
-use crate::backend::Caps;
+use crate::address::Family;
+use crate::announcement::{Announcement, AnnouncementSet, Asked};
+use crate::backend::{Caps, Ownership};
 use crate::config::Config;
 use crate::interface::Interfaces;
 use crate::mark::Mark;
@@ -76,6 +77,18 @@ impl Outlet {
                 self.set.by_vip.remove(&vip);
             }
         }
+        self.changed = true;
+    }
+
+    /// Brings the stations up to date that are asked for an address; `None` if none are any more.
+    pub(super) fn ask(&mut self, address: IpAddr, asked: Option<Arc<Asked>>) {
+        if self.caps.ownership != Ownership::Exclusive(Family::of(address)) {
+            return;
+        }
+        match asked {
+            Some(asked) => self.set.asked.insert(address, asked),
+            None => self.set.asked.remove(&address),
+        };
         self.changed = true;
     }
 

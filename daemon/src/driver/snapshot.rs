@@ -8,7 +8,7 @@ use carillon_core::allocator;
 use carillon_core::backend::{BackendStatus, BoxFuture};
 use carillon_core::controller::ServiceStatus;
 use carillon_core::membership;
-use carillon_core::ownership::{Explanation, NodeStatus};
+use carillon_core::ownership::{Explanation, Intrusion, NodeStatus};
 use carillon_core::policy::Grant;
 use carillon_core::service::ServiceKey;
 
@@ -240,7 +240,11 @@ impl Driver {
         if let Some(conflict) = &explanation.conflict {
             let station = conflict.station;
             return Some(match &conflict.node {
-                None if conflict.is_outsider => format!(
+                _ if conflict.kind == Intrusion::Unanswering => format!(
+                    "somebody says in the name of the daemon at {station} to have it as well, but does not \
+                     answer: either that node does not hear this one, or the frames are forged"
+                ),
+                None if conflict.kind == Intrusion::Yielding => format!(
                     "another daemon, at {station}, announces it and cannot be talked to: has it the same \
                      secret, and is the UDP port of the gossip open on the way and back?"
                 ),

@@ -16,6 +16,7 @@ mod addresses;
 mod answers;
 mod bad_input;
 mod conflict;
+mod faults;
 mod gossip;
 mod hostile;
 mod instruments;

@@ -93,6 +93,15 @@ impl Bursts {
         None
     }
 
+    /// Repeats nothing for a while; what was never announced is not put off.
+    pub(super) fn hush(&mut self, now: Instant, time: Duration) {
+        for queue in self.queues.iter_mut().skip(1) {
+            for entry in queue {
+                entry.due = entry.due.max(now + time);
+            }
+        }
+    }
+
     /// When [`Self::next`] may have something.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let [left, repeated] = self.left;

@@ -73,6 +73,11 @@ impl Rotation {
         }
     }
 
+    /// Does nothing for a while.
+    pub(super) fn hush(&mut self, now: Instant, time: Duration) {
+        self.due_at = self.due_at.map(|due_at| due_at.max(now + time));
+    }
+
     /// When something is due.
     pub(super) fn due_at(&self) -> Option<Instant> {
         self.due_at

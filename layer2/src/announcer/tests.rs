@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
-use carillon_core::announcement::Announcement;
+use carillon_core::announcement::{Announcement, Respondent};
 use carillon_core::interface::{Exclusion, Interface};
+use carillon_core::mark::Mark;
 use carillon_core::node::Node;
 use proptest::prelude::*;
 
@@ -151,6 +152,7 @@ fn claim(vip: IpAddr, station: MacAddress) -> Message {
     Message {
         station,
         claim: Some(vip),
+        is_direct: false,
         question: None,
         mark: (station == THIRD).then(|| Mark::of("third", 1)),
     }
@@ -160,6 +162,7 @@ fn question(target: IpAddr) -> Message {
     Message {
         station: OTHER,
         claim: None,
+        is_direct: false,
         question: Some(Question {
             target,
             asker: Asker {
@@ -401,7 +404,7 @@ fn claims_of_others_are_conflicts_once_a_second() {
     for station in 10..100 {
         world.hear(1, claim(vip(1), MacAddress([2, 0, 0, 0, 1, station])));
     }
-    assert_eq!(world.take().len(), MAX_CONFLICTS - 1, "no flood");
+    assert_eq!(world.take(), [], "no flood");
 }
 
 #[test]
@@ -611,4 +614,224 @@ proptest! {
             }
         }
     }
+}
+
+/// That stations are to be asked for a VIP.
+fn ask(world: &mut World, vip: IpAddr, stations: &[MacAddress], respondent: Respondent) {
+    let stations = stations.iter().copied().collect();
+    let asked = Asked {
+        stations,
+        respondent,
+    };
+    world.set.asked.insert(vip, Arc::new(asked));
+    world.apply();
+}
+
+/// The times of the questions to a station, and what was found out.
+fn asked(world: &mut World, of: MacAddress) -> (Vec<Duration>, Vec<(Duration, bool)>) {
+    let (mut questions, mut found) = (Vec::new(), Vec::new());
+    for (at, action) in world.take() {
+        match action {
+            Action::Say {
+                saying: Saying::Inquiry(_, station),
+                ..
+            } if station == of => questions.push(at),
+            Action::Found {
+                station,
+                has_answered,
+                ..
+            } if station == of => found.push((at, has_answered)),
+            Action::Say { .. }
+            | Action::Found { .. }
+            | Action::Conflict { .. }
+            | Action::Heard { .. } => {}
+        }
+    }
+    (questions, found)
+}
+
+fn answer(vip: IpAddr, station: MacAddress) -> Message {
+    Message {
+        is_direct: true,
+        mark: Some(Mark::of("other", 1)),
+        ..claim(vip, station)
+    }
+}
+
+#[test]
+fn a_station_that_does_not_answer_is_found_silent_within_a_tenth_of_a_second() {
+    let mut world = World::with_interface(NO_REFRESH);
+    ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+    world.run(ms(300));
+    let (questions, found) = asked(&mut world, OTHER);
+    assert_eq!(questions[..6], [0, 20, 40, 60, 80, 100].map(ms));
+    assert_eq!(found, [(ms(100), false)], "once");
+    world.hear(1, answer(vip(1), OTHER));
+    assert_eq!(asked(&mut world, OTHER).1, [(ms(300), true)]);
+}
+
+#[test]
+fn only_an_answer_of_the_station_itself_counts() {
+    let mut world = World::with_interface(NO_REFRESH);
+    ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+    let answer = answer(vip(1), OTHER);
+    let to_all = Message {
+        is_direct: false,
+        ..answer
+    };
+    let of_a_kernel = Message {
+        mark: None,
+        ..answer
+    };
+    let of_another = Message {
+        station: THIRD,
+        ..answer
+    };
+    for _ in 0..10 {
+        for message in [to_all, of_a_kernel, of_another] {
+            world.hear(1, message);
+        }
+        world.run(ms(15));
+    }
+    assert_eq!(asked(&mut world, OTHER).1, [(ms(100), false)]);
+    ask(&mut world, vip(2), &[OTHER], Respondent::Host);
+    let kernel = Message {
+        claim: Some(vip(2)),
+        ..of_a_kernel
+    };
+    world.hear(1, kernel);
+    assert_eq!(asked(&mut world, OTHER).1, [(ms(150), true)]);
+}
+
+#[test]
+fn the_end_of_answers_is_found_within_a_fifth_of_a_second() {
+    for last in [0, 7, 23, 49, 50, 77] {
+        let mut world = World::with_interface(NO_REFRESH);
+        ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+        let end = world.start + ms(1000 + last);
+        while world.now < end {
+            let (questions, _) = asked(&mut world, OTHER);
+            if !questions.is_empty() {
+                world.hear(1, answer(vip(1), OTHER));
+            }
+            world.run(ms(1));
+        }
+        world.take();
+        world.run(ms(500));
+        let (_, found) = asked(&mut world, OTHER);
+        assert_eq!(found.len(), 1);
+        let (at, has_answered) = found[0];
+        assert!(!has_answered && at <= ms(1000 + last + 160), "{at:?}");
+    }
+}
+
+#[test]
+fn a_lost_answer_is_no_silence() {
+    let mut world = World::with_interface(NO_REFRESH);
+    ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+    let mut count = 0;
+    for _ in 0..5000 {
+        let (questions, found) = asked(&mut world, OTHER);
+        assert!(found.iter().all(|(_, has_answered)| *has_answered));
+        count += questions.len();
+        if !questions.is_empty() && count % 4 == 0 {
+            world.hear(1, answer(vip(1), OTHER));
+        }
+        world.run(ms(1));
+    }
+    assert!(count > 100);
+}
+
+#[test]
+fn ten_thousand_addresses_are_asked_for_slowly_and_their_silence_is_found_fast() {
+    let mut world = World::with_interface(NO_REFRESH);
+    let stations = BTreeSet::from([OTHER]);
+    let asked = Arc::new(Asked {
+        stations,
+        respondent: Respondent::Daemon,
+    });
+    for number in 0..10_000 {
+        world.set.asked.insert(vip(number), asked.clone());
+    }
+    world.apply();
+    let mut count = 0;
+    for _ in 0..8000 {
+        for (_, action) in world.take() {
+            if let Action::Say {
+                saying: Saying::Inquiry(address, station),
+                ..
+            } = action
+            {
+                count += 1;
+                world.hear(1, answer(address, station));
+            }
+        }
+        world.run(ms(1));
+    }
+    assert!(count < 30_000, "{count} questions in 8 s");
+    world.take();
+    world.run(ms(150));
+    let actions = world.take();
+    let silent = actions.iter().filter(|(_, action)| {
+        let has_answered = false;
+        matches!(action, Action::Found { has_answered: found, .. } if *found == has_answered)
+    });
+    assert_eq!(silent.count(), 10_000);
+}
+
+#[test]
+fn others_are_heard_while_any_is_asked() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.apply();
+    world.hear(1, question(vip(9)));
+    let heard = |world: &mut World| {
+        let actions = world.take();
+        let heard = Action::Heard { interface: 1 };
+        actions.iter().filter(|(_, one)| *one == heard).count()
+    };
+    assert_eq!(heard(&mut world), 0);
+    ask(&mut world, vip(2), &[OTHER], Respondent::Daemon);
+    for _ in 0..100 {
+        world.hear(1, question(vip(9)));
+        world.run(ms(1));
+    }
+    assert_eq!(heard(&mut world), 2, "in a tenth of a second");
+}
+
+#[test]
+fn who_stood_still_repeats_nothing_until_others_could_tell() {
+    let mut world = World::with_interface(ms(1000));
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(5000));
+    world.take();
+    world.now += ms(2000);
+    let resumed = world.now;
+    world.run(ms(450));
+    assert_eq!(world.announced(), BTreeMap::new());
+    world.wish(vip(2), 2);
+    world.apply();
+    assert_eq!(world.announced().len(), 1, "what is new is not put off");
+    world.run(ms(200));
+    assert!(world.announced().contains_key(&(vip(1), 1)));
+    assert!(world.now > resumed);
+}
+
+#[test]
+fn frames_about_ten_thousand_vips_are_no_flood_of_conflicts() {
+    let mut world = World::with_interface(NO_REFRESH);
+    for number in 1..10_000 {
+        world.wish(vip(number), 1);
+    }
+    world.apply();
+    world.run(ms(5000));
+    world.take();
+    for number in 1..10_000 {
+        world.hear(1, claim(vip(number), OTHER));
+    }
+    assert_eq!(world.take().len(), 100);
+    world.run(ms(50));
+    world.hear(1, claim(vip(200), OTHER));
+    assert_eq!(world.take().len(), 1);
 }

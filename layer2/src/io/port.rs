@@ -249,7 +249,7 @@ impl<P: Protocol> Port<P> {
         match saying {
             Saying::Announcement(_) => self.announcements += 1,
             Saying::Answer(_) => self.answers += 1,
-            Saying::Probe(_) => self.probes += 1,
+            Saying::Probe(_) | Saying::Inquiry(..) => self.probes += 1,
         }
         result.map_err(|error| explain(&error))
     }

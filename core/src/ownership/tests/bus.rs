@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::announcement::Respondent;
 use crate::interface::MacAddress;
 
 /// node-b, node-c, node-a is its order.
 pub(super) const VIP: &str = "10.20.30.1";
+
+/// How long a member is silent before it is found lost.
+const SUSPICION: Duration = Duration::from_millis(300);
 
 pub(super) fn vip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -58,6 +62,12 @@ pub(super) struct Peer {
     pub(super) is_up: bool,
     /// The backends do what they are told.
     pub(super) applies: bool,
+    /// It hears nothing on the segment.
+    pub(super) is_deaf: bool,
+    /// Whom it asks.
+    pub(super) asked: BTreeMap<IpAddr, Arc<Asked>>,
+    /// Whether there was an answer, as was reported last.
+    answered: BTreeMap<(IpAddr, MacAddress), bool>,
 }
 
 impl Peer {
@@ -82,6 +92,11 @@ enum Event {
     Frame(usize, IpAddr),
     /// This peer asks who has it.
     Ask(usize, IpAddr),
+    /// This peer, in this run, asks a station for an address, after so many questions without an
+    /// answer.
+    Inquire(usize, u64, IpAddr, MacAddress, u32),
+    /// A client is heard by this peer, as long as it asks for anything.
+    Client(usize, u64),
 }
 
 pub(super) struct Bus {
@@ -165,6 +180,9 @@ impl Bus {
             has_left: false,
             is_up: true,
             applies: true,
+            is_deaf: false,
+            asked: BTreeMap::new(),
+            answered: BTreeMap::new(),
         });
         self.begin(index);
         index
@@ -217,6 +235,8 @@ impl Bus {
         peer.machine = machine;
         peer.records.clear();
         peer.holdings.clear();
+        peer.asked.clear();
+        peer.answered.clear();
         peer.is_up = true;
         peer.has_left = false;
         self.begin(index);
@@ -277,6 +297,10 @@ impl Bus {
     pub(super) fn part(&mut self, one: usize, other: usize) {
         self.cut.insert((one.min(other), one.max(other)));
         for (from, to) in [(one, other), (other, one)] {
+            self.send(from, to, Input::Suspect(self.peers[from].id));
+        }
+        self.run(SUSPICION);
+        for (from, to) in [(one, other), (other, one)] {
             let member = self.peers[from].id;
             let why = Departure::Lost;
             self.send(from, to, Input::MemberDown { member, why });
@@ -296,7 +320,15 @@ impl Bus {
     pub(super) fn kill(&mut self, index: usize, why: Departure) {
         self.peers[index].is_up = false;
         let member = self.peers[index].id;
-        for other in 0..self.peers.len() {
+        let others = (0..self.peers.len()).filter(|other| self.peers[*other].is_up);
+        let others: Vec<usize> = others.collect();
+        if why == Departure::Lost {
+            for other in &others {
+                self.send(index, *other, Input::Suspect(member));
+            }
+            self.run(SUSPICION);
+        }
+        for other in others {
             if self.peers[other].is_up {
                 self.send(index, other, Input::MemberDown { member, why });
             }
@@ -348,6 +380,7 @@ impl Bus {
                 Output::Publish { key, value } => self.publish(index, key, value.as_ref()),
                 Output::Note(note) => self.peers[index].notes.push(note),
                 Output::Left => self.peers[index].has_left = true,
+                Output::Ask { address, asked } => self.ask(index, address, asked),
                 Output::Owner(_) | Output::Doubt(_) => {}
             }
         }
@@ -393,6 +426,68 @@ impl Bus {
         self.peers[index].holdings.insert(vip, holding);
     }
 
+    fn ask(&mut self, index: usize, address: IpAddr, asked: Option<Arc<Asked>>) {
+        let run = self.peers[index].id.generation;
+        let peer = &mut self.peers[index];
+        let was_asking = !peer.asked.is_empty();
+        let before = peer.asked.remove(&address);
+        let before = before.map(|asked| asked.stations.clone());
+        let before = before.unwrap_or_default();
+        let stations = asked.as_ref().map(|asked| asked.stations.clone());
+        let stations = stations.unwrap_or_default();
+        for station in before.difference(&stations) {
+            peer.answered.remove(&(address, *station));
+        }
+        peer.asked.extend(asked.map(|asked| (address, asked)));
+        if !was_asking && !peer.asked.is_empty() {
+            self.schedule(self.now, Event::Client(index, run));
+        }
+        for station in stations.difference(&before) {
+            let event = Event::Inquire(index, run, address, *station, 0);
+            self.schedule(self.now, event);
+        }
+    }
+
+    /// Whether a station answers this peer for an address.
+    fn answers(&self, to: usize, address: IpAddr, station: MacAddress) -> bool {
+        let of = self.peers[to].asked[&address].respondent;
+        let other = (0..self.peers.len()).find(|index| mac(*index) == station);
+        other.is_some_and(|other| {
+            let peer = &self.peers[other];
+            let has_it = match of {
+                Respondent::Daemon => peer.holds(address),
+                Respondent::Host => peer.is_up,
+            };
+            self.has_wire && has_it && !peer.is_deaf && !self.peers[to].is_deaf
+        })
+    }
+
+    fn inquire(&mut self, index: usize, address: IpAddr, station: MacAddress, unanswered: u32) {
+        let peer = &self.peers[index];
+        let asked = peer.asked.get(&address).filter(|_| peer.is_up);
+        if !asked.is_some_and(|asked| asked.stations.contains(&station)) {
+            return;
+        }
+        let has_answered = self.answers(index, address, station);
+        let run = peer.id.generation;
+        let unanswered = if has_answered { 0 } else { unanswered + 1 };
+        let pause = if (1..5).contains(&unanswered) { 20 } else { 50 };
+        let at = self.now + Duration::from_millis(pause);
+        let event = Event::Inquire(index, run, address, station, unanswered);
+        self.schedule(at, event);
+        let is_found = has_answered || unanswered >= 5;
+        let reported = &mut self.peers[index].answered;
+        if is_found && reported.insert((address, station), has_answered) != Some(has_answered) {
+            let vip = address;
+            let input = Input::Answer {
+                vip,
+                station,
+                has_answered,
+            };
+            self.handle(index, input);
+        }
+    }
+
     fn watches(&self, index: usize, vip: IpAddr) -> bool {
         let holding = self.peers[index].holdings.get(&vip);
         self.peers[index].is_up && matches!(holding, Some(Holding::Elsewhere { watched: true, .. }))
@@ -403,7 +498,8 @@ impl Bus {
         let cares = self.peers[to].holds(vip) || self.watches(to, vip);
         let last = self.reported.get(&(to, from, vip)).copied();
         let is_due = last.is_none_or(|at| self.now >= at + Duration::from_secs(1));
-        if to != from && self.has_wire && cares && is_due {
+        let is_deaf = self.peers[to].is_deaf;
+        if to != from && self.has_wire && cares && is_due && !is_deaf {
             self.reported.insert((to, from, vip), self.now);
             let speaker = &self.peers[from];
             let mark = Mark::of(&speaker.machine.settings.node, speaker.id.generation);
@@ -429,6 +525,21 @@ impl Bus {
                 for to in 0..self.peers.len() {
                     if self.peers[from].holds(vip) {
                         self.hear(to, from, vip);
+                    }
+                }
+            }
+            Event::Inquire(index, run, address, station, unanswered) => {
+                if self.peers[index].id.generation == run {
+                    self.inquire(index, address, station, unanswered);
+                }
+            }
+            Event::Client(index, run) => {
+                let peer = &self.peers[index];
+                if peer.id.generation == run && peer.is_up && !peer.asked.is_empty() {
+                    let at = self.now + Duration::from_millis(60);
+                    self.schedule(at, Event::Client(index, run));
+                    if !self.peers[index].is_deaf {
+                        self.handle(index, Input::Heard(2));
                     }
                 }
             }

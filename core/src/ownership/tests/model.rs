@@ -318,7 +318,7 @@ fn ten_thousand_vips_find_a_new_owner() {
     let member = id(0, 1);
     for vip in &vips {
         machine.handle(Input::Candidate(*vip, Some(only.clone())), now);
-        let claim = crate::membership::record::Claim {
+        let claim = Claim {
             term: 1,
             successor: None,
         };
@@ -327,6 +327,8 @@ fn ten_thousand_vips_find_a_new_owner() {
         machine.handle(Input::Candidate(*vip, Some(Scope::Anywhere)), now);
     }
     while machine.poll_output().is_some() {}
+    machine.handle(Input::Suspect(member), now);
+    let now = now + Duration::from_millis(300);
     let begin = Instant::now();
     let why = Departure::Lost;
     machine.handle(Input::MemberDown { member, why }, now);

@@ -165,11 +165,11 @@ fn an_owner_is_called_by_its_name_as_soon_as_that_is_known() {
     bus.candidate(vip, Some(nodes(&["node-h"])));
     let member = id(7, 1);
     bus.input(0, Input::MemberUp(member));
-    let claim = record::Claim {
+    let claim = Claim {
         term: 9,
         successor: None,
     };
-    let node = record::Node {
+    let node = Node {
         name: "node-h".into(),
         ipv4: true,
         ipv6: true,

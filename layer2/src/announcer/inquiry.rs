@@ -1,0 +1,254 @@
+//! Stations that are asked, each by itself and again and again, whether they have an address.
+//!
+//! ```text
+//!            asked, PAUSE or later ◀────────────────┐ answer
+//!   new ──▶ asked 1, 2 … LIMIT times, RETRY apart ──┤
+//!                                                   └▶ unanswered; asked further as before
+//! ```
+//!
+//! What a daemon says for one address tells that it lives. So a station that leaves question after
+//! question unanswered, whatever they are about, is silent for all: that is found as soon for ten
+//! thousand addresses as for one.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use carillon_core::announcement::{Asked, Respondent};
+use carillon_core::interface::MacAddress;
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+/// How long an answer is waited for.
+pub(super) const RETRY: Duration = Duration::from_millis(20);
+/// How many questions in a row a station may leave unanswered: frames get lost.
+pub(super) const LIMIT: u32 = 5;
+/// How long after an answer the next question is asked, at least.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+/// The same for each address and station that is asked: 2000 questions a second at most.
+const SHARE: Duration = Duration::from_micros(500);
+/// At most [`PER_TICK`] questions are asked in this time.
+const TICK: Duration = Duration::from_millis(4);
+/// See [`TICK`].
+const PER_TICK: usize = 32;
+
+/// What became of questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) vip: IpAddr,
+    pub(super) station: MacAddress,
+    pub(super) has_answered: bool,
+}
+
+#[derive(Debug)]
+struct Inquiry {
+    respondent: Respondent,
+    due: Instant,
+    /// How many questions were asked since the last answer.
+    unanswered: u32,
+    /// Whether it has answered, as was reported last.
+    reported: Option<bool>,
+}
+
+/// The questions to one station, whatever they are about.
+#[derive(Debug, Default)]
+struct Silence {
+    unanswered: u32,
+    /// When the first of those was asked.
+    since: Option<Instant>,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Inquiries {
+    entries: BTreeMap<(MacAddress, IpAddr), Inquiry>,
+    queue: BTreeSet<(Instant, MacAddress, IpAddr)>,
+    stations: BTreeMap<MacAddress, Silence>,
+    findings: VecDeque<Finding>,
+    tick_end: Option<Instant>,
+    left: usize,
+}
+
+impl Inquiries {
+    /// Takes in who is to be asked, after what was wished before.
+    pub(super) fn set(
+        &mut self,
+        before: &OrdMap<IpAddr, Arc<Asked>>,
+        wished: &OrdMap<IpAddr, Arc<Asked>>,
+        now: Instant,
+    ) {
+        for change in before.diff(wished) {
+            match change {
+                DiffItem::Add(vip, asked) => self.ask(*vip, None, Some(asked), now),
+                DiffItem::Update { old, new } => {
+                    self.ask(*new.0, Some(old.1), Some(new.1), now);
+                }
+                DiffItem::Remove(vip, asked) => self.ask(*vip, Some(asked), None, now),
+            }
+        }
+    }
+
+    fn ask(
+        &mut self,
+        vip: IpAddr,
+        before: Option<&Arc<Asked>>,
+        wished: Option<&Arc<Asked>>,
+        now: Instant,
+    ) {
+        let stations = |asked: Option<&Arc<Asked>>| {
+            let stations = asked.map(|asked| asked.stations.clone());
+            stations.unwrap_or_default()
+        };
+        let (old, new) = (stations(before), stations(wished));
+        for station in old.difference(&new) {
+            if let Some(entry) = self.entries.remove(&(*station, vip)) {
+                self.queue.remove(&(entry.due, *station, vip));
+            }
+            if self.of(*station).next().is_none() {
+                self.stations.remove(station);
+            }
+        }
+        let Some(respondent) = wished.map(|asked| asked.respondent) else {
+            return;
+        };
+        for station in new {
+            let key = (station, vip);
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.respondent = respondent;
+                continue;
+            }
+            let inquiry = Inquiry {
+                respondent,
+                due: now,
+                unanswered: 0,
+                reported: None,
+            };
+            self.entries.insert(key, inquiry);
+            self.queue.insert((now, station, vip));
+            self.stations.entry(station).or_default();
+        }
+    }
+
+    fn of(&self, station: MacAddress) -> impl Iterator<Item = IpAddr> {
+        let first = (station, IpAddr::from([0; 4]));
+        let entries = self.entries.range(first..);
+        let entries = entries.take_while(move |((one, _), _)| *one == station);
+        entries.map(|((_, vip), _)| *vip)
+    }
+
+    /// Whether nobody is asked for anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// A station says to this node alone that it has an address. Returns whether it was asked.
+    pub(super) fn answer(
+        &mut self,
+        vip: IpAddr,
+        station: MacAddress,
+        is_marked: bool,
+        now: Instant,
+    ) -> bool {
+        let pause = self.pause();
+        let Some(entry) = self.entries.get_mut(&(station, vip)) else {
+            return false;
+        };
+        if entry.respondent == Respondent::Daemon && !is_marked {
+            return true;
+        }
+        self.queue.remove(&(entry.due, station, vip));
+        entry.due = now + pause;
+        entry.unanswered = 0;
+        self.queue.insert((entry.due, station, vip));
+        self.stations.insert(station, Silence::default());
+        if entry.reported.replace(true) != Some(true) {
+            self.findings.push_back(Finding {
+                vip,
+                station,
+                has_answered: true,
+            });
+        }
+        true
+    }
+
+    /// The next question that is due.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(IpAddr, MacAddress)> {
+        if self.tick_end.is_none_or(|end| end <= now) {
+            self.tick_end = Some(now + TICK);
+            self.left = PER_TICK;
+        }
+        let (_, station, vip) = self
+            .queue
+            .first()
+            .copied()
+            .filter(|(due, ..)| *due <= now)?;
+        self.left = self.left.checked_sub(1)?;
+        self.review(station, vip, now);
+        let pause = self.pause();
+        let entry = self.entries.get_mut(&(station, vip))?;
+        self.queue.remove(&(entry.due, station, vip));
+        entry.unanswered = entry.unanswered.saturating_add(1);
+        let wait = if entry.unanswered > LIMIT {
+            pause
+        } else {
+            RETRY
+        };
+        entry.due = now + wait;
+        self.queue.insert((entry.due, station, vip));
+        let silence = self.stations.entry(station).or_default();
+        silence.unanswered = silence.unanswered.saturating_add(1);
+        silence.since.get_or_insert(now);
+        Some((vip, station))
+    }
+
+    /// Finds out whether a station is silent about an address, or about all.
+    fn review(&mut self, station: MacAddress, vip: IpAddr, now: Instant) {
+        let entry = self.entries.get(&(station, vip));
+        if entry.is_some_and(|entry| entry.unanswered >= LIMIT) {
+            self.report_silence(station, vip);
+        }
+        let is_silent = |silence: &Silence| {
+            let is_over = |since: Instant| now >= since + RETRY * LIMIT;
+            silence.unanswered >= LIMIT && silence.since.is_some_and(is_over)
+        };
+        if self.stations.get(&station).is_some_and(is_silent) {
+            for vip in self.of(station).collect::<Vec<_>>() {
+                self.report_silence(station, vip);
+            }
+            self.stations.insert(station, Silence::default());
+        }
+    }
+
+    fn report_silence(&mut self, station: MacAddress, vip: IpAddr) {
+        let Some(entry) = self.entries.get_mut(&(station, vip)) else {
+            return;
+        };
+        if entry.reported.replace(false) != Some(false) {
+            self.findings.push_back(Finding {
+                vip,
+                station,
+                has_answered: false,
+            });
+        }
+    }
+
+    /// The next thing that was found out.
+    pub(super) fn poll_finding(&mut self) -> Option<Finding> {
+        self.findings.pop_front()
+    }
+
+    /// When [`Self::next`] may have something.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let (first, ..) = *self.queue.first()?;
+        match self.tick_end {
+            Some(end) if self.left == 0 => Some(first.max(end)),
+            _ => Some(first),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        PAUSE.max(SHARE.saturating_mul(count))
+    }
+}
