@@ -208,11 +208,9 @@ impl Controller {
             return None;
         }
         loop {
-            if self.consider_next() {
-                continue;
-            } else if self.configs.in_force.is_none() {
-                return None;
-            } else if let Some((_, _, key)) = self.reviews.pop_first() {
+            while self.consider_next() {}
+            self.configs.in_force.as_ref()?;
+            if let Some((_, _, key)) = self.reviews.pop_first() {
                 self.review(&key);
             } else if !self.grants() {
                 return None;
