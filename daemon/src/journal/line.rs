@@ -60,14 +60,10 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<(ServiceKey, Given)>, String> 
         addresses,
         pool,
     } = line;
-    match service.split_once('/') {
-        Some((namespace, name)) => {
-            let given = Given { addresses, pool };
-            Ok(Some((ServiceKey::new(namespace, name), given)))
-        }
-        None => {
-            let shown: String = service.chars().take(80).collect();
-            Err(format!("damaged: {shown:?} is not namespace/name"))
-        }
-    }
+    let Some((namespace, name)) = service.split_once('/') else {
+        let shown: String = service.chars().take(80).collect();
+        return Err(format!("damaged: {shown:?} is not namespace/name"));
+    };
+    let given = Given { addresses, pool };
+    Ok(Some((ServiceKey::new(namespace, name), given)))
 }
