@@ -143,6 +143,8 @@ fn another_node_takes_over_from_a_daemon_whose_driver_hangs() {
         ptrace::detach(driver, None)?;
         let prober = site.probe(VIP)?;
         let new = site.await_other(&prober, VIP, old)?;
+        // What it was told meanwhile, it takes in first.
+        site.await_owner(VIP, new)?;
         site.ensure_stays(VIP, site.station(new).mac)
     });
 }
