@@ -18,7 +18,8 @@ mod daemon {
 /// Reads a file of objects: what is wrong has a place in it and fits on a line.
 pub fn check_objects(text: &str) {
     let found = daemon::objects::parse("f", text);
-    let lines = text.lines().count() + 1;
+    // YAML also ends lines with a carriage return alone.
+    let lines = text.matches(['\n', '\r']).count() + 1;
     let errors = found.objects.iter().filter_map(|parsed| parsed.object.as_ref().err());
     let errors = errors.flatten().map(|(at, message)| (at, message));
     let notes = found.notes.iter().map(|note| (&note.at, &note.message));

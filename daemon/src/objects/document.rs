@@ -12,7 +12,7 @@ use super::node::NodeObject;
 use super::pod::PodObject;
 use super::schema;
 use super::service::ServiceObject;
-use super::tree::{FieldError, Path, Value};
+use super::tree::{FieldError, Path, Value, shown};
 use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER};
 
 #[cfg(test)]
@@ -327,20 +327,21 @@ fn check_header(api_version: &str, kind: &str) -> Result<(), String> {
                 .to_owned(),
         );
     }
+    let (shown_version, shown_kind) = (shown(api_version), shown(kind));
     if api_version.is_empty() {
         return Err(format!(
-            "{kind}: the field `apiVersion` is missing, for example `apiVersion: v1`"
+            "{shown_kind}: the field `apiVersion` is missing, for example `apiVersion: v1`"
         ));
     }
     if let Some((right_version, right_kind)) = Kind::meant(api_version, kind) {
         return Err(format!(
-            "Kubernetes has no {kind} in {api_version}; write `apiVersion: {right_version}` and \
+            "Kubernetes has no {shown_kind} in {shown_version}; write `apiVersion: {right_version}` and \
              `kind: {right_kind}`"
         ));
     }
     if api_version.starts_with("metallb.io/") {
         return Err(format!(
-            "{kind} ({api_version}) is not supported yet; write pools and peers into the ConfigMap \
+            "{shown_kind} ({shown_version}) is not supported yet; write pools and peers into the ConfigMap \
              of MetalLB 0.12"
         ));
     }

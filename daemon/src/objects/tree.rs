@@ -72,8 +72,8 @@ fn is_field(key: &str) -> bool {
     !key.is_empty() && key.len() <= MOST && key.chars().all(usual)
 }
 
-/// A key of the user's choice, such as that of an annotation.
-fn shown(key: &str) -> String {
+/// A word of the user's choice, such as the key of an annotation: as it is, if it is short and usual.
+pub(super) fn shown(key: &str) -> String {
     let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
     if !key.is_empty() && key.len() <= MOST && key.chars().all(usual) {
         key.to_owned()

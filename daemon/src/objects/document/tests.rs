@@ -163,6 +163,20 @@ fn kinds_that_are_nearly_right_are_told() {
 }
 
 #[test]
+fn a_kind_may_be_any_text() {
+    let found = names("kind: \"a\\nb\"\n");
+    assert!(
+        found[0].starts_with(r#"1:1: "a\nb": the field `apiVersion`"#),
+        "{found:?}"
+    );
+    let found = names(&format!(
+        "kind: x\napiVersion: metallb.io/{}\n",
+        "y".repeat(1000)
+    ));
+    assert!(found[0].len() < 250, "{found:?}");
+}
+
+#[test]
 fn what_is_passed_over_and_was_probably_not_meant_so_is_noted() {
     let endpoints = "# x\napiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n";
     assert_eq!(
