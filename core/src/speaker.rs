@@ -131,8 +131,7 @@ impl Speaker {
         }
     }
 
-    /// Takes in one change. Nothing is decided until [`Self::take_changes`]. Where no backend is to be
-    /// told anything, nothing is kept.
+    /// Takes in one change, if there is a backend. Decided is in [`Self::take_changes`].
     pub fn handle(&mut self, input: Input) {
         if self.outlets.is_empty() {
             return;

@@ -142,15 +142,14 @@ fn a_probe_claims_nothing() {
 
 #[test]
 fn announcements_and_answers_are_claims() {
-    let sayings = [
-        Saying::Announcement(IpAddr::V4(VIP)),
-        Saying::Answer(question(PEER_ADDRESS)),
-    ];
-    for frame in sayings.into_iter().flat_map(frames) {
+    let to_all = frames(Saying::Announcement(IpAddr::V4(VIP)));
+    let to_one = frames(Saying::Answer(question(PEER_ADDRESS)));
+    let all = to_all.into_iter().map(|frame| (frame, false));
+    for (frame, is_direct) in all.chain(to_one.into_iter().map(|frame| (frame, true))) {
         let claim = Message {
             station: OWN,
             claim: Some(IpAddr::V4(VIP)),
-            is_direct: false,
+            is_direct,
             question: None,
             mark: Some(mark()),
         };

@@ -45,7 +45,7 @@ impl Listener {
     pub fn hear(&mut self, octets: &[u8]) -> usize {
         let sent = self.sent();
         self.deliver(9, octets.to_vec());
-        self.say(9, octets.to_vec());
+        self.say(9, octets);
         let member = self.network.hosts.get(&address(1));
         let member = member.and_then(|host| host.member.as_ref());
         let tokens = member.map(|member| member.sessions.shown());
@@ -67,11 +67,11 @@ impl Listener {
     fn say_with(&mut self, token: u64, message: &[u8]) {
         self.counter += 1;
         let head = [token.to_le_bytes().as_slice(), &wire::encode(&self.counter)].concat();
-        self.say(2, [&head, message].concat());
+        self.say(2, &[&head, message].concat());
     }
 
-    fn say(&mut self, from: u8, plaintext: Vec<u8>) {
-        if let Some(datagram) = self.sealer.seal(&mut self.rng, &plaintext) {
+    fn say(&mut self, from: u8, plaintext: &[u8]) {
+        if let Some(datagram) = self.sealer.seal(&mut self.rng, plaintext) {
             self.deliver(from, datagram);
         }
     }

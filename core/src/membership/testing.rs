@@ -184,7 +184,10 @@ impl Network {
 
     /// The host at this address has another one from now on.
     pub fn relocate(&mut self, from: SocketAddr, to: SocketAddr) {
-        if let Some(host) = self.hosts.remove(&from) {
+        if let Some(mut host) = self.hosts.remove(&from) {
+            if let Some(entry) = host.entry.take() {
+                self.agenda.remove(&(entry, from));
+            }
             self.hosts.insert(to, host);
             self.with(to, |member, now| member.relocate(to, now));
         }

@@ -182,7 +182,7 @@ fn shown(election: &Election<'_>, entry: &Vip, foresees: bool) -> Option<MemberI
 }
 
 /// Whether this member is on the segment with the VIP.
-fn is_held_by(entry: &Vip, owner: MemberId) -> bool {
+pub(super) fn is_held_by(entry: &Vip, owner: MemberId) -> bool {
     let holder = entry.others.holder().filter(|_| entry.hold.is_none());
     holder.is_some_and(|(_, other)| other.who == Who::Member(owner))
 }

@@ -10,6 +10,7 @@ use crate::interface::MacAddress;
 use crate::membership::{Departure, MemberId};
 
 use super::Ownership;
+use super::conclude::is_held_by;
 use super::election::Election;
 use super::eligibility::{Ineligible, Member};
 use super::other::{Intrusion, Who};
@@ -146,7 +147,11 @@ impl Ownership {
             is_me: tenure.owner == self.me,
             term: entry.claims.get(tenure.owner).map_or(0, |claim| claim.term),
             since: tenure.since,
-            why: tenure.why.clone(),
+            why: if is_held_by(entry, tenure.owner) {
+                Why::Heard(self.settings.node.clone())
+            } else {
+                tenure.why.clone()
+            },
         });
         let intruder = entry.intruder.as_ref().filter(|one| one.defended.is_some());
         let intruder = intruder.map(|intruder| Conflict {

@@ -8,7 +8,7 @@ use crate::announcement::Asked;
 use crate::interface::{Exclusion, Interface, Interfaces};
 use crate::mark::Mark;
 use crate::membership::Departure;
-use crate::membership::record::{Claim, Key, Node, Value};
+use crate::membership::record::{Claim, Key, Value};
 use bus::{Bus, VIP, id, interfaces, vip};
 
 mod bus;

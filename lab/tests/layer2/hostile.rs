@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use carillon_lab::layer2::GOSSIP;
 use carillon_lab::test;
+use serde_json::Value;
 
 use crate::site::{BOTH, Site, VIP, WATCH, await_status};
 
@@ -78,7 +79,7 @@ fn flood(socket: &UdpSocket, targets: &[SocketAddr], all: &[Vec<u8>], end: &Atom
 /// How often each address has changed hands, as a daemon sees it.
 fn terms(site: &Site) -> Result<Vec<String>> {
     let status = site.nodes[0].status()?;
-    let owned = status.get("owned").and_then(|owned| owned.as_array());
+    let owned = status.get("owned").and_then(Value::as_array);
     let owned = owned.context("nothing is owned")?;
     let terms = owned
         .iter()
@@ -114,7 +115,6 @@ fn a_flood_makes_nobody_seem_lost() {
         });
         let sent = sent.map_err(|_| anyhow::anyhow!("the flood has failed"))?;
         let answers = answers?;
-        println!("{sent} datagrams in {TIME:?}");
         ensure!(sent > RATE * 5, "only {sent} were sent");
         assert_eq!((answers.moves(), answers.unanswered()), (0, 0));
         assert_eq!(terms(&site)?, before, "an address has moved");

@@ -29,7 +29,6 @@ fn an_update_from_an_earlier_version_and_back_loses_no_probe() {
             }
             for (prober, address) in probers.into_iter().zip(BOTH) {
                 let lost = prober.stop().lost();
-                println!("{lost} lost probes to {address} on the way to {version:?}");
                 assert_eq!(
                     lost, 0,
                     "lost probes to {address} on the way to {version:?}"

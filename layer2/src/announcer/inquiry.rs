@@ -150,12 +150,16 @@ impl Inquiries {
         is_marked: bool,
         now: Instant,
     ) -> bool {
-        let pause = self.pause();
+        let mut pause = self.pause();
         let Some(entry) = self.entries.get_mut(&(station, vip)) else {
             return false;
         };
         if entry.respondent == Respondent::Daemon && !is_marked {
             return true;
+        }
+        if entry.reported.is_none() {
+            // Those that were asked together at first are asked evenly later.
+            pause = PAUSE.max(pause.mul_f64(share(vip)));
         }
         self.queue.remove(&(entry.due, station, vip));
         entry.due = now + pause;
@@ -251,4 +255,17 @@ impl Inquiries {
         let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         PAUSE.max(SHARE.saturating_mul(count))
     }
+}
+
+/// A part of a whole for each address, spread evenly also for neighbouring ones.
+fn share(vip: IpAddr) -> f64 {
+    let number = match vip {
+        IpAddr::V4(vip) => vip.to_bits(),
+        IpAddr::V6(vip) => {
+            let [.., a, b, c, d] = vip.octets();
+            u32::from_be_bytes([a, b, c, d])
+        }
+    };
+    // By the golden ratio (Knuth's multiplicative hash).
+    f64::from(number.wrapping_mul(0x9e37_79b9)) / f64::from(u32::MAX)
 }

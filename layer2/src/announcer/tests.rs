@@ -813,7 +813,7 @@ fn who_stood_still_repeats_nothing_until_others_could_tell() {
     world.wish(vip(2), 2);
     world.apply();
     assert_eq!(world.announced().len(), 1, "what is new is not put off");
-    world.run(ms(200));
+    world.run(ms(1200));
     assert!(world.announced().contains_key(&(vip(1), 1)));
     assert!(world.now > resumed);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::membership::record;
+use crate::membership::record::Node;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
@@ -150,6 +150,7 @@ fn a_vip_that_is_on_nobodys_subnet_waits_for_a_subnet_and_not_for_any_news() {
     }
     let addresses = ["10.20.30.100/24", "203.0.113.1/24"];
     bus.input(other, interfaces(other, &addresses));
+    bus.seconds(3);
     let name = bus.peers[other].machine.settings.node.to_string();
     assert_eq!(bus.holders(far), [name], "it is for that segment");
     bus.input(other, interfaces(other, &addresses[..1]));
