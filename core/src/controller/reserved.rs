@@ -11,6 +11,11 @@ use crate::allocator::Tenant;
 use crate::service::ServiceKey;
 
 impl Controller {
+    /// Whether a service is not known and has addresses that no other service gets.
+    pub fn is_reserved(&self, service: &ServiceKey) -> bool {
+        self.reserved.contains_key(service)
+    }
+
     /// Reserves the addresses of a service that is not known.
     pub(super) fn reserve(&mut self, key: ServiceKey, addresses: Vec<IpAddr>) {
         if !self.services.contains_key(&key) {

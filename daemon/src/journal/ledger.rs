@@ -77,6 +77,12 @@ impl Ledger {
         pack(&mut self.entries);
     }
 
+    /// The services whose entries are somebody else's word.
+    pub(crate) fn foreign(&self) -> impl Iterator<Item = &ServiceKey> {
+        let foreign = self.entries.iter().filter(|(_, entry)| entry.is_foreign);
+        foreign.map(|(key, _)| key)
+    }
+
     /// The entry of a service fits what is known here: it is as good as our own word.
     pub(crate) fn adopt(&mut self, service: &ServiceKey) {
         if let Some(entry) = self.entries.get_mut(service) {

@@ -180,13 +180,12 @@ impl<P: Protocol> Port<P> {
         }
         let queued = |open: &Open| open.socket.queued().map_err(|error| explain(&error));
         let level = queued(open)?;
-        match open.sent.take() {
-            Some(is_announcement) => open.drain.sent(level, is_announcement, now),
-            None => {
-                open.drain.look(level, now);
-                open.socket.flush().map_err(|error| explain(&error))?;
-                open.drain.sent(queued(open)?, false, now);
-            }
+        if let Some(is_announcement) = open.sent.take() {
+            open.drain.sent(level, is_announcement, now);
+        } else {
+            open.drain.look(level, now);
+            open.socket.flush().map_err(|error| explain(&error))?;
+            open.drain.sent(queued(open)?, false, now);
         }
         if open.drain.is_empty() {
             self.backoff = RETRY[0];

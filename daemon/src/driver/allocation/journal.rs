@@ -8,7 +8,8 @@
 //!
 //! What another daemon wrote counts more than our books: it was there first. Where that does not
 //! fit what we have read, it may have read newer files. So we wait a moment for ours to catch up
-//! before we contradict, and give in if it insists:
+//! before we contradict, and give in if it insists. What it gave is announced meanwhile, and nobody
+//! else's:
 //!
 //! ```text
 //!  does not fit ──▶ waiting ──PATIENCE──▶ still not: replaced ──again within CONTEST──▶ give in
@@ -36,7 +37,7 @@ mod access;
 mod contest;
 
 use access::Access;
-use contest::{Contest, Over};
+use contest::{Contest, Verdict};
 
 /// How long after the start entries of services that do not exist are kept: they may be about to
 /// appear.
@@ -83,6 +84,10 @@ impl Allocation for JournalAllocation {
     fn configure(&mut self, input: Input) {
         self.is_configured |= matches!(input, Input::Config(_) | Input::Renumber(_));
         self.controller.handle(input);
+        // It may fit now.
+        let foreign = self.ledger.foreign();
+        let here = foreign.filter(|key| self.manifests.contains_key(*key));
+        self.offers.extend(here.cloned());
     }
 
     fn set(&mut self, service: &Service) {
@@ -191,13 +196,16 @@ impl Allocation for JournalAllocation {
         // What others have just written may be what our files are about to say.
         let is_over = !std::mem::take(&mut self.has_news);
         if is_over {
-            self.end_patience(speaker, now);
+            for key in self.contest.over(now) {
+                self.decide_anew(key);
+            }
         }
-        let offered = self.hand_over(speaker);
+        let mut offered = self.hand_over(speaker);
         self.tidy(now);
-        while let Some(change) = self.controller.poll_change() {
-            self.publish(change, speaker, now);
-        }
+        self.publish_all(speaker, now);
+        // Again, those that were to get what turned out to be another's.
+        offered.extend(self.hand_over(speaker));
+        self.publish_all(speaker, now);
         self.write_kept(&offered);
         if is_over {
             self.contest.end(now);
@@ -231,7 +239,7 @@ impl JournalAllocation {
         self.manifests.contains_key(key)
     }
 
-    /// Forgets what was decided about a service and did not get into the journal.
+    /// Forgets what was decided about a service and has not got into the journal.
     fn decide_anew(&mut self, key: ServiceKey) {
         self.controller.handle(Input::ServiceDeleted(key.clone()));
         if self.has_manifest(&key) {
@@ -243,10 +251,10 @@ impl JournalAllocation {
 
     /// Takes in what another daemon wrote about a service.
     fn take_word(&mut self, key: &ServiceKey, now: Instant) {
-        let books = self.controller.explain(key);
+        let books = self.controller.assigned(key);
+        let had = books.map_or_else(Vec::new, |books| books.addresses.clone());
         self.controller.handle(Input::ServiceDeleted(key.clone()));
         if self.ledger.addresses(key).is_none() && self.has_manifest(key) {
-            let had = books.map(|books| books.addresses).unwrap_or_default();
             // Until it is certain whether the service is gone, nobody else gets them.
             if !self.ledger.has_any(&had) {
                 let reserved = Input::Reserved(key.clone(), had.clone());
@@ -258,25 +266,6 @@ impl JournalAllocation {
         }
     }
 
-    /// Decides about the services for which the wait is over.
-    fn end_patience(&mut self, speaker: &mut Speaker, now: Instant) {
-        for over in self.contest.over(now) {
-            match over {
-                Over::Say(change) => {
-                    let held = self.controller.assigned(&change.service);
-                    let held = held.map_or(&[][..], |held| held.addresses.as_slice());
-                    if *held == *change.addresses {
-                        self.publish(change, speaker, now);
-                    }
-                }
-                Over::Keep(key) => {
-                    self.controller.handle(Input::ServiceDeleted(key.clone()));
-                    self.offers.insert(key);
-                }
-            }
-        }
-    }
-
     /// Hands over all services that changed. Of those that are not here, or not here yet, the
     /// journal says what must not be given to others. Returns those that are here.
     fn hand_over(&mut self, speaker: &mut Speaker) -> Vec<ServiceKey> {
@@ -285,21 +274,28 @@ impl JournalAllocation {
             if self.has_manifest(&key) {
                 self.offer(&key, speaker);
                 offered.push(key);
-            } else if let Some(addresses) = self.ledger.addresses(&key) {
-                let reserved = Input::Reserved(key, addresses.to_vec());
-                self.controller.handle(reserved);
             } else {
-                self.controller.handle(Input::ServiceDeleted(key));
+                self.reserve_written(&key);
             }
         }
         offered
+    }
+
+    /// Nobody else gets what the journal says that a service has; nothing is decided about it.
+    fn reserve_written(&mut self, key: &ServiceKey) {
+        self.controller.handle(Input::ServiceDeleted(key.clone()));
+        if let Some(addresses) = self.ledger.addresses(key) {
+            let reserved = Input::Reserved(key.clone(), addresses.to_vec());
+            self.controller.handle(reserved);
+        }
     }
 
     /// Writes down the addresses that services without an entry had, and keep: that is no change.
     /// An entry that the books agree with is as good as our own.
     fn write_kept(&mut self, offered: &[ServiceKey]) {
         for key in offered {
-            let Some(held) = self.controller.assigned(key) else {
+            let is_decided = !self.controller.is_reserved(key);
+            let Some(held) = self.controller.assigned(key).filter(|_| is_decided) else {
                 continue;
             };
             match self.ledger.addresses(key) {
@@ -329,28 +325,39 @@ impl JournalAllocation {
             let pool = self.ledger.pool(key).cloned();
             service.given_from = Some(pool.unwrap_or_else(|| "".into()));
         }
-        match written {
-            Some(addresses) if !service.is_of_class(self.class.as_deref()) => {
-                let reserved = Input::Reserved(key.clone(), addresses.to_vec());
-                self.controller.handle(Input::ServiceDeleted(key.clone()));
-                self.controller.handle(reserved);
-            }
-            _ => self.controller.handle(Input::Service(service.clone())),
+        let is_written = written.is_some();
+        let is_tidied = !is_written && tidied.is_some();
+        if is_written && !service.is_of_class(self.class.as_deref()) {
+            self.reserve_written(key);
+        } else {
+            self.controller.handle(Input::Service(service.clone()));
         }
         // It is announced when it is in the journal.
-        if written.is_none() && tidied.is_some() {
+        if is_tidied {
             service.published = Arc::default();
         }
         speaker.handle(speaker::Input::Service(service));
     }
 
-    /// Has written down what the controller has decided about a service; it is handed back when
-    /// that is done.
-    fn publish(&mut self, change: StatusChange, speaker: &mut Speaker, now: Instant) {
-        if !self.has_manifest(&change.service) || !self.contest.may_say(&change, &self.ledger, now)
-        {
-            return;
+    /// Has written down what the controller has decided.
+    fn publish_all(&mut self, speaker: &mut Speaker, now: Instant) {
+        let foreign = self.ledger.foreign().filter(|key| self.has_manifest(key));
+        let foreign: Vec<ServiceKey> = foreign.cloned().collect();
+        while let Some(change) = self.controller.poll_change() {
+            if !self.has_manifest(&change.service) {
+                continue;
+            }
+            let (ledger, books) = (&self.ledger, &self.controller);
+            match self.contest.judge(&change, &foreign, ledger, books, now) {
+                Verdict::Say => self.publish(change, speaker),
+                Verdict::Wait => self.reserve_written(&change.service),
+                Verdict::Taken => self.decide_anew(change.service),
+            }
         }
+    }
+
+    /// Has written down what a service is to have; it is handed back when that is done.
+    fn publish(&mut self, change: StatusChange, speaker: &mut Speaker) {
         let service = change.service;
         for event in &change.events {
             match event.severity {

@@ -183,6 +183,41 @@ fn a_journal_that_cannot_be_read_is_not_taken_for_an_empty_one() {
     assert_eq!(daemon.vips(), ["192.0.2.0"]);
 }
 
+/// An entry of before the restart does not fit any more. Until it is replaced, its address is
+/// announced, and nobody else's, whether the other service is there already or comes then.
+#[test]
+fn an_address_is_nobody_elses_until_the_journal_says_that_its_service_has_another() {
+    for comes_later in [true, false] {
+        let dir = Dir::new();
+        let (c, u) = (pools(&["a", "b"]), text("u", "b"));
+        drop(Daemon::started(
+            &dir.journal(),
+            &[("c.yaml", &c), ("u.yaml", &u)],
+        ));
+        let (u, s) = (text("u", "a"), text("s", "b"));
+        let mut files = vec![("c.yaml", &*c), ("u.yaml", &*u)];
+        if !comes_later {
+            files.push(("s.yaml", &s));
+        }
+        let mut daemon = Daemon::started(&dir.journal(), &files);
+        if comes_later {
+            assert_eq!(daemon.vips(), ["198.51.100.0"]);
+            daemon.write("s.yaml", &s);
+        }
+        for set in daemon.log.sets() {
+            assert!(set.by_vip.values().all(|one| one.services.len() == 1));
+        }
+        assert_eq!(daemon.vips(), ["198.51.100.0", "198.51.100.1"]);
+        assert_eq!(daemon.address("default/u"), "198.51.100.0");
+        assert_eq!(daemon.address("default/s"), "198.51.100.1");
+        daemon.pass(2 * SECOND);
+        assert_eq!(daemon.vips(), ["192.0.2.0", "198.51.100.1"]);
+        assert_eq!(daemon.address("default/u"), "192.0.2.0");
+        daemon.write("t.yaml", &text("t", "b"));
+        assert_eq!(daemon.address("default/t"), "198.51.100.0", "free again");
+    }
+}
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Step {
@@ -294,6 +329,10 @@ proptest! {
                 let block = asked.map_or("0.0.0.0/0", |(_, block)| block);
                 let block: ipnet::IpNet = block.parse().unwrap();
                 if !block.contains(&announcement.vip) {
+                    continue;
+                }
+                // A service that has asked for another meanwhile may have to leave it to others.
+                if daemon.hangs && !owned.contains_key(&service) {
                     continue;
                 }
                 let before = owned.entry(service.clone()).or_insert_with(|| vip.clone());

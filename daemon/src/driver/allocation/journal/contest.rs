@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use carillon_core::controller::StatusChange;
+use carillon_core::controller::{Controller, StatusChange};
 use carillon_core::service::ServiceKey;
 use tracing::warn;
 
@@ -29,16 +29,16 @@ struct Wait {
     until: Instant,
     /// What the service had by our books, if the other has ended its entry.
     had: Vec<IpAddr>,
-    /// What it is to have by our books, if the other's word does not fit.
-    change: Option<StatusChange>,
 }
 
-/// What is to be done when a wait is over.
-pub(super) enum Over {
-    /// What the books say is to be written.
-    Say(StatusChange),
-    /// The service is here still: it has what it had.
-    Keep(ServiceKey),
+/// What is to be done about what our books say that a service has.
+pub(super) enum Verdict {
+    /// It is to be written.
+    Say,
+    /// Another daemon's word stands, at least for a while.
+    Wait,
+    /// It is what, by another daemon's word, another service has.
+    Taken,
 }
 
 impl Contest {
@@ -47,7 +47,6 @@ impl Contest {
         let wait = Wait {
             until: now + PATIENCE,
             had,
-            change: None,
         };
         self.waiting.insert(service.clone(), wait);
     }
@@ -59,14 +58,9 @@ impl Contest {
     }
 
     /// The services for which the wait is over.
-    pub(super) fn over(&mut self, now: Instant) -> Vec<Over> {
-        let waiting = self.waiting.iter_mut();
-        let over = waiting.filter(|(_, wait)| wait.until <= now);
-        let what = |(key, wait): (&ServiceKey, &mut Wait)| match wait.change.take() {
-            Some(change) => Over::Say(change),
-            None => Over::Keep(key.clone()),
-        };
-        over.map(what).collect()
+    pub(super) fn over(&self, now: Instant) -> Vec<ServiceKey> {
+        let over = self.waiting.iter().filter(|(_, wait)| wait.until <= now);
+        over.map(|(key, _)| key.clone()).collect()
     }
 
     /// Forgets the waits that are over.
@@ -80,34 +74,73 @@ impl Contest {
         self.replaced.remove(service);
     }
 
-    /// Whether it is for us to say what a service has.
-    pub(super) fn may_say(&mut self, change: &StatusChange, ledger: &Ledger, now: Instant) -> bool {
+    /// Whether it is for us to say what a service has, where the entries of these are other
+    /// daemons' words.
+    pub(super) fn judge(
+        &mut self,
+        change: &StatusChange,
+        foreign: &[ServiceKey],
+        ledger: &Ledger,
+        books: &Controller,
+        now: Instant,
+    ) -> Verdict {
         let service = &change.service;
         let theirs = ledger.addresses(service).unwrap_or_default();
-        if !ledger.is_foreign(service) || *theirs == *change.addresses {
-            return true;
-        }
-        let replaced = self.replaced.get(service);
-        if replaced.is_some_and(|at| now.duration_since(*at) < CONTEST) {
+        let replaces = ledger.is_foreign(service) && *theirs != *change.addresses;
+        if replaces && self.insists(service, now) {
             warn!(%service, addresses = ?theirs, "another daemon insists on addresses that do not \
                 fit here: give all daemons of this journal the same files");
-            return false;
+            return Verdict::Wait;
         }
-        let wait = self.waiting.entry(service.clone()).or_insert(Wait {
-            until: now + PATIENCE,
-            had: Vec::new(),
-            change: None,
+        if replaces {
+            let wait = self.waiting.entry(service.clone()).or_insert(Wait {
+                until: now + PATIENCE,
+                had: Vec::new(),
+            });
+            if now < wait.until {
+                return Verdict::Wait;
+            }
+        }
+        let mut others = foreign.iter().filter(|other| *other != service);
+        let is_taken = others.any(|other| {
+            has_new(change, other, ledger, books)
+                && !ledger.is_under_way(other)
+                && !self.may_replace(other, now)
         });
-        if wait.until <= now {
-            self.replaced.insert(service.clone(), now);
-            return true;
+        if is_taken {
+            return Verdict::Taken;
         }
-        wait.change = Some(change.clone());
-        false
+        if replaces {
+            self.replaced.insert(service.clone(), now);
+        }
+        Verdict::Say
+    }
+
+    /// Whether it is for us, by now, to say that a service has other addresses.
+    fn may_replace(&self, service: &ServiceKey, now: Instant) -> bool {
+        let wait = self.waiting.get(service);
+        wait.is_some_and(|wait| wait.until <= now) && !self.insists(service, now)
+    }
+
+    /// Whether a word that we replaced a short while ago, and that is there again, stands.
+    fn insists(&self, service: &ServiceKey, now: Instant) -> bool {
+        let replaced = self.replaced.get(service);
+        replaced.is_some_and(|at| now.duration_since(*at) < CONTEST)
     }
 
     /// When the next wait is over.
     pub(super) fn due(&self) -> Option<Instant> {
         self.waiting.values().map(|wait| wait.until).min()
     }
+}
+
+/// Whether a change gives a service something that another one has by its entry and not by our
+/// books.
+fn has_new(change: &StatusChange, other: &ServiceKey, ledger: &Ledger, books: &Controller) -> bool {
+    let own = ledger.addresses(&change.service).unwrap_or_default();
+    let theirs = ledger.addresses(other).unwrap_or_default();
+    let held = books.assigned(other);
+    let held = held.map_or(&[][..], |held| held.addresses.as_slice());
+    let mut new = change.addresses.iter().filter(|one| !own.contains(one));
+    new.any(|one| theirs.contains(one) && !held.contains(one))
 }
