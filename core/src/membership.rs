@@ -17,7 +17,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use detector::Detector;
@@ -310,33 +309,6 @@ impl Membership {
         if let Some(identity) = identity.filter(|identity| identity.id == member) {
             self.detector.report(identity, alive, self.now);
             self.swim.declare_down(identity, self.now);
-        }
-    }
-
-    /// Asks another member now and then whether it has the same records.
-    fn compare(&mut self) {
-        if self.now < self.comparison {
-            return;
-        }
-        let alive = self.alive();
-        let is_settled = self.sync.is_done();
-        let interval = if is_settled {
-            COMPARISON
-        } else {
-            sync::INTERVAL
-        };
-        self.comparison = self.now + interval.mul_f64(self.rng.random_range(0.9..1.1));
-        self.replica.forget_old(&alive, self.now);
-        for member in &alive {
-            self.complete(*member);
-        }
-        if let Some(member) = alive.choose(&mut self.rng) {
-            if is_settled {
-                let digest = self.replica.digest(&alive);
-                self.send(member.address, Message::Digest(digest));
-            } else {
-                self.replica.send_vector(member.address, &alive, true);
-            }
         }
     }
 

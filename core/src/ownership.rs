@@ -51,6 +51,7 @@ mod explain;
 mod handover;
 mod hold;
 mod index;
+mod ineligible;
 mod input;
 mod inquiry;
 mod note;
@@ -64,9 +65,9 @@ mod review;
 mod tests;
 mod vip;
 
-pub use eligibility::Ineligible;
 pub use explain::{Conflict, Explanation, NodeStatus, Owner, Why};
 pub use handover::MoveError;
+pub use ineligible::Ineligible;
 pub use input::Input;
 pub use note::Note;
 pub use other::Intrusion;

@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::address::Family;
 use crate::allocator::Blocks;
-use crate::announcement::{Announcement, AnnouncementSet, Asked};
+use crate::announcement::{AnnouncementSet, Asked};
 use crate::backend::Caps;
 use crate::config::Config;
 use crate::endpoint::{EndpointSlice, SliceKey};
@@ -382,26 +381,5 @@ impl Speaker {
             decision.ok()?.scope(vip).cloned()
         };
         services.filter_map(scope).reduce(Scope::or)
-    }
-
-    fn announcement(&self, vip: IpAddr) -> Option<(&'static str, Announcement)> {
-        let services = self.announcers.get(&vip)?;
-        let first = self.services.get(services.first()?)?;
-        let grant = first.decision.as_ref().ok()?;
-        let pool = self.config.as_ref()?.pools.get(&grant.pool)?;
-        let services = services.iter().cloned().collect();
-        let round = match self.candidates.holding(vip) {
-            Some(Holding::Here { round }) => *round,
-            Some(Holding::Elsewhere { .. }) | None => 0,
-        };
-        Some((
-            pool.protocol.backend(Family::of(vip))?,
-            Announcement {
-                vip,
-                pool: grant.pool.clone(),
-                services,
-                round,
-            },
-        ))
     }
 }

@@ -8,15 +8,12 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
-use carillon_core::backend::{Backend, BackendEvent, Caps, Ownership};
-use carillon_core::interface::MacAddress;
+use carillon_core::backend::{Backend, Caps, Ownership};
 use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
 use carillon_core::ownership;
@@ -38,6 +35,7 @@ mod allocation;
 mod assigner;
 mod config;
 mod election;
+mod event;
 mod network;
 mod request;
 mod snapshot;
@@ -330,72 +328,6 @@ impl Driver {
         }
     }
 
-    /// Takes in what a backend has said.
-    pub(crate) fn told(&mut self, backend: &'static str, event: &BackendEvent, now: Instant) {
-        tell(backend, event);
-        match event {
-            BackendEvent::Applied { generation } => {
-                self.election.applied(backend, *generation, now);
-            }
-            BackendEvent::Conflict {
-                vip,
-                station,
-                mark,
-                local,
-                ..
-            } => {
-                let input = ownership::Input::Conflict {
-                    vip: *vip,
-                    station: *station,
-                    mark: *mark,
-                    local: *local,
-                };
-                self.election.handle(input, now);
-            }
-            BackendEvent::Answered { vip, station } => {
-                self.station_answered(*vip, *station, true, now);
-            }
-            BackendEvent::Unanswered { vip, station } => {
-                self.station_answered(*vip, *station, false, now);
-            }
-            BackendEvent::Heard { interface } => {
-                let input = ownership::Input::Heard(*interface);
-                self.election.handle(input, now);
-            }
-            BackendEvent::Able(able) => self.set_able(backend, able, now),
-            BackendEvent::NeighborUp { .. } | BackendEvent::NeighborDown { .. } => {}
-        }
-    }
-
-    /// A station that was asked for an address has answered, or has not.
-    fn station_answered(
-        &mut self,
-        vip: IpAddr,
-        station: MacAddress,
-        has_answered: bool,
-        now: Instant,
-    ) {
-        let input = ownership::Input::Answer {
-            vip,
-            station,
-            has_answered,
-        };
-        self.election.handle(input, now);
-    }
-
-    /// The next thing that a backend has to say.
-    pub(crate) fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<(&'static str, BackendEvent)> {
-        for backend in &mut self.backends {
-            if let Poll::Ready(event) = backend.poll_event(cx) {
-                return Poll::Ready((backend.caps().name, event));
-            }
-        }
-        Poll::Pending
-    }
-
     /// Ends all backends: they withdraw everything and tell their neighbours why. Then this node has
     /// none of the VIPs any more.
     pub(crate) async fn shutdown(self, reason: &str) {
@@ -406,30 +338,6 @@ impl Driver {
         }
         if let Some(assigner) = self.assigner {
             assigner.shutdown().await;
-        }
-    }
-}
-
-/// Logs what a backend had to say; what matters to people it has told them itself, with all that
-/// it knows.
-fn tell(backend: &'static str, event: &BackendEvent) {
-    match event {
-        BackendEvent::Applied { generation } => debug!(backend, generation, "on the wire"),
-        BackendEvent::Conflict {
-            vip,
-            station,
-            interface,
-            ..
-        } => debug!(backend, %vip, %station, %interface, "another station has the address"),
-        BackendEvent::Answered { vip, station } => debug!(backend, %vip, %station, "answers"),
-        BackendEvent::Unanswered { vip, station } => {
-            debug!(backend, %vip, %station, "does not answer");
-        }
-        BackendEvent::Heard { .. } => {}
-        BackendEvent::Able(interfaces) => debug!(backend, ?interfaces, "can announce"),
-        BackendEvent::NeighborUp { neighbor } => debug!(backend, neighbor, "neighbor is up"),
-        BackendEvent::NeighborDown { neighbor, reason } => {
-            debug!(backend, neighbor, reason, "neighbor is down");
         }
     }
 }

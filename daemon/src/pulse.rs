@@ -118,7 +118,7 @@ impl Heart {
 
     async fn ask(&self) -> Option<Answer> {
         let (answer, answered) = oneshot::channel();
-        let all = self.waits_for("the driver") % SHARED == 0;
+        let all = self.waits_for("the driver").is_multiple_of(SHARED);
         self.questions.send(Question { all, answer }).await.ok()?;
         answered.await.ok()
     }

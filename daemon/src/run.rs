@@ -1,6 +1,7 @@
 //! `carillon run`: the daemon's one loop.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::task::{self, Poll, Waker};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use carillon_core::backend::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::assignment::Assignment;
@@ -21,10 +22,9 @@ use crate::journal::{self, Answer, Store};
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes;
 use crate::notify::Notifier;
-use crate::pulse::Heart;
+use crate::pulse::{Heart, Pulse};
 use crate::sleep::sleep_until;
 use crate::source::{Batch, Description};
-#[cfg(feature = "kubernetes")]
 use crate::supervise::Tasks;
 use crate::{backends, cli, drained, http, logging, pulse, socket, supervise};
 
@@ -72,22 +72,14 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let from = args.source()?;
     let is_cluster = matches!(from, cli::Source::Cluster(..));
     check_role(args, is_cluster)?;
-    let claimed = claimed_name(args.role.role, &node);
-    let claim = match from {
-        cli::Source::Files(_) => claim(&claimed)?,
-        cli::Source::Cluster(..) => tokio::select! {
-            claim = await_claim(&claimed, &args.socket.path) => claim?,
-            _ = end.signal() => return Ok(ExitCode::SUCCESS),
-        },
-    };
-    end.tasks.spawn("holds the node name", hold(claim));
+    if !claim_node(args, is_cluster, &node, &mut end).await? {
+        return Ok(ExitCode::SUCCESS);
+    }
     args.gossip.check()?;
     let (client, requests) = Client::new();
     let _socket = socket::serve(&args.socket.path, client.clone(), &mut end.tasks)?;
-    let probes = match args.http_bind() {
-        Some(bind) => Some(http::serve(bind, client, pulse.clone(), &mut end.tasks).await),
-        None => None,
-    };
+    let (bind, felt) = (args.http_bind(), pulse.clone());
+    let probes = serve_probes(bind, client, felt, &mut end.tasks).await;
     let source = match from {
         cli::Source::Files(dir) => from_files(args, dir, &node)?,
         #[cfg(feature = "kubernetes")]
@@ -130,7 +122,32 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let reason = drive(&mut driver, &mut inputs, &mut end).await;
     hand_over(&mut driver, &mut inputs, &mut end).await;
     drop(inputs);
-    stop(driver, reason, source.leave, &mut end).await
+    Box::pin(stop(driver, reason, source.leave, &mut end)).await
+}
+
+/// Answers probes, if that is wanted; why they are not answered comes out of the channel.
+async fn serve_probes(
+    bind: Option<SocketAddr>,
+    client: Client,
+    pulse: watch::Receiver<Pulse>,
+    tasks: &mut Tasks,
+) -> Option<watch::Receiver<Option<String>>> {
+    Some(http::serve(bind?, client, pulse, tasks).await)
+}
+
+/// Sees to it that no other daemon of this host is what this one is; `false` if that was ended.
+async fn claim_node(args: &RunArgs, is_cluster: bool, node: &str, end: &mut End) -> Result<bool> {
+    let name = claim::role_name(args.role.role, node);
+    let claim = if is_cluster {
+        tokio::select! {
+            claim = await_claim(&name, &args.socket.path) => claim?,
+            _ = end.signal() => return Ok(false),
+        }
+    } else {
+        claim(&name)?
+    };
+    end.tasks.spawn("holds the node name", hold(claim));
+    Ok(true)
 }
 
 fn driver(
@@ -363,16 +380,6 @@ async fn stop(
 fn check_role(args: &RunArgs, is_cluster: bool) -> Result<()> {
     let is_for_speakers = args.gossip.is_wanted() || args.host.assign_vips.is_some();
     args.role.check(is_cluster, is_for_speakers)
-}
-
-/// What no two daemons of a host may be. One that announces nothing stands in nobody's way but that
-/// of another such; no node has a slash in its name.
-fn claimed_name(role: cli::Role, node: &str) -> String {
-    if role.announces() {
-        node.to_owned()
-    } else {
-        format!("{node}/controller")
-    }
 }
 
 fn node_name(args: &RunArgs) -> Result<String> {

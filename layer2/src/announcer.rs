@@ -280,10 +280,11 @@ impl Announcer {
 
     fn tell_findings(&mut self) {
         while let Some(finding) = self.inquiries.poll_finding() {
-            self.actions.push_back(Action::Found {
-                vip: finding.vip,
-                station: finding.station,
-                has_answered: finding.has_answered,
+            let (vip, station) = (finding.vip, finding.station);
+            self.actions.push_back(if finding.has_answered {
+                Action::Answered { vip, station }
+            } else {
+                Action::Unanswered { vip, station }
             });
         }
     }

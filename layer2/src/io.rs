@@ -22,10 +22,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::announcer::{Action, Announcer};
 use crate::protocol::Protocol;
 use crate::span::Span;
+use clock::{now, sleep_until};
 use filters::Filters;
 use port::Port;
 use ports::Ports;
 
+mod clock;
 mod drain;
 mod filters;
 mod groups;
@@ -41,11 +43,9 @@ pub(crate) type Wish = Option<Arc<AnnouncementSet>>;
 
 /// How many frames are taken from one interface before others have their turn.
 const BATCH: usize = 256;
-
 /// How many groups are joined or left before anything else has its turn: the kernel takes the longer
 /// for each the more there are.
 const JOINS: usize = 20;
-
 /// How many questions may wait.
 const WAITING: usize = 64;
 
@@ -102,7 +102,7 @@ impl Task {
         async move { receiver.await.ok() }
     }
 
-    /// Resolves when the task has come round once more, with whether it is alive.
+    /// Whether the task is alive, when it has come round once more.
     pub(crate) fn pulse(&self) -> impl Future<Output = bool> + use<> {
         let (sender, receiver) = oneshot::channel();
         let commands = self.commands.clone();
@@ -308,12 +308,10 @@ impl<P: Protocol> Driver<P> {
                         self.on_port(interface, |port, _| port.say(saying, mark));
                     }
                 }
-                Action::Found {
-                    vip,
-                    station,
-                    has_answered: true,
-                } => self.report(BackendEvent::Answered { vip, station }),
-                Action::Found { vip, station, .. } => {
+                Action::Answered { vip, station } => {
+                    self.report(BackendEvent::Answered { vip, station });
+                }
+                Action::Unanswered { vip, station } => {
                     self.report(BackendEvent::Unanswered { vip, station });
                 }
                 Action::Heard { interface } => self.report(BackendEvent::Heard { interface }),
@@ -397,16 +395,5 @@ impl<P: Protocol> Driver<P> {
             self.announcer.poll_timeout(),
         ];
         times.into_iter().flatten().min()
-    }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -3,7 +3,7 @@
 //! anew.
 //!
 //! On the wire a key has a length, and a value is a list of numbered fields, each with its length
-//! ([`fields`]). A member stores and passes on what it does not know: a new kind of record is a
+//! (`record/fields.rs`). A member stores and passes on what it does not know: a new kind of record is a
 //! [`Key`], a new fact is a field with a number that was never used, and what is absent has a
 //! default.
 

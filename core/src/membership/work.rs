@@ -1,8 +1,11 @@
 //! What the parts of a member want of each other, and of the world.
 
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
 use super::swim::Change;
 use super::wire::Message;
-use super::{Departure, Event, MemberId, Membership, Note};
+use super::{COMPARISON, Departure, Event, MemberId, Membership, Note, sync};
 
 impl Membership {
     /// Passes on what the parts want of each other, and of the world.
@@ -104,6 +107,33 @@ impl Membership {
         let is_alive = |member| swim.is_alive(member);
         if self.sync.settle(is_alone, is_alive, has, self.now) {
             self.events.push_back(Event::Settled);
+        }
+    }
+
+    /// Asks another member now and then whether it has the same records.
+    pub(super) fn compare(&mut self) {
+        if self.now < self.comparison {
+            return;
+        }
+        let alive = self.alive();
+        let is_settled = self.sync.is_done();
+        let interval = if is_settled {
+            COMPARISON
+        } else {
+            sync::INTERVAL
+        };
+        self.comparison = self.now + interval.mul_f64(self.rng.random_range(0.9..1.1));
+        self.replica.forget_old(&alive, self.now);
+        for member in &alive {
+            self.complete(*member);
+        }
+        if let Some(member) = alive.choose(&mut self.rng) {
+            if is_settled {
+                let digest = self.replica.digest(&alive);
+                self.send(member.address, Message::Digest(digest));
+            } else {
+                self.replica.send_vector(member.address, &alive, true);
+            }
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::membership::MemberId;
 use crate::membership::record::Claim;
 
 use super::Scope;
-use super::eligibility::{Ineligible, Members};
+use super::eligibility::Members;
+use super::ineligible::Ineligible;
 use super::order::Order;
 
 /// The claims of one VIP.

@@ -12,7 +12,8 @@ use crate::membership::{Departure, MemberId};
 use super::Ownership;
 use super::conclude::is_held_by;
 use super::election::Election;
-use super::eligibility::{Ineligible, Member};
+use super::eligibility::Member;
+use super::ineligible::Ineligible;
 use super::other::{Intrusion, Who};
 
 /// Why a VIP is where it is.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::membership::MemberId;
 use crate::membership::record::{Claim, Key, Request, Value};
 
-use super::eligibility::Ineligible;
+use super::ineligible::Ineligible;
 use super::{HANDOVER, Note, Output, Ownership};
 
 /// How long a person's wish stays published.

@@ -10,7 +10,7 @@ use crate::membership::MemberId;
 use crate::membership::record::{Claim, Key};
 
 use super::election::{Basis, Election};
-use super::eligibility::Ineligible;
+use super::ineligible::Ineligible;
 use super::inquiry::Clearance;
 use super::other::Intrusion;
 use super::vip::Vip;

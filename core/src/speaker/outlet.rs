@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::interface::Interfaces;
 use crate::mark::Mark;
 use crate::node::Node;
+use crate::ownership::Holding;
 
 use super::Speaker;
 
@@ -121,5 +122,27 @@ impl Speaker {
     /// Whether the configuration has a pool whose addresses only one node at a time may announce.
     pub fn has_exclusive_pools(&self) -> bool {
         !self.exclusive.is_empty()
+    }
+
+    /// What is to be said about a VIP, and by which backend.
+    pub(super) fn announcement(&self, vip: IpAddr) -> Option<(&'static str, Announcement)> {
+        let services = self.announcers.get(&vip)?;
+        let first = self.services.get(services.first()?)?;
+        let grant = first.decision.as_ref().ok()?;
+        let pool = self.config.as_ref()?.pools.get(&grant.pool)?;
+        let services = services.iter().cloned().collect();
+        let round = match self.candidates.holding(vip) {
+            Some(Holding::Here { round }) => *round,
+            Some(Holding::Elsewhere { .. }) | None => 0,
+        };
+        Some((
+            pool.protocol.backend(Family::of(vip))?,
+            Announcement {
+                vip,
+                pool: grant.pool.clone(),
+                services,
+                round,
+            },
+        ))
     }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::Family;
+use crate::announcement::Announcement;
 use crate::backend::Ownership;
 
 use crate::config::{Pool, PoolProtocol};

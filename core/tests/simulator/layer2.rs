@@ -157,12 +157,10 @@ impl Layer2 {
                         Arp::encode(saying, *link, mark, &mut send);
                     }
                 }
-                Action::Found {
-                    vip,
-                    station,
-                    has_answered: true,
-                } => self.events.push(BackendEvent::Answered { vip, station }),
-                Action::Found { vip, station, .. } => {
+                Action::Answered { vip, station } => {
+                    self.events.push(BackendEvent::Answered { vip, station });
+                }
+                Action::Unanswered { vip, station } => {
                     self.events.push(BackendEvent::Unanswered { vip, station });
                 }
                 Action::Heard { interface } => self.events.push(BackendEvent::Heard { interface }),

@@ -127,7 +127,6 @@ fn everything_holds_in_every_schedule() {
 }
 
 #[test]
-#[ignore = "owners still yield to what is only said"]
 fn what_somebody_only_says_takes_nothing_off_the_air() {
     check(FAULTS, |seed| Schedule::draw(seed, Kind::Forged));
 }
@@ -145,7 +144,6 @@ fn a_split_of_the_gossip_moves_nothing() {
 }
 
 #[test]
-#[ignore = "owners still yield to who was away"]
 fn who_stood_still_for_minutes_takes_nothing_back() {
     check(FAULTS / 4, |seed| Schedule::draw(seed, Kind::Paused));
 }

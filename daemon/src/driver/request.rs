@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use carillon_core::backend::Backend;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -146,10 +145,12 @@ impl Driver {
 
     /// Answers that it is there, and has its backends and the gossip thread answer, too.
     pub(crate) fn pulse(&self, question: Question) {
-        let is_asked =
-            |backend: &&Box<dyn Backend>| question.all || backend.caps().ownership.is_exclusive();
-        let backends = self.backends.iter().filter(is_asked);
-        let backends = backends.map(|backend| (backend.caps().name, backend.pulse()));
+        let backends = self
+            .backends
+            .iter()
+            .map(|backend| (backend, backend.caps()));
+        let asked = backends.filter(|(_, caps)| question.all || caps.ownership.is_exclusive());
+        let backends = asked.map(|(backend, caps)| (caps.name, backend.pulse()));
         let answer = pulse::Answer {
             backends: backends.collect(),
             gossip: self.gossip_pulse(),

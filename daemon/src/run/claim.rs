@@ -13,6 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, get
 use tokio::time::sleep;
 use tracing::warn;
 
+use crate::cli::Role;
 use crate::socket;
 
 #[cfg(test)]
@@ -147,4 +148,14 @@ fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+/// What no two daemons of a host may be. One that announces nothing stands in nobody's way but that
+/// of another such; no node has a slash in its name.
+pub(super) fn role_name(role: Role, node: &str) -> String {
+    if role.announces() {
+        node.to_owned()
+    } else {
+        format!("{node}/controller")
+    }
 }

@@ -29,7 +29,9 @@ fn await_heard(node: &Carillon, address: &str) -> Result<()> {
         let nodes = status.get("nodes").and_then(|nodes| nodes.as_array());
         let heard = nodes.into_iter().flatten().any(|node| {
             let is_there = node.get("address").is_some_and(|there| there == address);
-            let ago = node.get("heard_seconds_ago").and_then(|ago| ago.as_f64());
+            let ago = node
+                .get("heard_seconds_ago")
+                .and_then(serde_json::Value::as_f64);
             is_there && ago.is_some_and(|ago| ago < 2.0)
         });
         ensure!(heard, "{status}");

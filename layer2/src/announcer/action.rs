@@ -28,16 +28,19 @@ pub enum Action {
         /// Its mark, if it is a daemon.
         mark: Option<Mark>,
     },
-    /// A station that is asked for an address has answered, or not: see
-    /// [`carillon_core::backend::BackendEvent::Answered`] and
-    /// [`carillon_core::backend::BackendEvent::Unanswered`].
-    Found {
+    /// See [`carillon_core::backend::BackendEvent::Answered`].
+    Answered {
         /// The address.
         vip: IpAddr,
         /// The station.
         station: MacAddress,
-        /// Whether it has answered.
-        has_answered: bool,
+    },
+    /// See [`carillon_core::backend::BackendEvent::Unanswered`].
+    Unanswered {
+        /// The address.
+        vip: IpAddr,
+        /// The station.
+        station: MacAddress,
     },
     /// Another station was heard on this interface.
     Heard {

@@ -84,8 +84,8 @@ mod tests {
             assert_eq!(stuck.is_stuck(now), step >= 50, "{step}");
             assert!(!stuck.is_flushed());
             // More is sent than leaves, but some leaves.
-            slow.look(700 * step as usize - 1, now);
-            slow.sent(700 * (step as usize + 1), false, now);
+            slow.look(700 * usize::try_from(step).unwrap() - 1, now);
+            slow.sent(700 * (usize::try_from(step).unwrap() + 1), false, now);
             assert!(!slow.is_stuck(now) && slow.is_flushed(), "{step}");
         }
     }

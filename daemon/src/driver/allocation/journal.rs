@@ -39,8 +39,7 @@ mod contest;
 use access::Access;
 use contest::{Contest, Verdict};
 
-/// How long after the start entries of services that do not exist are kept: they may be about to
-/// appear.
+/// How long entries of services that do not exist are kept at first: they may be about to appear.
 const TIDY: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
@@ -379,20 +378,19 @@ impl JournalAllocation {
     fn may_tidy(&self) -> bool {
         !self.unknown.any && self.is_configured && !self.manifests.is_empty()
     }
-
     /// Ends the entries of services that do not exist, once it is certain that they do not.
     fn tidy(&mut self, now: Instant) {
         if !self.may_tidy() || self.tidy_at.is_none_or(|at| now < at) {
             return;
         }
         self.tidy_at = None;
-        let services = self.ledger.services();
-        let gone =
-            services.filter(|key| !self.has_manifest(key) && !self.unknown.services.contains(key));
-        for key in gone.cloned().collect::<Vec<_>>() {
+        let is_gone =
+            |key: &&ServiceKey| !self.has_manifest(key) && !self.unknown.services.contains(*key);
+        let gone: Vec<_> = self.ledger.services().filter(is_gone).cloned().collect();
+        for key in gone {
             debug!(service = %key, "forgetting the addresses of a service that is no more");
-            let had = self.ledger.addresses(&key).unwrap_or_default().to_vec();
-            self.tidied.insert(key.clone(), had);
+            let had = self.ledger.addresses(&key).unwrap_or_default();
+            self.tidied.insert(key.clone(), had.to_vec());
             self.ledger.record(&key, Given::default());
             self.controller.handle(Input::ServiceDeleted(key));
         }
