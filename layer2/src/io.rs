@@ -33,6 +33,7 @@ mod filters;
 mod groups;
 mod port;
 mod ports;
+mod report;
 mod socket;
 mod status;
 #[cfg(test)]
@@ -46,6 +47,8 @@ const BATCH: usize = 256;
 /// How many groups are joined or left before anything else has its turn: the kernel takes the longer
 /// for each the more there are.
 const JOINS: usize = 20;
+/// How long the rest of the daemon may be silent: as long as until its gossip falls silent, too.
+const SILENCE: Duration = Duration::from_millis(500);
 /// How many questions may wait.
 const WAITING: usize = 64;
 
@@ -76,6 +79,7 @@ impl Task {
             ports: Ports::new(),
             wished: None,
             mark: None,
+            pulse: None,
             applied: None,
             able: None,
             wishes,
@@ -120,6 +124,8 @@ struct Driver<P> {
     wished: Option<u64>,
     /// What that says of this daemon.
     mark: Option<Mark>,
+    /// When the rest of the daemon has asked last whether this task is alive, if ever.
+    pulse: Option<Instant>,
     /// The generation last reported.
     applied: Option<u64>,
     /// The interfaces on which something can be announced, as last reported.
@@ -159,8 +165,10 @@ impl<P: Protocol> Driver<P> {
                         // Nobody may be waiting any more.
                         let _ = sender.send(self.status(now()));
                     }
-                    // Nobody may be waiting any more.
-                    Some(Command::Pulse(sender)) => drop(sender.send(())),
+                    Some(Command::Pulse(sender)) => {
+                        self.pulse = Some(now());
+                        let _ = sender.send(());
+                    }
                     Some(Command::Stop) | None => break,
                 },
                 () = tokio::task::yield_now(), if self.announcer.has_listening() => {}
@@ -304,7 +312,7 @@ impl<P: Protocol> Driver<P> {
             match action {
                 Action::Say { interface, saying } => {
                     // Before a wish there is nothing to say.
-                    if let Some(mark) = self.mark {
+                    if let Some(mark) = self.mark.filter(|_| !self.is_abandoned()) {
                         self.on_port(interface, |port, _| port.say(saying, mark));
                     }
                 }
@@ -340,6 +348,12 @@ impl<P: Protocol> Driver<P> {
         self.look();
     }
 
+    /// Whether the rest of the daemon hangs: others take over what it has, and ask this task first.
+    fn is_abandoned(&self) -> bool {
+        let is_over = |pulse: Instant| now() >= pulse + SILENCE;
+        self.pulse.is_some_and(is_over)
+    }
+
     /// Does a part of what is to be joined and left.
     fn listen(&mut self) {
         for _ in 0..JOINS {
@@ -354,38 +368,6 @@ impl<P: Protocol> Driver<P> {
                 }
             }
         }
-    }
-
-    /// Says on which interfaces something can be announced, if that has changed.
-    fn report_able(&mut self) {
-        match &self.able {
-            Some(able) if self.ports.open().eq(able.iter().copied()) => return,
-            None if self.ports.is_empty() => return,
-            Some(_) | None => {}
-        }
-        let able: Arc<BTreeSet<u32>> = Arc::new(self.ports.open().collect());
-        self.able = Some(able.clone());
-        self.report(BackendEvent::Able(able));
-    }
-
-    fn report_applied(&mut self) {
-        let applied = self.announcer.applied();
-        if applied > self.applied && self.ports.are_flushed() {
-            self.applied = applied;
-            if let Some(generation) = applied {
-                self.report(BackendEvent::Applied { generation });
-            }
-        }
-    }
-
-    fn report_down(&self, name: &str, reason: String) {
-        let neighbor = name.to_owned();
-        self.report(BackendEvent::NeighborDown { neighbor, reason });
-    }
-
-    fn report(&self, event: BackendEvent) {
-        // Without anybody to hear it, the task is about to be stopped.
-        let _ = self.events.send(event);
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {

@@ -54,6 +54,8 @@ fn ammunition(recorded: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let nonsense = vec![datagram[0]; 1200];
         all.extend([datagram.clone(), forged, nonsense]);
     }
+    // So that each of three targets gets all kinds in turn.
+    all.push(vec![0; 1200]);
     all
 }
 

@@ -24,6 +24,9 @@ use imbl::ordmap::DiffItem;
 pub(super) const RETRY: Duration = Duration::from_millis(20);
 /// How many questions in a row a station may leave unanswered: frames get lost.
 pub(super) const LIMIT: u32 = 5;
+/// How many questions a station has to answer in a row before it is believed: one frame can be forged
+/// by somebody who does not hear the question.
+const BELIEVED: u32 = 2;
 /// How long after an answer the next question is asked, at least.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// The same for each address and station that is asked: 2000 questions a second at most.
@@ -57,6 +60,8 @@ struct Silence {
     unanswered: u32,
     /// When the first of those was asked.
     since: Option<Instant>,
+    /// How many it has answered since it was silent last.
+    answered: u32,
 }
 
 /// See the module's documentation.
@@ -154,10 +159,21 @@ impl Inquiries {
         let Some(entry) = self.entries.get_mut(&(station, vip)) else {
             return false;
         };
-        if entry.respondent == Respondent::Daemon && !is_marked {
+        let is_question_open = entry.unanswered > 0;
+        if !is_question_open || (entry.respondent == Respondent::Daemon && !is_marked) {
             return true;
         }
-        if entry.reported.is_none() {
+        let station_entry = self.stations.entry(station).or_default();
+        let answered = station_entry.answered.saturating_add(1);
+        *station_entry = Silence {
+            answered,
+            ..Silence::default()
+        };
+        let is_believed = answered >= BELIEVED || entry.reported == Some(true);
+        if !is_believed {
+            pause = RETRY;
+        }
+        if entry.reported.is_none() && is_believed {
             // Those that were asked together at first are asked evenly later.
             pause = PAUSE.max(pause.mul_f64(share(vip)));
         }
@@ -165,8 +181,7 @@ impl Inquiries {
         entry.due = now + pause;
         entry.unanswered = 0;
         self.queue.insert((entry.due, station, vip));
-        self.stations.insert(station, Silence::default());
-        if entry.reported.replace(true) != Some(true) {
+        if is_believed && entry.reported.replace(true) != Some(true) {
             self.findings.push_back(Finding {
                 vip,
                 station,
