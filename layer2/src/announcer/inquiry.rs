@@ -6,6 +6,9 @@
 //!                                                   └▶ unanswered; asked further as before
 //! ```
 //!
+//! A station is believed from its [`BELIEVED`]th answer in a row on; until then it is asked again after
+//! [`RETRY`]. What is not an answer to an open question does not count.
+//!
 //! What a daemon says for one address tells that it lives. So a station that leaves question after
 //! question unanswered, whatever they are about, is silent for all: that is found as soon for ten
 //! thousand addresses as for one.
