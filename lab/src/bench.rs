@@ -50,6 +50,8 @@ pub enum Benchmark {
     L2Planned,
     /// Two nodes that cannot gossip on a whole segment: time with two owners, and moves.
     L2GossipCut,
+    /// Forged frames, deaf and dumb nodes, lost gossip, floods, pauses: unanswered seconds and moves.
+    L2Faults,
     /// 10 000 addresses: time to take over those of a cut node, and the cost of foreign ARP.
     L2Scale,
     /// Busy cores: how often an address moves although nobody failed.
@@ -80,6 +82,7 @@ impl Benchmark {
             Self::L2WithoutApi => layer2::without_api::run(options),
             Self::L2Planned => layer2::planned::run(options),
             Self::L2GossipCut => layer2::gossip_cut::run(options),
+            Self::L2Faults => layer2::faults::run(options),
             Self::L2Scale => layer2::scale::run(options),
             Self::L2CpuHog => layer2::cpu_hog::run(options),
         }?;

@@ -47,7 +47,7 @@ pub use carillon::{Carillon, binary};
 pub use frr::{Frr, Neighbor};
 pub use gobgp::GoBgp;
 pub use host::Host;
-pub use keepalived::Keepalived;
+pub use keepalived::{Instance, Keepalived};
 pub use lab::{Lab, test};
 pub use process::Process;
 pub use route::{Family, KernelRoutes, Path, Routes, ip, net, next_hops};

@@ -114,6 +114,12 @@ impl Process {
         kill(self.pid()?, signal).with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 
+    /// Sends a signal to it and to all that it has started.
+    pub fn signal_group(&self, signal: Signal) -> Result<()> {
+        killpg(self.pid()?, signal)
+            .with_context(|| format!("cannot send {signal} to the group of {}", self.name))
+    }
+
     /// Waits until it has ended by itself.
     pub fn await_exit(&mut self, timeout: Duration) -> Result<ExitStatus> {
         let name = self.name.clone();

@@ -2,6 +2,7 @@
 
 pub mod cpu_hog;
 pub mod failover;
+pub mod faults;
 pub mod gossip_cut;
 pub mod planned;
 pub mod scale;

@@ -1,7 +1,7 @@
 //! Asking for addresses by ARP and Neighbour Discovery, past the kernel's table: so that nothing is
 //! remembered, and every station that answers is seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,9 @@ use crate::host::Host;
 
 /// How long after the last question answers are waited for.
 const GRACE: Duration = Duration::from_millis(300);
+
+/// The pause when there is nothing left to ask for.
+const IDLE: Duration = Duration::from_millis(1);
 
 /// Who asks: the host's interface, and its addresses.
 #[derive(Clone, Copy)]
@@ -45,6 +48,9 @@ struct Record {
     answers: Vec<(usize, Answer)>,
     /// What stations said of addresses without being asked.
     announced: Vec<Answer>,
+    /// See [`Asker::ask_until_taken_from`].
+    former: Option<MacAddress>,
+    taken: HashSet<IpAddr>,
 }
 
 /// That a station has an address.
@@ -99,6 +105,13 @@ impl Asker {
             ended,
             threads,
         })
+    }
+
+    /// From now on, does not ask any more for an address for which another station than this has
+    /// answered.
+    pub fn ask_until_taken_from(&self, station: MacAddress) {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.former = Some(station);
     }
 
     /// What was heard so far. Questions of the last moment may yet be answered.
@@ -168,6 +181,24 @@ impl Answers {
         moves
     }
 
+    /// Those about some of the addresses.
+    pub fn about(&self, addresses: &[IpAddr]) -> Self {
+        let asked = self.questions.iter();
+        let asked = asked.filter(|(_, address, _)| addresses.contains(address));
+        let said = self.announced.iter();
+        let said = said.filter(|answer| addresses.contains(&answer.address));
+        Self {
+            questions: asked.cloned().collect(),
+            announced: said.copied().collect(),
+            interval: self.interval,
+        }
+    }
+
+    /// How many stations answered one question at most.
+    pub fn most_owners(&self) -> usize {
+        self.owners().map(|owners| owners.len()).max().unwrap_or(0)
+    }
+
     /// How many questions nobody answered.
     pub fn unanswered(&self) -> usize {
         self.owners().filter(BTreeSet::is_empty).count()
@@ -201,6 +232,13 @@ fn ask_all(
             return;
         }
         let mut list = record.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.taken.contains(address) {
+            if list.taken.len() == addresses.len() {
+                drop(list);
+                thread::sleep(IDLE);
+            }
+            continue;
+        }
         let question = question(station, list.asked.len(), *address);
         list.asked.push((Instant::now(), *address));
         drop(list);
@@ -263,7 +301,12 @@ fn listen(socket: &PacketSocket, record: &Mutex<Record>, ended: &AtomicBool) {
         };
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
         match number(frame.destination) {
-            Some(number) => record.answers.push((number, answer)),
+            Some(number) => {
+                if record.former.is_some_and(|former| former != station) {
+                    record.taken.insert(address);
+                }
+                record.answers.push((number, answer));
+            }
             None if is_announcement(&frame) => record.announced.push(answer),
             None => {}
         }

@@ -253,7 +253,7 @@ fn discovery(
 }
 
 /// The Internet checksum of an even number of octets.
-fn checksum<'a>(octets: impl Iterator<Item = &'a u8>) -> u16 {
+pub(super) fn checksum<'a>(octets: impl Iterator<Item = &'a u8>) -> u16 {
     let mut sum = 0_u32;
     for (index, octet) in octets.enumerate() {
         sum += u32::from(*octet) << if index % 2 == 0 { 8 } else { 0 };

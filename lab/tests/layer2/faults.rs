@@ -1,39 +1,20 @@
 //! Faults of one node, and frames that nobody stands for: what the healthy nodes have stays answered.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use carillon_core::interface::MacAddress;
-use carillon_core::mark::Mark;
-use carillon_lab::layer2::{Arp, GOSSIP, PacketSocket, Station, arp, interface};
+use carillon_lab::layer2::{GOSSIP, forge, lowest_mark};
 use carillon_lab::test;
 use nix::sys::signal::Signal;
 
 use crate::site::{BOTH, SOON, Site, TICK, VIP, WATCH, await_status};
 
+/// [`VIP`].
+const VIP_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
 /// For how long frames are forged, and how often.
 const FORGING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(3));
-
-/// Says to a station alone that the one with this Ethernet address has [`VIP`], in the name of a
-/// daemon if there is a mark.
-fn forge(from: &Station, sender: MacAddress, to: &Station, mark: Option<&[u8]>) -> Result<()> {
-    let IpAddr::V4(vip) = VIP else {
-        return Ok(());
-    };
-    let mut frame = arp(&Arp {
-        is_request: false,
-        sender_mac: sender,
-        sender: vip,
-        target_mac: to.mac,
-        target: Ipv4Addr::UNSPECIFIED,
-    });
-    frame.extend(mark.unwrap_or_default());
-    frame.resize(frame.len().max(60), 0);
-    let socket = PacketSocket::open(&from.host)?;
-    Ok(socket.send(&interface(&from.host, "eth0")?, &frame)?)
-}
 
 #[test]
 fn frames_that_nobody_answers_for_stop_no_owner() {
@@ -47,16 +28,14 @@ fn frames_that_nobody_answers_for_stop_no_owner() {
         site.nodes[gone].process.kill()?;
         await_status(&site.nodes[owner], &[&name, "lost"])?;
         let address = site.station(owner).mac;
-        // The lowest rank that there is: to such a one every daemon would have to yield.
-        let first = [&b"CRLN\x01\0"[..], &[0; 4], b"\x12\x34\x56\x78"].concat();
-        ensure!(Mark::decode(&first).is_some(), "no mark any more");
+        let mark = lowest_mark()?;
         let asker = site.segment().ask(&[VIP], TICK)?;
         let end = Instant::now() + FORGING.0;
         while Instant::now() < end {
             let to = site.station(owner);
-            forge(&stranger, stranger.mac, to, Some(&first))?;
-            forge(&stranger, its, to, None)?;
-            forge(&stranger, its, to, Some(&first))?;
+            forge(&stranger, to, (VIP_V4, stranger.mac), Some(&mark))?;
+            forge(&stranger, to, (VIP_V4, its), None)?;
+            forge(&stranger, to, (VIP_V4, its), Some(&mark))?;
             thread::sleep(FORGING.1);
         }
         let answers = asker.stop();

@@ -150,6 +150,7 @@ fn take_over(cluster: &Cluster, runs: usize, report: &mut Report) -> Result<()> 
         let orphans: Vec<_> = orphans.map(|(address, _)| *address).collect();
         let asker = cluster.segment.ask(&orphans, SWEEP)?;
         thread::sleep(Duration::from_millis(rand::random_range(500..1500)));
+        asker.ask_until_taken_from(busiest.mac);
         let cut = Instant::now();
         busiest.cable.cut()?;
         thread::sleep(WATCH);
