@@ -50,8 +50,8 @@ pub(crate) struct Replica {
     /// Up to which version all members were told.
     pushed: u64,
     others: BTreeMap<SocketAddr, Remote>,
-    /// Those of them of which an answer may be waited for.
-    pulled: BTreeSet<SocketAddr>,
+    /// Those of them of which an answer is waited for, and when they are asked again.
+    pulled: BTreeSet<(Instant, SocketAddr)>,
     pub(crate) out: Vec<(SocketAddr, Message)>,
     pub(crate) changes: Vec<Change>,
     pub(crate) notes: Vec<Note>,
@@ -252,7 +252,7 @@ impl Replica {
         if let Some(remote) = self.remote(member, now) {
             remote.is_reduced = false;
             remote.begin_renewal();
-            remote.pull = None;
+            self.end_pull(member.address);
             self.pull(member, member.address, now);
         }
     }
@@ -325,8 +325,8 @@ impl Replica {
             self.notes.push(Note::TooManyRecords(member));
         }
         if remote.store.version >= records.latest {
-            remote.pull = None;
             remote.end_renewal(&mut self.changes);
+            self.end_pull(member.address);
         } else if records.last {
             self.pull(member, from, now);
         }
@@ -355,6 +355,7 @@ impl Replica {
     }
 
     pub(crate) fn forget(&mut self, address: SocketAddr) {
+        self.end_pull(address);
         let Some(remote) = self.others.remove(&address) else {
             return;
         };

@@ -84,8 +84,14 @@ impl Sync {
             return false;
         }
         let is_late = self.wait.is_some_and(|wait| now >= wait.at_last);
-        self.wanted
-            .retain(|member, version| !has(*member, *version) && (!is_late || is_alive(*member)));
+        // One that is missing is enough, so the others are not looked at for every datagram.
+        while let Some(first) = self.wanted.first_entry() {
+            let member = *first.key();
+            if !has(member, *first.get()) && (!is_late || is_alive(member)) {
+                break;
+            }
+            first.remove();
+        }
         let is_complete = self.is_complete && self.wanted.is_empty();
         let is_over = self.wait.is_some_and(|wait| now >= wait.alone_after);
         if let Some(wait) = &mut self.wait {

@@ -425,6 +425,33 @@ fn ten_thousand_claims_are_known_to_all_in_no_time() {
     }
 }
 
+/// While much is lost, and a member that says much goes and comes back.
+#[test]
+fn what_is_asked_for_again_is_what_is_waited_for() {
+    let mut network = cluster(13, 4);
+    network.link.loss = 0.3;
+    let mut asked = 0;
+    for generation in [1000, 1001] {
+        network.start(settings(1, generation), &keys(), &[address(2)]);
+        network.with(address(1), |member, now| {
+            for number in 0..1000 {
+                member.publish(vip(number), Some(claim(5)), now);
+            }
+        });
+        let end = network.now + Duration::from_secs(3);
+        while let Some(next) = network.next().filter(|next| *next <= end) {
+            network.now = network.now.max(next);
+            network.step();
+            for host in network.hosts.values() {
+                let replica = &host.member.as_ref().unwrap().replica;
+                assert!(replica.awaits_what_it_has_asked());
+                asked += usize::from(replica.poll_timeout().is_some());
+            }
+        }
+    }
+    assert!(asked > 100, "{asked}");
+}
+
 #[test]
 fn late_comers_are_told_what_is_left_when_withdrawals_are_forgotten() {
     let mut network = cluster(12, 2);

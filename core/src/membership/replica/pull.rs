@@ -1,5 +1,6 @@
 //! Asking for records, until they come.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -32,49 +33,71 @@ impl Replica {
         if remote.pull.as_ref().is_some_and(is_waiting) {
             return;
         }
-        remote.pull = Some(Pull {
+        let again = now + PATIENCE;
+        let before = remote.pull.replace(Pull {
             from,
             after,
-            again: now + PATIENCE,
+            again,
             tries: 0,
         });
         self.out.push((from, Message::Pull(member, after, basis)));
-        self.pulled.insert(member.address);
+        if let Some(before) = before {
+            self.pulled.remove(&(before.again, member.address));
+        }
+        self.pulled.insert((again, member.address));
+    }
+
+    /// No answer is waited for any more.
+    pub(super) fn end_pull(&mut self, address: SocketAddr) {
+        let remote = self.others.get_mut(&address);
+        if let Some(pull) = remote.and_then(|remote| remote.pull.take()) {
+            self.pulled.remove(&(pull.again, address));
+        }
+    }
+
+    /// Whether every answer that is waited for, and no other, is in the order of its time.
+    #[cfg(test)]
+    pub(crate) fn awaits_what_it_has_asked(&self) -> bool {
+        let again = |(address, remote): (&SocketAddr, &Remote)| {
+            remote.pull.as_ref().map(|pull| (pull.again, *address))
+        };
+        let awaited: BTreeSet<_> = self.others.iter().filter_map(again).collect();
+        awaited == self.pulled
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let pulled = self.pulled.iter();
-        let pulls = pulled.filter_map(|address| self.others.get(address)?.pull.as_ref());
-        pulls.map(|pull| pull.again).min()
+        self.pulled.first().map(|(again, _)| *again)
     }
 
+    /// Asks again where an answer has taken too long.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        let (others, out) = (&mut self.others, &mut self.out);
-        self.pulled.retain(|address| {
-            let remote = others.get_mut(address);
-            remote.is_some_and(|remote| remote.pull_again(now, out))
-        });
+        let mut late = BTreeSet::new();
+        while let Some(first) = self.pulled.first().filter(|(again, _)| *again <= now) {
+            late.insert(first.1);
+            self.pulled.pop_first();
+        }
+        for address in late {
+            if let Some(remote) = self.others.get_mut(&address) {
+                self.out.extend(remote.pull_again(now));
+                let pull = remote.pull.as_ref();
+                self.pulled.extend(pull.map(|pull| (pull.again, address)));
+            }
+        }
     }
 }
 
 impl Remote {
-    /// Asks again if an answer has taken too long. Returns whether one is waited for.
-    fn pull_again(&mut self, now: Instant, out: &mut Vec<(SocketAddr, Message)>) -> bool {
-        let Some(pull) = &mut self.pull else {
-            return false;
-        };
-        if now < pull.again {
-            return true;
-        }
+    /// Asks once more, or gives up.
+    fn pull_again(&mut self, now: Instant) -> Option<(SocketAddr, Message)> {
+        let pull = self.pull.as_mut()?;
         if pull.tries >= TRIES {
             self.pull = None;
-            return false;
+            return None;
         }
         pull.tries += 1;
         pull.after = self.store.version;
         pull.again = now + PATIENCE;
         let message = Message::Pull(self.id, pull.after, self.basis);
-        out.push((pull.from, message));
-        true
+        Some((pull.from, message))
     }
 }
