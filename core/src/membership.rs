@@ -276,12 +276,15 @@ impl Membership {
             self.sessions.dial(address, &mut self.rng, now);
         }
         self.swim.handle_timeout(now);
-        self.detector.handle_timeout(&alive, now);
-        for (member, is_seen) in std::mem::take(&mut self.detector.lost) {
-            // Whoever hears nobody at all may be the one that is wrong; foca will find out.
-            if is_seen || !self.is_deaf(member, &alive) {
-                self.declare_lost(member, &alive);
-            }
+        let sessions = &self.sessions;
+        let hears = |silent: MemberId, since: Instant| {
+            let mut others = alive.iter().filter(|member| **member != silent);
+            let is_heard = |member: &MemberId| sessions.heard(*member).is_some_and(|at| at > since);
+            alive.len() < 2 || others.any(is_heard)
+        };
+        self.detector.handle_timeout(&alive, hears, now);
+        for member in std::mem::take(&mut self.detector.lost) {
+            self.declare_lost(member, &alive);
         }
         let recent = self.profile.deadline;
         let heard = |member| self.sessions.heard(member).map(|heard| heard + recent);
@@ -292,16 +295,6 @@ impl Membership {
         self.compare();
         self.work();
         self.settle();
-    }
-
-    /// Whether none of the others, who are asked about a silent member, has been heard either.
-    fn is_deaf(&self, silent: MemberId, alive: &[MemberId]) -> bool {
-        let is_silent = |member: &&MemberId| {
-            let heard = self.sessions.heard(**member);
-            heard.is_none_or(|heard| heard + self.profile.deadline < self.now)
-        };
-        let mut others = alive.iter().filter(|member| **member != silent);
-        alive.len() > 1 && others.all(|member| is_silent(&member))
     }
 
     fn declare_lost(&mut self, member: MemberId, alive: &[MemberId]) {

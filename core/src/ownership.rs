@@ -43,12 +43,14 @@ use crate::interface::MacAddress;
 use crate::membership::MemberId;
 
 mod addresses;
+mod belief;
 mod conclude;
 mod conflict;
 mod election;
 mod eligibility;
 mod explain;
 mod handover;
+mod hearing;
 mod hold;
 mod index;
 mod ineligible;
@@ -75,6 +77,7 @@ pub use output::Output;
 pub use rebalance::Rebalance;
 
 use eligibility::Members;
+use hearing::Hearing;
 use other::Inquiry;
 use rebalance::Pacer;
 use vip::{Deadlines, Vip};
@@ -185,12 +188,7 @@ pub struct Ownership {
     strangers: BTreeSet<MacAddress>,
     /// Members that may be lost, and are asked on the segment.
     inquiries: BTreeMap<MemberId, Inquiry>,
-    /// Hosts that are asked for their own addresses, whether anybody can be heard.
-    witnesses: BTreeMap<IpAddr, MacAddress>,
-    /// When another station was last heard on each interface, while any was asked.
-    heard: BTreeMap<u32, Instant>,
-    /// None of the others is heard.
-    is_deaf: bool,
+    hearing: Hearing,
     /// VIPs that are not taken before a station is heard, or has not answered.
     waiting: BTreeSet<IpAddr>,
     outputs: VecDeque<Output>,
@@ -221,9 +219,7 @@ impl Ownership {
             has_left: false,
             strangers: BTreeSet::new(),
             inquiries: BTreeMap::new(),
-            witnesses: BTreeMap::new(),
-            heard: BTreeMap::new(),
-            is_deaf: false,
+            hearing: Hearing::default(),
             waiting: BTreeSet::new(),
             outputs: VecDeque::new(),
         };
@@ -260,10 +256,7 @@ impl Ownership {
             Input::MemberUp(member) => self.member_up(member, now),
             Input::MemberDown { member, why } => self.member_down(member, why, now),
             Input::Suspect(member) => self.suspect(member, now),
-            Input::Deaf(is_deaf) => {
-                self.is_deaf = is_deaf;
-                self.find_witnesses();
-            }
+            Input::Deaf(is_deaf) => self.set_deaf(is_deaf, now),
             Input::Answer {
                 vip,
                 station,

@@ -70,6 +70,8 @@ pub struct Announcer {
     reports: Reports,
     actions: VecDeque<Action>,
     listening: VecDeque<Listening>,
+    /// Nothing is said.
+    is_mute: bool,
 }
 
 impl Announcer {
@@ -93,6 +95,16 @@ impl Announcer {
             reports: Reports::default(),
             actions: VecDeque::new(),
             listening: VecDeque::new(),
+            is_mute: false,
+        }
+    }
+
+    /// Says nothing from now on, or speaks again. What was not said then is said late, and what was
+    /// not asked then tells nothing of who has not answered.
+    pub fn set_mute(&mut self, is_mute: bool) {
+        let was_mute = std::mem::replace(&mut self.is_mute, is_mute);
+        if was_mute && !is_mute {
+            self.inquiries.excuse();
         }
     }
 
@@ -152,7 +164,7 @@ impl Announcer {
         {
             self.hear_claim(interface, vip, message, now);
         }
-        if let Some(question) = message.question
+        if let Some(question) = message.question.filter(|_| !self.is_mute)
             && self.is_announced(question.target, interface)
         {
             let saying = Saying::Answer(question);
@@ -162,7 +174,15 @@ impl Announcer {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|due| now >= due + LATE) {
+        if self.is_mute {
+            return;
+        }
+        let due = self.poll_timeout();
+        if due.is_some_and(|due| now >= due + inquiry::RETRY) {
+            // Answers may have come in meanwhile that are not read yet.
+            self.inquiries.excuse();
+        }
+        if due.is_some_and(|due| now >= due + LATE) {
             self.bursts.hush(now, HUSH);
             self.refresh.hush(now, HUSH);
         }
@@ -197,6 +217,9 @@ impl Announcer {
 
     /// When [`Self::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_mute {
+            return None;
+        }
         [
             self.bursts.due_at(),
             self.refresh.due_at(),

@@ -181,6 +181,8 @@ impl<P: Protocol> Driver<P> {
         let Some(set) = self.wishes.borrow_and_update().clone() else {
             return;
         };
+        // Who wishes something is alive.
+        self.pulse = self.pulse.map(|_| now());
         self.wished = Some(set.generation);
         self.mark = Some(set.mark);
         if self.filters.handle_set(&set, P::FAMILY, now()) {
@@ -304,6 +306,7 @@ impl<P: Protocol> Driver<P> {
     }
 
     fn act(&mut self) {
+        self.announcer.set_mute(self.is_abandoned());
         let due = self.announcer.poll_timeout();
         if due.is_some_and(|due| due <= now()) {
             self.announcer.handle_timeout(now());
@@ -312,7 +315,7 @@ impl<P: Protocol> Driver<P> {
             match action {
                 Action::Say { interface, saying } => {
                     // Before a wish there is nothing to say.
-                    if let Some(mark) = self.mark.filter(|_| !self.is_abandoned()) {
+                    if let Some(mark) = self.mark {
                         self.on_port(interface, |port, _| port.say(saying, mark));
                     }
                 }

@@ -56,8 +56,8 @@ pub(crate) struct Detector {
     help: Vec<Help>,
     later: Timers<(SocketAddr, Message)>,
     pub(crate) out: Vec<(SocketAddr, Message)>,
-    /// Those found lost; of each, whether the segment says the same.
-    pub(crate) lost: Vec<(MemberId, bool)>,
+    /// Those found lost.
+    pub(crate) lost: Vec<MemberId>,
     /// Those that are probed from now on.
     pub(crate) suspects: Vec<MemberId>,
 }
@@ -152,6 +152,7 @@ impl Detector {
                 deadline,
                 next: now + interval + profile.grace,
                 round: 0,
+                probed: None,
                 cause: Cause::Heartbeats,
             },
         );
@@ -231,6 +232,7 @@ impl Detector {
             deadline: now.saturating_duration_since(heard) + profile.spacing * CHECKS,
             next: now,
             round: 0,
+            probed: None,
             cause: Cause::Accused,
         });
         false
@@ -247,14 +249,20 @@ impl Detector {
             deadline: profile.deadline,
             next: now,
             round: 0,
+            probed: None,
             cause: Cause::Doubted,
         });
     }
 
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let beat = (!self.watchers.is_empty()).then(|| self.beat.unwrap_or(now));
-        let watches = self.watches.values();
-        let watches = watches.map(|watch| watch.next.min(watch.heard + watch.deadline));
+        let watches = self
+            .watches
+            .values()
+            .map(|watch| match watch.heard + watch.deadline {
+                over if over > now => watch.next.min(over),
+                _ => watch.next,
+            });
         watches.chain(beat).chain(self.later.next()).min()
     }
 
@@ -269,7 +277,14 @@ impl Detector {
         }
     }
 
-    pub(crate) fn handle_timeout(&mut self, alive: &[MemberId], now: Instant) {
+    /// `hears`: whether anybody but this member was heard since then. Who hears nobody, although
+    /// others were asked, is rather deaf itself, and goes on asking.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        alive: &[MemberId],
+        hears: impl Fn(MemberId, Instant) -> bool,
+        now: Instant,
+    ) {
         while let Some(message) = self.later.pop(now) {
             self.out.push(message);
         }
@@ -277,20 +292,23 @@ impl Detector {
         let mut lost = Vec::new();
         for watch in self.watches.values_mut() {
             let silence = now.saturating_duration_since(watch.heard);
-            if silence >= watch.deadline {
-                lost.push((watch.member, watch.cause == Cause::Doubted));
+            let is_over = silence >= watch.deadline;
+            let is_seen = watch.cause == Cause::Doubted;
+            if is_over && (is_seen || hears(watch.member, watch.probed.unwrap_or(now))) {
+                lost.push(watch.member);
             } else if now >= watch.next {
                 if watch.round == 0 {
                     self.suspects.push(watch.member);
+                    watch.probed = Some(now);
                 }
                 watch.probe(self.me, alive, silence, &mut self.out);
                 watch.next = now + watch.wait(self.profile);
                 watch.round += 1;
             }
         }
-        for (member, is_seen) in lost {
+        for member in lost {
             self.watches.remove(&member.address);
-            self.lost.push((member, is_seen));
+            self.lost.push(member);
         }
     }
 

@@ -125,6 +125,17 @@ pub struct Claim {
     pub successor: Option<super::MemberId>,
 }
 
+impl Claim {
+    /// The term of what was taken from a lost member without proof that others hear this one. It counts
+    /// where nobody else claims the VIP, and so takes nothing from anybody when the two can talk again.
+    pub const UNPROVEN: u64 = 0;
+
+    /// Whether it has that term.
+    pub fn is_unproven(&self) -> bool {
+        self.term == Self::UNPROVEN
+    }
+}
+
 /// A person's wish, told to the member at hand and meant for the one that has the VIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {

@@ -16,6 +16,7 @@
 //! other station has answered a question that was sent to it alone. Who has yielded goes on asking,
 //! and takes the VIP back as soon as the answers end. Against whom does not answer, the VIP is defended.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -36,8 +37,8 @@ pub(super) const QUIET: Duration = Duration::from_secs(60);
 const NEW: Duration = Duration::from_secs(1);
 /// The same where it was taken from the very member that is heard: that one may not have heard us yet.
 const NEW_FROM: Duration = Duration::from_secs(3);
-/// How long one that was lost when we took the VIP may go on with it. Two that each hold the other for
-/// such a one come to an end by their place in the order.
+/// How long one that was lost when we took the VIP may go on with it after it has answered us, and so
+/// can hear us. Two that each hold the other for such a one come to an end by their place in the order.
 const CONTEST: Duration = Duration::from_secs(3);
 /// How long the claims of a member that can be talked to again are waited for.
 const REUNION: Duration = Duration::from_millis(500);
@@ -95,10 +96,11 @@ impl Ownership {
             return;
         }
         let is_new = entry.others.hear(station, who, now);
+        let reply = entry.reply(station, now);
         if let Some(other) = entry.others.get_mut(station).filter(|_| !is_held)
             && other.reply == Reply::Unasked
         {
-            other.reply = Reply::Awaited(now);
+            other.reply = reply;
         }
         if let Some(member) = live {
             let term = |id| entry.claims.get(id).map_or(0, |claim: &Claim| claim.term);
@@ -129,10 +131,12 @@ impl Ownership {
                 Who::Stranger { precedes } => precedes,
             };
             match other.reply {
-                _ if !yields => Some(Step::Repel(station, Intrusion::Yielding)),
                 Reply::Unasked => Some(Step::Ask(station)),
                 Reply::Awaited(_) => None,
-                Reply::Given => Some(Step::Yield(station)),
+                Reply::Given if yields && entry.believes(station, other.heard) => {
+                    Some(Step::Yield(station))
+                }
+                Reply::Given => Some(Step::Repel(station, Intrusion::Yielding)),
                 Reply::Missing => Some(Step::Repel(station, Intrusion::Unanswering)),
             }
         })
@@ -157,13 +161,15 @@ impl Ownership {
         let heard = entry.others.get(station).map(|other| other.heard);
         let heard = heard.unwrap_or(hold.since);
         let age = heard.saturating_duration_since(hold.since);
+        let is_short = entry.answered_for(station, heard) < CONTEST;
+        match self.members.majority() {
+            Ordering::Less => return Some(true),
+            Ordering::Greater if is_short => return Some(false),
+            Ordering::Greater | Ordering::Equal => {}
+        }
         if hold.from == Some(member) {
-            let intruder = entry.intruder.as_ref();
-            let first = intruder.filter(|one| one.station == station);
-            let first = first.map_or(heard, |one| one.first);
-            let contest = heard.saturating_duration_since(first);
             let is_stale = self.members.was_gone(member, hold.since);
-            if age < NEW_FROM || is_stale && contest < CONTEST {
+            if age < NEW_FROM || is_stale && is_short {
                 return Some(false);
             }
         }
@@ -172,9 +178,12 @@ impl Ownership {
 
     /// Has a station asked whether it has the VIP.
     pub(super) fn ask(&mut self, vip: IpAddr, station: MacAddress, now: Instant) {
-        let entry = self.vips.get_mut(&vip);
-        if let Some(other) = entry.and_then(|entry| entry.others.get_mut(station)) {
-            other.reply = Reply::Awaited(now);
+        let Some(entry) = self.vips.get_mut(&vip) else {
+            return;
+        };
+        let reply = entry.reply(station, now);
+        if let Some(other) = entry.others.get_mut(station) {
+            other.reply = reply;
         }
     }
 
@@ -186,8 +195,16 @@ impl Ownership {
         has_answered: bool,
         now: Instant,
     ) {
+        self.note_witness(vip, station, has_answered, now);
         let concerned = self.note_answer(vip, station, has_answered);
-        if let Some(entry) = self.vips.get_mut(&vip)
+        let mut entry = self.vips.get_mut(&vip);
+        if let Some(answers) = entry
+            .as_mut()
+            .and_then(|entry| entry.asked.get_mut(&station))
+        {
+            *answers = Some(has_answered);
+        }
+        if let Some(entry) = entry
             && let Some(other) = entry.others.get_mut(station)
         {
             let before = other.reply;
@@ -204,6 +221,7 @@ impl Ownership {
             let is_over = entry.hold.is_none() && !has_answered;
             if is_over && before == Reply::Given {
                 let name = other.name(station, &self.members);
+                entry.note_deceit(now);
                 entry.silenced = Some(Silenced { name, member });
             } else if is_over
                 && let Some(inquiry) = member.and_then(|member| self.inquiries.get_mut(&member))
@@ -292,7 +310,7 @@ impl Ownership {
         // Who defends against one station after the other defends as rarely as against one.
         let alike = before.as_ref().filter(|one| one.kind == kind);
         let defended = alike.and_then(|one| one.defended);
-        let known = before.filter(|one| one.station == station);
+        let known = before.filter(|one| one.station == station && one.kind == kind);
         let mut intruder = known.unwrap_or(Intruder {
             station,
             kind,
@@ -301,7 +319,7 @@ impl Ownership {
             last: now,
             defended,
         });
-        (intruder.last, intruder.kind) = (now, kind);
+        intruder.last = now;
         let is_due = intruder
             .defended
             .is_none_or(|at| now >= at + kind.interval());
@@ -361,4 +379,5 @@ pub(super) fn expire(entry: &mut Vip, members: &mut Members, now: Instant) {
     }
     let is_over = |one: &Intruder| now >= one.last + QUIET;
     entry.intruder = entry.intruder.take().filter(|one| !is_over(one));
+    entry.forgive(now);
 }

@@ -1,5 +1,6 @@
 //! What is known of the members, and which VIPs each of them may have.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -195,6 +196,15 @@ impl Members {
         let member = self.get(id).filter(|member| !member.is_live());
         let lost_at = member.and_then(|member| member.lost_at);
         lost_at.is_some_and(|lost_at| lost_at <= at)
+    }
+
+    /// Whether those who can talk to each other, this member among them, are more than the others, or
+    /// less. Whoever has left is none of them.
+    pub(super) fn majority(&self) -> Ordering {
+        let has_left = |member: &&Member| member.presence == Presence::Gone(Departure::Left);
+        let members = self.by_id.values().filter(|member| !has_left(member));
+        let (live, silent): (Vec<_>, Vec<_>) = members.partition(|member| member.is_live());
+        live.len().cmp(&silent.len())
     }
 
     /// When a member was lost last, of those that are not back.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::membership::MemberId;
 use crate::membership::record::{Claim, Key, Value};
 
-use super::election::Basis;
+use super::election::{Basis, Election};
 use super::other::Who;
 use super::vip::{Hold, Tenure};
 use super::{Holding, Note, Output, Ownership};
@@ -25,7 +25,7 @@ impl Ownership {
         let silenced = entry.silenced.as_ref().and_then(|one| one.member);
         let from = silenced.or_else(|| election.last().map(|(member, _)| member));
         let from = from.filter(|member| *member != self.me);
-        let term = entry.claims.next_term();
+        let term = self.term_to_take(&election);
         let why = self.why(&election, entry, self.me, is_pinned);
         self.round += 1;
         let round = self.round;
@@ -69,6 +69,15 @@ impl Ownership {
             why,
         });
         self.pacer.wake(now);
+    }
+
+    /// The term of the claim with which a VIP is taken.
+    fn term_to_take(&self, election: &Election<'_>) -> u64 {
+        let is_lost = |(last, _)| !self.members.is_live(last);
+        if election.last().is_some_and(is_lost) && !self.is_heard() {
+            return Claim::UNPROVEN;
+        }
+        election.claims.next_term()
     }
 
     /// Announces the VIP no more. Where `is_yielded`, it is announced by a member that we cannot talk

@@ -9,7 +9,7 @@
 //!     nobody at all is heard ─▶ take nothing until a frame of any other station comes in
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,20 +21,18 @@ use crate::membership::record::Claim;
 use crate::membership::{Departure, MemberId};
 
 use super::election::Election;
-use super::eligibility::{Member, Presence};
-use super::other::{Inquiry, Reply, Who};
+use super::eligibility::Presence;
+use super::other::{Inquiry, Who};
 use super::{Output, Ownership};
 
 /// For how many of its VIPs of each family a member is asked: if its daemon lives, it answers for each.
 const SAMPLE: usize = 2;
 /// How long an answer is waited for, if the member has not been asked before it was lost.
 const ANSWER: Duration = Duration::from_millis(40);
+/// The same of one that was asked before this member could hear, and is not asked as often any more.
+const REPEATED: Duration = Duration::from_millis(150);
 /// How long a member that was silent for a moment is asked.
 const LASTS: Duration = Duration::from_secs(2);
-/// How long before a member is found lost it has been silent, at least.
-const SILENCE: Duration = Duration::from_millis(250);
-/// How many other stations are asked for a sign that we can hear.
-const WITNESSES: usize = 8;
 
 /// Whether a VIP may be taken from whom had it before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,22 +59,25 @@ impl Ownership {
             return;
         };
         let stations = suspect.interfaces.values().map(|one| one.mac).collect();
-        let is_candidate = |vip: &&IpAddr| {
+        let answers = self.answers_of(&stations, &suspect.claims);
+        let has_it = |vip: &&IpAddr| {
             let entry = self.vips.get(*vip);
-            entry.is_some_and(|entry| entry.scope.is_some())
+            let election = entry.and_then(|entry| self.election(**vip, entry));
+            let last = election.and_then(|election| election.last());
+            last.is_some_and(|(one, claim)| one == member && claim.successor.is_none())
         };
         let some = |family| {
-            let vips = suspect.claims.iter().filter(is_candidate);
+            let vips = suspect.claims.iter().filter(has_it);
             let vips = vips.filter(move |vip| Family::of(**vip) == family);
             vips.take(SAMPLE).copied()
         };
         let vips: BTreeSet<IpAddr> = some(Family::V4).chain(some(Family::V6)).collect();
         let inquiry = Inquiry {
-            since: now,
+            due: now + ANSWER,
             until,
             vips: vips.clone(),
             stations,
-            answers: BTreeSet::new(),
+            answers,
             denied: BTreeSet::new(),
         };
         self.inquiries.insert(member, inquiry);
@@ -84,6 +85,22 @@ impl Ownership {
             self.tell_asked(vip);
         }
         self.find_witnesses();
+    }
+
+    /// The VIPs of these for which one of the stations answers already, with that station.
+    fn answers_of(
+        &self,
+        stations: &BTreeSet<MacAddress>,
+        vips: &BTreeSet<IpAddr>,
+    ) -> BTreeSet<(IpAddr, MacAddress)> {
+        let answers = vips.iter().flat_map(|vip| {
+            let asked = self.vips.get(vip).map(|entry| &entry.asked);
+            let asked = asked.into_iter().flatten();
+            let answers = asked
+                .filter(|(station, answers)| **answers == Some(true) && stations.contains(station));
+            answers.map(|(station, _)| (*vip, *station))
+        });
+        answers.collect()
     }
 
     /// Ends inquiries that nobody needs any more.
@@ -102,6 +119,14 @@ impl Ownership {
         self.find_witnesses();
     }
 
+    /// Whoever is asked could not be heard until now.
+    pub(super) fn wait_anew(&mut self, now: Instant) {
+        for inquiry in self.inquiries.values_mut() {
+            inquiry.due = now + REPEATED;
+            inquiry.until = inquiry.until.max(now + LASTS);
+        }
+    }
+
     /// Takes in an answer, or that there is none; returns the VIPs for which it matters.
     pub(super) fn note_answer(
         &mut self,
@@ -118,10 +143,16 @@ impl Ownership {
             let lived = inquiry.lives();
             if has_answered {
                 inquiry.answers.insert((vip, station));
+                inquiry.denied.remove(&vip);
             } else {
                 inquiry.answers.remove(&(vip, station));
+                inquiry.denied.insert(vip);
             }
-            if lived != inquiry.lives() && !self.members.is_live(*member) {
+            if self.members.is_live(*member) {
+                continue;
+            }
+            concerned.push(vip);
+            if lived != inquiry.lives() {
                 let claims = self.members.get(*member).map(|member| &member.claims);
                 concerned.extend(claims.into_iter().flatten());
             }
@@ -136,8 +167,8 @@ impl Ownership {
         election: &Election<'_>,
         now: Instant,
     ) -> Clearance {
-        let former = election.last().map(|(member, _)| member);
-        let former = former.filter(|member| *member != self.me);
+        let silenced = self.vips.get(&vip).and_then(|one| one.silenced.as_ref());
+        let silenced = silenced.and_then(|silenced| silenced.member);
         let is_lost = |member: &MemberId| {
             let presence = self.members.get(*member).map(|member| member.presence);
             match presence {
@@ -145,90 +176,30 @@ impl Ownership {
                 Some(Presence::Live | Presence::Gone(Departure::Left)) | None => false,
             }
         };
-        if let Some(former) = former.filter(is_lost) {
-            match self.inquiries.get(&former) {
-                None => return Clearance::Unknown(former),
-                Some(inquiry) if inquiry.lives() && !inquiry.denied.contains(&vip) => {
-                    return Clearance::Lives(former);
-                }
-                Some(inquiry) if !inquiry.vips.is_empty() && now < inquiry.since + ANSWER => {
-                    return Clearance::Wait(Some(inquiry.since + ANSWER));
-                }
-                Some(_) => {}
+        // Who claims it in the name of another does not have it.
+        let last = election.last();
+        let former = last.map(|(member, claim)| [Some(member), claim.successor]);
+        let former = former.into_iter().flatten().flatten();
+        let former = former.filter(|one| *one != self.me && Some(*one) != silenced);
+        let mut until = None;
+        for member in former.filter(is_lost) {
+            let Some(inquiry) = self.inquiries.get(&member) else {
+                return Clearance::Unknown(member);
+            };
+            if inquiry.lives() && !inquiry.denied.contains(&vip) {
+                return Clearance::Lives(member);
             }
+            if !inquiry.vips.is_empty() && now < inquiry.due {
+                until = until.max(Some(inquiry.due));
+            }
+        }
+        if until.is_some() {
+            return Clearance::Wait(until);
         }
         if self.may_be_deaf() && !self.has_heard(vip) {
             return Clearance::Wait(None);
         }
         Clearance::Clear
-    }
-
-    /// Whether none of several others is heard, so that it is rather this node that cannot hear.
-    pub(super) fn may_be_deaf(&self) -> bool {
-        let is_missing = |(id, member): &(MemberId, &Member)| {
-            *id != self.me && member.presence != Presence::Gone(Departure::Left)
-        };
-        let missing = self.members.iter().filter(is_missing).take(2).count();
-        missing > 1 && (self.is_deaf || !self.has_live_others())
-    }
-
-    /// Whether another station was heard where this VIP is, since the others are silent.
-    fn has_heard(&self, vip: IpAddr) -> bool {
-        let gone = self.members.last_loss();
-        let since = gone.and_then(|gone| gone.checked_sub(SILENCE));
-        let Some((me, since)) = self.members.get(self.me).zip(since) else {
-            return true;
-        };
-        let is_near = me.has_subnet_of(vip);
-        let mut heard = self.heard.iter();
-        heard.any(|(index, at)| {
-            let interface = me.interfaces.get(index);
-            let fits = interface
-                .is_some_and(|one| !is_near || one.subnets.iter().any(|net| net.contains(&vip)));
-            fits && *at >= since
-        })
-    }
-
-    /// Another station was heard on this interface.
-    pub(super) fn set_heard(&mut self, interface: u32, now: Instant) {
-        self.heard.insert(interface, now);
-        for vip in std::mem::take(&mut self.waiting) {
-            self.review(vip, now);
-        }
-    }
-
-    /// The hosts of the other nodes answer for their own addresses, even without a daemon: they are
-    /// asked while it is in question whether anybody can be heard.
-    pub(super) fn find_witnesses(&mut self) {
-        let is_in_question = !self.inquiries.is_empty() && {
-            let is_suspected = |id: &MemberId| self.inquiries.contains_key(id);
-            let mut others = self.members.iter().filter(|(id, _)| *id != self.me);
-            others.all(|(id, member)| !member.is_live() || is_suspected(&id))
-        } || self.may_be_deaf();
-        let mut wanted = BTreeMap::new();
-        if is_in_question && let Some(me) = self.members.get(self.me) {
-            let others = self.members.iter().filter(|(id, _)| *id != self.me);
-            let interfaces = others.flat_map(|(_, member)| member.interfaces.values());
-            let hosts = interfaces.flat_map(|one| one.hosts.iter().map(|host| (*host, one.mac)));
-            let hosts = hosts.filter(|(host, _)| me.has_subnet_of(*host));
-            let hosts = hosts.filter(|(host, _)| !self.vips.contains_key(host));
-            wanted.extend(hosts.take(WITNESSES));
-        }
-        let before = std::mem::replace(&mut self.witnesses, wanted.clone());
-        for address in before.keys().filter(|one| !wanted.contains_key(one)) {
-            let (address, asked) = (*address, None);
-            self.outputs.push_back(Output::Ask { address, asked });
-        }
-        for (address, station) in wanted {
-            if before.get(&address) != Some(&station) {
-                let asked = Asked {
-                    stations: BTreeSet::from([station]),
-                    respondent: Respondent::Host,
-                };
-                let asked = Some(Arc::new(asked));
-                self.outputs.push_back(Output::Ask { address, asked });
-            }
-        }
     }
 
     /// Leaves a VIP to a member that cannot be talked to and has it, and watches over it.
@@ -242,12 +213,9 @@ impl Ownership {
         let answers: Vec<_> = answers.copied().collect();
         for station in answers.iter().map(|(_, station)| *station) {
             entry.others.hear(station, Who::Member(member), now);
+            let reply = entry.reply(station, now);
             if let Some(other) = entry.others.get_mut(station) {
-                other.reply = if answers.contains(&(vip, station)) {
-                    Reply::Given
-                } else {
-                    Reply::Awaited(now)
-                };
+                other.reply = reply;
             }
         }
         if is_heard {
@@ -271,10 +239,12 @@ impl Ownership {
         let inquiries = self.inquiries.values();
         let inquiries = inquiries.filter(|inquiry| inquiry.vips.contains(&vip));
         stations.extend(inquiries.flat_map(|inquiry| &inquiry.stations));
-        if stations == entry.asked {
+        if stations.iter().eq(entry.asked.keys()) {
             return;
         }
-        entry.asked.clone_from(&stations);
+        let known = |station: &MacAddress| entry.asked.get(station).copied().flatten();
+        let asked = stations.iter().map(|station| (*station, known(station)));
+        entry.asked = asked.collect();
         let asked = (!stations.is_empty()).then(|| {
             Arc::new(Asked {
                 stations,

@@ -23,8 +23,9 @@ use super::eligibility::Members;
 const MOST: usize = 4;
 /// How long a member is remembered that was heard and not asked.
 pub(super) const WATCH: Duration = Duration::from_millis(3500);
-/// After how long a question counts as unanswered if the backend does not say so before.
-const ANSWER: Duration = Duration::from_secs(1);
+/// After how long a question counts as unanswered if no backend says so before, for none is there that
+/// could: one with thousands of questions comes to each in much less.
+const UNASKABLE: Duration = Duration::from_secs(10);
 
 /// Who is heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +162,7 @@ impl Others {
     pub(super) fn expire(&mut self, is_held: bool, now: Instant) {
         for other in self.0.values_mut() {
             if let Reply::Awaited(since) = other.reply
-                && now >= since + ANSWER
+                && now >= since + UNASKABLE
             {
                 other.reply = Reply::Missing;
             }
@@ -182,7 +183,7 @@ impl Others {
         let deadline = |other: &Other| {
             let at = match other.reply {
                 Reply::Unasked => Some(other.heard + WATCH),
-                Reply::Awaited(since) => Some(since + ANSWER),
+                Reply::Awaited(since) => Some(since + UNASKABLE),
                 Reply::Given | Reply::Missing => None,
             };
             [at, other.until].into_iter().flatten().min()
@@ -254,7 +255,8 @@ impl Intrusion {
 /// A member that may be lost, and is asked on the segment for some of its VIPs.
 #[derive(Debug)]
 pub(super) struct Inquiry {
-    pub(super) since: Instant,
+    /// From when on it counts that it has not answered.
+    pub(super) due: Instant,
     /// When nobody needs to know any more.
     pub(super) until: Instant,
     pub(super) vips: BTreeSet<IpAddr>,

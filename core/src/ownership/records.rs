@@ -112,8 +112,7 @@ impl Ownership {
 
     pub(super) fn member_up(&mut self, member: MemberId, now: Instant) {
         self.members.entry(member).presence = Presence::Live;
-        self.is_deaf = false;
-        self.find_witnesses();
+        self.set_deaf(false, now);
         self.supersede(member, now);
         self.greet(member);
         self.member_changed(member, now);

@@ -211,7 +211,7 @@ impl Ownership {
         };
         let since = entry.unserved_since.unwrap_or(now);
         let at = match basis {
-            Basis::Claim | Basis::Successor if owner == self.me => return Step::Take,
+            Basis::Claim | Basis::Successor if owner == self.me => now,
             Basis::Claim => return Step::Stay(None),
             Basis::Order if owner == self.me => {
                 let is_new = entry.claims.highest == 0;

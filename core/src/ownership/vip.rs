@@ -1,6 +1,6 @@
 //! What this member knows of one VIP.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::membership::record::Claim;
 
 use super::election::Claims;
 use super::explain::Why;
-use super::other::{Intruder, Others, Silenced};
+use super::other::{Intruder, Others, Reply, Silenced};
 use super::{Holding, Scope};
 
 /// See the module's documentation.
@@ -35,8 +35,11 @@ pub(super) struct Vip {
     pub(super) others: Others,
     /// The last of them that had it, and then did not answer any more.
     pub(super) silenced: Option<Silenced>,
-    /// The stations that are asked for it, as was told last.
-    pub(super) asked: BTreeSet<MacAddress>,
+    /// The stations that are asked for it, as was told last, and of each whether it answers, as was
+    /// heard last: that is heard again only when it changes.
+    pub(super) asked: BTreeMap<MacAddress, Option<bool>>,
+    /// How often somebody answered for it for a while and then not any more, and when last.
+    pub(super) deceived: Option<(u32, Instant)>,
     /// Another station has it that is not yielded to.
     pub(super) intruder: Option<Intruder>,
     /// A person's wish that was published, its term and how long.
@@ -60,6 +63,15 @@ impl Vip {
             && tenure.owner == before
         {
             tenure.owner = now;
+        }
+    }
+
+    /// What is known of whether a station answers for it that is to be asked.
+    pub(super) fn reply(&self, station: MacAddress, now: Instant) -> Reply {
+        match self.asked.get(&station).copied().flatten() {
+            Some(true) => Reply::Given,
+            Some(false) => Reply::Missing,
+            None => Reply::Awaited(now),
         }
     }
 

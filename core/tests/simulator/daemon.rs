@@ -103,9 +103,11 @@ impl Daemon {
     }
 
     /// Nothing is done until then by its driver, or by any of it.
-    pub(crate) fn stall(&mut self, until: Instant, driver_only: bool) {
+    pub(crate) fn stall(&mut self, now: Instant, until: Instant, driver_only: bool) {
         self.stalled_until = self.stalled_until.max(Some(until));
-        if !driver_only {
+        if driver_only {
+            self.layer2.abandon(now, until);
+        } else {
             self.layer2.stall(until);
         }
     }

@@ -16,6 +16,8 @@ use carillon_layer2::{Announcer, Link, Message, Protocol};
 
 /// From a wish of the driver to the first frame about it.
 const LATENCY: Duration = Duration::from_micros(500);
+/// How long the rest of a daemon may be silent before nothing is said any more.
+const SILENCE: Duration = Duration::from_millis(500);
 /// How many frames a socket keeps for a task that stands still.
 const BACKLOG: usize = 1000;
 
@@ -33,6 +35,8 @@ pub(crate) struct Layer2 {
     ports: BTreeMap<u32, (Arc<str>, Link)>,
     applied: Option<u64>,
     stalled_until: Option<Instant>,
+    /// From when until when the rest of the daemon is silent for too long.
+    abandoned: Option<(Instant, Instant)>,
     inbox: VecDeque<(u32, Arc<Message>)>,
     /// What is announced, and where.
     pub(crate) announced: BTreeMap<IpAddr, BTreeSet<u32>>,
@@ -53,6 +57,7 @@ impl Layer2 {
             ports: BTreeMap::new(),
             applied: None,
             stalled_until: None,
+            abandoned: None,
             inbox: VecDeque::new(),
             announced: BTreeMap::new(),
             has_changed: false,
@@ -64,6 +69,11 @@ impl Layer2 {
 
     pub(crate) fn stall(&mut self, until: Instant) {
         self.stalled_until = self.stalled_until.max(Some(until));
+    }
+
+    /// The rest of the daemon is silent from now on until then.
+    pub(crate) fn abandon(&mut self, now: Instant, until: Instant) {
+        self.abandoned = Some((now + SILENCE, until));
     }
 
     /// A newer wish takes the place of one that has not been taken.
@@ -93,17 +103,21 @@ impl Layer2 {
             return;
         }
         self.stalled_until = None;
+        let is_within = |(from, until): (Instant, Instant)| from <= now && now < until;
+        self.announcer
+            .set_mute(self.abandoned.is_some_and(is_within));
         if let Some((_, set)) = self.wish.take_if(|(at, _)| *at <= now) {
             self.take_wish(&set, now);
         }
-        while let Some((interface, message)) = self.inbox.pop_front() {
-            self.announcer.handle_message(interface, &message, now);
-            self.act();
-        }
+        // What has come in while this stood still is read after what is late.
         if self.announcer.poll_timeout().is_some_and(|due| due <= now) {
             self.announcer.handle_timeout(now);
         }
         self.act();
+        while let Some((interface, message)) = self.inbox.pop_front() {
+            self.announcer.handle_message(interface, &message, now);
+            self.act();
+        }
         while self.announcer.poll_listening().is_some() {}
         let applied = self.announcer.applied();
         if applied > self.applied {

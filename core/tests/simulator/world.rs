@@ -179,7 +179,7 @@ impl World {
         }
         let one = &mut self.nodes[node];
         if let Some(daemon) = &mut one.daemon {
-            daemon.stall(until, driver_only);
+            daemon.stall(self.network.now, until, driver_only);
             if !driver_only {
                 one.stalled_until = one.stalled_until.max(Some(until));
                 self.network.stall(one.address, how_long);
@@ -376,9 +376,11 @@ impl World {
         let Some(daemon) = &mut self.nodes[node].daemon else {
             return;
         };
-        let before = daemon.claims.insert(vip, claim.term).unwrap_or(0);
         let term = claim.term;
-        if term < before && is_known {
+        let before = daemon.claims.get(&vip).copied().unwrap_or(0);
+        daemon.claims.insert(vip, term.max(before));
+        // Who has no proof that it is heard claims with the lowest of all.
+        if term < before && term > 0 && is_known {
             let text = format!("{name} claims {vip} with term {term} after {before}");
             self.violation.get_or_insert(text);
         }

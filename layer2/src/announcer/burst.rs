@@ -122,7 +122,9 @@ impl Bursts {
     fn repeat(&mut self, entry: Entry, step: usize, now: Instant) {
         if let (Some(queue), Some(delay)) = (self.queues.get_mut(step), DELAYS.get(step)) {
             let due = now + *delay;
-            queue.push_back(Entry { due, ..entry });
+            // Before those that were put off.
+            let place = queue.partition_point(|one| one.due <= due);
+            queue.insert(place, Entry { due, ..entry });
         }
     }
 }

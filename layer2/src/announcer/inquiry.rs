@@ -172,7 +172,8 @@ impl Inquiries {
             answered,
             ..Silence::default()
         };
-        let is_believed = answered >= BELIEVED || entry.reported == Some(true);
+        let is_host = entry.respondent == Respondent::Host;
+        let is_believed = is_host || answered >= BELIEVED || entry.reported == Some(true);
         if !is_believed {
             pause = RETRY;
         }
@@ -222,6 +223,17 @@ impl Inquiries {
         silence.unanswered = silence.unanswered.saturating_add(1);
         silence.since.get_or_insert(now);
         Some((vip, station))
+    }
+
+    /// This task did not run for a while: it cannot tell who has not answered meanwhile. Everybody
+    /// has one more question at least.
+    pub(super) fn excuse(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.unanswered = entry.unanswered.min(LIMIT - 1);
+        }
+        for station in self.stations.values_mut() {
+            (station.unanswered, station.since) = (0, None);
+        }
     }
 
     /// Finds out whether a station is silent about an address, or about all.

@@ -706,9 +706,39 @@ fn only_an_answer_of_the_station_itself_counts() {
         ..of_a_kernel
     };
     world.hear(1, kernel);
-    world.run(ms(25));
-    world.hear(1, kernel);
-    assert_eq!(asked(&mut world, OTHER).1, [(ms(175), true)]);
+    assert_eq!(asked(&mut world, OTHER).1, [(ms(150), true)]);
+}
+
+/// Neither after a pause, in which answers have come in that are not read yet, nor while nothing may be
+/// said does it count against anybody that it has not answered.
+#[test]
+fn what_could_not_be_asked_or_read_counts_against_nobody() {
+    let mut world = World::with_interface(NO_REFRESH);
+    ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+    let answer = answer(vip(1), OTHER);
+    for _ in 0..3 {
+        world.hear(1, answer);
+        world.run(ms(60));
+    }
+    assert_eq!(asked(&mut world, OTHER).1.len(), 1);
+    world.announcer.set_mute(true);
+    world.run(ms(700));
+    world.announcer.set_mute(false);
+    world.run(ms(10));
+    world.hear(1, answer);
+    world.run(ms(10));
+    assert_eq!(asked(&mut world, OTHER).1, []);
+    world.run(ms(90));
+    world.now += ms(300);
+    world.announcer.handle_timeout(world.now);
+    world.hear(1, answer);
+    world.run(ms(10));
+    assert_eq!(asked(&mut world, OTHER).1, []);
+    world.run(ms(400));
+    let [(_, has_answered)] = asked(&mut world, OTHER).1[..] else {
+        panic!("it is silent");
+    };
+    assert!(!has_answered);
 }
 
 #[test]

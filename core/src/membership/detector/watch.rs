@@ -19,6 +19,8 @@ pub(super) struct Watch {
     pub(super) deadline: Duration,
     pub(super) next: Instant,
     pub(super) round: u32,
+    /// When it was probed first since then.
+    pub(super) probed: Option<Instant>,
     pub(super) cause: Cause,
 }
 
@@ -38,6 +40,7 @@ impl Watch {
         self.heard = heard;
         self.next = (heard + self.interval + profile.grace).max(now + profile.spacing / 2);
         self.round = 0;
+        self.probed = None;
     }
 
     /// The second probe comes soon: the first may be lost, and the member may be about to stall.

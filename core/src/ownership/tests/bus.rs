@@ -400,7 +400,8 @@ impl Bus {
             None => records.remove(&key),
         };
         if let (Some(Value::Claim(before)), Some(Value::Claim(after))) = (before, value) {
-            assert!(before.term <= after.term, "terms only grow");
+            let is_grown = before.term <= after.term || after.is_unproven();
+            assert!(is_grown, "terms only grow");
         }
         for other in 0..self.peers.len() {
             if self.talk(index, other) {
@@ -455,10 +456,10 @@ impl Bus {
         other.is_some_and(|other| {
             let peer = &self.peers[other];
             let has_it = match of {
-                Respondent::Daemon => peer.holds(address),
-                Respondent::Host => peer.is_up,
+                Respondent::Daemon => self.has_wire && peer.holds(address),
+                Respondent::Host => self.has_wire && peer.is_up || self.talk(to, other),
             };
-            self.has_wire && has_it && !peer.is_deaf && !self.peers[to].is_deaf
+            has_it && !peer.is_deaf && !self.peers[to].is_deaf
         })
     }
 

@@ -299,7 +299,7 @@ fn our_own_station_and_one_with_which_we_talk_are_no_news() {
 fn what_was_heard_counts_when_the_station_turns_out_to_be_out_of_reach() {
     let (mut bus, vip) = wired();
     // node-c notices first, and its question is lost.
-    let (b, c) = (bus.peers[1].id, bus.peers[2].id);
+    let [a, b, c] = [0, 1, 2].map(|index| bus.peers[index].id);
     bus.cut.extend([(1, 2), (0, 1)]);
     let why = Departure::Lost;
     bus.has_wire = false;
@@ -309,7 +309,9 @@ fn what_was_heard_counts_when_the_station_turns_out_to_be_out_of_reach() {
     bus.has_wire = true;
     bus.run(Duration::from_millis(1500));
     assert_eq!(bus.holders(vip), ["node-b", "node-c"]);
-    bus.input(1, Input::MemberDown { member: c, why });
+    for member in [a, c] {
+        bus.input(1, Input::MemberDown { member, why });
+    }
     bus.run(Duration::from_millis(50));
     assert_eq!(bus.holders(vip), ["node-c"]);
 }
