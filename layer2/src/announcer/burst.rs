@@ -21,6 +21,11 @@ pub(super) const PER_TICK: usize = 500;
 /// Of these so many are repetitions: all stations of a segment have to hear and drop what is not for
 /// them, which must not take the time for questions away.
 pub(super) const REPEATED_PER_TICK: usize = 50;
+/// The same while others have their first, and for [`CALM`] after that: those who wait for it come
+/// first, on all the hosts that have to hear each of them.
+pub(super) const REPEATED_MEANWHILE: usize = 5;
+/// First announcements of one event come in portions; between them it is no longer than this.
+pub(super) const CALM: Duration = Duration::from_millis(100);
 
 /// One announcement to be made.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +48,8 @@ pub(super) struct Bursts {
     tick_end: Option<Instant>,
     /// How many may be made in this tick, and how many of them may be repetitions.
     left: [usize; 2],
+    /// When a first one was made last.
+    first: Option<Instant>,
 }
 
 impl Bursts {
@@ -71,7 +78,13 @@ impl Bursts {
     pub(super) fn next(&mut self, now: Instant, counts: impl Fn(&Entry) -> bool) -> Option<Entry> {
         if self.tick_end.is_none_or(|end| end <= now) {
             self.tick_end = Some(now + TICK);
-            self.left = [PER_TICK, REPEATED_PER_TICK];
+            let is_calm = self.first.is_none_or(|first| first + CALM <= now);
+            let repeated = if is_calm {
+                REPEATED_PER_TICK
+            } else {
+                REPEATED_MEANWHILE
+            };
+            self.left = [PER_TICK, repeated];
         }
         let [left, repeated] = self.left;
         for (step, queue) in self.queues.iter_mut().enumerate() {
@@ -85,6 +98,9 @@ impl Bursts {
                 queue.pop_front();
                 if counts {
                     self.left = [left - 1, repeated - repeats];
+                    if repeats == 0 {
+                        self.first = Some(now);
+                    }
                     self.repeat(entry, step + 1, now);
                     return Some(entry);
                 }
