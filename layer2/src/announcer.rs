@@ -4,15 +4,18 @@
 //! that start at the same time are paced, and each is announced once before any is repeated. Later
 //! every VIP is announced again now and then, spread evenly, for switches and neighbours that have
 //! forgotten. A question costs one look-up, whatever the number of VIPs.
+//!
+//! Whether another host has a VIP as well, and does not say so by itself, is asked soon after it was
+//! taken here, and whenever it is announced again.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet, Asked};
-use carillon_core::interface::{Interface, Interfaces, MacAddress};
+use carillon_core::interface::{Interface, Interfaces};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
@@ -20,13 +23,17 @@ use crate::message::{Message, Saying};
 pub use action::{Action, Listening};
 
 use burst::Bursts;
+use check::Checks;
 use inquiry::Inquiries;
+use places::{Place, Places};
 use reports::Reports;
 use rotation::Rotation;
 
 mod action;
 mod burst;
+mod check;
 mod inquiry;
+mod places;
 mod reports;
 mod rotation;
 #[cfg(test)]
@@ -39,14 +46,6 @@ const LATE: Duration = Duration::from_millis(350);
 /// How long it repeats no announcement then: as long as others need to tell it.
 const HUSH: Duration = Duration::from_millis(500);
 
-/// One interface where a VIP is announced.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    interface: u32,
-    /// The number of its newest burst; entries of older ones are void.
-    burst: u64,
-}
-
 /// The machine. Time is an argument everywhere and must not go back.
 #[derive(Debug)]
 pub struct Announcer {
@@ -56,13 +55,12 @@ pub struct Announcer {
     wished: OrdMap<IpAddr, Arc<Announcement>>,
     watched: imbl::OrdSet<IpAddr>,
     interfaces: Arc<Interfaces>,
-    /// The Ethernet addresses of this node.
-    stations: BTreeSet<MacAddress>,
     /// The interfaces where something can be said.
     ready: BTreeSet<u32>,
     /// Where each VIP is announced; what a question is answered from.
-    held: HashMap<IpAddr, Vec<Place>>,
+    held: Places,
     bursts: Bursts,
+    checks: Checks,
     refresh: Rotation,
     watch: Rotation,
     asked: OrdMap<IpAddr, Arc<Asked>>,
@@ -84,10 +82,10 @@ impl Announcer {
             wished: OrdMap::new(),
             watched: imbl::OrdSet::new(),
             interfaces: Arc::default(),
-            stations: BTreeSet::new(),
             ready: BTreeSet::new(),
-            held: HashMap::new(),
+            held: Places::default(),
             bursts: Bursts::default(),
+            checks: Checks::default(),
             refresh: Rotation::new(refresh, refresh),
             watch: Rotation::new(WATCH_INTERVAL, Duration::ZERO),
             asked: OrdMap::new(),
@@ -114,7 +112,6 @@ impl Announcer {
         self.bursts.begin(before);
         if self.interfaces != set.interfaces {
             self.interfaces = set.interfaces.clone();
-            self.stations = set.interfaces.iter().filter_map(|one| one.mac).collect();
             self.place_all(now);
         }
         let wished = std::mem::replace(&mut self.wished, set.by_vip.clone());
@@ -155,7 +152,7 @@ impl Announcer {
 
     /// Takes what was heard on an interface.
     pub fn handle_message(&mut self, interface: u32, message: &Message, now: Instant) {
-        if self.stations.contains(&message.station) {
+        if self.interfaces.have_station(message.station) {
             return;
         }
         self.tell_heard(interface, now);
@@ -186,24 +183,7 @@ impl Announcer {
             self.bursts.hush(now, HUSH);
             self.refresh.hush(now, HUSH);
         }
-        while let Some(entry) = self.bursts.next(now, |entry| {
-            let places = self.held.get(&entry.vip);
-            places.is_some_and(|places| {
-                places
-                    .iter()
-                    .any(|place| place.interface == entry.interface && place.burst == entry.burst)
-            })
-        }) {
-            self.say(entry.interface, Saying::Announcement(entry.vip));
-        }
-        for vip in self.refresh.due(&self.wished, now) {
-            for place in self.held.get(&vip).into_iter().flatten() {
-                self.actions.push_back(Action::Say {
-                    interface: place.interface,
-                    saying: Saying::Announcement(vip),
-                });
-            }
-        }
+        self.announce(now);
         for vip in self.watch.due(&self.watched, now) {
             if Family::of(vip) == self.family {
                 self.say_where_wanted(vip, Saying::Probe(vip));
@@ -222,6 +202,7 @@ impl Announcer {
         }
         [
             self.bursts.due_at(),
+            self.checks.due_at(),
             self.refresh.due_at(),
             self.watch.due_at(),
             self.inquiries.due_at(),
@@ -271,8 +252,32 @@ impl Announcer {
 
 impl Announcer {
     fn is_announced(&self, vip: IpAddr, interface: u32) -> bool {
-        let places = self.held.get(&vip);
-        places.is_some_and(|places| places.iter().any(|place| place.interface == interface))
+        self.held.at(vip, interface).is_some()
+    }
+
+    /// Makes the announcements that are due, and asks who else has what is announced.
+    fn announce(&mut self, now: Instant) {
+        let held = &self.held;
+        let actions = &mut self.actions;
+        let mut say = |interface, saying| actions.push_back(Action::Say { interface, saying });
+        while let Some(entry) = self.bursts.next(now, |entry| {
+            let place = held.at(entry.vip, entry.interface);
+            place.is_some_and(|place| place.burst == entry.burst)
+        }) {
+            say(entry.interface, Saying::Announcement(entry.vip));
+        }
+        while let Some(entry) = self.checks.next(now, |entry| {
+            let place = held.at(entry.vip, entry.interface);
+            place.is_some_and(|place| place.taken == entry.taken)
+        }) {
+            say(entry.interface, Saying::Probe(entry.vip));
+        }
+        for vip in self.refresh.due(&self.wished, now) {
+            for place in held.of(vip) {
+                say(place.interface, Saying::Announcement(vip));
+                say(place.interface, Saying::Probe(vip));
+            }
+        }
     }
 
     fn say(&mut self, interface: u32, saying: Saying) {
@@ -332,13 +337,13 @@ impl Announcer {
 
     fn add(&mut self, vip: IpAddr, now: Instant) {
         if Family::of(vip) == self.family {
-            self.held.insert(vip, Vec::new());
+            self.held.add(vip);
             self.place(vip, now);
         }
     }
 
     fn remove(&mut self, vip: IpAddr) {
-        for place in self.held.remove(&vip).into_iter().flatten() {
+        for place in self.held.remove(vip) {
             self.listening.push_back(Listening {
                 interface: place.interface,
                 vip,
@@ -348,14 +353,13 @@ impl Announcer {
     }
 
     fn announce_anew(&mut self, vip: IpAddr, now: Instant) {
-        for place in self.held.get_mut(&vip).into_iter().flatten() {
+        for place in self.held.of_mut(vip).into_iter().flatten() {
             place.burst = self.bursts.start(vip, place.interface, now);
         }
     }
 
     fn place_all(&mut self, now: Instant) {
-        let vips: Vec<IpAddr> = self.held.keys().copied().collect();
-        for vip in vips {
+        for vip in self.held.vips() {
             self.place(vip, now);
         }
     }
@@ -363,7 +367,7 @@ impl Announcer {
     /// Makes a VIP be announced where it has to be.
     fn place(&mut self, vip: IpAddr, now: Instant) {
         let wanted = self.wanted_places(vip);
-        let Some(places) = self.held.get_mut(&vip) else {
+        let Some(places) = self.held.of_mut(vip) else {
             return;
         };
         let listening = &mut self.listening;
@@ -381,7 +385,12 @@ impl Announcer {
         for interface in wanted {
             if !places.iter().any(|place| place.interface == interface) {
                 let burst = self.bursts.start(vip, interface, now);
-                places.push(Place { interface, burst });
+                self.checks.start(vip, interface, burst, now);
+                places.push(Place {
+                    interface,
+                    burst,
+                    taken: burst,
+                });
                 listening.push_back(Listening {
                     interface,
                     vip,

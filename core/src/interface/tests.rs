@@ -57,6 +57,23 @@ fn a_vip_is_announced_where_its_subnet_is_or_else_everywhere() {
 }
 
 #[test]
+fn stations_are_also_those_of_excluded_interfaces_that_have_addresses() {
+    let with_mac = |last, name: &str, addresses: &[&str]| Interface {
+        mac: Some(MacAddress([2, 0, 0, 0, 0, last])),
+        ..interface(u32::from(last), name, addresses)
+    };
+    let all = [
+        with_mac(2, "eth0", &["192.168.7.1/24"]),
+        with_mac(3, "docker0", &["172.17.0.1/16"]),
+        with_mac(4, "veth0", &["fe80::1/64"]),
+    ];
+    let interfaces = Interfaces::usable(&all, &Exclusion::default());
+    let stations = (2..=5).map(|last| MacAddress([2, 0, 0, 0, 0, last]));
+    let ours: Vec<bool> = stations.map(|one| interfaces.have_station(one)).collect();
+    assert_eq!(ours, [true, true, false, false]);
+}
+
+#[test]
 fn the_default_exclusion_is_that_of_metallb() {
     let default = Exclusion::default();
     for name in ["docker0", "veth12ab", "lo", "cali1", "cni0", "lxc_health"] {

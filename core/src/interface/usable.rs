@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Exclusion, Interface, Segments};
+use super::{Exclusion, Interface, MacAddress, Segments};
 use crate::address::Family;
 
 /// The interfaces that VIPs can be announced on, by index.
@@ -16,6 +16,8 @@ pub struct Interfaces {
     segments: Arc<Segments>,
     /// Those on which nothing can be announced of a family, though they have addresses of it.
     closed: BTreeSet<(u32, Family)>,
+    /// The Ethernet addresses of this node, also those of interfaces that are not usable.
+    stations: BTreeSet<MacAddress>,
 }
 
 impl Interfaces {
@@ -24,10 +26,17 @@ impl Interfaces {
         let usable = all.iter().filter(|one| one.usable(exclusion).is_ok());
         let mut list: Vec<Interface> = usable.cloned().collect();
         list.sort_by_key(|interface| interface.index);
+        // Those of containers have no address, and there are many, which come and go.
+        let speaks = |one: &&Interface| {
+            list.iter().any(|other| other.index == one.index) || one.hosts().any(is_of_a_segment)
+        };
+        let stations = all.iter().filter(speaks).filter_map(|one| one.mac);
+        let stations = stations.collect();
         Self {
             list,
             segments: Arc::default(),
             closed: BTreeSet::new(),
+            stations,
         }
     }
 
@@ -45,6 +54,12 @@ impl Interfaces {
         let closed = closed.filter(|index| !open.contains(index));
         self.closed.extend(closed.map(|index| (index, family)));
         self
+    }
+
+    /// Whether an Ethernet address is one of this node. The kernel of a node answers on any interface
+    /// for all addresses that the node has.
+    pub fn have_station(&self, station: MacAddress) -> bool {
+        self.stations.contains(&station)
     }
 
     /// All of them, ascending by index.
@@ -96,6 +111,14 @@ impl Interfaces {
                 && rank(other) < rank(one)
         });
         others.min_by_key(|other| rank(other))
+    }
+}
+
+/// Whether an address is one that its host was given.
+fn is_of_a_segment(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !address.is_link_local(),
+        IpAddr::V6(address) => !address.is_unicast_link_local(),
     }
 }
 

@@ -31,8 +31,9 @@ use super::review::Step;
 use super::vip::{Hold, Vip};
 use super::{MemberId, Note, Output, Ownership};
 
-/// How long after a conflict with a station it is spoken of.
-pub(super) const QUIET: Duration = Duration::from_secs(60);
+/// How long after a conflict with a station it is spoken of: until a host that says nothing by itself
+/// would have answered one of two more questions, which come with the announcements every minute.
+pub(super) const QUIET: Duration = Duration::from_secs(150);
 /// How long a VIP was just taken.
 const NEW: Duration = Duration::from_secs(1);
 /// The same where it was taken from the very member that is heard: that one may not have heard us yet.
@@ -59,6 +60,10 @@ impl Ownership {
         }
         match self.identify(station, mark) {
             Some(Who::Member(member)) if member == self.me => return,
+            // Its kernel has the address. That says nothing of its daemon.
+            Some(Who::Member(member)) if mark.is_none() && !self.members.is_live(member) => {
+                self.repel(vip, station, Intrusion::Overlapping, Some(member), now);
+            }
             Some(who) => self.meet(vip, station, who, now),
             None => self.repel(vip, station, Intrusion::Host, None, now),
         }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use carillon_core::interface::MacAddress;
 use carillon_lab::layer2::{Arp, PacketSocket, Station, advertisement, arp, interface};
-use carillon_lab::{test, wait};
+use carillon_lab::{Carillon, test, wait};
 
-use crate::site::{BOTH, SOON, Site, VIP, WATCH, await_status};
+use crate::site::{BOTH, SOON, Site, VIP, VIP6, WATCH, await_status};
 
 /// Says to all that a station has an address, as by RFC 5227 or RFC 4861; the kernel says nothing
 /// by itself.
@@ -59,6 +59,39 @@ fn a_foreign_host_with_our_address_is_named_and_moves_nothing() {
                 .ip(&format!("address del {foreign} dev eth0"))?;
             thread::sleep(WATCH);
             site.ensure_stays(address, mac)?;
+        }
+        Ok(())
+    });
+}
+
+/// Who has an address from before, and says nothing unless it is asked.
+#[test]
+fn a_foreign_host_that_says_nothing_by_itself_is_found_by_a_question() {
+    test(|lab| {
+        let mut site = Site::prepare(lab, &["alpha", "beta", "gamma"])?;
+        let stranger = site.segment().plug(lab, "stranger", 50)?;
+        for (address, length) in [(VIP, 32), (VIP6, 128)] {
+            let foreign = format!("{address}/{length}");
+            stranger.host.address("eth0", &[&foreign])?;
+        }
+        site.nodes = site.cluster.start_all(&[])?;
+        let named = stranger.mac.to_string();
+        for address in BOTH {
+            wait::until(format!("{address} to be known as doubled"), SOON, || {
+                let statuses = site.nodes.iter().map(Carillon::status);
+                let statuses = statuses.collect::<Result<Vec<_>>>()?;
+                let owned = statuses.iter().filter_map(|one| one["owned"].as_array());
+                let mut ours = owned
+                    .flatten()
+                    .filter(|one| one["address"] == address.to_string() && one["here"] == true);
+                let trouble = ours.next().context("no owner")?["trouble"].to_string();
+                ensure!(trouble.contains(&named), "{trouble}");
+                Ok(())
+            })?;
+            let stations = site.watch(WATCH)?.stations();
+            let ours = site.segment().stations.iter();
+            let ours = ours.filter(|one| stations.contains(&one.mac)).count();
+            assert_eq!(ours, 1, "of our nodes answer for {address}");
         }
         Ok(())
     });

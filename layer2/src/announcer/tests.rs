@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use carillon_core::announcement::{Announcement, Respondent};
-use carillon_core::interface::{Exclusion, Interface};
+use carillon_core::interface::{Exclusion, Interface, MacAddress};
 use carillon_core::mark::Mark;
 use carillon_core::node::Node;
 use proptest::prelude::*;
@@ -134,12 +134,28 @@ impl World {
 
     /// Times of announcements by VIP and interface.
     fn announced(&mut self) -> BTreeMap<(IpAddr, u32), Vec<Duration>> {
+        self.said(|saying| match saying {
+            Saying::Announcement(vip) => Some(vip),
+            Saying::Answer(_) | Saying::Probe(_) | Saying::Inquiry(..) => None,
+        })
+    }
+
+    /// Times of questions to all, by VIP and interface.
+    fn probed(&mut self) -> BTreeMap<(IpAddr, u32), Vec<Duration>> {
+        self.said(|saying| match saying {
+            Saying::Probe(vip) => Some(vip),
+            Saying::Answer(_) | Saying::Announcement(_) | Saying::Inquiry(..) => None,
+        })
+    }
+
+    fn said(
+        &mut self,
+        of: impl Fn(Saying) -> Option<IpAddr>,
+    ) -> BTreeMap<(IpAddr, u32), Vec<Duration>> {
         let mut times: BTreeMap<_, Vec<Duration>> = BTreeMap::new();
         for (at, action) in self.take() {
-            if let Action::Say {
-                interface,
-                saying: Saying::Announcement(vip),
-            } = action
+            if let Action::Say { interface, saying } = action
+                && let Some(vip) = of(saying)
             {
                 times.entry((vip, interface)).or_default().push(at);
             }
@@ -408,6 +424,93 @@ fn claims_of_others_are_conflicts_once_a_second() {
 }
 
 #[test]
+fn who_else_has_a_vip_is_asked_when_it_was_taken_and_nothing_waits_for_that() {
+    let mut world = World::with_interface(NO_REFRESH);
+    world.wish(vip(1), 1);
+    world.apply();
+    assert_eq!(world.announcer.applied(), Some(world.set.generation));
+    world.run(ms(500));
+    world.wish(vip(1), 2);
+    world.apply();
+    world.run(ms(5000));
+    let asked = [1000, 2000].map(ms).to_vec();
+    assert_eq!(world.probed(), [((vip(1), 1), asked)].into());
+    world.wish(vip(1), 3);
+    world.apply();
+    world.run(ms(5000));
+    assert_eq!(world.probed(), [].into(), "a defence provokes no answers");
+    world.announcer.handle_lost(1, world.now);
+    world.announcer.handle_ready(1, world.now);
+    world.run(ms(500));
+    world.set.by_vip.clear();
+    world.apply();
+    world.run(ms(5000));
+    assert_eq!(world.probed(), [].into(), "it is not announced any more");
+}
+
+#[test]
+fn a_host_that_answers_and_never_speaks_by_itself_is_a_conflict() {
+    let mut world = World::with_interface(ms(60_000));
+    world.wish(vip(1), 1);
+    world.apply();
+    let silent = Message {
+        is_direct: true,
+        ..claim(vip(1), OTHER)
+    };
+    let mut told = Vec::new();
+    for _ in 0..130 {
+        for (at, action) in world.take() {
+            match action {
+                Action::Say {
+                    saying: Saying::Probe(_),
+                    ..
+                } => world.hear(1, silent),
+                Action::Conflict { station: OTHER, .. } => told.push(at),
+                other => assert!(matches!(other, Action::Say { .. }), "{other:?}"),
+            }
+        }
+        world.run(ms(1000));
+    }
+    assert_eq!(told, [1000, 2000, 60_000, 120_000].map(ms));
+}
+
+#[test]
+fn what_the_kernel_of_this_node_answers_is_no_conflict() {
+    let mut world = World::with_interface(NO_REFRESH);
+    let excluded = Interface {
+        name: "docker0".into(),
+        mac: Some(THIRD),
+        ..interface(2, "10.1.0.1/16")
+    };
+    world.interfaces(&[interface(1, "10.0.0.1/8"), excluded]);
+    world.wish(vip(1), 1);
+    world.apply();
+    world.run(ms(5000));
+    world.take();
+    world.hear(1, claim(vip(1), THIRD));
+    assert_eq!(world.take(), []);
+}
+
+#[test]
+fn who_else_has_ten_thousand_vips_is_asked_slowly() {
+    let mut world = World::with_interface(NO_REFRESH);
+    for last in 0..10_000 {
+        world.wish(vip(last), 1);
+    }
+    world.apply();
+    world.run(ms(10_000));
+    let probed = world.probed();
+    assert_eq!(probed.len(), 10_000);
+    assert!(probed.values().all(|times| times.len() == 2));
+    let mut all: Vec<Duration> = probed.into_values().flatten().collect();
+    all.sort();
+    for window in all.windows(101) {
+        assert!(window[100] >= window[0] + ms(5), "more than 50 in 5 ms");
+    }
+    assert!(all.last() <= Some(&ms(4000)), "{:?}", all.last());
+}
+
+#[test]
 fn watched_vips_are_asked_for_every_second() {
     let mut world = World::with_interface(NO_REFRESH);
     world.set.watched = [vip(1), vip(2)].into_iter().collect();
@@ -440,9 +543,9 @@ fn many_are_paced_and_all_are_announced_before_any_is_repeated() {
     world.apply();
     let log: Vec<Duration> = {
         world.run(ms(10_000));
-        let log = world.take().into_iter();
-        let sayings = log.filter(|(_, action)| matches!(action, Action::Say { .. }));
-        sayings.map(|(at, _)| at).collect()
+        let mut log: Vec<Duration> = world.announced().into_values().flatten().collect();
+        log.sort();
+        log
     };
     assert_eq!(log.len(), 50_000);
     assert!(log[9999] <= ms(100), "{:?}", log[9999]);
@@ -631,14 +734,14 @@ proptest! {
             prop_assert!(is_change);
         }
         for (_, action) in world.take() {
-            let is_announcement = matches!(
+            let is_to_all = matches!(
                 action,
                 Action::Say {
-                    saying: Saying::Announcement(_),
+                    saying: Saying::Announcement(_) | Saying::Probe(_),
                     ..
                 }
             );
-            prop_assert!(is_announcement);
+            prop_assert!(is_to_all);
         }
         for last in 0..8 {
             let wished = world.set.by_vip.contains_key(&vip(last));

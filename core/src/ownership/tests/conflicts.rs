@@ -141,10 +141,11 @@ fn hearsay_stops_nobody() {
             assert_eq!(bus.fewest[&vip], 1, "{station} {mark:?}");
             assert!(rounds > 0, "it is defended");
             let notes = &bus.peers[1].notes;
-            let told = notes.iter().filter(|note| {
-                let kind = Intrusion::Unanswering;
-                matches!(note, Note::Conflict { kind: told, .. } if *told == kind)
-            });
+            // Without a mark it is no daemon that would have to answer.
+            let kind = mark.map_or(Intrusion::Overlapping, |_| Intrusion::Unanswering);
+            let told = notes
+                .iter()
+                .filter(|note| matches!(note, Note::Conflict { kind: told, .. } if *told == kind));
             assert_eq!(told.count(), 1, "{station} {mark:?}: {notes:?}");
             let asked = &bus.peers[1].asked;
             assert!(asked.is_empty(), "{asked:?}");
@@ -264,8 +265,39 @@ fn a_foreign_host_is_defended_against_but_not_obeyed() {
     );
     let conflict = |bus: &Bus| bus.peers[1].machine.explain(vip).unwrap().conflict;
     assert_eq!(conflict(&bus).unwrap().station, station);
-    bus.seconds(60);
+    bus.seconds(120);
+    assert!(conflict(&bus).is_some(), "it may answer the next question");
+    bus.seconds(30);
     assert!(conflict(&bus).is_none());
+}
+
+/// The kernel of a node answers for all addresses that the node has, and bears no mark.
+#[test]
+fn the_kernel_of_a_node_that_goes_on_answering_is_named() {
+    let (mut bus, vip) = wired();
+    bus.kill(2, Departure::Lost);
+    bus.seconds(10);
+    bus.peers[1].notes.clear();
+    let kernel = foreign(vip, mac(2));
+    let conflict = |bus: &Bus| bus.peers[1].machine.explain(vip).unwrap().conflict;
+    for _ in 0..2 {
+        bus.input(1, kernel.clone());
+        assert!(
+            conflict(&bus).is_none(),
+            "it may have changed hands just now"
+        );
+        bus.seconds(1);
+    }
+    bus.seconds(58);
+    bus.input(1, kernel);
+    bus.seconds(1);
+    assert_eq!(conflict(&bus).unwrap().node, Some("node-c".into()));
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    let told: Vec<_> = bus.peers[1].notes.iter().map(ToString::to_string).collect();
+    let [told] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert!(told.contains("by node-c"), "{told}");
 }
 
 #[test]
