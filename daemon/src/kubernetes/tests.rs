@@ -44,8 +44,12 @@ struct Told {
 
 impl Told {
     fn follow(server: &Server) -> Self {
+        Self::follow_with(server, &options())
+    }
+
+    fn follow_with(server: &Server, options: &Options) -> Self {
         Self {
-            source: spawn(&server.cluster, &options(), Box::leak(Box::default())),
+            source: spawn(&server.cluster, options, Box::leak(Box::default())),
             changes: Vec::new(),
             problems: Vec::new(),
             synced: false,
@@ -452,12 +456,7 @@ async fn without_the_right_to_pods_all_else_is_synced() {
         pods: Some("app=metallb".to_owned()),
         ..options()
     };
-    let mut told = Told {
-        source: spawn(&server.cluster, &options, Box::leak(Box::default())),
-        changes: Vec::new(),
-        problems: Vec::new(),
-        synced: false,
-    };
+    let mut told = Told::follow_with(&server, &options);
     told.until(|told| told.synced).await;
     told.until_problem("may not read pods").await;
 }

@@ -130,12 +130,7 @@ async fn one_that_only_gives_addresses_follows_no_endpoints_nodes_or_pods() {
         pods: Some("app=metallb".to_owned()),
         ..options()
     };
-    let mut told = Told {
-        source: spawn(&server.cluster, &options, Box::leak(Box::default())),
-        changes: Vec::new(),
-        problems: Vec::new(),
-        synced: false,
-    };
+    let mut told = Told::follow_with(&server, &options);
     told.until(|told| told.synced).await;
     for resource in ["endpointslices", "nodes", "pods"] {
         assert_eq!(server.of(resource), []);
