@@ -19,6 +19,7 @@ pub mod config;
 pub mod controller;
 pub mod endpoint;
 pub mod interface;
+pub mod latest;
 pub mod mark;
 pub mod membership;
 pub mod node;

@@ -279,6 +279,8 @@ impl Driver {
         }
         self.tell_peers();
         self.announce(now);
+        let gossip = self.network.gossip.as_mut();
+        self.network.again = gossip.and_then(|gossip| gossip.review(now));
         self.tell_isolation();
         for key in self.speaker.take_decided() {
             self.tell_decision(&key);
@@ -309,7 +311,8 @@ impl Driver {
     pub(crate) fn due(&self) -> Option<Instant> {
         let allocation = self.allocation.due().filter(|_| self.has_read);
         let assigner = self.assigner.as_ref().and_then(Assigner::due);
-        let times = [allocation, self.election.poll_timeout(), assigner];
+        let again = self.network.again;
+        let times = [allocation, self.election.poll_timeout(), assigner, again];
         times.into_iter().flatten().min()
     }
 

@@ -23,6 +23,7 @@ use crate::cli::GossipArgs;
 use crate::interfaces::Known;
 use crate::pulse::{Pulse, Watcher};
 
+mod commands;
 mod io;
 mod keys;
 mod names;
@@ -35,6 +36,7 @@ use keys::KeyFile;
 use names::Found;
 use place::Place;
 
+pub(crate) use commands::Commands;
 pub(crate) use place::check;
 
 /// The port of the daemons, if none is given.
@@ -43,6 +45,9 @@ const PORT: u16 = 7480;
 const ALONE_AFTER: Duration = Duration::from_secs(3);
 /// How often to try again to start.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How many events wait at most for the driver. While there is no room, nothing more is heard: others
+/// say it again.
+const EVENTS: usize = 64 * 1024;
 /// How long names may take before the daemon is started without them.
 const NAMES: Duration = Duration::from_secs(3);
 /// The Secret of Kubernetes that the manifests mount, and the key in it.
@@ -71,9 +76,9 @@ pub(crate) struct Gossip {
     /// This daemon among them.
     pub(crate) me: MemberId,
     /// What is heard of them.
-    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) events: mpsc::Receiver<Event>,
     /// To tell them something.
-    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) commands: Commands,
 }
 
 /// The secret, and the file that it comes from.
@@ -136,7 +141,7 @@ struct Start {
     interfaces: watch::Receiver<Known>,
     pulse: watch::Receiver<Pulse>,
     /// What is found of the names of `--join`, and what was found so far.
-    names: Option<mpsc::UnboundedReceiver<Found>>,
+    names: Option<mpsc::Receiver<Found>>,
     found: Found,
 }
 
@@ -226,8 +231,8 @@ impl Start {
         let keys = secret.keys;
         let membership = Membership::new(settings, keys, rand::make_rng(), Instant::now());
         let me = membership.id();
-        let (commands, told) = mpsc::unbounded_channel();
-        let (sender, events) = mpsc::unbounded_channel();
+        let (commands, told) = Commands::new();
+        let (sender, events) = mpsc::channel(EVENTS);
         let link = io::Link {
             membership,
             place,

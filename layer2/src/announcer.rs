@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet, Asked};
+use carillon_core::backend::BackendEvent;
 use carillon_core::interface::{Interface, Interfaces};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
@@ -293,7 +294,8 @@ impl Announcer {
     /// While others are asked for something, it matters whether this node can hear them.
     fn tell_heard(&mut self, interface: u32, now: Instant) {
         if !self.inquiries.is_empty() && self.reports.heard(interface, now) {
-            self.actions.push_back(Action::Heard { interface });
+            let event = BackendEvent::Heard { interface };
+            self.actions.push_back(Action::Tell(event));
         }
     }
 
@@ -307,14 +309,8 @@ impl Announcer {
     }
 
     fn tell_findings(&mut self) {
-        while let Some(finding) = self.inquiries.poll_finding() {
-            let (vip, station) = (finding.vip, finding.station);
-            self.actions.push_back(if finding.has_answered {
-                Action::Answered { vip, station }
-            } else {
-                Action::Unanswered { vip, station }
-            });
-        }
+        let findings = std::iter::from_fn(|| self.inquiries.poll_finding());
+        self.actions.extend(findings.map(Action::Tell));
     }
 
     fn hear_claim(&mut self, interface: u32, vip: IpAddr, message: &Message, now: Instant) {

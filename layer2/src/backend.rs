@@ -16,6 +16,9 @@ use crate::protocol::Protocol;
 /// enough for hosts that do not ask again.
 pub const DEFAULT_REFRESH: Duration = Duration::from_secs(60);
 
+/// How many events wait at most for somebody who takes them.
+const EVENTS: usize = 1024;
+
 /// Announces VIPs on the segments that this node is connected to. It must live in a tokio runtime;
 /// nothing runs before the first [`Backend::set`]. There is no withdrawal in layer 2: what is not
 /// wished any more is not answered any more.
@@ -24,8 +27,8 @@ pub struct Layer2Backend<P> {
     refresh: Duration,
     wishes: watch::Sender<Wish>,
     task: Option<Task>,
-    events: mpsc::UnboundedReceiver<BackendEvent>,
-    reporter: mpsc::UnboundedSender<BackendEvent>,
+    events: mpsc::Receiver<BackendEvent>,
+    reporter: mpsc::Sender<BackendEvent>,
     protocol: PhantomData<P>,
 }
 
@@ -43,7 +46,7 @@ impl<P: Protocol> Layer2Backend<P> {
 
     /// A backend that announces each VIP again at this interval, or not at all if it is zero.
     pub fn with_refresh(refresh: Duration) -> Self {
-        let (reporter, events) = mpsc::unbounded_channel();
+        let (reporter, events) = mpsc::channel(EVENTS);
         Self {
             refresh,
             wishes: watch::Sender::default(),

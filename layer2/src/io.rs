@@ -20,6 +20,7 @@ use carillon_core::mark::Mark;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::announcer::{Action, Announcer};
+use crate::outbox::Outbox;
 use crate::protocol::Protocol;
 use crate::span::Span;
 use clock::{now, sleep_until};
@@ -69,7 +70,7 @@ impl Task {
     pub(crate) fn spawn<P: Protocol>(
         refresh: Duration,
         wishes: watch::Receiver<Wish>,
-        events: mpsc::UnboundedSender<BackendEvent>,
+        events: mpsc::Sender<BackendEvent>,
     ) -> Self {
         let (sender, commands) = mpsc::channel(WAITING);
         let driver = Driver::<P> {
@@ -85,6 +86,7 @@ impl Task {
             wishes,
             commands,
             events,
+            outbox: Outbox::default(),
             started: now(),
             protocol: PhantomData,
         };
@@ -132,7 +134,9 @@ struct Driver<P> {
     able: Option<Arc<BTreeSet<u32>>>,
     wishes: watch::Receiver<Wish>,
     commands: mpsc::Receiver<Command>,
-    events: mpsc::UnboundedSender<BackendEvent>,
+    events: mpsc::Sender<BackendEvent>,
+    /// What there is no room for in `events` yet.
+    outbox: Outbox,
     started: Instant,
     protocol: PhantomData<P>,
 }
@@ -146,6 +150,7 @@ impl<P: Protocol> Driver<P> {
             self.act();
             self.report_able();
             self.report_applied();
+            self.report();
             self.narrow();
             self.listen();
             let deadline = self.deadline(now());
@@ -171,6 +176,7 @@ impl<P: Protocol> Driver<P> {
                     }
                     Some(Command::Stop) | None => break,
                 },
+                true = report::has_room(&self.events), if !self.outbox.is_empty() => {}
                 () = tokio::task::yield_now(), if self.announcer.has_listening() => {}
                 () = sleep_until(deadline) => {}
             }
@@ -245,7 +251,7 @@ impl<P: Protocol> Driver<P> {
         let opened = self.on_port(index, |port, spans| port.open(spans, now()));
         if opened && let Some(port) = self.ports.get(index) {
             let neighbor = port.interface.name.to_string();
-            self.report(BackendEvent::NeighborUp { neighbor });
+            self.outbox.push(BackendEvent::NeighborUp { neighbor });
             self.filters.handle_opened(P::FAMILY, now());
             self.announcer.handle_ready(index, now());
         }
@@ -319,13 +325,7 @@ impl<P: Protocol> Driver<P> {
                         self.on_port(interface, |port, _| port.say(saying, mark));
                     }
                 }
-                Action::Answered { vip, station } => {
-                    self.report(BackendEvent::Answered { vip, station });
-                }
-                Action::Unanswered { vip, station } => {
-                    self.report(BackendEvent::Unanswered { vip, station });
-                }
-                Action::Heard { interface } => self.report(BackendEvent::Heard { interface }),
+                Action::Tell(event) => self.outbox.push(event),
                 Action::Conflict {
                     interface,
                     vip,
@@ -337,7 +337,7 @@ impl<P: Protocol> Driver<P> {
                     {
                         port.conflicts += 1;
                         let interface = port.interface.name.clone();
-                        self.report(BackendEvent::Conflict {
+                        self.outbox.push(BackendEvent::Conflict {
                             vip,
                             station,
                             mark,

@@ -17,6 +17,7 @@ pub mod coverage;
 pub mod filter;
 mod io;
 pub mod message;
+mod outbox;
 pub mod protocol;
 pub mod span;
 

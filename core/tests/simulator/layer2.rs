@@ -171,13 +171,7 @@ impl Layer2 {
                         Arp::encode(saying, *link, mark, &mut send);
                     }
                 }
-                Action::Answered { vip, station } => {
-                    self.events.push(BackendEvent::Answered { vip, station });
-                }
-                Action::Unanswered { vip, station } => {
-                    self.events.push(BackendEvent::Unanswered { vip, station });
-                }
-                Action::Heard { interface } => self.events.push(BackendEvent::Heard { interface }),
+                Action::Tell(event) => self.events.push(event),
                 Action::Conflict {
                     interface,
                     vip,

@@ -24,10 +24,9 @@ impl Driver {
         }
     }
 
-    fn tell_others(&self, command: Command) {
-        if let Some(gossip) = &self.network.gossip {
-            // A thread that has died has said so.
-            let _ = gossip.send(command);
+    fn tell_others(&mut self, command: Command) {
+        if let Some(gossip) = &mut self.network.gossip {
+            gossip.tell(command);
         }
     }
 

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use super::Driver;
 use crate::exclusion::Excluded;
-use crate::gossip::{Command, Gossip};
+use crate::gossip::{Command, Commands, Gossip};
 use crate::interfaces;
 use crate::objects::ObjectKey;
 use crate::socket::Answer;
@@ -46,7 +46,9 @@ pub(super) struct Network {
     /// Why the daemons of other nodes cannot be talked to.
     trouble: Option<String>,
     /// To the daemons of other nodes, if there are any.
-    pub(super) gossip: Option<mpsc::UnboundedSender<Command>>,
+    pub(super) gossip: Option<Commands>,
+    /// When to tell them what there was no room for.
+    pub(super) again: Option<Instant>,
     /// That has been logged.
     is_told: bool,
 }
@@ -66,6 +68,7 @@ impl Network {
             has_new_pods: false,
             trouble: None,
             gossip: None,
+            again: None,
             is_told: false,
         }
     }
@@ -171,7 +174,7 @@ impl Driver {
         &mut self,
         gossip: anyhow::Result<Gossip>,
         now: Instant,
-    ) -> Option<mpsc::UnboundedReceiver<Event>> {
+    ) -> Option<mpsc::Receiver<Event>> {
         match gossip {
             Ok(gossip) => {
                 self.network.trouble = None;
@@ -214,12 +217,11 @@ impl Driver {
     /// Tells where the daemons of a cluster are, if that is news.
     pub(super) fn tell_peers(&mut self) {
         if self.network.has_new_pods
-            && let Some(gossip) = &self.network.gossip
+            && let Some(gossip) = &mut self.network.gossip
         {
             self.network.has_new_pods = false;
             let peers = self.network.pods.values().copied().collect();
-            // A thread that has died has said so.
-            let _ = gossip.send(Command::Peers(peers));
+            gossip.tell(Command::Peers(peers));
         }
     }
 
@@ -245,7 +247,7 @@ impl Driver {
     pub(super) fn ask_gossip(&self) -> Option<oneshot::Receiver<Status>> {
         let (sender, receiver) = oneshot::channel();
         let gossip = self.network.gossip.as_ref()?;
-        gossip.send(Command::Status(sender)).ok()?;
+        gossip.ask(Command::Status(sender));
         Some(receiver)
     }
 
@@ -253,8 +255,7 @@ impl Driver {
     pub(super) fn gossip_pulse(&self) -> Option<oneshot::Receiver<()>> {
         let (sender, receiver) = oneshot::channel();
         let gossip = self.network.gossip.as_ref()?;
-        // Of one that has died there is no answer.
-        let _ = gossip.send(Command::Pulse(sender));
+        gossip.ask(Command::Pulse(sender));
         Some(receiver)
     }
 
@@ -295,12 +296,12 @@ impl Driver {
     /// Says goodbye to the daemons of other nodes; resolves when that is on the wire.
     pub(crate) fn say_goodbye(&self) -> BoxFuture<()> {
         let (sender, said) = oneshot::channel();
-        let gossip = self.network.gossip.as_ref();
-        let asked = gossip.map(|gossip| gossip.send(Command::Leave(sender)));
+        if let Some(gossip) = &self.network.gossip {
+            gossip.ask(Command::Leave(sender));
+        }
         Box::pin(async move {
-            if let Some(Ok(())) = asked {
-                let _ = said.await;
-            }
+            // A thread that is not there drops it.
+            let _ = said.await;
         })
     }
 

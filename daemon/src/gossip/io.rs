@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use carillon_core::membership::{Event, Keys, Membership, Profile};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, error, warn};
 
@@ -36,14 +37,14 @@ pub(super) fn late(profile: Profile) -> Duration {
 pub(super) struct Link {
     pub(super) membership: Membership,
     pub(super) place: Place,
-    pub(super) told: mpsc::UnboundedReceiver<Command>,
-    pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) told: mpsc::Receiver<Command>,
+    pub(super) events: mpsc::Sender<Event>,
     /// What is found of the daemons of the command line.
-    pub(super) names: Option<mpsc::UnboundedReceiver<Found>>,
+    pub(super) names: Option<mpsc::Receiver<Found>>,
     /// The driver will say where others are.
     pub(super) has_pods: bool,
     /// The secrets, when they change.
-    pub(super) keys: mpsc::UnboundedReceiver<Keys>,
+    pub(super) keys: mpsc::Receiver<Keys>,
     pub(super) interfaces: watch::Receiver<Known>,
     pub(super) late: Duration,
     pub(super) seeds: Seeds,
@@ -80,7 +81,7 @@ impl Link {
                 self.watcher.revival().await;
             }
             self.flush(&socket).await;
-            self.pass_on();
+            let has_room = self.pass_on();
             let due = self.membership.poll_timeout();
             let is_late = |due: Instant| due + self.late <= Instant::now();
             if due.is_some_and(is_late) {
@@ -90,7 +91,8 @@ impl Link {
             tokio::select! {
                 // What has come counts before what has not: a late clock must not make others late.
                 biased;
-                ready = socket.readable() => {
+                true = is_room(&self.events), if !has_room => {}
+                ready = socket.readable(), if has_room => {
                     ready?;
                     self.receive(&socket, &mut buffer);
                     // However much comes in, there is always a turn for what is to go out.
@@ -198,10 +200,21 @@ impl Link {
         }
     }
 
-    fn pass_on(&mut self) {
-        while let Some(event) = self.membership.poll_event() {
-            // A driver that does not listen any more is about to have us leave.
-            let _ = self.events.send(event);
+    /// Tells the driver what is new, as far as there is room; whether there is room for more.
+    fn pass_on(&mut self) -> bool {
+        loop {
+            match self.events.try_reserve() {
+                Ok(permit) => match self.membership.poll_event() {
+                    Some(event) => permit.send(event),
+                    None => return true,
+                },
+                Err(TrySendError::Full(())) => return false,
+                // A driver that does not listen any more is about to have us leave.
+                Err(TrySendError::Closed(())) => {
+                    while self.membership.poll_event().is_some() {}
+                    return true;
+                }
+            }
         }
     }
 
@@ -215,6 +228,11 @@ impl Link {
         let _ = left.send(());
         Ok(())
     }
+}
+
+/// Waits until there is room for an event; whether there will be somebody to take it.
+async fn is_room(events: &mpsc::Sender<Event>) -> bool {
+    events.reserve().await.is_ok()
 }
 
 /// Daemons to get to know the others through.

@@ -21,15 +21,15 @@ const LONGEST: u64 = 64 << 10;
 
 /// Looks at the file again and again, in a thread of its own, for its file system may hang; tells the
 /// secrets when they change. The end of the receiver ends it.
-pub(super) fn follow(mut file: KeyFile) -> Result<mpsc::UnboundedReceiver<Keys>> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+pub(super) fn follow(mut file: KeyFile) -> Result<mpsc::Receiver<Keys>> {
+    let (sender, receiver) = mpsc::channel(1);
     let thread = thread::Builder::new().name("gossip-key".to_owned());
     let look = move || {
         while !sender.is_closed() {
             thread::sleep(LOOK);
             if let Some(keys) = file.reread() {
                 // Its end ends this thread.
-                let _ = sender.send(keys);
+                let _ = sender.blocking_send(keys);
             }
         }
     };

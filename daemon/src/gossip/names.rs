@@ -33,8 +33,8 @@ impl Found {
 
 /// Looks up these names, `HOST:PORT`, again and again, each for itself, and tells what they lead to
 /// whenever that is news. The end of the receiver ends it.
-pub(super) fn follow(names: Vec<String>) -> mpsc::UnboundedReceiver<Found> {
-    let (told, receiver) = mpsc::unbounded_channel();
+pub(super) fn follow(names: Vec<String>) -> mpsc::Receiver<Found> {
+    let (told, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         tokio::select! {
             () = told.closed() => {}
@@ -45,7 +45,7 @@ pub(super) fn follow(names: Vec<String>) -> mpsc::UnboundedReceiver<Found> {
 }
 
 /// The next news, if there are names; can be given up at any time.
-pub(super) async fn next(names: Option<&mut mpsc::UnboundedReceiver<Found>>) -> Found {
+pub(super) async fn next(names: Option<&mut mpsc::Receiver<Found>>) -> Found {
     let found = match names {
         Some(names) => names.recv().await,
         None => None,
@@ -57,8 +57,8 @@ pub(super) async fn next(names: Option<&mut mpsc::UnboundedReceiver<Found>>) -> 
 }
 
 /// Never ends, as long as there are names.
-async fn collect(names: Vec<String>, told: &mpsc::UnboundedSender<Found>) {
-    let (sender, mut answers) = mpsc::unbounded_channel();
+async fn collect(names: Vec<String>, told: &mpsc::Sender<Found>) {
+    let (sender, mut answers) = mpsc::channel(1);
     let mut by_name = vec![None; names.len()];
     let mut tasks = JoinSet::new();
     for (place, name) in names.into_iter().enumerate() {
@@ -82,7 +82,7 @@ async fn collect(names: Vec<String>, told: &mpsc::UnboundedSender<Found>) {
         if before.as_ref() != Some(&found) {
             before = Some(found.clone());
             // Its end ends this task.
-            let _ = told.send(found);
+            let _ = told.send(found).await;
         }
     }
 }
@@ -90,7 +90,7 @@ async fn collect(names: Vec<String>, told: &mpsc::UnboundedSender<Found>) {
 async fn follow_one(
     place: usize,
     name: String,
-    answers: mpsc::UnboundedSender<(usize, Option<Vec<SocketAddr>>)>,
+    answers: mpsc::Sender<(usize, Option<Vec<SocketAddr>>)>,
 ) {
     let mut is_known = true;
     loop {
@@ -110,7 +110,7 @@ async fn follow_one(
             found.dedup();
             found
         });
-        if answers.send((place, found)).is_err() {
+        if answers.send((place, found)).await.is_err() {
             return;
         }
         sleep(if is_known { AGAIN } else { SOON }).await;

@@ -16,8 +16,8 @@ pub(crate) const AT_ONCE: usize = 16;
 /// Where what the controller role says goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    /// Each is answered with [`super::ApiChange::Answered`].
-    pub(crate) writes: mpsc::UnboundedSender<Write>,
+    /// Each is answered with [`super::ApiChange::Answered`]; there is room for [`AT_ONCE`].
+    pub(crate) writes: mpsc::Sender<Write>,
     /// Those that do not fit in are lost.
     pub(crate) notices: mpsc::Sender<Notice>,
     /// Whether this daemon is able to lead: everything has been read, and a configuration is in

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::jitter::Jitter;
 use super::lease::io::{NAME, Place, Seen, wall};
 use super::lease::{self, Lease, LeaseAnswer};
-use super::publish::Outbox;
+use super::publish::{AT_ONCE, Outbox};
 use super::watch::Relist;
 use super::writer::{self, EVENTS, Writer};
 use crate::sleep::sleep_until;
@@ -73,7 +73,7 @@ impl Leave {
 
 /// Takes part in the role from now on, for which it needs a tokio runtime.
 pub(crate) fn take_part(parts: Parts) -> Role {
-    let (writes, to_write) = mpsc::unbounded_channel();
+    let (writes, to_write) = mpsc::channel(AT_ONCE);
     let (notices, to_tell) = mpsc::channel(EVENTS);
     let (fence, holds_until) = watch::channel(None);
     let (under_way, _) = watch::channel(0);

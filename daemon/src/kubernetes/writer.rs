@@ -58,7 +58,7 @@ impl Writer {
     /// Writes until there is nobody to give anything. Addresses come first.
     pub(super) async fn run(
         self,
-        mut writes: mpsc::UnboundedReceiver<Write>,
+        mut writes: mpsc::Receiver<Write>,
         mut notices: mpsc::Receiver<Notice>,
     ) {
         let (mut statuses, mut events) = (JoinSet::new(), JoinSet::new());

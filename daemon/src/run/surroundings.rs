@@ -23,7 +23,7 @@ pub(super) struct Surroundings {
     excluded: watch::Receiver<Excluded>,
     /// Where the means to talk to others come from, once they are there.
     arrivals: Option<mpsc::Receiver<Result<Gossip>>>,
-    heard: Option<mpsc::UnboundedReceiver<Event>>,
+    heard: Option<mpsc::Receiver<Event>>,
     assigned: Option<watch::Receiver<Assigned>>,
 }
 
@@ -122,7 +122,7 @@ impl Surroundings {
             Change::Died(_) => {}
             Change::Heard(event) => {
                 driver.heard(event, now);
-                let more = |heard: &mut mpsc::UnboundedReceiver<Event>| heard.try_recv().ok();
+                let more = |heard: &mut mpsc::Receiver<Event>| heard.try_recv().ok();
                 for _ in 0..EVENTS {
                     let Some(event) = self.heard.as_mut().and_then(more) else {
                         break;
@@ -148,7 +148,7 @@ async fn changed(assigned: Option<&mut watch::Receiver<Assigned>>) -> Option<()>
     }
 }
 
-async fn hear(heard: Option<&mut mpsc::UnboundedReceiver<Event>>) -> Option<Event> {
+async fn hear(heard: Option<&mut mpsc::Receiver<Event>>) -> Option<Event> {
     match heard {
         Some(heard) => heard.recv().await,
         None => std::future::pending().await,

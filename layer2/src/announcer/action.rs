@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use carillon_core::backend::BackendEvent;
 use carillon_core::interface::MacAddress;
 use carillon_core::mark::Mark;
 
 use crate::message::Saying;
 
 /// What the machine wants done, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Something is to be said on this interface.
     Say {
@@ -17,7 +18,8 @@ pub enum Action {
         /// What.
         saying: Saying,
     },
-    /// Another station says it has a VIP that is announced or watched here.
+    /// Another station says it has a VIP that is announced or watched here: see
+    /// [`BackendEvent::Conflict`].
     Conflict {
         /// The index of the interface where it was heard.
         interface: u32,
@@ -28,25 +30,8 @@ pub enum Action {
         /// Its mark, if it is a daemon.
         mark: Option<Mark>,
     },
-    /// See [`carillon_core::backend::BackendEvent::Answered`].
-    Answered {
-        /// The address.
-        vip: IpAddr,
-        /// The station.
-        station: MacAddress,
-    },
-    /// See [`carillon_core::backend::BackendEvent::Unanswered`].
-    Unanswered {
-        /// The address.
-        vip: IpAddr,
-        /// The station.
-        station: MacAddress,
-    },
-    /// Another station was heard on this interface.
-    Heard {
-        /// The index of the interface.
-        interface: u32,
-    },
+    /// The rest of the daemon is to be told.
+    Tell(BackendEvent),
 }
 
 /// On which interface questions for a VIP have to come in.

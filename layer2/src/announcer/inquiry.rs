@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::announcement::{Asked, Respondent};
+use carillon_core::backend::BackendEvent;
 use carillon_core::interface::MacAddress;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
@@ -38,14 +39,6 @@ const SHARE: Duration = Duration::from_micros(500);
 const TICK: Duration = Duration::from_millis(4);
 /// See [`TICK`].
 const PER_TICK: usize = 32;
-
-/// What became of questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) vip: IpAddr,
-    pub(super) station: MacAddress,
-    pub(super) has_answered: bool,
-}
 
 #[derive(Debug)]
 struct Inquiry {
@@ -73,7 +66,7 @@ pub(super) struct Inquiries {
     entries: BTreeMap<(MacAddress, IpAddr), Inquiry>,
     queue: BTreeSet<(Instant, MacAddress, IpAddr)>,
     stations: BTreeMap<MacAddress, Silence>,
-    findings: VecDeque<Finding>,
+    findings: VecDeque<BackendEvent>,
     tick_end: Option<Instant>,
     left: usize,
 }
@@ -158,7 +151,7 @@ impl Inquiries {
         is_marked: bool,
         now: Instant,
     ) -> bool {
-        let mut pause = self.pause();
+        let even = self.pause();
         let Some(entry) = self.entries.get_mut(&(station, vip)) else {
             return false;
         };
@@ -174,23 +167,19 @@ impl Inquiries {
         };
         let is_host = entry.respondent == Respondent::Host;
         let is_believed = is_host || answered >= BELIEVED || entry.reported == Some(true);
-        if !is_believed {
-            pause = RETRY;
-        }
-        if entry.reported.is_none() && is_believed {
+        let pause = match entry.reported {
+            _ if !is_believed => RETRY,
             // Those that were asked together at first are asked evenly later.
-            pause = PAUSE.max(pause.mul_f64(share(vip)));
-        }
+            None => PAUSE.max(even.mul_f64(share(vip))),
+            Some(_) => even,
+        };
         self.queue.remove(&(entry.due, station, vip));
         entry.due = now + pause;
         entry.unanswered = 0;
         self.queue.insert((entry.due, station, vip));
         if is_believed && entry.reported.replace(true) != Some(true) {
-            self.findings.push_back(Finding {
-                vip,
-                station,
-                has_answered: true,
-            });
+            let event = BackendEvent::Answered { vip, station };
+            self.findings.push_back(event);
         }
         true
     }
@@ -259,16 +248,13 @@ impl Inquiries {
             return;
         };
         if entry.reported.replace(false) != Some(false) {
-            self.findings.push_back(Finding {
-                vip,
-                station,
-                has_answered: false,
-            });
+            let event = BackendEvent::Unanswered { vip, station };
+            self.findings.push_back(event);
         }
     }
 
     /// The next thing that was found out.
-    pub(super) fn poll_finding(&mut self) -> Option<Finding> {
+    pub(super) fn poll_finding(&mut self) -> Option<BackendEvent> {
         self.findings.pop_front()
     }
 

@@ -778,13 +778,13 @@ fn asked(world: &mut World, of: MacAddress) -> (Vec<Duration>, Vec<(Duration, bo
                 saying: Saying::Inquiry(_, station),
                 ..
             } if station == of => questions.push(at),
-            Action::Answered { station, .. } if station == of => found.push((at, true)),
-            Action::Unanswered { station, .. } if station == of => found.push((at, false)),
-            Action::Say { .. }
-            | Action::Answered { .. }
-            | Action::Unanswered { .. }
-            | Action::Conflict { .. }
-            | Action::Heard { .. } => {}
+            Action::Tell(BackendEvent::Answered { station, .. }) if station == of => {
+                found.push((at, true));
+            }
+            Action::Tell(BackendEvent::Unanswered { station, .. }) if station == of => {
+                found.push((at, false));
+            }
+            Action::Say { .. } | Action::Tell(_) | Action::Conflict { .. } => {}
         }
     }
     (questions, found)
@@ -952,7 +952,9 @@ fn ten_thousand_addresses_are_asked_for_slowly_and_their_silence_is_found_fast()
     world.take();
     world.run(ms(150));
     let actions = world.take();
-    let is_silent = |(_, action): &&(_, Action)| matches!(action, Action::Unanswered { .. });
+    let is_silent = |(_, action): &&(_, Action)| {
+        matches!(action, Action::Tell(BackendEvent::Unanswered { .. }))
+    };
     assert_eq!(actions.iter().filter(is_silent).count(), 10_000);
 }
 
@@ -964,7 +966,7 @@ fn others_are_heard_while_any_is_asked() {
     world.hear(1, question(vip(9)));
     let heard = |world: &mut World| {
         let actions = world.take();
-        let heard = Action::Heard { interface: 1 };
+        let heard = Action::Tell(BackendEvent::Heard { interface: 1 });
         actions.iter().filter(|(_, one)| *one == heard).count()
     };
     assert_eq!(heard(&mut world), 0);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use carillon_core::backend::BackendEvent;
+use tokio::sync::mpsc;
 
 use super::Driver;
 use crate::protocol::Protocol;
@@ -18,7 +19,7 @@ impl<P: Protocol> Driver<P> {
         }
         let able: Arc<BTreeSet<u32>> = Arc::new(self.ports.open().collect());
         self.able = Some(able.clone());
-        self.report(BackendEvent::Able(able));
+        self.outbox.push(BackendEvent::Able(able));
     }
 
     pub(super) fn report_applied(&mut self) {
@@ -26,18 +27,30 @@ impl<P: Protocol> Driver<P> {
         if applied > self.applied && self.ports.are_flushed() {
             self.applied = applied;
             if let Some(generation) = applied {
-                self.report(BackendEvent::Applied { generation });
+                self.outbox.push(BackendEvent::Applied { generation });
             }
         }
     }
 
-    pub(super) fn report_down(&self, name: &str, reason: String) {
+    pub(super) fn report_down(&mut self, name: &str, reason: String) {
         let neighbor = name.to_owned();
-        self.report(BackendEvent::NeighborDown { neighbor, reason });
+        self.outbox
+            .push(BackendEvent::NeighborDown { neighbor, reason });
     }
 
-    pub(super) fn report(&self, event: BackendEvent) {
-        // Without anybody to hear it, the task is about to be stopped.
-        let _ = self.events.send(event);
+    /// Tells as much as there is room for. Without anybody to hear it, the task is about to be stopped.
+    pub(super) fn report(&mut self) {
+        while !self.outbox.is_empty()
+            && let Ok(permit) = self.events.try_reserve()
+        {
+            if let Some(event) = self.outbox.pop() {
+                permit.send(event);
+            }
+        }
     }
+}
+
+/// Waits until there is room for an event; whether there will be somebody to take it.
+pub(super) async fn has_room(events: &mpsc::Sender<BackendEvent>) -> bool {
+    events.reserve().await.is_ok()
 }

@@ -178,3 +178,23 @@ fn the_remedy_is_named() {
     assert_eq!(error(libc::ENETDOWN), "the interface is down");
     assert!(error(libc::ENOMEM).contains("the packet socket failed"));
 }
+
+#[tokio::test]
+async fn who_does_not_listen_is_told_later_and_not_everything() {
+    let mut backend = Layer2Backend::<Silent>::with_refresh(DEFAULT_REFRESH);
+    let newest = 5000;
+    for generation in 1..=newest {
+        backend.set(set_of(generation, &[]));
+        backend.pulse().await.unwrap();
+    }
+    let mut count = 0;
+    loop {
+        count += 1;
+        match event(&mut backend).await {
+            BackendEvent::Applied { generation } if generation == newest => break,
+            BackendEvent::Applied { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(count < newest / 2, "{count} events");
+}

@@ -283,8 +283,8 @@ impl StatusAllocation {
             version,
             pool: wish.pool,
         };
-        // Without its reader the daemon is about to end.
-        let _ = self.outbox.writes.send(write);
+        // No more are under way than there is room for. Without its reader the daemon is about to end.
+        let _ = self.outbox.writes.try_send(write);
     }
 
     /// Tells people what has happened to a Service.

@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 
 use carillon_core::membership::{Event, MemberId};
 use carillon_core::service::ServiceKey;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::gossip::{Command, Gossip};
+use crate::gossip::{Command, Commands, Gossip};
 
 fn pod(name: &str, address: Option<u8>) -> Change {
     let key = pod_key(name);
@@ -22,9 +22,9 @@ fn pod_key(name: &str) -> ObjectKey {
     }
 }
 
-fn joined(daemon: &mut Daemon) -> UnboundedReceiver<Command> {
-    let (commands, told) = unbounded_channel();
-    let (_, events) = unbounded_channel();
+fn joined(daemon: &mut Daemon) -> Receiver<Command> {
+    let (commands, told) = Commands::new();
+    let (_, events) = channel(1);
     let me = MemberId {
         address: "192.0.2.1:7480".parse().unwrap(),
         generation: 1,
@@ -39,7 +39,7 @@ fn joined(daemon: &mut Daemon) -> UnboundedReceiver<Command> {
 }
 
 /// The last octets of the addresses that are called from here on, if that was told.
-fn peers(told: &mut UnboundedReceiver<Command>) -> Option<Vec<u8>> {
+fn peers(told: &mut Receiver<Command>) -> Option<Vec<u8>> {
     let mut last = None;
     while let Ok(command) = told.try_recv() {
         if let Command::Peers(addresses) = command {

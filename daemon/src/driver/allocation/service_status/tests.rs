@@ -8,6 +8,7 @@ use carillon_core::service::{Families, ServiceFacts, TrafficPolicy};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
+use crate::kubernetes::publish::AT_ONCE;
 
 mod model;
 
@@ -60,13 +61,13 @@ struct Object {
 struct Daemon {
     allocation: StatusAllocation,
     speaker: Speaker,
-    writes: mpsc::UnboundedReceiver<Write>,
+    writes: mpsc::Receiver<Write>,
     notices: mpsc::Receiver<Notice>,
 }
 
 impl Daemon {
     fn new(seed: u64) -> Self {
-        let (to_write, writes) = mpsc::unbounded_channel();
+        let (to_write, writes) = mpsc::channel(AT_ONCE);
         let (to_tell, notices) = mpsc::channel(1000);
         let outbox = Outbox {
             writes: to_write,
