@@ -38,6 +38,7 @@ struct Content {
     operation: ArpOperation,
     sender: Ipv4Addr,
     target: (MacAddress, Ipv4Addr),
+    nonce: u32,
 }
 
 /// Hands the frames that say this on an interface with this Ethernet address to `send`. Addresses of
@@ -49,12 +50,14 @@ pub fn encode(saying: Saying, from: MacAddress, mark: Mark, send: &mut dyn FnMut
         operation: ArpOperations::Request,
         sender,
         target: (ZERO, target),
+        nonce: 0,
     };
     let reply = |to, sender, target| Content {
         to,
         operation: ArpOperations::Reply,
         sender,
         target,
+        nonce: 0,
     };
     match saying {
         // The first is the form of RFC 5227. Some stacks take replies only, and Linux takes a reply
@@ -70,15 +73,20 @@ pub fn encode(saying: Saying, from: MacAddress, mark: Mark, send: &mut dyn FnMut
                     mac,
                     address: IpAddr::V4(asker),
                 },
-        }) => put(reply(mac, vip, (mac, asker))),
+            nonce,
+        }) => put(Content {
+            nonce,
+            ..reply(mac, vip, (mac, asker))
+        }),
         Saying::Probe(IpAddr::V4(vip)) => put(request(BROADCAST, Ipv4Addr::UNSPECIFIED, vip)),
-        Saying::Inquiry(IpAddr::V4(vip), station) => {
-            put(request(station, Ipv4Addr::UNSPECIFIED, vip));
-        }
+        Saying::Inquiry(IpAddr::V4(vip), station, nonce) => put(Content {
+            nonce,
+            ..request(station, Ipv4Addr::UNSPECIFIED, vip)
+        }),
         Saying::Announcement(IpAddr::V6(_))
         | Saying::Answer(_)
         | Saying::Probe(IpAddr::V6(_))
-        | Saying::Inquiry(IpAddr::V6(_), _) => {}
+        | Saying::Inquiry(IpAddr::V6(_), ..) => {}
     }
 }
 
@@ -102,7 +110,7 @@ fn frame(content: Content, from: MacAddress, mark: Mark) -> [u8; FRAME] {
     }
     let padding = frame.get_mut(PACKET..PACKET + Mark::LENGTH);
     if let Some(padding) = padding {
-        padding.copy_from_slice(&mark.encode());
+        padding.copy_from_slice(&mark.encode(content.nonce));
     }
     frame
 }
@@ -127,6 +135,8 @@ pub fn decode(frame: &[u8]) -> Option<Message> {
         ArpOperations::Reply => false,
         _ => return None,
     };
+    let mark = frame.get(PACKET..).and_then(Mark::decode);
+    let nonce = mark.map_or(0, |(_, nonce)| nonce);
     Some(Message {
         station,
         claim: (!sender.is_unspecified()).then_some(IpAddr::V4(sender)),
@@ -137,8 +147,10 @@ pub fn decode(frame: &[u8]) -> Option<Message> {
                 mac: station,
                 address: IpAddr::V4(sender),
             },
+            nonce,
         }),
-        mark: frame.get(PACKET..).and_then(Mark::decode),
+        mark: mark.map(|(mark, _)| mark),
+        nonce,
     })
 }
 

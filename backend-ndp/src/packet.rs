@@ -97,6 +97,8 @@ fn solicitation(
     if source.is_unspecified() && (option.is_some() || destination != solicited_node(target)) {
         return None;
     }
+    let (mark, nonce) = mark(solicit.packet()).unzip();
+    let nonce = nonce.unwrap_or_default();
     Some(Message {
         station: option.unwrap_or(station),
         // Who says at what station the source is, has it.
@@ -108,8 +110,10 @@ fn solicitation(
                 mac: option.unwrap_or(station),
                 address: IpAddr::V6(source),
             },
+            nonce,
         }),
-        mark: mark(solicit.packet()),
+        mark,
+        nonce,
     })
 }
 
@@ -125,12 +129,14 @@ fn advertisement(
     if source.is_unspecified() || destination.is_multicast() && is_solicited {
         return None;
     }
+    let (mark, nonce) = mark(advert.packet()).unzip();
     Some(Message {
         station: option.unwrap_or(station),
         claim: Some(IpAddr::V6(target)),
         is_direct: false,
         question: None,
-        mark: mark(advert.packet()),
+        mark,
+        nonce: nonce.unwrap_or_default(),
     })
 }
 
@@ -164,8 +170,8 @@ fn link_layer_address(
     }
 }
 
-/// The mark in a message whose options were found valid.
-fn mark(message: &[u8]) -> Option<Mark> {
+/// The mark in a message whose options were found valid, and its nonce.
+fn mark(message: &[u8]) -> Option<(Mark, u32)> {
     let mut rest = message.get(OPTIONS..)?;
     while let [kind, length, ..] = *rest {
         let (option, after) = rest.split_at_checked(usize::from(length).max(1) * 8)?;

@@ -36,9 +36,12 @@ pub struct Asked {
 /// Who has to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Respondent {
-    /// A daemon: an answer counts only if it carries a [`Mark`]. The kernel of a node may answer for
+    /// A daemon: an answer counts only if it carries a [`Mark`] and the
+    /// nonce of the question. The kernel of a node may answer for
     /// a VIP although no daemon runs there any more.
     Daemon,
+    /// One of a version whose answers do not repeat the nonce of a question ([`crate::mark`]).
+    FormerDaemon,
     /// The host itself, for an address of its own.
     Host,
 }

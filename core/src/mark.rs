@@ -6,11 +6,15 @@
 //! ARP and NDP; whoever can forge it can take the VIP without it, too.
 //!
 //! ```text
-//!  0       4         5      6      10    14
-//!  ┌───────┬─────────┬──────┬──────┬─────┐
-//!  │ magic │ version │ zero │ rank │ run │
-//!  └───────┴─────────┴──────┴──────┴─────┘
+//!  0       4         5      6      10    14      18
+//!  ┌───────┬─────────┬──────┬──────┬─────┬───────┐
+//!  │ magic │ version │ zero │ rank │ run │ nonce │
+//!  └───────┴─────────┴──────┴──────┴─────┴───────┘
 //! ```
+//!
+//! A question to one station has a nonce that nobody can guess, and its answer repeats that: whoever
+//! does not get the question cannot answer it. It is zero in everything else, and in what daemons say
+//! that know of none.
 
 use sha2::{Digest, Sha256};
 
@@ -32,8 +36,8 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// How many octets it is encoded in.
-    pub const LENGTH: usize = 14;
+    /// How many octets it is encoded in, the nonce included.
+    pub const LENGTH: usize = 18;
 
     /// That of a run of the daemon of a node.
     pub fn of(node: &str, generation: u64) -> Self {
@@ -56,29 +60,32 @@ impl Mark {
         (one.0.rank, one.1) < (other.0.rank, other.1)
     }
 
-    /// Its octets.
-    pub fn encode(self) -> [u8; Self::LENGTH] {
+    /// Its octets, with a nonce.
+    pub fn encode(self, nonce: u32) -> [u8; Self::LENGTH] {
         let mut octets = [0; Self::LENGTH];
         let head = MAGIC.into_iter().chain([VERSION, 0]);
         let all = head.chain(self.rank.to_be_bytes());
         let all = all.chain(self.run.to_be_bytes());
+        let all = all.chain(nonce.to_be_bytes());
         for (place, octet) in octets.iter_mut().zip(all) {
             *place = octet;
         }
         octets
     }
 
-    /// What these octets begin with, if that is a mark of this version.
-    pub fn decode(octets: &[u8]) -> Option<Self> {
+    /// What these octets begin with, if that is a mark of this version, and the nonce.
+    pub fn decode(octets: &[u8]) -> Option<(Self, u32)> {
         let (magic, rest) = octets.split_first_chunk::<4>()?;
         let ([version, _], rest) = rest.split_first_chunk::<2>()?;
         let (rank, rest) = rest.split_first_chunk::<4>()?;
-        let run = rest.first_chunk::<4>()?;
-        let is_ours = *magic == MAGIC && *version == VERSION;
-        is_ours.then(|| Self {
+        let (run, rest) = rest.split_first_chunk::<4>()?;
+        let nonce = rest.first_chunk::<4>().copied().unwrap_or_default();
+        let mark = Self {
             rank: u32::from_be_bytes(*rank),
             run: u32::from_be_bytes(*run),
-        })
+        };
+        let is_ours = *magic == MAGIC && *version == VERSION;
+        is_ours.then_some((mark, u32::from_be_bytes(nonce)))
     }
 }
 

@@ -75,8 +75,9 @@ pub struct Announcer {
 
 impl Announcer {
     /// A machine for the VIPs of one family, which announces each of them again every `refresh`, or
-    /// not at all if that is zero.
-    pub fn new(family: Family, refresh: Duration) -> Self {
+    /// not at all if that is zero. What its questions have to be answered with follows from the seed,
+    /// which nobody else should know.
+    pub fn new(family: Family, refresh: Duration, seed: [u8; 32]) -> Self {
         Self {
             family,
             generation: None,
@@ -90,7 +91,7 @@ impl Announcer {
             refresh: Rotation::new(refresh, refresh),
             watch: Rotation::new(WATCH_INTERVAL, Duration::ZERO),
             asked: OrdMap::new(),
-            inquiries: Inquiries::default(),
+            inquiries: Inquiries::new(seed),
             reports: Reports::default(),
             actions: VecDeque::new(),
             listening: VecDeque::new(),
@@ -190,8 +191,8 @@ impl Announcer {
                 self.say_where_wanted(vip, Saying::Probe(vip));
             }
         }
-        while let Some((vip, station)) = self.inquiries.next(now) {
-            self.say_where_wanted(vip, Saying::Inquiry(vip, station));
+        while let Some((vip, station, nonce)) = self.inquiries.next(now) {
+            self.say_where_wanted(vip, Saying::Inquiry(vip, station, nonce));
         }
         self.tell_findings();
     }
@@ -301,9 +302,9 @@ impl Announcer {
 
     /// Whether this was an answer to a question of ours.
     fn hear_answer(&mut self, vip: IpAddr, message: &Message, now: Instant) -> bool {
-        let Message { station, mark, .. } = *message;
-        let is_answer =
-            message.is_direct && (self.inquiries).answer(vip, station, mark.is_some(), now);
+        let nonce = message.mark.map(|_| message.nonce);
+        let (station, inquiries) = (message.station, &mut self.inquiries);
+        let is_answer = message.is_direct && inquiries.answer(vip, station, nonce, now);
         self.tell_findings();
         is_answer
     }
@@ -320,15 +321,14 @@ impl Announcer {
             return;
         }
         let Message { station, mark, .. } = *message;
-        if !self.reports.conflict(vip, mark.is_some(), now) {
-            return;
+        if self.reports.conflict(vip, mark.is_some(), now) {
+            self.actions.push_back(Action::Conflict {
+                interface,
+                vip,
+                station,
+                mark,
+            });
         }
-        self.actions.push_back(Action::Conflict {
-            interface,
-            vip,
-            station,
-            mark,
-        });
     }
 
     fn add(&mut self, vip: IpAddr, now: Instant) {
@@ -340,11 +340,8 @@ impl Announcer {
 
     fn remove(&mut self, vip: IpAddr) {
         for place in self.held.remove(vip) {
-            self.listening.push_back(Listening {
-                interface: place.interface,
-                vip,
-                wanted: false,
-            });
+            self.listening
+                .push_back(Listening::new(place.interface, vip, false));
         }
     }
 
@@ -370,11 +367,7 @@ impl Announcer {
         places.retain(|place| {
             let stays = wanted.contains(&place.interface);
             if !stays {
-                listening.push_back(Listening {
-                    interface: place.interface,
-                    vip,
-                    wanted: false,
-                });
+                listening.push_back(Listening::new(place.interface, vip, false));
             }
             stays
         });
@@ -387,11 +380,7 @@ impl Announcer {
                     burst,
                     taken: burst,
                 });
-                listening.push_back(Listening {
-                    interface,
-                    vip,
-                    wanted: true,
-                });
+                listening.push_back(Listening::new(interface, vip, true));
             }
         }
     }

@@ -17,6 +17,7 @@ use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{BackendEvent, NeighborStatus};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
+use rand::RngExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::announcer::{Action, Announcer};
@@ -74,7 +75,7 @@ impl Task {
     ) -> Self {
         let (sender, commands) = mpsc::channel(WAITING);
         let driver = Driver::<P> {
-            announcer: Announcer::new(P::FAMILY, refresh),
+            announcer: Announcer::new(P::FAMILY, refresh, rand::rng().random()),
             interfaces: Arc::default(),
             filters: Filters::default(),
             ports: Ports::new(),

@@ -18,6 +18,8 @@ pub struct Message {
     pub question: Option<Question>,
     /// That of another daemon, if one speaks.
     pub mark: Option<Mark>,
+    /// The nonce of the question or of the one that is answered, with the mark; zero if there is none.
+    pub nonce: u32,
 }
 
 /// Somebody wants to know who has an address.
@@ -27,6 +29,8 @@ pub struct Question {
     pub target: IpAddr,
     /// Whom to tell.
     pub asker: Asker,
+    /// What the answer is to repeat.
+    pub nonce: u32,
 }
 
 /// Somebody who asks.
@@ -48,6 +52,6 @@ pub enum Saying {
     Answer(Question),
     /// To all: who has this VIP?
     Probe(IpAddr),
-    /// To one station: has it this address?
-    Inquiry(IpAddr, MacAddress),
+    /// To one station: has it this address? With the nonce that an answer has to repeat.
+    Inquiry(IpAddr, MacAddress, u32),
 }

@@ -21,9 +21,9 @@ const ETHERNET: usize = 14;
 const IP: usize = 40;
 /// Both messages carry two options: a link-layer address and the mark.
 const ADDRESS_OPTION: usize = 8;
-const MARK_OPTION: usize = 2 + Mark::LENGTH;
+const MARK_OPTION: usize = (2 + Mark::LENGTH).next_multiple_of(8);
 const MESSAGE: usize = OPTIONS + ADDRESS_OPTION + MARK_OPTION;
-const MESSAGE_LENGTH: u16 = 48;
+const MESSAGE_LENGTH: u16 = 56;
 const FRAME: usize = ETHERNET + IP + MESSAGE;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
@@ -33,6 +33,7 @@ struct Ends {
     from: (MacAddress, Ipv6Addr),
     to: (MacAddress, Ipv6Addr),
     mark: Mark,
+    nonce: u32,
 }
 
 /// Hands the frames that say this on an interface with these addresses to `send`. Addresses of the
@@ -48,6 +49,7 @@ pub fn encode(
         from: (mac, source),
         to,
         mark,
+        nonce: 0,
     };
     match saying {
         Saying::Announcement(IpAddr::V6(vip)) => {
@@ -61,6 +63,7 @@ pub fn encode(
                     address: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
                     ..
                 },
+            ..
         }) => send(&unsolicited(vip, to(vip, multicast(ALL_NODES)))),
         // Override: the asker may remember the station that had the VIP before.
         Saying::Answer(Question {
@@ -70,9 +73,11 @@ pub fn encode(
                     mac: asker,
                     address: IpAddr::V6(address),
                 },
+            nonce,
         }) => {
             let flags = NeighborAdvertFlags::Solicited | NeighborAdvertFlags::Override;
-            send(&advertisement(vip, flags, to(vip, (asker, address))));
+            let ends = to(vip, (asker, address));
+            send(&advertisement(vip, flags, Ends { nonce, ..ends }));
         }
         Saying::Probe(IpAddr::V6(vip)) => {
             send(&solicitation(
@@ -81,13 +86,14 @@ pub fn encode(
             ));
         }
         // Who has no such address does not get what is sent to it, or does not answer.
-        Saying::Inquiry(IpAddr::V6(vip), station) => {
-            send(&solicitation(vip, to(source, (station, vip))));
+        Saying::Inquiry(IpAddr::V6(vip), station, nonce) => {
+            let ends = to(source, (station, vip));
+            send(&solicitation(vip, Ends { nonce, ..ends }));
         }
         Saying::Announcement(IpAddr::V4(_))
         | Saying::Answer(_)
         | Saying::Probe(IpAddr::V4(_))
-        | Saying::Inquiry(IpAddr::V4(_), _) => {}
+        | Saying::Inquiry(IpAddr::V4(_), ..) => {}
     }
 }
 
@@ -136,7 +142,7 @@ fn frame(ends: Ends, option: NdpOptionType, fill: impl FnOnce(&mut [u8])) -> [u8
     let (_, options) = message.split_at_mut(OPTIONS);
     let (address, mark) = options.split_at_mut(ADDRESS_OPTION);
     put(option, &ends.from.0.0, address);
-    put(MARK, &ends.mark.encode(), mark);
+    put(MARK, &ends.mark.encode(ends.nonce), mark);
     let sum = Icmpv6Packet::new(message).map(|icmp| checksum(&icmp, &ends.from.1, &ends.to.1));
     if let (Some(sum), Some(mut icmp)) = (sum, MutableIcmpv6Packet::new(message)) {
         icmp.set_checksum(sum);

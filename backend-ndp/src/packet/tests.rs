@@ -38,6 +38,7 @@ fn question(address: Ipv6Addr) -> Question {
             mac: PEER,
             address: IpAddr::V6(address),
         },
+        nonce: 0,
     }
 }
 
@@ -224,6 +225,7 @@ fn solicitations_of_all_kinds_ask() {
             is_direct: false,
             question: Some(question),
             mark: None,
+            nonce: 0,
         };
         assert_eq!(decode(&frame), Some(expected), "{source} {options:?}");
         assert!(Ndp::filter(OWN, &Coverage::Spans(vec![ANY])).passes(2, &frame));
@@ -249,6 +251,7 @@ fn advertisements_claim() {
             is_direct: false,
             question: None,
             mark: None,
+            nonce: 0,
         };
         assert_eq!(decode(&frame), Some(expected));
         assert!(Ndp::filter(OWN, &Coverage::Spans(vec![ANY])).passes(2, &frame));
@@ -257,9 +260,9 @@ fn advertisements_claim() {
 
 #[test]
 fn a_mark_is_found_behind_other_options_and_of_this_version_only() {
-    let octets = own_mark().encode();
-    let whole = [&[253, 2], &octets[..]].concat();
-    let other_type = [&[254, 2], &octets[..]].concat();
+    let octets = &own_mark().encode(0)[..14];
+    let whole = [&[253, 2], octets].concat();
+    let other_type = [&[254, 2], octets].concat();
     let mut other_version = whole.clone();
     other_version[6] = 9;
     let short: [u8; 8] = whole[..8].try_into().unwrap();
@@ -355,7 +358,7 @@ proptest! {
         changes in prop::collection::vec((0..56_usize, any::<u8>()), 0..3),
     ) {
         let source = if from_nobody { Ipv6Addr::UNSPECIFIED } else { PEER_ADDRESS };
-        let mark = is_marked.then(|| [&[253, 2], &own_mark().encode()[..]].concat());
+        let mark = is_marked.then(|| [&[253, 2], &own_mark().encode(0)[..14]].concat());
         let options = [options.concat(), mark.unwrap_or_default()].concat();
         let mut octets = message(kind, flags, &options);
         for (at, value) in changes {

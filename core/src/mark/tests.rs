@@ -7,8 +7,8 @@ const HIGH: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
 
 #[test]
 fn only_a_whole_mark_of_this_version_is_one() {
-    let octets = Mark::of("alpha", 1_700_000_000).encode();
-    for length in 0..Mark::LENGTH {
+    let octets = Mark::of("alpha", 1_700_000_000).encode(3);
+    for length in 0..14 {
         assert_eq!(Mark::decode(&octets[..length]), None, "{length} octets");
     }
     for at in 0..5 {
@@ -17,6 +17,13 @@ fn only_a_whole_mark_of_this_version_is_one() {
         assert_eq!(Mark::decode(&other), None, "octet {at}");
     }
     assert_eq!(Mark::decode(&[0; 18]), None, "plain padding");
+    let mark = Mark::of("alpha", 1_700_000_000);
+    assert_eq!(Mark::decode(&octets), Some((mark, 3)));
+    assert_eq!(
+        Mark::decode(&octets[..14]),
+        Some((mark, 0)),
+        "of a former version"
+    );
 }
 
 #[test]
@@ -32,12 +39,13 @@ proptest! {
     fn what_is_encoded_is_decoded(
         node in "[a-z0-9.-]{1,40}",
         generation in any::<u64>(),
+        nonce in any::<u32>(),
         after in prop::collection::vec(any::<u8>(), 0..8),
     ) {
         let mark = Mark::of(&node, generation);
         prop_assert!(mark.is_of_run(generation));
-        let octets = [&mark.encode()[..], &after].concat();
-        prop_assert_eq!(Mark::decode(&octets), Some(mark));
+        let octets = [&mark.encode(nonce)[..], &after].concat();
+        prop_assert_eq!(Mark::decode(&octets), Some((mark, nonce)));
     }
 
     #[test]

@@ -104,6 +104,11 @@ pub struct Node {
     pub capabilities: u64,
 }
 
+impl Node {
+    /// The capability to repeat the nonce of a question in the answer ([`crate::mark`]).
+    pub const REPEATS_NONCE: u64 = 1;
+}
+
 /// An interface that a member can announce on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {

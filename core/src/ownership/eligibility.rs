@@ -191,6 +191,12 @@ impl Members {
         name
     }
 
+    /// Whether its answers to questions do not repeat nonces, as those of former versions.
+    pub(super) fn is_former(&self, id: MemberId) -> bool {
+        let node = self.get(id).and_then(|member| member.node.as_ref());
+        node.is_some_and(|node| node.capabilities & Node::REPEATS_NONCE == 0)
+    }
+
     /// Whether a member that is not live was gone already at that time.
     pub(super) fn was_gone(&self, id: MemberId, at: Instant) -> bool {
         let member = self.get(id).filter(|member| !member.is_live());

@@ -236,9 +236,19 @@ impl Ownership {
             return;
         };
         let mut stations = entry.others.asked();
-        let inquiries = self.inquiries.values();
-        let inquiries = inquiries.filter(|inquiry| inquiry.vips.contains(&vip));
-        stations.extend(inquiries.flat_map(|inquiry| &inquiry.stations));
+        let asks = |(_, inquiry): &(&MemberId, &Inquiry)| inquiry.vips.contains(&vip);
+        let inquiries = self.inquiries.iter().filter(asks);
+        let mut members = entry.others.members();
+        for (member, inquiry) in inquiries {
+            stations.extend(&inquiry.stations);
+            members.insert(*member);
+        }
+        let is_former = |member: &MemberId| self.members.is_former(*member);
+        let respondent = if members.iter().any(is_former) {
+            Respondent::FormerDaemon
+        } else {
+            Respondent::Daemon
+        };
         if stations.iter().eq(entry.asked.keys()) {
             return;
         }
@@ -248,7 +258,7 @@ impl Ownership {
         let asked = (!stations.is_empty()).then(|| {
             Arc::new(Asked {
                 stations,
-                respondent: Respondent::Daemon,
+                respondent,
             })
         });
         let address = vip;

@@ -146,6 +146,15 @@ impl Others {
         asked.map(|(station, _)| station).collect()
     }
 
+    /// Those of them that are members.
+    pub(super) fn members(&self) -> BTreeSet<MemberId> {
+        let member = |other: &Other| match other.who {
+            Who::Member(member) => Some(member),
+            Who::Stranger { .. } => None,
+        };
+        self.0.values().filter_map(member).collect()
+    }
+
     /// Whether one has the VIP, or that is being found out.
     pub(super) fn may_have_it(&self) -> bool {
         self.0.values().any(Other::may_have_it)

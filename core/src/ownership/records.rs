@@ -30,7 +30,7 @@ impl Ownership {
             is_ready: self.is_ready() && self.leaving.is_none(),
             is_draining: self.is_draining || self.leaving.is_some(),
             is_excluded: self.is_excluded,
-            capabilities: 0,
+            capabilities: Node::REPEATS_NONCE,
         };
         let value = Some(Value::Node(node.clone()));
         let member = self.members.entry(self.me);

@@ -51,7 +51,7 @@ pub(crate) struct Layer2 {
 impl Layer2 {
     pub(crate) fn new(refresh: Duration) -> Self {
         Self {
-            announcer: Announcer::new(Family::V4, refresh),
+            announcer: Announcer::new(Family::V4, refresh, [7; 32]),
             wish: None,
             mark: None,
             ports: BTreeMap::new(),

@@ -336,7 +336,7 @@ impl Draw {
         let mark = match self.rng.random_range(0..4) {
             0 => None,
             1 => Some(Mark::of(&format!("node-{node}"), 7)),
-            2 => Mark::decode(b"CRLN\x01\x00\x00\x00\x00\x00\x00\x00\x00\x07"),
+            2 => Some(Mark::of("", 7)),
             _ => Some(Mark::of("somebody", 7)),
         };
         let vip = self.vip();

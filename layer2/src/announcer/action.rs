@@ -47,3 +47,13 @@ pub struct Listening {
     /// Whether they have to from now on, or need not any more.
     pub wanted: bool,
 }
+
+impl Listening {
+    pub(super) fn new(interface: u32, vip: IpAddr, wanted: bool) -> Self {
+        Self {
+            interface,
+            vip,
+            wanted,
+        }
+    }
+}

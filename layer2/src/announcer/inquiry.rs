@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A station is believed from its [`BELIEVED`]th answer in a row on; until then it is asked again after
-//! [`RETRY`]. What is not an answer to an open question does not count.
+//! [`RETRY`]. What does not repeat the nonce of an open question is no answer.
 //!
 //! What a daemon says for one address tells that it lives. So a station that leaves question after
 //! question unanswered, whatever they are about, is silent for all: that is found as soon for ten
@@ -23,10 +23,13 @@ use carillon_core::backend::BackendEvent;
 use carillon_core::interface::MacAddress;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 /// How long an answer is waited for.
 pub(super) const RETRY: Duration = Duration::from_millis(20);
-/// How many questions in a row a station may leave unanswered: frames get lost.
+/// How many questions a station may leave unanswered before it is believed, or after that, more than it
+/// answers: frames get lost.
 pub(super) const LIMIT: u32 = 5;
 /// How many questions a station has to answer in a row before it is believed: one frame can be forged
 /// by somebody who does not hear the question.
@@ -46,6 +49,10 @@ struct Inquiry {
     due: Instant,
     /// How many questions were asked since the last answer.
     unanswered: u32,
+    /// What an answer to them has to repeat.
+    nonce: u32,
+    /// How many more were not answered than answered, of late.
+    misses: u32,
     /// Whether it has answered, as was reported last.
     reported: Option<bool>,
 }
@@ -56,13 +63,14 @@ struct Silence {
     unanswered: u32,
     /// When the first of those was asked.
     since: Option<Instant>,
-    /// How many it has answered since it was silent last.
+    /// How many it has answered in a row.
     answered: u32,
 }
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Inquiries {
+    rng: StdRng,
     entries: BTreeMap<(MacAddress, IpAddr), Inquiry>,
     queue: BTreeSet<(Instant, MacAddress, IpAddr)>,
     stations: BTreeMap<MacAddress, Silence>,
@@ -72,6 +80,19 @@ pub(super) struct Inquiries {
 }
 
 impl Inquiries {
+    /// None so far; their nonces follow from the seed.
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self {
+            rng: StdRng::from_seed(seed),
+            entries: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            stations: BTreeMap::new(),
+            findings: VecDeque::new(),
+            tick_end: None,
+            left: 0,
+        }
+    }
+
     /// Takes in who is to be asked, after what was wished before.
     pub(super) fn set(
         &mut self,
@@ -123,6 +144,8 @@ impl Inquiries {
                 respondent,
                 due: now,
                 unanswered: 0,
+                nonce: 0,
+                misses: 0,
                 reported: None,
             };
             self.entries.insert(key, inquiry);
@@ -143,20 +166,25 @@ impl Inquiries {
         self.entries.is_empty()
     }
 
-    /// A station says to this node alone that it has an address. Returns whether it was asked.
+    /// A station says to this node alone that it has an address, perhaps with a mark, and then with
+    /// this nonce. Returns whether it was asked.
     pub(super) fn answer(
         &mut self,
         vip: IpAddr,
         station: MacAddress,
-        is_marked: bool,
+        nonce: Option<u32>,
         now: Instant,
     ) -> bool {
         let even = self.pause();
         let Some(entry) = self.entries.get_mut(&(station, vip)) else {
             return false;
         };
-        let is_question_open = entry.unanswered > 0;
-        if !is_question_open || (entry.respondent == Respondent::Daemon && !is_marked) {
+        let counts = match entry.respondent {
+            Respondent::Daemon => nonce == Some(entry.nonce),
+            Respondent::FormerDaemon => nonce.is_some(),
+            Respondent::Host => true,
+        };
+        if entry.unanswered == 0 || !counts {
             return true;
         }
         let station_entry = self.stations.entry(station).or_default();
@@ -176,16 +204,20 @@ impl Inquiries {
         self.queue.remove(&(entry.due, station, vip));
         entry.due = now + pause;
         entry.unanswered = 0;
+        if entry.reported == Some(true) {
+            entry.misses = entry.misses.saturating_sub(1);
+        }
         self.queue.insert((entry.due, station, vip));
         if is_believed && entry.reported.replace(true) != Some(true) {
+            entry.misses = 0;
             let event = BackendEvent::Answered { vip, station };
             self.findings.push_back(event);
         }
         true
     }
 
-    /// The next question that is due.
-    pub(super) fn next(&mut self, now: Instant) -> Option<(IpAddr, MacAddress)> {
+    /// The next question that is due: for what, to whom, and its nonce.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(IpAddr, MacAddress, u32)> {
         if self.tick_end.is_none_or(|end| end <= now) {
             self.tick_end = Some(now + TICK);
             self.left = PER_TICK;
@@ -200,6 +232,9 @@ impl Inquiries {
         let pause = self.pause();
         let entry = self.entries.get_mut(&(station, vip))?;
         self.queue.remove(&(entry.due, station, vip));
+        if entry.unanswered == 0 {
+            entry.nonce = self.rng.random_range(1..=u32::MAX);
+        }
         entry.unanswered = entry.unanswered.saturating_add(1);
         let wait = if entry.unanswered > LIMIT {
             pause
@@ -208,17 +243,18 @@ impl Inquiries {
         };
         entry.due = now + wait;
         self.queue.insert((entry.due, station, vip));
+        let nonce = entry.nonce;
         let silence = self.stations.entry(station).or_default();
         silence.unanswered = silence.unanswered.saturating_add(1);
         silence.since.get_or_insert(now);
-        Some((vip, station))
+        Some((vip, station, nonce))
     }
 
     /// This task did not run for a while: it cannot tell who has not answered meanwhile. Everybody
     /// has one more question at least.
     pub(super) fn excuse(&mut self) {
         for entry in self.entries.values_mut() {
-            entry.unanswered = entry.unanswered.min(LIMIT - 1);
+            entry.misses = entry.misses.min(LIMIT - 2);
         }
         for station in self.stations.values_mut() {
             (station.unanswered, station.since) = (0, None);
@@ -227,9 +263,15 @@ impl Inquiries {
 
     /// Finds out whether a station is silent about an address, or about all.
     fn review(&mut self, station: MacAddress, vip: IpAddr, now: Instant) {
-        let entry = self.entries.get(&(station, vip));
-        if entry.is_some_and(|entry| entry.unanswered >= LIMIT) {
-            self.report_silence(station, vip);
+        if let Some(entry) = self.entries.get_mut(&(station, vip))
+            && entry.unanswered > 0
+        {
+            entry.misses = entry.misses.saturating_add(1);
+            let silence = self.stations.entry(station).or_default();
+            silence.answered = 0;
+            if entry.misses >= LIMIT {
+                self.report_silence(station, vip);
+            }
         }
         let is_silent = |silence: &Silence| {
             let is_over = |since: Instant| now >= since + RETRY * LIMIT;

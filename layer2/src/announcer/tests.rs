@@ -44,6 +44,8 @@ struct World {
     /// When, and what.
     log: Vec<(Duration, Action)>,
     listening: Vec<Listening>,
+    /// That of the last question to each station for each VIP.
+    nonces: BTreeMap<(IpAddr, MacAddress), u32>,
 }
 
 impl World {
@@ -54,12 +56,13 @@ impl World {
     fn new(refresh: Duration) -> Self {
         let start = Instant::now();
         Self {
-            announcer: Announcer::new(Family::V4, refresh),
+            announcer: Announcer::new(Family::V4, refresh, [7; 32]),
             set: AnnouncementSet::empty(Arc::new(Node::named("node"))),
             start,
             now: start,
             log: Vec::new(),
             listening: Vec::new(),
+            nonces: BTreeMap::new(),
         }
     }
 
@@ -99,6 +102,13 @@ impl World {
     fn run_until(&mut self, end: Instant) {
         loop {
             while let Some(action) = self.announcer.poll_action() {
+                if let Action::Say {
+                    saying: Saying::Inquiry(vip, station, nonce),
+                    ..
+                } = action
+                {
+                    self.nonces.insert((vip, station), nonce);
+                }
                 self.log.push((self.now - self.start, action));
             }
             while let Some(change) = self.announcer.poll_listening() {
@@ -126,6 +136,16 @@ impl World {
     fn hear(&mut self, interface: u32, message: Message) {
         self.announcer.handle_message(interface, &message, self.now);
         self.run_until(self.now);
+    }
+
+    /// A daemon answers the last question.
+    fn hear_answer(&mut self, vip: IpAddr, station: MacAddress) {
+        let nonce = self.nonces.get(&(vip, station)).copied();
+        let answer = Message {
+            nonce: nonce.unwrap_or_default(),
+            ..answer(vip, station)
+        };
+        self.hear(1, answer);
     }
 
     fn take(&mut self) -> Vec<(Duration, Action)> {
@@ -171,6 +191,7 @@ fn claim(vip: IpAddr, station: MacAddress) -> Message {
         is_direct: false,
         question: None,
         mark: (station == THIRD).then(|| Mark::of("third", 1)),
+        nonce: 0,
     }
 }
 
@@ -185,8 +206,10 @@ fn question(target: IpAddr) -> Message {
                 mac: OTHER,
                 address: vip(77),
             },
+            nonce: 0,
         }),
         mark: None,
+        nonce: 0,
     }
 }
 
@@ -775,7 +798,7 @@ fn asked(world: &mut World, of: MacAddress) -> (Vec<Duration>, Vec<(Duration, bo
     for (at, action) in world.take() {
         match action {
             Action::Say {
-                saying: Saying::Inquiry(_, station),
+                saying: Saying::Inquiry(_, station, _),
                 ..
             } if station == of => questions.push(at),
             Action::Tell(BackendEvent::Answered { station, .. }) if station == of => {
@@ -806,15 +829,15 @@ fn a_station_that_does_not_answer_is_found_silent_within_a_tenth_of_a_second() {
     let (questions, found) = asked(&mut world, OTHER);
     assert_eq!(questions[..6], [0, 20, 40, 60, 80, 100].map(ms));
     assert_eq!(found, [(ms(100), false)], "once");
-    world.hear(1, answer(vip(1), OTHER));
-    world.hear(1, answer(vip(1), OTHER));
+    world.hear_answer(vip(1), OTHER);
+    world.hear_answer(vip(1), OTHER);
     assert_eq!(
         asked(&mut world, OTHER).1,
         [],
         "one question is answered once"
     );
     world.run(ms(25));
-    world.hear(1, answer(vip(1), OTHER));
+    world.hear_answer(vip(1), OTHER);
     assert_eq!(asked(&mut world, OTHER).1, [(ms(325), true)]);
 }
 
@@ -857,23 +880,22 @@ fn only_an_answer_of_the_station_itself_counts() {
 fn what_could_not_be_asked_or_read_counts_against_nobody() {
     let mut world = World::with_interface(NO_REFRESH);
     ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
-    let answer = answer(vip(1), OTHER);
     for _ in 0..3 {
-        world.hear(1, answer);
-        world.run(ms(60));
+        world.hear_answer(vip(1), OTHER);
+        world.run(ms(25));
     }
     assert_eq!(asked(&mut world, OTHER).1.len(), 1);
     world.announcer.set_mute(true);
     world.run(ms(700));
     world.announcer.set_mute(false);
     world.run(ms(10));
-    world.hear(1, answer);
+    world.hear_answer(vip(1), OTHER);
     world.run(ms(10));
     assert_eq!(asked(&mut world, OTHER).1, []);
     world.run(ms(90));
     world.now += ms(300);
     world.announcer.handle_timeout(world.now);
-    world.hear(1, answer);
+    world.hear_answer(vip(1), OTHER);
     world.run(ms(10));
     assert_eq!(asked(&mut world, OTHER).1, []);
     world.run(ms(400));
@@ -881,6 +903,61 @@ fn what_could_not_be_asked_or_read_counts_against_nobody() {
         panic!("it is silent");
     };
     assert!(!has_answered);
+}
+
+#[test]
+fn who_does_not_get_the_question_cannot_answer_it() {
+    let mut world = World::with_interface(NO_REFRESH);
+    ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+    let mut questions = 0;
+    for step in 0..2000 {
+        let right = world.nonces[&(vip(1), OTHER)];
+        for nonce in [0, 1, step, right.wrapping_add(1)] {
+            let blind = Message {
+                nonce,
+                ..answer(vip(1), OTHER)
+            };
+            world.hear(1, blind);
+        }
+        world.run(ms(1));
+        let (asked, found) = asked(&mut world, OTHER);
+        questions += asked.len();
+        assert!(found.iter().all(|(_, has_answered)| !has_answered));
+    }
+    assert!(questions > 30);
+    ask(&mut world, vip(2), &[OTHER], Respondent::FormerDaemon);
+    for _ in 0..2 {
+        world.hear(1, answer(vip(2), OTHER));
+        world.run(ms(30));
+    }
+    assert!(asked(&mut world, OTHER).1.iter().any(|(_, has)| *has));
+}
+
+/// Of the questions, answers so many in a row, and then not so many.
+fn answers_in_part(answered: usize, of: usize) -> Vec<bool> {
+    let mut world = World::with_interface(NO_REFRESH);
+    ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+    let (mut count, mut all) = (0, Vec::new());
+    for _ in 0..3000 {
+        let (questions, found) = asked(&mut world, OTHER);
+        all.extend(found.iter().map(|(_, has_answered)| *has_answered));
+        if !questions.is_empty() {
+            count += 1;
+            if count % of < answered {
+                world.hear_answer(vip(1), OTHER);
+            }
+        }
+        world.run(ms(1));
+    }
+    all
+}
+
+#[test]
+fn who_answers_few_questions_does_not_answer() {
+    assert_eq!(answers_in_part(1, 2), [false], "never two in a row");
+    let third = answers_in_part(2, 6);
+    assert!(third.len() > 4, "silent again and again: {third:?}");
+    assert_eq!(answers_in_part(4, 5), [true]);
 }
 
 #[test]
@@ -892,7 +969,7 @@ fn the_end_of_answers_is_found_within_a_fifth_of_a_second() {
         while world.now < end {
             let (questions, _) = asked(&mut world, OTHER);
             if !questions.is_empty() {
-                world.hear(1, answer(vip(1), OTHER));
+                world.hear_answer(vip(1), OTHER);
             }
             world.run(ms(1));
         }
@@ -914,8 +991,8 @@ fn a_lost_answer_is_no_silence() {
         let (questions, found) = asked(&mut world, OTHER);
         assert!(found.iter().all(|(_, has_answered)| *has_answered));
         count += questions.len();
-        if !questions.is_empty() && count % 4 == 0 {
-            world.hear(1, answer(vip(1), OTHER));
+        if !questions.is_empty() && count % 3 != 0 {
+            world.hear_answer(vip(1), OTHER);
         }
         world.run(ms(1));
     }
@@ -938,12 +1015,12 @@ fn ten_thousand_addresses_are_asked_for_slowly_and_their_silence_is_found_fast()
     for _ in 0..8000 {
         for (_, action) in world.take() {
             if let Action::Say {
-                saying: Saying::Inquiry(address, station),
+                saying: Saying::Inquiry(address, station, _),
                 ..
             } = action
             {
                 count += 1;
-                world.hear(1, answer(address, station));
+                world.hear_answer(address, station);
             }
         }
         world.run(ms(1));

@@ -456,7 +456,9 @@ impl Bus {
         other.is_some_and(|other| {
             let peer = &self.peers[other];
             let has_it = match of {
-                Respondent::Daemon => self.has_wire && peer.holds(address),
+                Respondent::Daemon | Respondent::FormerDaemon => {
+                    self.has_wire && peer.holds(address)
+                }
                 Respondent::Host => self.has_wire && peer.is_up || self.talk(to, other),
             };
             has_it && !peer.is_deaf && !self.peers[to].is_deaf
