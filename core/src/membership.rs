@@ -207,8 +207,8 @@ impl Membership {
 
     /// Whether this member has VIPs, so that others must find out fast when it is lost.
     pub fn set_owner(&mut self, owns: bool) {
-        let alive = self.alive();
-        self.detector.set_owner(owns && !self.is_leaving, &alive);
+        let owns = owns && !self.is_leaving;
+        self.detector.set_owner(owns, &self.swim.alive());
         self.work();
     }
 
@@ -219,7 +219,7 @@ impl Membership {
         let recent = self.profile.deadline / 2;
         let heard = self.sessions.heard(member);
         let is_recent = heard.is_some_and(|heard| now < heard + recent);
-        if !is_recent && self.alive().contains(&member) {
+        if !is_recent && self.swim.is_alive(member) {
             self.detector.handle_doubt(member, now);
             self.work();
         }
@@ -271,20 +271,16 @@ impl Membership {
             self.detector.delay(by, now);
             self.seeds.delay(by);
         }
-        let alive = self.alive();
-        for address in self.seeds.handle_timeout(self.me, &alive, now) {
+        let is_alive = |address| self.swim.alive_at(address).is_some();
+        let is_alone = self.swim.is_alone();
+        let calls = self.seeds.handle_timeout(self.me, is_alone, is_alive, now);
+        for address in calls {
             self.sessions.dial(address, &mut self.rng, now);
         }
+        self.watch();
         self.swim.handle_timeout(now);
-        let sessions = &self.sessions;
-        let hears = |silent: MemberId, since: Instant| {
-            let mut others = alive.iter().filter(|member| **member != silent);
-            let is_heard = |member: &MemberId| sessions.heard(*member).is_some_and(|at| at > since);
-            alive.len() < 2 || others.any(is_heard)
-        };
-        self.detector.handle_timeout(&alive, hears, now);
         for member in std::mem::take(&mut self.detector.lost) {
-            self.declare_lost(member, &alive);
+            self.declare_lost(member);
         }
         let recent = self.profile.deadline;
         let heard = |member| self.sessions.heard(member).map(|heard| heard + recent);
@@ -297,9 +293,21 @@ impl Membership {
         self.settle();
     }
 
-    fn declare_lost(&mut self, member: MemberId, alive: &[MemberId]) {
+    /// Sends the heartbeats that are due, and looks who is silent.
+    fn watch(&mut self) {
+        let (sessions, alive) = (&self.sessions, self.swim.alive());
+        let hears = |silent: MemberId, since: Instant| {
+            let mut others = alive.clone().filter(|member| *member != silent);
+            let is_heard = |member| sessions.heard(member).is_some_and(|at| at > since);
+            alive.clone().nth(1).is_none() || others.any(is_heard)
+        };
+        self.detector.handle_timeout(&alive, hears, self.now);
+    }
+
+    fn declare_lost(&mut self, member: MemberId) {
         let identity = self.swim.alive_at(member.address).copied();
         if let Some(identity) = identity.filter(|identity| identity.id == member) {
+            let alive = self.swim.alive();
             self.detector.report(identity, alive, self.now);
             self.swim.declare_down(identity, self.now);
         }
@@ -354,7 +362,7 @@ impl Membership {
     }
 
     fn alive(&self) -> Vec<MemberId> {
-        self.swim.alive().map(|identity| identity.id).collect()
+        self.swim.alive().collect()
     }
 
     fn send(&mut self, to: SocketAddr, message: Message) {
@@ -362,6 +370,9 @@ impl Membership {
     }
 
     fn note(&mut self, note: Note) {
+        if self.notes.contains(&note) {
+            return;
+        }
         let is_alike = |other: &&Note| discriminant(*other) == discriminant(&note);
         let count = self.notes.iter().filter(is_alike).count();
         if count < MAX_NOTES && self.notes.insert(note.clone()) {

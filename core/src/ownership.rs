@@ -56,6 +56,7 @@ mod index;
 mod ineligible;
 mod input;
 mod inquiry;
+mod member;
 mod note;
 mod order;
 mod other;

@@ -15,14 +15,20 @@ use std::time::{Duration, Instant};
 
 use super::MemberId;
 use super::identity::Identity;
+use super::swim::Change;
 use super::timers::Timers;
-use super::wire::{Message, encode};
+use super::wire::Message;
 
+mod order;
 mod profile;
+#[cfg(test)]
+mod tests;
 mod watch;
 
+pub(crate) use order::hash;
 pub use profile::Profile;
 
+use order::{Alive, first_of, rank};
 use watch::{Cause, Watch};
 
 /// How many members an owner has itself watched by.
@@ -84,19 +90,42 @@ impl Detector {
         watch.is_some_and(|watch| watch.member == member && watch.cause == Cause::Heartbeats)
     }
 
-    /// This member, or the set of those that take part, is another than before.
-    pub(crate) fn set_members(&mut self, me: MemberId, alive: &[MemberId]) {
-        self.me = me;
-        let is_alive = |member: &MemberId| alive.contains(member);
-        self.watches.retain(|_, watch| is_alive(&watch.member));
+    /// Members have come or gone; those that are `alive` now take part.
+    pub(crate) fn handle_changes(&mut self, changes: &[Change], alive: &impl Alive) {
+        let mut are_watchers_due = false;
+        for change in changes {
+            match *change {
+                Change::Up(member) => are_watchers_due |= self.is_better_watcher(member),
+                Change::Down(member) => {
+                    are_watchers_due |= self.watchers.contains(&member);
+                    self.forget(member);
+                }
+            }
+        }
+        if are_watchers_due {
+            self.choose_watchers(alive);
+        }
+    }
+
+    /// Nobody has to hear of this one any more.
+    fn forget(&mut self, member: MemberId) {
+        let watch = self.watches.get(&member.address);
+        if watch.is_some_and(|watch| watch.member == member) {
+            self.watches.remove(&member.address);
+        }
         self.help
-            .retain(|help| is_alive(&help.who) && is_alive(&help.about));
+            .retain(|help| help.who != member && help.about != member);
+    }
+
+    /// This member is another one from now on.
+    pub(crate) fn rename(&mut self, me: MemberId, alive: &impl Alive) {
+        self.me = me;
         if self.owns {
             self.choose_watchers(alive);
         }
     }
 
-    pub(crate) fn set_owner(&mut self, owns: bool, alive: &[MemberId]) {
+    pub(crate) fn set_owner(&mut self, owns: bool, alive: &impl Alive) {
         if owns == self.owns {
             return;
         }
@@ -104,9 +133,16 @@ impl Detector {
         self.choose_watchers(alive);
     }
 
-    fn choose_watchers(&mut self, alive: &[MemberId]) {
+    /// Whether this one is to watch in place of one of those that do.
+    fn is_better_watcher(&self, member: MemberId) -> bool {
+        let place = |other| (rank(self.me, other), other);
+        let is_before = |watcher: &MemberId| place(member) < place(*watcher);
+        self.owns && (self.watchers.len() < WATCHERS || self.watchers.iter().any(is_before))
+    }
+
+    fn choose_watchers(&mut self, alive: &impl Alive) {
         let new = if self.owns {
-            first_of(self.me, alive, &[], WATCHERS)
+            first_of(self.me, alive.clone(), &[], WATCHERS)
         } else {
             Vec::new()
         };
@@ -115,7 +151,8 @@ impl Detector {
         }
         let old = std::mem::replace(&mut self.watchers, new);
         for watcher in old {
-            if !self.watchers.contains(&watcher) && alive.contains(&watcher) {
+            let mut alive = alive.clone();
+            if !self.watchers.contains(&watcher) && alive.any(|member| member == watcher) {
                 self.out.push((watcher.address, Message::EndOfWatch));
             }
         }
@@ -281,7 +318,7 @@ impl Detector {
     /// others were asked, is rather deaf itself, and goes on asking.
     pub(crate) fn handle_timeout(
         &mut self,
-        alive: &[MemberId],
+        alive: &impl Alive,
         hears: impl Fn(MemberId, Instant) -> bool,
         now: Instant,
     ) {
@@ -301,7 +338,7 @@ impl Detector {
                     self.suspects.push(watch.member);
                     watch.probed = Some(now);
                 }
-                watch.probe(self.me, alive, silence, &mut self.out);
+                watch.probe(self.me, alive.clone(), silence, &mut self.out);
                 watch.next = now + watch.wait(self.profile);
                 watch.round += 1;
             }
@@ -336,44 +373,12 @@ impl Detector {
     }
 
     /// Tells all others that this one is lost, twice, for datagrams may be lost, too.
-    pub(crate) fn report(&mut self, lost: Identity, alive: &[MemberId], now: Instant) {
-        let others = alive.iter().filter(|member| **member != lost.id);
-        for member in others {
+    pub(crate) fn report(&mut self, lost: Identity, alive: impl Alive, now: Instant) {
+        for member in alive.filter(|member| *member != lost.id) {
             let message = Message::Lost(lost);
             self.out.push((member.address, message.clone()));
             self.later
                 .push(now + self.profile.spacing, (member.address, message));
         }
     }
-}
-
-/// The first in the rendezvous order of a member. Those who agree on who takes part agree on it.
-fn first_of(
-    member: MemberId,
-    alive: &[MemberId],
-    without: &[MemberId],
-    count: usize,
-) -> Vec<MemberId> {
-    let others = alive
-        .iter()
-        .filter(|other| **other != member && !without.contains(other));
-    let mut ranked: Vec<_> = others
-        .map(|other| (hash(&encode(&(member, other))), *other))
-        .collect();
-    ranked.sort_unstable();
-    ranked
-        .into_iter()
-        .map(|(_, other)| other)
-        .take(count)
-        .collect()
-}
-
-/// FNV-1a, with the finish of splitmix64 so that all bits depend on all octets.
-pub(crate) fn hash(octets: &[u8]) -> u64 {
-    let fnv = octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
-        (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

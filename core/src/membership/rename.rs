@@ -48,7 +48,7 @@ impl Membership {
         self.me = me;
         self.sessions.rename(me, &mut self.rng, self.now);
         self.replica.rename(me);
-        self.detector.set_members(me, &self.alive());
+        self.detector.rename(me, &self.swim.alive());
         self.swim.rename(me, self.now);
         self.events.push_back(Event::Renamed(me));
     }

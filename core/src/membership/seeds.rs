@@ -109,19 +109,20 @@ impl Seeds {
     pub(crate) fn handle_timeout(
         &mut self,
         me: MemberId,
-        alive: &[MemberId],
+        is_alone: bool,
+        is_alive: impl Fn(SocketAddr) -> bool,
         now: Instant,
     ) -> Vec<SocketAddr> {
         if self.next.is_none_or(|next| now < next) {
             return Vec::new();
         }
-        let interval = if alive.is_empty() { ALONE } else { IN_COMPANY };
+        let interval = if is_alone { ALONE } else { IN_COMPANY };
         self.next = Some(now + interval);
         let mut calls = Vec::new();
         let is_other = |seed: &&mut Seed| seed.address != me.address && !seed.is_own(now);
         for seed in self.all.iter_mut().filter(is_other) {
             let address = seed.member.map_or(seed.address, |member| member.address);
-            if alive.iter().any(|member| member.address == address) {
+            if is_alive(address) {
                 seed.hear(now, &mut self.notes);
                 continue;
             }

@@ -101,8 +101,13 @@ impl Swim {
     }
 
     /// All members that take part, without this one, ascending by address.
-    pub(crate) fn alive(&self) -> impl Iterator<Item = &Identity> {
-        self.alive.values()
+    pub(crate) fn alive(&self) -> impl Iterator<Item = MemberId> + Clone {
+        self.alive.values().map(|identity| identity.id)
+    }
+
+    /// Whether nobody else takes part.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alive.is_empty()
     }
 
     pub(crate) fn alive_at(&self, address: SocketAddr) -> Option<&Identity> {

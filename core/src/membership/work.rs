@@ -12,10 +12,10 @@ impl Membership {
     pub(super) fn work(&mut self) {
         let changes = std::mem::take(&mut self.swim.changes);
         if !changes.is_empty() {
-            for change in changes {
-                self.handle_change(change);
+            for change in &changes {
+                self.handle_change(*change);
             }
-            self.detector.set_members(self.me, &self.alive());
+            self.detector.handle_changes(&changes, &self.swim.alive());
         }
         for (to, data) in std::mem::take(&mut self.swim.out) {
             self.send(to, Message::Swim(data));
@@ -96,7 +96,7 @@ impl Membership {
     }
 
     pub(super) fn settle(&mut self) {
-        let is_alone = self.swim.alive().next().is_none();
+        let is_alone = self.swim.is_alone();
         let (replica, swim) = (&self.replica, &self.swim);
         let is_former = |member: MemberId| {
             let present = swim.alive_at(member.address);

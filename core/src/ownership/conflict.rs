@@ -71,7 +71,7 @@ impl Ownership {
     }
 
     /// Whose station this is; `None` if it is none of a daemon.
-    fn identify(&mut self, station: MacAddress, mark: Option<(Mark, MacAddress)>) -> Option<Who> {
+    fn identify(&self, station: MacAddress, mark: Option<(Mark, MacAddress)>) -> Option<Who> {
         let member = self.members.with_station(station);
         // A run that never was a member knows nothing of us, whatever we know of the one before.
         let is_known = |id: &MemberId| {
@@ -368,7 +368,7 @@ impl Ownership {
 
 /// Ends what has had its time, and what is over since a stranger is a member now and has claimed the
 /// VIP.
-pub(super) fn expire(entry: &mut Vip, members: &mut Members, now: Instant) {
+pub(super) fn expire(entry: &mut Vip, members: &Members, now: Instant) {
     if entry.scope.is_none() {
         entry.others.clear();
     }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::membership::MemberId;
 use crate::membership::record::Claim;
@@ -104,10 +105,8 @@ impl Election<'_> {
     }
 
     /// The eligible members in rendezvous order; with `soon`, also those that only are not ready yet.
-    pub(super) fn order(&self, soon: bool) -> Vec<MemberId> {
-        let members = self.members.electorate(self.vip, self.scope, soon);
-        let name = |id| self.members.name(id);
-        self.members.last_order.sort(self.vip, members, name)
+    pub(super) fn order(&self, soon: bool) -> Arc<[MemberId]> {
+        self.members.order(self.vip, self.scope, soon)
     }
 
     /// Who owns the VIP.
@@ -121,7 +120,7 @@ impl Election<'_> {
                 return Some((claimant, Basis::Claim));
             }
         }
-        let first = self.order(false).into_iter().next()?;
+        let first = self.order(false).first().copied()?;
         Some((first, Basis::Order))
     }
 }

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use ipnet::IpNet;
 
-use crate::address::Family;
 use crate::interface::MacAddress;
 use crate::mark::Mark;
 use crate::membership::record::{Interface, Node};
@@ -18,125 +17,10 @@ use super::Scope;
 use super::addresses::Addresses;
 use super::index::Index;
 use super::ineligible::Ineligible;
-use super::order::LastOrder;
+use super::member::passing;
+use super::order::{LastOrder, Order};
 
-/// Whether a member is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// It has never been.
-    Unreached,
-    /// It is.
-    Live,
-    /// It was.
-    Gone(Departure),
-}
-
-/// A member, this one included.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) presence: Presence,
-    pub(super) node: Option<Node>,
-    pub(super) interfaces: BTreeMap<u32, Interface>,
-    /// Since when it has been able to have VIPs, as far as that does not depend on the VIP.
-    pub(super) able_since: Option<Instant>,
-    /// The VIPs that it claims.
-    pub(super) claims: BTreeSet<IpAddr>,
-    /// When it was last heard to claim one.
-    pub(super) claimed_at: Option<Instant>,
-    /// When it was lost last.
-    pub(super) lost_at: Option<Instant>,
-}
-
-impl Member {
-    fn new() -> Self {
-        Self {
-            presence: Presence::Unreached,
-            node: None,
-            interfaces: BTreeMap::new(),
-            able_since: None,
-            claims: BTreeSet::new(),
-            claimed_at: None,
-            lost_at: None,
-        }
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        self.presence == Presence::Live
-    }
-
-    /// Its node's name, empty as long as that is not known.
-    pub(super) fn name(&self) -> Arc<str> {
-        self.node
-            .as_ref()
-            .map_or_else(Arc::default, |node| node.name.clone())
-    }
-
-    pub(super) fn has_subnet_of(&self, vip: IpAddr) -> bool {
-        let mut subnets = self.interfaces.values().flat_map(|one| &one.subnets);
-        subnets.any(|subnet| subnet.contains(&vip))
-    }
-
-    fn has_host(&self, vip: IpAddr) -> bool {
-        let mut interfaces = self.interfaces.values();
-        interfaces.any(|one| one.hosts.contains(&vip))
-    }
-
-    /// Whether it may have VIPs, as far as that does not depend on the VIP.
-    ///
-    /// # Errors
-    /// It may not.
-    pub(super) fn ability(&self) -> Result<(), Ineligible> {
-        let node = self.present()?;
-        if self.interfaces.is_empty() {
-            return Err(Ineligible::NoInterface);
-        }
-        if node.is_excluded {
-            return Err(Ineligible::Excluded);
-        }
-        passing(node)
-    }
-
-    fn present(&self) -> Result<&Node, Ineligible> {
-        match self.presence {
-            Presence::Unreached => Err(Ineligible::Unreached),
-            Presence::Gone(Departure::Lost) => Err(Ineligible::Lost),
-            Presence::Gone(Departure::Left) => Err(Ineligible::Left),
-            Presence::Live => self.node.as_ref().ok_or(Ineligible::Unknown),
-        }
-    }
-
-    /// Whether it is one that this VIP is for, be it ready at the moment or not.
-    fn lasting(&self, vip: IpAddr, scope: &Scope) -> Result<&Node, Ineligible> {
-        let node = self.present()?;
-        let family = Family::of(vip);
-        let is_built_in = match family {
-            Family::V4 => node.ipv4,
-            Family::V6 => node.ipv6,
-        };
-        if !is_built_in {
-            return Err(Ineligible::Family(family));
-        }
-        if self.interfaces.is_empty() {
-            return Err(Ineligible::NoInterface);
-        }
-        if node.is_excluded {
-            return Err(Ineligible::Excluded);
-        }
-        if !scope.contains(&node.name) {
-            return Err(Ineligible::OutOfScope);
-        }
-        Ok(node)
-    }
-}
-
-/// Whether this is no time at which it gives its VIPs away, or takes none.
-fn passing(node: &Node) -> Result<(), Ineligible> {
-    match (node.is_ready, node.is_draining) {
-        (_, true) => Err(Ineligible::Draining),
-        (false, false) => Err(Ineligible::NotReady),
-        (true, false) => Ok(()),
-    }
-}
+pub(super) use super::member::{Member, Presence};
 
 /// All members, also those that are gone: their stations may still be on the segment.
 #[derive(Debug)]
@@ -146,9 +30,8 @@ pub(super) struct Members {
     pub(super) addresses: Addresses,
     /// The subnets of this member's own interfaces on which it can announce nothing.
     closed: (MemberId, BTreeSet<IpNet>),
-    /// What is looked up for each frame; made anew when it is needed after something has changed.
-    index: Option<Index>,
-    pub(super) last_order: LastOrder,
+    index: Index,
+    last_order: LastOrder,
 }
 
 impl Members {
@@ -160,9 +43,19 @@ impl Members {
             by_id: BTreeMap::from([(me, member)]),
             addresses: Addresses::default(),
             closed: (me, BTreeSet::new()),
-            index: None,
+            index: Index::default(),
             last_order: LastOrder::default(),
         }
+    }
+
+    /// The index has what all the members say, and nothing else.
+    #[cfg(test)]
+    pub(super) fn assert_indexed(&self) {
+        let mut anew = Self::new(self.closed.0);
+        for (id, member) in self.iter() {
+            anew.index_member(id, member, true);
+        }
+        assert_eq!(anew.index, self.index);
     }
 
     pub(super) fn get(&self, id: MemberId) -> Option<&Member> {
@@ -220,28 +113,40 @@ impl Members {
     }
 
     /// The member whose interface this is; of several, the one that is live, or the youngest.
-    pub(super) fn with_station(&mut self, station: MacAddress) -> Option<MemberId> {
-        let index = self.index.take().unwrap_or_else(|| Index::of(self));
-        let members = index.with_station(station);
-        let member = members.max_by_key(|id| (self.is_live(*id), id.generation));
-        self.index = Some(index);
-        member
+    pub(super) fn with_station(&self, station: MacAddress) -> Option<MemberId> {
+        let members = self.index.with_station(station);
+        members.max_by_key(|id| (self.is_live(*id), id.generation))
     }
 
     /// The live member whose packets carry this mark, whatever Ethernet address they come from.
-    pub(super) fn with_mark(&mut self, mark: Mark) -> Option<MemberId> {
-        let index = self.index.take().unwrap_or_else(|| Index::of(self));
-        let member = index.with_mark(mark);
-        self.index = Some(index);
-        member.filter(|id| self.is_live(*id))
+    pub(super) fn with_mark(&self, mark: Mark) -> Option<MemberId> {
+        let mut members = self.index.with_mark(mark);
+        members.find(|id| self.is_live(*id))
     }
 
     /// Knows a member by another identity.
     pub(super) fn rename(&mut self, before: MemberId, now: MemberId) {
         self.closed.0 = now;
-        self.index = None;
+        self.last_order.forget();
         if let Some(member) = self.by_id.remove(&before) {
+            self.index_member(before, &member, false);
+            self.index_member(now, &member, true);
             self.by_id.insert(now, member);
+        }
+    }
+
+    fn index_member(&mut self, id: MemberId, member: &Member, is_added: bool) {
+        for (index, interface) in &member.interfaces {
+            if is_added {
+                self.index.add_station(interface.mac, id, *index);
+            } else {
+                self.index.remove_station(interface.mac, id, *index);
+            }
+        }
+        match &member.node {
+            Some(node) if is_added => self.index.add_node(&node.name, id),
+            Some(node) => self.index.remove_node(&node.name, id),
+            None => {}
         }
     }
 
@@ -249,7 +154,36 @@ impl Members {
     pub(super) fn set_closed(&mut self, subnets: BTreeSet<IpNet>) -> bool {
         let is_news = self.closed.1 != subnets;
         self.closed.1 = subnets;
+        self.last_order.forget();
         is_news
+    }
+
+    /// Takes in whether a member is there.
+    pub(super) fn set_presence(&mut self, id: MemberId, presence: Presence) {
+        self.last_order.forget();
+        self.entry(id).presence = presence;
+    }
+
+    /// Takes in what a member says of its node, or that it says nothing any more. Returns what it said
+    /// before.
+    pub(super) fn set_node(&mut self, id: MemberId, node: Option<Node>) -> Option<Node> {
+        if node.is_none() && !self.by_id.contains_key(&id) {
+            return None;
+        }
+        self.last_order.forget();
+        if let Some(node) = &node {
+            self.index.add_node(&node.name, id);
+        }
+        let name = node.as_ref().map(|node| node.name.clone());
+        let before = std::mem::replace(&mut self.entry(id).node, node);
+        if let Some(before) = before
+            .as_ref()
+            .filter(|one| Some(&one.name) != name.as_ref())
+        {
+            self.index.remove_node(&before.name, id);
+        }
+        self.withdraw(id, |_| ());
+        before
     }
 
     /// Changes what is known of a member, if anything is, and forgets one that is gone and of which
@@ -262,7 +196,6 @@ impl Members {
         let is_empty =
             member.node.is_none() && member.interfaces.is_empty() && member.claims.is_empty();
         if is_empty && !member.is_live() {
-            self.index = None;
             self.by_id.remove(&id);
         }
     }
@@ -272,9 +205,12 @@ impl Members {
         if interface.is_none() && !self.by_id.contains_key(&id) {
             return;
         }
+        self.last_order.forget();
         if let Some(interface) = &interface {
             self.addresses.add(interface);
+            self.index.add_station(interface.mac, id, index);
         }
+        let station = interface.as_ref().map(|interface| interface.mac);
         let interfaces = &mut self.entry(id).interfaces;
         let before = match interface {
             Some(interface) => interfaces.insert(index, interface),
@@ -282,6 +218,9 @@ impl Members {
         };
         if let Some(before) = before {
             self.addresses.remove(&before);
+            if station != Some(before.mac) {
+                self.index.remove_station(before.mac, id, index);
+            }
         }
         self.withdraw(id, |_| ());
     }
@@ -289,6 +228,8 @@ impl Members {
     /// Forgets a member; returns what it claimed.
     fn remove(&mut self, id: MemberId) -> Option<BTreeSet<IpAddr>> {
         let member = self.by_id.remove(&id)?;
+        self.last_order.forget();
+        self.index_member(id, &member, false);
         for interface in member.interfaces.values() {
             self.addresses.remove(interface);
         }
@@ -298,7 +239,6 @@ impl Members {
     /// Keeps track of since when a member is able.
     pub(super) fn refresh(&mut self, id: MemberId, now: Instant) {
         self.last_order.forget();
-        self.index = None;
         let Some(member) = self.by_id.get_mut(&id) else {
             return;
         };
@@ -311,14 +251,17 @@ impl Members {
 
     /// Forgets the members that this one is a later run of, and returns them with their claims.
     pub(super) fn supersede(&mut self, id: MemberId) -> Vec<(MemberId, BTreeSet<IpAddr>)> {
-        let name = self.get(id).map(Member::name).unwrap_or_default();
-        let is_former = |(other, member): &(MemberId, &Member)| {
-            let is_same_address = other.address == id.address && other.generation < id.generation;
-            let is_same_node = !member.is_live() && !name.is_empty() && member.name() == name;
-            *other != id && (is_same_address || is_same_node)
+        let first = MemberId {
+            generation: 0,
+            ..id
         };
-        let former: Vec<MemberId> = self.iter().filter(is_former).map(|(id, _)| id).collect();
-        self.index = None;
+        let mut former: BTreeSet<MemberId> =
+            self.by_id.range(first..id).map(|(id, _)| *id).collect();
+        let name = self.get(id).map(Member::name).unwrap_or_default();
+        if !name.is_empty() {
+            let on_node = self.index.on_node(&name);
+            former.extend(on_node.filter(|other| *other != id && !self.is_live(*other)));
+        }
         let remove = |id| Some((id, self.remove(id)?));
         former.into_iter().filter_map(remove).collect()
     }
@@ -372,14 +315,37 @@ impl Members {
 
     /// Whether one of the members that the VIP is for is on its subnet.
     pub(super) fn has_segment(&self, vip: IpAddr, scope: &Scope) -> bool {
-        let mut members = self.by_id.values();
-        self.addresses.have_subnet_of(vip)
-            && members.any(|one| one.lasting(vip, scope).is_ok() && one.has_subnet_of(vip))
+        let is_there =
+            |member: &Member| member.lasting(vip, scope).is_ok() && member.has_subnet_of(vip);
+        self.addresses.have_subnet_of(vip) && self.within(scope).any(|(_, one)| is_there(one))
+    }
+
+    /// The members on the nodes of a scope.
+    fn within<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> Box<dyn Iterator<Item = (MemberId, &'a Member)> + 'a> {
+        match self.index.within(scope) {
+            None => Box::new(self.iter()),
+            Some(ids) => Box::new(ids.filter_map(|id| Some((id, self.get(id)?)))),
+        }
+    }
+
+    /// The members that may have a VIP, in its rendezvous order; with `soon`, also those that only are
+    /// not ready yet.
+    pub(super) fn order(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Arc<[MemberId]> {
+        let make = || {
+            let order = Order::of(vip);
+            let mut members = self.electorate(vip, scope, soon);
+            members.sort_by_cached_key(|id| (order.rank(&self.name(*id)), *id));
+            members
+        };
+        self.last_order.get(vip, scope, soon, make)
     }
 
     /// The members that may have a VIP, in no order; with `soon`, also those that only are not ready
     /// yet.
-    pub(super) fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
+    fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
         let must_fit = self.has_segment(vip, scope);
         let fits = |(id, member): &(MemberId, &Member)| {
             let is_there = || member.has_subnet_of(vip) || (!must_fit && !self.is_closed(*id, vip));
@@ -392,6 +358,7 @@ impl Members {
                 && is_there()
                 && !self.is_of_another(*id, vip)
         };
-        self.iter().filter(fits).map(|(id, _)| id).collect()
+        let members = self.within(scope).filter(fits);
+        members.map(|(id, _)| id).collect()
     }
 }

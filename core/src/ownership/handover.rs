@@ -64,11 +64,8 @@ impl Ownership {
         };
         let node = self.members.name(target);
         if let Err(why) = election.eligible(target) {
-            let names = election
-                .order(false)
-                .into_iter()
-                .map(|id| self.members.name(id));
-            let names = list(names);
+            let order = election.order(false);
+            let names = list(order.iter().map(|id| self.members.name(*id)));
             let eligible = match names.as_str() {
                 "" => "no node can".to_owned(),
                 names => format!("these can: {names}"),

@@ -3,10 +3,13 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::membership::MemberId;
+
+use super::Scope;
 
 /// A node's place in the order of one VIP; the lowest is first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,47 +32,46 @@ impl Order {
     }
 }
 
-/// The order that was asked for last: a look at a VIP asks for the same one several times.
+/// The orders of the VIP that was asked for last: a look at a VIP asks for the same ones several times.
 #[derive(Debug, Default)]
 pub(super) struct LastOrder(RefCell<Option<Sorted>>);
 
 #[derive(Debug)]
 struct Sorted {
     vip: IpAddr,
-    members: Vec<MemberId>,
-    order: Vec<MemberId>,
+    scope: Scope,
+    /// Of those that are ready.
+    ready: Option<Arc<[MemberId]>>,
+    /// Of those that only are not ready yet, too.
+    soon: Option<Arc<[MemberId]>>,
 }
 
 impl LastOrder {
-    /// These members in the order of this VIP, by the names of their nodes.
-    pub(super) fn sort<N: AsRef<str>>(
+    /// That of this VIP, made if it is not known.
+    pub(super) fn get(
         &self,
         vip: IpAddr,
-        members: Vec<MemberId>,
-        name: impl Fn(MemberId) -> N,
-    ) -> Vec<MemberId> {
-        if members.len() < 2 {
-            return members;
-        }
+        scope: &Scope,
+        soon: bool,
+        make: impl FnOnce() -> Vec<MemberId>,
+    ) -> Arc<[MemberId]> {
         let mut last = self.0.borrow_mut();
-        if let Some(last) = &*last
-            && last.vip == vip
-            && last.members == members
-        {
-            return last.order.clone();
-        }
-        let order = Order::of(vip);
-        let mut sorted = members.clone();
-        sorted.sort_by_cached_key(|id| (order.rank(name(*id).as_ref()), *id));
-        *last = Some(Sorted {
+        let known = last.take_if(|last| last.vip == vip && last.scope == *scope);
+        let known = last.insert(known.unwrap_or_else(|| Sorted {
             vip,
-            members,
-            order: sorted.clone(),
-        });
-        sorted
+            scope: scope.clone(),
+            ready: None,
+            soon: None,
+        }));
+        let order = if soon {
+            &mut known.soon
+        } else {
+            &mut known.ready
+        };
+        order.get_or_insert_with(|| make().into()).clone()
     }
 
-    /// A name has changed.
+    /// Something has changed that they depend on.
     pub(super) fn forget(&mut self) {
         *self.0.get_mut() = None;
     }

@@ -103,7 +103,7 @@ impl Ownership {
         }
         let election = self.election(vip, entry)?;
         election.eligible(self.me).ok()?;
-        let first = election.order(false).into_iter().next()?;
+        let first = election.order(false).first().copied()?;
         let since = self.members.get(first)?.able_since?;
         (first != self.me && now >= since + rebalance.stable_for).then_some(first)
     }

@@ -33,11 +33,11 @@ impl Ownership {
             capabilities: Node::REPEATS_NONCE,
         };
         let value = Some(Value::Node(node.clone()));
-        let member = self.members.entry(self.me);
-        let was_ready = member.node.as_ref().is_some_and(|node| node.is_ready);
-        if member.node.replace(node.clone()).as_ref() == Some(&node) {
+        let before = self.members.set_node(self.me, Some(node.clone()));
+        if before.as_ref() == Some(&node) {
             return;
         }
+        let was_ready = before.is_some_and(|before| before.is_ready);
         let key = Key::Node;
         self.outputs.push_back(Output::Publish { key, value });
         if node.is_ready && !was_ready {
@@ -111,7 +111,7 @@ impl Ownership {
     }
 
     pub(super) fn member_up(&mut self, member: MemberId, now: Instant) {
-        self.members.entry(member).presence = Presence::Live;
+        self.members.set_presence(member, Presence::Live);
         self.set_deaf(false, now);
         self.supersede(member, now);
         self.greet(member);
@@ -131,8 +131,7 @@ impl Ownership {
         }
         match (key, value) {
             (Key::Node, Some(Value::Node(node))) => {
-                let is_new = self.members.entry(member).node.is_none();
-                self.members.entry(member).node = Some(node);
+                let is_new = self.members.set_node(member, Some(node)).is_none();
                 self.supersede(member, now);
                 if is_new {
                     self.greet(member);
@@ -140,7 +139,7 @@ impl Ownership {
                 self.member_changed(member, now);
             }
             (Key::Node, _) => {
-                self.members.withdraw(member, |of| of.node = None);
+                self.members.set_node(member, None);
                 self.member_changed(member, now);
             }
             (Key::Interface(index), Some(Value::Interface(interface))) => {
@@ -174,10 +173,9 @@ impl Ownership {
     }
 
     pub(super) fn member_down(&mut self, member: MemberId, why: Departure, now: Instant) {
-        let entry = self.members.entry(member);
-        entry.presence = Presence::Gone(why);
+        self.members.set_presence(member, Presence::Gone(why));
         if why == Departure::Lost {
-            entry.lost_at = Some(now);
+            self.members.entry(member).lost_at = Some(now);
             self.suspect(member, now);
         }
         self.find_witnesses();

@@ -121,7 +121,7 @@ impl Ownership {
             return;
         };
         let is_over = |at: Instant| now >= at;
-        super::conflict::expire(entry, &mut self.members, now);
+        super::conflict::expire(entry, &self.members, now);
         if let Some((term, until)) = entry.request
             && (is_over(until) || entry.claims.highest > term)
         {

@@ -22,6 +22,7 @@ use schedule::{Kind, Schedule};
 use world::{Site, World};
 
 mod daemon;
+mod hostile;
 mod invariants;
 mod layer2;
 mod node;

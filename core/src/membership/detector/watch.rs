@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{MemberId, Message, Profile, first_of};
+use super::order::{Alive, first_of};
+use super::{MemberId, Message, Profile};
 
 /// How many others are asked about a silent member.
 const HELPERS: usize = 2;
@@ -54,7 +55,7 @@ impl Watch {
     pub(super) fn probe(
         &self,
         me: MemberId,
-        alive: &[MemberId],
+        alive: impl Alive,
         silence: Duration,
         out: &mut Vec<(SocketAddr, Message)>,
     ) {

@@ -363,6 +363,7 @@ impl Bus {
         let interfaces = members.iter().flat_map(|(_, one)| one.interfaces.values());
         interfaces.for_each(|interface| addresses.add(interface));
         assert!(addresses.are_those_of(&members.addresses));
+        members.assert_indexed();
         self.flush(index);
     }
 

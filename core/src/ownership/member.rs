@@ -1,0 +1,131 @@
+//! What is known of one member.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::address::Family;
+use crate::membership::Departure;
+use crate::membership::record::{Interface, Node};
+
+use super::Scope;
+use super::ineligible::Ineligible;
+
+/// Whether a member is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It has never been.
+    Unreached,
+    /// It is.
+    Live,
+    /// It was.
+    Gone(Departure),
+}
+
+/// A member, this one included.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) presence: Presence,
+    pub(super) node: Option<Node>,
+    pub(super) interfaces: BTreeMap<u32, Interface>,
+    /// Since when it has been able to have VIPs, as far as that does not depend on the VIP.
+    pub(super) able_since: Option<Instant>,
+    /// The VIPs that it claims.
+    pub(super) claims: BTreeSet<IpAddr>,
+    /// When it was last heard to claim one.
+    pub(super) claimed_at: Option<Instant>,
+    /// When it was lost last.
+    pub(super) lost_at: Option<Instant>,
+}
+
+impl Member {
+    pub(super) fn new() -> Self {
+        Self {
+            presence: Presence::Unreached,
+            node: None,
+            interfaces: BTreeMap::new(),
+            able_since: None,
+            claims: BTreeSet::new(),
+            claimed_at: None,
+            lost_at: None,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.presence == Presence::Live
+    }
+
+    /// Its node's name, empty as long as that is not known.
+    pub(super) fn name(&self) -> Arc<str> {
+        self.node
+            .as_ref()
+            .map_or_else(Arc::default, |node| node.name.clone())
+    }
+
+    pub(super) fn has_subnet_of(&self, vip: IpAddr) -> bool {
+        let mut subnets = self.interfaces.values().flat_map(|one| &one.subnets);
+        subnets.any(|subnet| subnet.contains(&vip))
+    }
+
+    pub(super) fn has_host(&self, vip: IpAddr) -> bool {
+        let mut interfaces = self.interfaces.values();
+        interfaces.any(|one| one.hosts.contains(&vip))
+    }
+
+    /// Whether it may have VIPs, as far as that does not depend on the VIP.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(super) fn ability(&self) -> Result<(), Ineligible> {
+        let node = self.present()?;
+        if self.interfaces.is_empty() {
+            return Err(Ineligible::NoInterface);
+        }
+        if node.is_excluded {
+            return Err(Ineligible::Excluded);
+        }
+        passing(node)
+    }
+
+    fn present(&self) -> Result<&Node, Ineligible> {
+        match self.presence {
+            Presence::Unreached => Err(Ineligible::Unreached),
+            Presence::Gone(Departure::Lost) => Err(Ineligible::Lost),
+            Presence::Gone(Departure::Left) => Err(Ineligible::Left),
+            Presence::Live => self.node.as_ref().ok_or(Ineligible::Unknown),
+        }
+    }
+
+    /// Whether it is one that this VIP is for, be it ready at the moment or not.
+    pub(super) fn lasting(&self, vip: IpAddr, scope: &Scope) -> Result<&Node, Ineligible> {
+        let node = self.present()?;
+        let family = Family::of(vip);
+        let is_built_in = match family {
+            Family::V4 => node.ipv4,
+            Family::V6 => node.ipv6,
+        };
+        if !is_built_in {
+            return Err(Ineligible::Family(family));
+        }
+        if self.interfaces.is_empty() {
+            return Err(Ineligible::NoInterface);
+        }
+        if node.is_excluded {
+            return Err(Ineligible::Excluded);
+        }
+        if !scope.contains(&node.name) {
+            return Err(Ineligible::OutOfScope);
+        }
+        Ok(node)
+    }
+}
+
+/// Whether this is no time at which it gives its VIPs away, or takes none.
+pub(super) fn passing(node: &Node) -> Result<(), Ineligible> {
+    match (node.is_ready, node.is_draining) {
+        (_, true) => Err(Ineligible::Draining),
+        (false, false) => Err(Ineligible::NotReady),
+        (true, false) => Ok(()),
+    }
+}
