@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::backend::NeighborStatus;
 use carillon_core::config::Peer;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -142,18 +143,25 @@ impl Task {
         async move { receiver.await.ok() }
     }
 
-    /// Resolves when the task has come round once more.
+    /// Resolves when the task has come round once more, or has ended as it was told to. It is asked
+    /// now, and not when its answer is awaited: many answers are under way at once.
     ///
     /// # Errors
     /// It has died.
     pub(crate) fn pulse(&self) -> impl Future<Output = Result<(), String>> + use<> {
         let (sender, receiver) = oneshot::channel();
-        let (questions, peer) = (self.questions.clone(), self.peer.address);
+        let asked = self.questions.try_send(Question::Pulse(sender));
+        let (questions, stop, peer) =
+            (self.questions.clone(), self.stop.clone(), self.peer.address);
         async move {
-            let asked = questions.send(Question::Pulse(sender)).await;
-            let answered = asked.is_ok() && receiver.await.is_ok();
-            let died = || format!("the task of the BGP session with {peer} has died");
-            answered.then_some(()).ok_or_else(died)
+            let asked = match asked {
+                Err(TrySendError::Full(question)) => questions.send(question).await.is_ok(),
+                asked => asked.is_ok(),
+            };
+            if asked && receiver.await.is_ok() || stop.borrow().is_some() {
+                return Ok(());
+            }
+            Err(format!("the task of the BGP session with {peer} has died"))
         }
     }
 }

@@ -27,6 +27,7 @@ use replica::Replica;
 use seal::Sealer;
 use seeds::Seeds;
 use session::Sessions;
+use status::Stuck;
 use swim::{Pace, Swim};
 use sync::Sync;
 use wire::Message;
@@ -35,7 +36,7 @@ pub use detector::Profile;
 pub use event::{Departure, Event};
 pub use member::{MemberId, Settings};
 pub use seal::{KeyError, Keys};
-pub use status::{Dropped, DroppedStatus, MemberStatus, Note, State, Status};
+pub use status::{Dropped, DroppedStatus, MemberStatus, Note, State, Status, StuckStatus};
 
 mod detector;
 mod doubts;
@@ -117,6 +118,7 @@ pub struct Membership {
     is_leaving: bool,
     raised: u32,
     drops: Drops,
+    stuck: Option<Stuck>,
     /// The addresses of this host.
     hosts: BTreeSet<IpAddr>,
     notes: BTreeSet<Note>,
@@ -152,6 +154,7 @@ impl Membership {
             is_leaving: false,
             raised: 0,
             drops: Drops::new(now),
+            stuck: None,
             hosts: BTreeSet::from([settings.address.ip()]),
             notes: BTreeSet::new(),
             transmits: VecDeque::new(),
@@ -254,6 +257,12 @@ impl Membership {
             }
         }
         self.work();
+    }
+
+    /// Takes in that what was to be sent did not leave this host, and was given up.
+    pub fn handle_stuck(&mut self, now: Instant) {
+        let count = self.stuck.map_or(0, |stuck| stuck.count) + 1;
+        self.stuck = Some(Stuck { count, last: now });
     }
 
     /// Does what is due.

@@ -180,7 +180,11 @@ impl Probes {
         match tokio::time::timeout(DRIVER_TIMEOUT, next).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err("carillon is being stopped".to_owned()),
-            Err(_) => Err(format!("{} does not answer", self.pulse.borrow().waits_for)),
+            Err(_) => {
+                let pulse = self.pulse.borrow();
+                let waits_for = pulse.other.unwrap_or(pulse.waits_for);
+                Err(format!("{waits_for} does not answer"))
+            }
         }
     }
 

@@ -40,7 +40,7 @@ impl Notifier {
     }
 
     /// One that listens on the socket of this name: a path, or an abstract one after `@`.
-    fn to(name: &OsStr) -> io::Result<Self> {
+    pub(crate) fn to(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(name)?,

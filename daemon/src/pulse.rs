@@ -2,23 +2,27 @@
 //! it.
 //!
 //! ```text
-//!             ┌─ask─▶ driver ─▶ backends ─┐
-//!  Heart::run ┤                           ├─ beat ─▶ gossip thread: silent without beats
-//!             └──────◀──── answers ───────┘  └─ gossip answers ─▶ systemd, /healthz
+//!             ┌─ask─▶ driver ─▶ exclusive backends ─▶ beat ─▶ gossip thread: silent without beats
+//!  Heart::run ┤          └────▶ all others: shared backends, gossip thread
+//!             └──◀── answers ◀─────────────┘ round ─▶ systemd, /healthz
 //! ```
 //!
 //! A node whose driver hangs can neither serve nor give up its addresses. Without beats, the gossip
 //! thread does as if it hung, too, so that others take them; a daemon that stays so for long is
-//! ended, by that thread or by whoever supervises it.
+//! ended, by that thread or by whoever supervises it. Beats do not wait for parts from which others do
+//! not take over: a thousand busy sessions must not take the addresses of layer 2 away.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::backend::BoxFuture;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
+use crate::clock::now;
 use crate::notify::{Notice, Notifier};
 
 #[cfg(test)]
@@ -37,12 +41,15 @@ pub(crate) const END: Duration = Duration::from_secs(10);
 /// process, and says nothing about others.
 const AWAKE: Duration = Duration::from_millis(250);
 
+/// A part of the daemon: its name, and its answer.
+pub(crate) type Part = (&'static str, BoxFuture<Result<(), String>>);
+
 /// What the driver answers.
 pub(crate) struct Answer {
-    /// Its backends: the name, and the answer of each.
-    pub(crate) backends: Vec<(&'static str, BoxFuture<Result<(), String>>)>,
-    /// The answer of the gossip thread, if there is one.
-    pub(crate) gossip: Option<oneshot::Receiver<()>>,
+    /// The parts from which others take over.
+    pub(crate) exclusive: Vec<Part>,
+    /// All others that were asked.
+    pub(crate) others: Vec<Part>,
 }
 
 /// The question to the driver: whether to ask all backends, and where the answer goes.
@@ -58,10 +65,12 @@ pub(crate) struct Question {
 pub(crate) struct Pulse {
     /// How many beats there were.
     pub(crate) beats: u64,
-    /// How often, moreover, all else answered: the gossip thread.
+    /// How often all others have answered.
     pub(crate) rounds: u64,
-    /// Whose answer is awaited.
+    /// Whose answer the next beat awaits.
     pub(crate) waits_for: &'static str,
+    /// Whose answer the next round awaits, while all others are being asked.
+    pub(crate) other: Option<&'static str>,
     /// Who has died, if anybody has.
     pub(crate) died: Option<Arc<str>>,
 }
@@ -90,19 +99,64 @@ impl Heart {
 
     /// Beats until the driver takes no more questions, which is the orderly end.
     pub(crate) async fn run(self) {
+        let (others, asked) = mpsc::channel(1);
+        let ended = tokio::select! {
+            ended = self.beat(&others) => ended,
+            ended = self.go_round(asked) => ended,
+        };
+        if let Err(died) = ended {
+            self.pulse
+                .send_modify(|pulse| pulse.died = Some(died.into()));
+        }
+        // Without a sender the pulse counts no more.
+        self.notifier.tell(Notice::Stopping);
+    }
+
+    /// Asks all parts, and waits for those from which others take over.
+    ///
+    /// # Errors
+    /// One has died.
+    async fn beat(&self, others: &mpsc::Sender<Vec<Part>>) -> Result<(), String> {
         let mut ticks = interval(BEAT);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = None;
+        let mut asked = 0;
         loop {
             ticks.tick().await;
-            let Some(answer) = self.ask().await else {
-                break;
+            self.note(|pulse| pulse.waits_for = "the driver");
+            // They are asked again when they have answered.
+            let is_round = self.pulse.borrow().rounds == asked;
+            let all = is_round && asked.is_multiple_of(SHARED);
+            let Some(answer) = self.ask(all).await else {
+                return Ok(());
             };
-            if let Err(died) = self.beat(answer).await {
-                self.pulse
-                    .send_modify(|pulse| pulse.died = Some(died.into()));
-                break;
+            if is_round && others.try_send(answer.others).is_ok() {
+                asked += 1;
             }
+            self.await_all(answer.exclusive, |pulse, name| pulse.waits_for = name)
+                .await?;
+            self.pulse.send_modify(|pulse| pulse.beats += 1);
+        }
+    }
+
+    async fn ask(&self, all: bool) -> Option<Answer> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(Question { all, answer }).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Waits for the others, time and again.
+    ///
+    /// # Errors
+    /// One has died.
+    async fn go_round(&self, mut asked: mpsc::Receiver<Vec<Part>>) -> Result<(), String> {
+        let mut told = None;
+        while let Some(others) = asked.recv().await {
+            self.await_all(others, |pulse, name| pulse.other = Some(name))
+                .await?;
+            self.pulse.send_modify(|pulse| {
+                pulse.other = None;
+                pulse.rounds += 1;
+            });
             let rounds = self.pulse.borrow().rounds;
             if told.is_none() {
                 self.notifier.tell(Notice::Ready);
@@ -112,45 +166,39 @@ impl Heart {
                 told = Some(rounds);
             }
         }
-        // Without a sender the pulse counts no more.
-        self.notifier.tell(Notice::Stopping);
-    }
-
-    async fn ask(&self) -> Option<Answer> {
-        let (answer, answered) = oneshot::channel();
-        let all = self.waits_for("the driver").is_multiple_of(SHARED);
-        self.questions.send(Question { all, answer }).await.ok()?;
-        answered.await.ok()
-    }
-
-    /// Waits for all parts.
-    ///
-    /// # Errors
-    /// One has died.
-    async fn beat(&self, answer: Answer) -> Result<(), String> {
-        for (name, alive) in answer.backends {
-            self.waits_for(name);
-            alive.await?;
-        }
-        self.pulse.send_modify(|pulse| pulse.beats += 1);
-        if let Some(gossip) = answer.gossip {
-            self.waits_for("gossip");
-            gossip
-                .await
-                .map_err(|_| "the gossip thread has died".to_owned())?;
-        }
-        self.pulse.send_modify(|pulse| pulse.rounds += 1);
         Ok(())
     }
 
-    /// Notes whose answer is awaited; returns how many beats there were.
-    fn waits_for(&self, what: &'static str) -> u64 {
+    /// Waits for all of them at once, and notes for whom.
+    ///
+    /// # Errors
+    /// One has died.
+    async fn await_all(
+        &self,
+        parts: Vec<Part>,
+        mut note: impl FnMut(&mut Pulse, &'static str),
+    ) -> Result<(), String> {
+        let mut names: Vec<&'static str> = parts.iter().map(|(name, _)| *name).collect();
+        let asked = parts.into_iter();
+        let mut answers: FuturesUnordered<_> = asked
+            .map(|(name, alive)| async move { (name, alive.await) })
+            .collect();
+        while let Some(name) = names.first().copied() {
+            self.note(|pulse| note(pulse, name));
+            if let Some((answered, alive)) = answers.next().await {
+                alive?;
+                names.retain(|name| *name != answered);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes something that is of interest only to who finds no beat.
+    fn note(&self, note: impl FnOnce(&mut Pulse)) {
         self.pulse.send_if_modified(|pulse| {
-            pulse.waits_for = what;
-            // Of interest only to who finds no beat.
+            note(pulse);
             false
         });
-        self.pulse.borrow().beats
     }
 }
 
@@ -197,7 +245,7 @@ impl Watcher {
 
     /// Watches a pulse.
     pub(crate) fn new(pulse: watch::Receiver<Pulse>) -> Self {
-        let vigil = Vigil::new(Instant::now());
+        let vigil = Vigil::new(now());
         Self { pulse, vigil }
     }
 
@@ -205,7 +253,7 @@ impl Watcher {
     pub(crate) fn hangs(&mut self) -> bool {
         let is_over = self.pulse.has_changed().is_err();
         let beats = self.pulse.borrow_and_update().beats;
-        self.vigil.look(beats, Instant::now()) >= SILENCE && !is_over
+        self.vigil.look(beats, now()) >= SILENCE && !is_over
     }
 
     /// Waits for the next beat. The process does not live on without one for [`END`].
@@ -214,7 +262,7 @@ impl Watcher {
         error!("{waits_for} does not answer: this daemon is silent, and others take over from it");
         while self.hangs() {
             let beats = self.pulse.borrow().beats;
-            if self.vigil.look(beats, Instant::now()) >= END {
+            if self.vigil.look(beats, now()) >= END {
                 error!("{waits_for} does not answer for {END:?}: this daemon ends");
                 // The log is written by another thread, which is given the time for it.
                 std::thread::sleep(BEAT);

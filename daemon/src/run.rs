@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::assignment::Assignment;
 use crate::cli::{RunArgs, VERSION};
+use crate::clock::sleep_until;
 #[cfg(feature = "kubernetes")]
 use crate::driver::StatusAllocation;
 use crate::driver::{Allocation, Client, Driver, JournalAllocation, Parts, Request};
@@ -23,7 +24,6 @@ use crate::journal::{self, Answer, Store};
 use crate::kubernetes;
 use crate::notify::Notifier;
 use crate::pulse::{Heart, Pulse};
-use crate::sleep::sleep_until;
 use crate::source::{Batch, Description};
 use crate::supervise::Tasks;
 use crate::{backends, cli, drained, http, logging, pulse, socket, supervise};

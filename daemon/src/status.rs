@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use carillon_core::backend::{NeighborStatus, Route};
-use carillon_core::membership::{self, DroppedStatus};
+use carillon_core::membership::{self, DroppedStatus, StuckStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::StatusArgs;
@@ -54,6 +54,9 @@ pub(crate) struct Status {
     /// What was not accepted of what came as if from daemons of other nodes, the last first.
     #[serde(default)]
     pub(crate) dropped: Vec<Dropped>,
+    /// What was not sent to the daemons of other nodes.
+    #[serde(default)]
+    pub(crate) unsent: Option<Unsent>,
 }
 
 impl Status {
@@ -88,6 +91,13 @@ impl Status {
         });
         self.problems.other.extend(problems);
         self.dropped = gossip.dropped_of.iter().map(Dropped::new).collect();
+        self.unsent = gossip.stuck.as_ref().map(Unsent::new);
+        let is_recent = |stuck: &StuckStatus| stuck.ago < RECENT;
+        let stuck = gossip.stuck.filter(is_recent).map(|_| {
+            "what is sent to the daemons of other nodes does not leave this host: is the transmit \
+             queue of an interface stuck, or a neighbor not found?"
+        });
+        self.problems.other.extend(stuck.map(str::to_owned));
     }
 }
 
@@ -149,6 +159,24 @@ impl Dropped {
             why: dropped.why.to_string(),
             count: dropped.count,
             seconds_ago: dropped.ago.as_secs_f64(),
+        }
+    }
+}
+
+/// Datagrams to the daemons of other nodes that did not leave this host and were given up.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Unsent {
+    /// How often that happened.
+    pub(crate) count: u64,
+    /// How long ago the last time was.
+    pub(crate) seconds_ago: f64,
+}
+
+impl Unsent {
+    fn new(stuck: &StuckStatus) -> Self {
+        Self {
+            count: stuck.count,
+            seconds_ago: stuck.ago.as_secs_f64(),
         }
     }
 }

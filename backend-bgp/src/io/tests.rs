@@ -441,3 +441,72 @@ async fn a_successor_waits_for_its_predecessor() {
     assert!(matches!(router.news().await, News::Ended));
     router.establish().await;
 }
+
+/// The handle of a task that a test plays, and what the task gets.
+fn played() -> (
+    Task,
+    mpsc::Receiver<Question>,
+    watch::Receiver<Option<Notification>>,
+) {
+    let (questions, asked) = mpsc::channel(WAITING);
+    let (stop, stopped) = watch::channel(None);
+    let peer = Arc::new(peer_at("127.0.0.1:179".parse().unwrap()));
+    let task = Task {
+        number: 1,
+        peer,
+        questions,
+        stop,
+    };
+    (task, asked, stopped)
+}
+
+#[tokio::test]
+async fn many_tasks_are_asked_at_once_whether_they_are_alive() {
+    let (task, mut asked, _stopped) = played();
+    let mut pulses: Vec<_> = (0..=WAITING).map(|_| Box::pin(task.pulse())).collect();
+    // Nobody has waited for an answer yet.
+    let mut first = Vec::new();
+    while let Ok(Question::Pulse(sender)) = asked.try_recv() {
+        first.push(sender);
+    }
+    assert_eq!(first.len(), WAITING);
+    let last = pulses.pop().unwrap();
+    let last = tokio::spawn(last);
+    let Some(Question::Pulse(sender)) = soon(asked.recv()).await else {
+        panic!("it waits for room");
+    };
+    for sender in first.into_iter().chain([sender]) {
+        sender.send(()).unwrap();
+    }
+    for pulse in pulses {
+        assert_eq!(soon(pulse).await, Ok(()));
+    }
+    assert_eq!(soon(last).await.unwrap(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_task_that_ends_as_it_was_told_to_is_well() {
+    let reason = || Notification::new(Reason::PeerDeconfigured);
+    let router = Router::new("127.0.0.1", |_| ()).await;
+    let before = router.task.pulse();
+    router.task.stop(reason());
+    soon(router.task.clone().ended()).await;
+    assert_eq!(soon(before).await, Ok(()));
+    assert_eq!(soon(router.task.pulse()).await, Ok(()));
+
+    // It ends with questions that it has not come to.
+    let (task, asked, stopped) = played();
+    let pulses: Vec<_> = (0..=WAITING).map(|_| task.pulse()).collect();
+    task.stop(reason());
+    drop((asked, stopped));
+    for pulse in pulses {
+        assert_eq!(soon(pulse).await, Ok(()));
+    }
+
+    let (task, asked, stopped) = played();
+    let before = task.pulse();
+    drop((asked, stopped));
+    for pulse in [soon(before).await, soon(task.pulse()).await] {
+        assert!(pulse.unwrap_err().contains("127.0.0.1 has died"));
+    }
+}

@@ -182,6 +182,23 @@ pub struct DroppedStatus {
     pub ago: Duration,
 }
 
+/// How often what was to be sent has not left this host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stuck {
+    pub(super) count: u64,
+    /// The last time.
+    pub(super) last: Instant,
+}
+
+/// How often what was to be sent has not left this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StuckStatus {
+    /// How often.
+    pub count: u64,
+    /// How long ago the last time was.
+    pub ago: Duration,
+}
+
 /// What a member knows of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
@@ -195,6 +212,8 @@ pub struct Status {
     pub dropped: BTreeMap<Dropped, u64>,
     /// Whose, the last one first; of very many hosts, some.
     pub dropped_of: Vec<DroppedStatus>,
+    /// What did not leave this host, if there was such.
+    pub stuck: Option<StuckStatus>,
     /// See [`super::Event::Settled`].
     pub settled: bool,
 }
@@ -224,6 +243,10 @@ impl Membership {
             silent_seeds: self.seeds.silent().collect(),
             dropped: self.drops.totals().clone(),
             dropped_of: self.drops.by_source(now),
+            stuck: self.stuck.map(|stuck| StuckStatus {
+                count: stuck.count,
+                ago: now.saturating_duration_since(stuck.last),
+            }),
             settled: self.sync.is_done(),
         }
     }

@@ -55,6 +55,19 @@ fn members_find_each_other() {
 }
 
 #[test]
+fn what_did_not_leave_the_host_is_counted() {
+    let mut network = cluster(1, 1);
+    let second = Duration::from_secs(1);
+    let start = network.now;
+    for time in [start, start + second] {
+        network.with(address(1), |member, _| member.handle_stuck(time));
+    }
+    let member = network.hosts[&address(1)].member.as_ref().unwrap();
+    let stuck = member.status(start + 3 * second).stuck.unwrap();
+    assert_eq!((stuck.count, stuck.ago), (2, 2 * second));
+}
+
+#[test]
 fn who_gets_to_know_its_seeds_late_does_not_act_alone_meanwhile() {
     let mut network = cluster(1, 2);
     network.events.clear();

@@ -252,11 +252,12 @@ impl Driver {
     }
 
     /// Whether the thread that talks to them is alive; the answer comes later.
-    pub(super) fn gossip_pulse(&self) -> Option<oneshot::Receiver<()>> {
+    pub(super) fn gossip_pulse(&self) -> Option<BoxFuture<Result<(), String>>> {
         let (sender, receiver) = oneshot::channel();
         let gossip = self.network.gossip.as_ref()?;
         gossip.ask(Command::Pulse(sender));
-        Some(receiver)
+        let died = |_| "the gossip thread has died".to_owned();
+        Some(Box::pin(async move { receiver.await.map_err(died) }))
     }
 
     /// Takes in what this node's Node says about announcing.

@@ -145,16 +145,17 @@ impl Driver {
 
     /// Answers that it is there, and has its backends and the gossip thread answer, too.
     pub(crate) fn pulse(&self, question: Question) {
-        let backends = self
-            .backends
-            .iter()
-            .map(|backend| (backend, backend.caps()));
-        let asked = backends.filter(|(_, caps)| question.all || caps.ownership.is_exclusive());
-        let backends = asked.map(|(backend, caps)| (caps.name, backend.pulse()));
-        let answer = pulse::Answer {
-            backends: backends.collect(),
-            gossip: self.gossip_pulse(),
-        };
+        let (mut exclusive, mut others) = (Vec::new(), Vec::new());
+        for backend in &self.backends {
+            let caps = backend.caps();
+            if caps.ownership.is_exclusive() {
+                exclusive.push((caps.name, backend.pulse()));
+            } else if question.all {
+                others.push((caps.name, backend.pulse()));
+            }
+        }
+        others.extend(self.gossip_pulse().map(|alive| ("gossip", alive)));
+        let answer = pulse::Answer { exclusive, others };
         // Who asked may have gone away.
         drop(question.answer.send(answer));
     }

@@ -87,6 +87,7 @@ impl Driver {
             nodes: self.nodes(),
             owned: self.owned(),
             dropped: Vec::new(),
+            unsent: None,
         };
         let backends = self.backends.iter();
         let backends = backends.map(|backend| (backend.caps().name, backend.status()));

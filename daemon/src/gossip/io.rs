@@ -1,5 +1,6 @@
 //! The gossip thread: its socket, its clock, and who tells it what.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -8,15 +9,16 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, error, warn};
 
 use super::names::{self, Found};
 use super::place::Place;
 use super::socket::Registered;
 use super::{Command, addresses, reached};
+use crate::clock::sleep_until;
 use crate::interfaces::Known;
 use crate::pulse::Watcher;
-use crate::sleep::sleep_until;
 
 /// The largest datagram there is.
 const DATAGRAM: usize = 65_536;
@@ -64,62 +66,70 @@ impl Link {
         }
     }
 
-    async fn talk(mut self) -> std::io::Result<()> {
+    async fn talk(mut self) -> io::Result<()> {
         let mut socket = self.place.socket.register()?;
-        if self.names.is_some() {
-            self.join();
-        } else if !self.has_pods {
-            // Others call this one.
-            self.membership.join(&[], Instant::now());
-        }
-        let mut review = tokio::time::interval(REVIEW);
-        let mut glance = tokio::time::interval(Watcher::LOOK);
+        self.begin();
+        let mut review = interval(REVIEW);
+        let mut glance = interval(Watcher::LOOK);
+        // After a time in which nothing could be done, one look is as good as many.
+        review.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut buffer = vec![0; DATAGRAM];
         loop {
             if self.watcher.hangs() {
                 // Others judge by this thread whether the node can serve its addresses.
                 self.watcher.revival().await;
             }
-            self.flush(&socket).await;
-            let has_room = self.pass_on();
+            if let Some(left) = self.obey_all() {
+                return self.leave(&mut socket, left).await;
+            }
             let due = self.membership.poll_timeout();
             let is_late = |due: Instant| due + self.late <= Instant::now();
             if due.is_some_and(is_late) {
                 self.membership.handle_timeout(Instant::now());
-                continue;
             }
+            let is_flushed = self.flush(&mut socket, &mut buffer).await?;
+            let has_room = self.pass_on();
+            // Of what is ready at once each has its turn: who floods this socket is one of many.
             tokio::select! {
-                // What has come counts before what has not: a late clock must not make others late.
-                biased;
                 true = is_room(&self.events), if !has_room => {}
                 ready = socket.readable(), if has_room => {
                     ready?;
                     self.receive(&socket, &mut buffer);
-                    // However much comes in, there is always a turn for what is to go out.
-                    while let Ok(command) = self.told.try_recv() {
-                        if let Some(left) = self.obey(command) {
-                            return self.leave(&socket, left).await;
-                        }
-                    }
                 }
                 command = self.told.recv() => {
                     let Some(command) = command else {
                         return Ok(());
                     };
                     if let Some(left) = self.obey(command) {
-                        return self.leave(&socket, left).await;
+                        return self.leave(&mut socket, left).await;
                     }
                 }
                 found = names::next(self.names.as_mut()) => {
                     self.seeds.named = found;
                     self.join();
                 }
-                () = sleep_until(due) => self.membership.handle_timeout(Instant::now()),
+                () = sleep_until(self.membership.poll_timeout()) => {
+                    // What has come counts before what has not: a late clock must not make others
+                    // late.
+                    self.receive(&socket, &mut buffer);
+                    self.membership.handle_timeout(Instant::now());
+                }
+                () = std::future::ready(()), if !is_flushed => {}
                 Some(keys) = self.keys.recv() => self.membership.set_keys(keys),
                 Ok(()) = self.interfaces.changed() => self.review(&mut socket)?,
                 _ = review.tick() => self.review(&mut socket)?,
                 _ = glance.tick() => {}
             }
+        }
+    }
+
+    fn begin(&mut self) {
+        if self.names.is_some() {
+            self.join();
+        } else if !self.has_pods {
+            // Others call this one.
+            self.membership.join(&[], Instant::now());
         }
     }
 
@@ -135,7 +145,7 @@ impl Link {
     }
 
     /// Looks whether others still reach this daemon.
-    fn review(&mut self, socket: &mut Registered) -> std::io::Result<()> {
+    fn review(&mut self, socket: &mut Registered) -> io::Result<()> {
         let here = addresses(&self.interfaces.borrow_and_update());
         self.membership.set_hosts(here.iter().copied());
         let others = self.membership.known().map(|member| member.address);
@@ -166,6 +176,18 @@ impl Link {
         }
     }
 
+    /// Does as it has been told until now, as [`Self::obey`]: however much comes in, there is always a
+    /// turn for what is to go out.
+    fn obey_all(&mut self) -> Option<oneshot::Sender<()>> {
+        while let Ok(command) = self.told.try_recv() {
+            let left = self.obey(command);
+            if left.is_some() {
+                return left;
+            }
+        }
+        None
+    }
+
     /// Does as it is told; returns whom to tell that it has left, if it is to leave.
     fn obey(&mut self, command: Command) -> Option<oneshot::Sender<()>> {
         let now = Instant::now();
@@ -186,18 +208,47 @@ impl Link {
         None
     }
 
-    async fn flush(&mut self, socket: &Registered) {
+    /// Sends what there is to send; `false` if there is more, but others have to have their turn.
+    async fn flush(&mut self, socket: &mut Registered, buffer: &mut [u8]) -> io::Result<bool> {
         let mut entropy = [0; 32];
         // Without it, the nonces are still those of a good generator.
         if SysRng.try_fill_bytes(&mut entropy).is_ok() {
             self.membership.stir(entropy);
         }
         while let Some(transmit) = self.membership.poll_transmit() {
+            let (datagram, to) = (&transmit.datagram, transmit.to);
+            let sent = socket.send(datagram, to, self.late).await;
+            let is_stuck = is_full(&sent);
+            let sent = if is_stuck {
+                self.renew(socket, buffer)?;
+                socket.send(datagram, to, self.late).await
+            } else {
+                sent
+            };
             // Whoever is not reached does not answer; that is noticed.
-            if let Err(error) = socket.send(&transmit.datagram, transmit.to).await {
-                debug!(to = %transmit.to, %error, "not sent");
+            if let Err(error) = sent {
+                debug!(%to, %error, "not sent");
+            }
+            if is_stuck {
+                return Ok(false);
             }
         }
+        Ok(true)
+    }
+
+    /// Goes on with an empty buffer, since what is in this one does not leave the host: the queue of
+    /// an interface is stuck, or a neighbour is looked for, and other interfaces must not wait for
+    /// that.
+    fn renew(&mut self, socket: &mut Registered, buffer: &mut [u8]) -> io::Result<()> {
+        self.membership.handle_stuck(Instant::now());
+        match self.place.socket.renew() {
+            Ok(()) => {
+                let before = std::mem::replace(socket, self.place.socket.register()?);
+                self.receive(&before, buffer);
+            }
+            Err(error) => debug!(%error, "no other socket"),
+        }
+        Ok(())
     }
 
     /// Tells the driver what is new, as far as there is room; whether there is room for more.
@@ -220,11 +271,12 @@ impl Link {
 
     async fn leave(
         &mut self,
-        socket: &Registered,
+        socket: &mut Registered,
         left: oneshot::Sender<()>,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         self.membership.leave(Instant::now());
-        self.flush(socket).await;
+        // It reads no more.
+        while !self.flush(socket, &mut []).await? {}
         let _ = left.send(());
         Ok(())
     }
@@ -233,6 +285,12 @@ impl Link {
 /// Waits until there is room for an event; whether there will be somebody to take it.
 async fn is_room(events: &mpsc::Sender<Event>) -> bool {
     events.reserve().await.is_ok()
+}
+
+/// Whether there was no room for a datagram.
+fn is_full(sent: &io::Result<()>) -> bool {
+    let kind = sent.as_ref().map_err(io::Error::kind);
+    kind == Err(io::ErrorKind::WouldBlock)
 }
 
 /// Daemons to get to know the others through.

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
 
 /// A socket that belongs to no runtime yet.
 #[derive(Debug)]
@@ -28,12 +30,18 @@ impl Socket {
     /// # Errors
     /// The system refuses: the address is not there, or used by somebody else.
     pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::open(address, false)
+    }
+
+    /// `is_shared`: another socket of this process that is, too, may be at the same address.
+    fn open(address: SocketAddr, is_shared: bool) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(!address.ip().is_unspecified())?;
         }
         socket.set_nonblocking(true)?;
+        socket.set_reuse_port(is_shared)?;
         socket.bind(&address.into())?;
         let inner = std::net::UdpSocket::from(socket);
         let bound = inner.local_addr()?;
@@ -70,6 +78,26 @@ impl Socket {
         }
     }
 
+    /// Another one at the same address, which at no time is anybody else's. Its buffer is empty: what
+    /// one interface does not send fills the buffer of a socket for all of them.
+    ///
+    /// # Errors
+    /// The system has no more sockets.
+    pub(super) fn renew(&mut self) -> io::Result<()> {
+        SockRef::from(&self.inner).set_reuse_port(true)?;
+        let other = Self::open(self.bound, true);
+        let before = match other {
+            Ok(other) => std::mem::replace(self, other),
+            Err(error) => {
+                SockRef::from(&self.inner).set_reuse_port(false)?;
+                return Err(error);
+            }
+        };
+        drop(before);
+        // No other process may have the address, not even one of the same user.
+        SockRef::from(&self.inner).set_reuse_port(false)
+    }
+
     /// For the runtime of the calling thread.
     pub(super) fn register(&self) -> io::Result<Registered> {
         Ok(Registered {
@@ -91,13 +119,24 @@ impl Registered {
         Ok((length, canonical(from)))
     }
 
-    /// Sends a datagram.
-    pub(super) async fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+    /// Sends a datagram, as soon as the buffer has room for it.
+    ///
+    /// # Errors
+    /// The system refuses; [`io::ErrorKind::WouldBlock`]: there is no room within this time.
+    pub(super) async fn send(
+        &self,
+        datagram: &[u8],
+        to: SocketAddr,
+        patience: Duration,
+    ) -> io::Result<()> {
         let to = match to {
             SocketAddr::V4(v4) if self.is_ipv6 => mapped(v4),
             SocketAddr::V4(_) | SocketAddr::V6(_) => to,
         };
-        self.inner.send_to(datagram, to).await
+        match timeout(patience, self.inner.send_to(datagram, to)).await {
+            Ok(sent) => sent.map(|_| ()),
+            Err(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 

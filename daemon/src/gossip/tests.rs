@@ -1,4 +1,7 @@
 use std::fs;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -7,9 +10,12 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::netlink::testing::{in_namespace, ip};
 use crate::notify::Notifier;
 use crate::pulse::Heart;
 
+/// How long a test waits for what must come.
+const SOON: Duration = Duration::from_secs(20);
 const SECRET_TEXT: &str = "a secret of more than sixteen bytes";
 
 fn args(key_file: &std::path::Path) -> GossipArgs {
@@ -98,6 +104,16 @@ fn flags_that_tell_no_address_are_refused() {
     check(&args).unwrap();
 }
 
+/// The next datagram that comes.
+async fn receive(receiver: &socket::Registered, buffer: &mut [u8]) -> (usize, SocketAddr) {
+    loop {
+        timeout(SOON, receiver.readable()).await.unwrap().unwrap();
+        if let Ok(received) = receiver.try_receive(buffer) {
+            return received;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_socket_of_both_families_says_ipv4_as_such() {
     let all = socket::Socket::bind_all(0).unwrap();
@@ -108,17 +124,11 @@ async fn a_socket_of_both_families_says_ipv4_as_such() {
         let sender = one.register().unwrap();
         assert!(all.reaches(one.bound().ip()));
         let to = SocketAddr::new(one.bound().ip(), port);
-        sender.send(b"there", to).await.unwrap();
+        sender.send(b"there", to, SOON).await.unwrap();
         let mut buffer = [0; 10];
-        let receive = async |receiver: &socket::Registered, buffer: &mut [u8]| loop {
-            receiver.readable().await.unwrap();
-            if let Ok(received) = receiver.try_receive(buffer) {
-                return received;
-            }
-        };
         let (length, from) = receive(&receiver, &mut buffer).await;
         assert_eq!((length, from), (5, one.bound()));
-        receiver.send(b"back", from).await.unwrap();
+        receiver.send(b"back", from, SOON).await.unwrap();
         let (length, from) = receive(&sender, &mut buffer).await;
         assert_eq!((length, from), (4, to));
     }
@@ -183,4 +193,118 @@ fn an_address_that_is_gone_is_left_and_taken_again() {
     assert!(!place.review(&[one, other], &towards).unwrap());
     assert!(!place.review(&[other], &towards).unwrap());
     assert_eq!(place.address, first);
+}
+
+#[test]
+fn what_one_interface_does_not_send_holds_back_no_other() {
+    in_namespace(|| async {
+        ip("link add eth0 type veth peer name switch");
+        ip("link set eth0 up");
+        ip("link set switch up");
+        ip("address add 192.0.2.1/24 dev eth0");
+        let mut ours = socket::Socket::bind_all(0).unwrap();
+        let other = socket::Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (address, there) = (other.bound(), other.register().unwrap());
+        let full = ours.register().unwrap();
+        let short = Duration::from_millis(20);
+        let is_full = |sent: std::io::Result<()>| {
+            sent.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        };
+        // The kernel looks for these neighbors for three seconds.
+        let nobody = (2..10).map(|n| SocketAddr::from(([192, 0, 2, n], PORT)));
+        let mut sent = 0;
+        for to in nobody.cycle() {
+            if is_full(full.send(&[0; 1000], to, short).await) {
+                break;
+            }
+            sent += 1;
+            assert!(sent < 10_000, "the buffer has no end");
+        }
+        assert!(is_full(full.send(b"full", address, short).await));
+
+        ours.renew().unwrap();
+        let renewed = ours.register().unwrap();
+        drop(full);
+        renewed.send(b"there", address, SOON).await.unwrap();
+        let mut buffer = [0; 10];
+        let (length, from) = receive(&there, &mut buffer).await;
+        assert_eq!((length, from.port()), (5, ours.bound().port()));
+        there.send(b"back", from, SOON).await.unwrap();
+        assert_eq!(receive(&renewed, &mut buffer).await, (4, address));
+        // It is as hard to take as it was before.
+        assert!(socket::Socket::bind(ours.bound()).is_err());
+        assert!(socket::Socket::bind_all(ours.bound().port()).is_err());
+    });
+}
+
+/// Has a daemon that is told of names, on the loopback interface.
+fn link(
+    args: &GossipArgs,
+    names: mpsc::UnboundedReceiver<Found>,
+    told: mpsc::UnboundedReceiver<super::Command>,
+) -> io::Link {
+    let place = Place::find(args, &[]).unwrap();
+    let settings = Settings {
+        address: place.address,
+        generation: 1,
+        profile: Profile::standard(),
+        alone_after: ALONE_AFTER,
+        cluster: args.gossip_cluster.clone(),
+    };
+    let keys = Secret::read(args).unwrap().keys;
+    let (_heart, _asked, pulse) = Heart::new(Notifier::default());
+    io::Link {
+        membership: Membership::new(settings, keys, rand::make_rng(), Instant::now()),
+        place,
+        told,
+        events: mpsc::unbounded_channel().0,
+        names: Some(names),
+        has_pods: false,
+        keys: mpsc::unbounded_channel().1,
+        interfaces: watch::channel(Known::default()).1,
+        late: io::late(Profile::standard()),
+        seeds: io::Seeds::new(Found::default()),
+        watcher: Watcher::new(pulse),
+    }
+}
+
+#[test]
+fn who_floods_the_socket_keeps_nobody_from_their_turn() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("key");
+    fs::write(&file, SECRET_TEXT).unwrap();
+    let (names, named) = mpsc::unbounded_channel();
+    let (commands, told) = mpsc::unbounded_channel();
+    let link = link(&args(&file), named, told);
+    let address = link.place.address;
+    let thread = thread::spawn(move || link.run());
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let floods: Vec<_> = (0..2)
+        .map(|_| {
+            let is_over = is_over.clone();
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            thread::spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    // Whoever floods does not mind.
+                    let _ = socket.send_to(&[0; 1000], address);
+                }
+            })
+        })
+        .collect();
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    other.set_read_timeout(Some(SOON)).unwrap();
+    let found = Found {
+        by_name: vec![vec![other.local_addr().unwrap()]],
+        is_complete: true,
+    };
+    names.send(found).unwrap();
+    let (_, from) = other.recv_from(&mut [0; 2000]).expect("it is called");
+    assert_eq!(from, address);
+    is_over.store(true, Ordering::Relaxed);
+    for flood in floods {
+        flood.join().unwrap();
+    }
+    drop(commands);
+    thread.join().unwrap();
 }

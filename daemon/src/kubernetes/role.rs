@@ -22,7 +22,7 @@ use super::lease::{self, Lease, LeaseAnswer};
 use super::publish::{AT_ONCE, Outbox};
 use super::watch::Relist;
 use super::writer::{self, EVENTS, Writer};
-use crate::sleep::sleep_until;
+use crate::clock::sleep_until;
 use crate::source::Batch;
 
 /// How long it may take to leave: what is being written ends, and the Lease is given back.

@@ -208,6 +208,13 @@ fn nodes(out: &mut String, status: &Status) {
         ]);
     }
     line(out, &table.to_string());
+    if let Some(unsent) = &status.unsent {
+        let (count, last) = (unsent.count, duration(unsent.seconds_ago));
+        let text = format!(
+            "  {count} times, what was sent to them did not leave this host, {last} ago last"
+        );
+        line(out, &text);
+    }
 }
 
 fn dropped(out: &mut String, status: &Status, all: bool) {

@@ -1,5 +1,7 @@
 use super::*;
-use crate::status::{Announced, Configuration, Controller, Dropped, Problems, Service};
+use crate::status::{
+    Announced, Configuration, Controller, Dropped, Node, Problems, Service, Unsent,
+};
 
 fn service(name: &str, why: Option<&str>) -> Service {
     Service {
@@ -158,4 +160,19 @@ fn dropped_datagrams_are_counted_by_host() {
     ] {
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn what_did_not_leave_this_host_is_told_with_the_nodes() {
+    let status = Status {
+        nodes: vec![Node::default()],
+        unsent: Some(Unsent {
+            count: 3,
+            seconds_ago: 61.0,
+        }),
+        ..Status::default()
+    };
+    let text = render(&status, false);
+    assert!(text.contains("3 times"), "{text}");
+    assert!(text.contains("1m1s ago"), "{text}");
 }
