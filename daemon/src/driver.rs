@@ -272,7 +272,7 @@ impl Driver {
             self.allocation.decide(&mut self.speaker, now);
             if let Some(config) = self.config.decided(self.allocation.controller(), now) {
                 if let Some(text) = self.config.text_of(&config) {
-                    self.allocation.keep(text);
+                    self.allocation.keep(text, now);
                 }
                 self.speaker.handle(speaker::Input::Config(config));
             }

@@ -181,7 +181,8 @@ impl Source {
     /// Looks at every file whose version is not the one read last.
     fn scan(&mut self, scan: Scan, batch: &mut Batch) -> Result<(), String> {
         let watched = self.watch.attach();
-        let Listing { names, misnamed } = list(&self.dir)?;
+        let listing = list(&self.dir).inspect_err(|_| self.agenda.hand_back(scan));
+        let Listing { names, misnamed } = listing?;
         self.misnamed = misnamed;
         let gone: Vec<Arc<str>> = self
             .stamps

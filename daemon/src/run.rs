@@ -28,12 +28,14 @@ use crate::source::{Batch, Description};
 use crate::supervise::Tasks;
 use crate::{backends, cli, drained, http, logging, pulse, socket, supervise};
 
+mod channel;
 mod claim;
 mod end;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 
+use channel::receive;
 use claim::{await_claim, claim, hold};
 use end::{End, Reason};
 use surroundings::{Change, Surroundings};
@@ -112,7 +114,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     );
     driver.probes = probes;
     let mut inputs = Inputs {
-        batches: source.batches,
+        batches: Some(source.batches),
         answers: source.answers,
         requests,
         questions,
@@ -179,7 +181,7 @@ fn driver(
 
 /// What the driver is told of.
 struct Inputs {
-    batches: mpsc::Receiver<Batch>,
+    batches: Option<mpsc::Receiver<Batch>>,
     /// Where the journal answers, if there is one.
     answers: Option<mpsc::Receiver<Answer>>,
     requests: mpsc::Receiver<Request>,
@@ -275,13 +277,15 @@ async fn drive(driver: &mut Driver, inputs: &mut Inputs, end: &mut End) -> Reaso
     }
 }
 
-/// Lets other nodes take what they can, before this one stops; a second signal does not wait for it.
+/// Lets other nodes take what they can, before this one stops; a second signal does not wait for it. If
+/// a part dies meanwhile, the rest is handed over all the same.
 async fn hand_over(driver: &mut Driver, inputs: &mut Inputs, end: &mut End) {
     let mut again = Some(Instant::now());
     driver.leave(Instant::now());
     while !driver.has_left() {
-        if step(driver, inputs, end, &mut again).await.is_some() {
-            return;
+        match step(driver, inputs, end, &mut again).await {
+            Some(Reason::Ordered(_)) => return,
+            Some(Reason::Failed) | None => {}
         }
     }
 }
@@ -307,12 +311,12 @@ async fn step(
             }
             inputs.network.tell(change, driver, Instant::now());
         }
-        batch = inputs.batches.recv() => {
+        batch = receive(&mut inputs.batches) => {
             let Some(batch) = batch else {
                 return Some(Reason::died("the reader of the objects has died"));
             };
             driver.take(batch, Instant::now());
-            while let Ok(batch) = inputs.batches.try_recv() {
+            while let Some(Ok(batch)) = inputs.batches.as_mut().map(mpsc::Receiver::try_recv) {
                 driver.take(batch, Instant::now());
             }
         }
@@ -327,7 +331,7 @@ async fn step(
                 driver.told(backend, &event, Instant::now());
             }
         }
-        answer = receive(inputs.answers.as_mut()) => {
+        answer = receive(&mut inputs.answers) => {
             let Some(answer) = answer else {
                 return Some(Reason::died("the keeper of the journal has died"));
             };
@@ -343,13 +347,6 @@ async fn step(
     driver.settle(Instant::now());
     *again = None;
     None
-}
-
-async fn receive(answers: Option<&mut mpsc::Receiver<Answer>>) -> Option<Answer> {
-    match answers {
-        Some(answers) => answers.recv().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Withdraws everything and tells the neighbours why; a second signal does not wait for it.

@@ -259,7 +259,7 @@ async fn a_task_whose_reports_nobody_takes_goes_on() {
     assert!(told < 5, "old news are replaced by new ones: {told}");
     task.stop(Notification::new(Reason::AdministrativeShutdown));
     soon(task.clone().ended()).await;
-    assert!(task.pulse().await.is_err(), "it has ended");
+    assert_eq!(task.status().await, None, "it has ended");
 }
 
 #[tokio::test]

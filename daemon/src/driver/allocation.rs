@@ -59,7 +59,7 @@ pub(crate) trait Allocation: Send {
     }
 
     /// Keeps the text of the configuration in force.
-    fn keep(&mut self, _text: &str) {}
+    fn keep(&mut self, _text: &str, _now: Instant) {}
 
     /// Takes in what an API server has to say beside its objects.
     #[cfg(feature = "kubernetes")]

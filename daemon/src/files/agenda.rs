@@ -156,6 +156,11 @@ impl Agenda {
         Some(Scan { atomic })
     }
 
+    /// Takes back a look that came to nothing, since the directory could not be read.
+    pub(super) fn hand_back(&mut self, scan: Scan) {
+        self.swapped |= scan.atomic;
+    }
+
     /// Whether the journal was written to since the last call.
     pub(super) fn take_journal(&mut self) -> bool {
         std::mem::take(&mut self.journal)

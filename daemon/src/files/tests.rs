@@ -434,3 +434,21 @@ fn a_routine_scan_goes_through_the_directory_in_strides() {
     let named = |number| format!("{number}.yaml");
     assert!((0..=2 * STRIDE).all(|n| source.agenda.is_uncertain(&named(n))));
 }
+
+/// It may be on a disk that is mounted late, and nobody tells of its parent.
+#[test]
+fn a_directory_that_comes_late_is_read_as_a_whole() {
+    let above = tempfile::tempdir().unwrap();
+    let dir = above.path().join("late").join("objects");
+    let mut source = Source::new(options(&dir));
+    let batch = source.step();
+    assert!(!batch.synced && batch.problems.is_some());
+
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("a.yaml"), service("a")).unwrap();
+    source.agenda.note(agenda::Notice::Lost, Instant::now());
+    let batch = source.step();
+    assert!(batch.synced);
+    let changes: Vec<_> = batch.changes.into_iter().map(shown).collect();
+    assert_eq!(changes, ["a"]);
+}

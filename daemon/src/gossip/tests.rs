@@ -240,8 +240,8 @@ fn what_one_interface_does_not_send_holds_back_no_other() {
 /// Has a daemon that is told of names, on the loopback interface.
 fn link(
     args: &GossipArgs,
-    names: mpsc::UnboundedReceiver<Found>,
-    told: mpsc::UnboundedReceiver<super::Command>,
+    names: mpsc::Receiver<Found>,
+    told: mpsc::Receiver<super::Command>,
 ) -> io::Link {
     let place = Place::find(args, &[]).unwrap();
     let settings = Settings {
@@ -257,10 +257,10 @@ fn link(
         membership: Membership::new(settings, keys, rand::make_rng(), Instant::now()),
         place,
         told,
-        events: mpsc::unbounded_channel().0,
+        events: mpsc::channel(1).0,
         names: Some(names),
         has_pods: false,
-        keys: mpsc::unbounded_channel().1,
+        keys: mpsc::channel(1).1,
         interfaces: watch::channel(Known::default()).1,
         late: io::late(Profile::standard()),
         seeds: io::Seeds::new(Found::default()),
@@ -273,8 +273,8 @@ fn who_floods_the_socket_keeps_nobody_from_their_turn() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("key");
     fs::write(&file, SECRET_TEXT).unwrap();
-    let (names, named) = mpsc::unbounded_channel();
-    let (commands, told) = mpsc::unbounded_channel();
+    let (names, named) = mpsc::channel(1);
+    let (commands, told) = mpsc::channel(1);
     let link = link(&args(&file), named, told);
     let address = link.place.address;
     let thread = thread::spawn(move || link.run());
@@ -298,7 +298,7 @@ fn who_floods_the_socket_keeps_nobody_from_their_turn() {
         by_name: vec![vec![other.local_addr().unwrap()]],
         is_complete: true,
     };
-    names.send(found).unwrap();
+    names.try_send(found).unwrap();
     let (_, from) = other.recv_from(&mut [0; 2000]).expect("it is called");
     assert_eq!(from, address);
     is_over.store(true, Ordering::Relaxed);

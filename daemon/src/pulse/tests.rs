@@ -249,7 +249,7 @@ fn a_daemon_that_stays_without_a_beat_ends() {
             parts.send_replace(Parts { arp, ..WELL });
             assert!(hangs_after(&mut watcher, SECOND).await);
             let mut revival = pin!(watcher.revival());
-            assert!(timeout(END - 2 * SECOND, &mut revival).await.is_err());
+            assert!(timeout(8 * SECOND, &mut revival).await.is_err());
             eprintln!("it waits");
             let _ = timeout(2 * SECOND, revival).await;
             eprintln!("it waits on");

@@ -6,6 +6,7 @@ use anyhow::Result;
 use carillon_core::membership::Event;
 use tokio::sync::{mpsc, watch};
 
+use super::channel::{changed, receive};
 use crate::assignment::Assigned;
 use crate::cli::RunArgs;
 use crate::driver::Driver;
@@ -19,12 +20,12 @@ const EVENTS: usize = 4096;
 
 /// See the module's documentation.
 pub(super) struct Surroundings {
-    interfaces: watch::Receiver<interfaces::Known>,
-    excluded: watch::Receiver<Excluded>,
+    pub(super) interfaces: Option<watch::Receiver<interfaces::Known>>,
+    pub(super) excluded: Option<watch::Receiver<Excluded>>,
     /// Where the means to talk to others come from, once they are there.
-    arrivals: Option<mpsc::Receiver<Result<Gossip>>>,
-    heard: Option<mpsc::Receiver<Event>>,
-    assigned: Option<watch::Receiver<Assigned>>,
+    pub(super) arrivals: Option<mpsc::Receiver<Result<Gossip>>>,
+    pub(super) heard: Option<mpsc::Receiver<Event>>,
+    pub(super) assigned: Option<watch::Receiver<Assigned>>,
 }
 
 /// What has changed.
@@ -70,28 +71,28 @@ impl Surroundings {
         interfaces.mark_changed();
         excluded.mark_changed();
         Ok(Self {
-            interfaces,
-            excluded,
+            interfaces: Some(interfaces),
+            excluded: Some(excluded),
             arrivals,
             heard: None,
             assigned,
         })
     }
 
-    /// Waits for the next change; can be given up at any time.
+    /// Waits for the next change; can be given up at any time. What has died is told once.
     pub(super) async fn next(&mut self) -> Change {
         tokio::select! {
-            known = self.interfaces.changed() => {
+            known = changed(&mut self.interfaces) => {
                 known.map_or(Change::Died("what follows the interfaces"), |()| Change::Interfaces)
             }
-            known = self.excluded.changed() => {
+            known = changed(&mut self.excluded) => {
                 known.map_or(Change::Died("what reads the exclusions"), |()| Change::Excluded)
             }
-            Some(gossip) = receive(self.arrivals.as_mut()) => Change::Joined(gossip),
-            event = hear(self.heard.as_mut()) => {
+            Some(gossip) = receive(&mut self.arrivals) => Change::Joined(gossip),
+            event = receive(&mut self.heard) => {
                 event.map_or(Change::Died("the thread that talks to other nodes"), Change::Heard)
             },
-            known = changed(self.assigned.as_mut()) => {
+            known = changed(&mut self.assigned) => {
                 known.map_or(Change::Died("what puts VIPs on an interface"), |()| Change::Assigned)
             }
         }
@@ -101,12 +102,16 @@ impl Surroundings {
     pub(super) fn tell(&mut self, change: Change, driver: &mut Driver, now: Instant) {
         match change {
             Change::Interfaces => {
-                let known = self.interfaces.borrow_and_update().clone();
-                driver.set_interfaces(known, now);
+                if let Some(interfaces) = &mut self.interfaces {
+                    let known = interfaces.borrow_and_update().clone();
+                    driver.set_interfaces(known, now);
+                }
             }
             Change::Excluded => {
-                let excluded = self.excluded.borrow_and_update().clone();
-                driver.set_excluded(excluded, now);
+                if let Some(excluded) = &mut self.excluded {
+                    let excluded = excluded.borrow_and_update().clone();
+                    driver.set_excluded(excluded, now);
+                }
             }
             Change::Joined(gossip) => {
                 if let Some(heard) = driver.joined(gossip, now) {
@@ -131,26 +136,5 @@ impl Surroundings {
                 }
             }
         }
-    }
-}
-
-async fn receive(arrivals: Option<&mut mpsc::Receiver<Result<Gossip>>>) -> Option<Result<Gossip>> {
-    match arrivals {
-        Some(arrivals) => arrivals.recv().await,
-        None => None,
-    }
-}
-
-async fn changed(assigned: Option<&mut watch::Receiver<Assigned>>) -> Option<()> {
-    match assigned {
-        Some(assigned) => assigned.changed().await.ok(),
-        None => std::future::pending().await,
-    }
-}
-
-async fn hear(heard: Option<&mut mpsc::Receiver<Event>>) -> Option<Event> {
-    match heard {
-        Some(heard) => heard.recv().await,
-        None => std::future::pending().await,
     }
 }

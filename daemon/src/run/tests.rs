@@ -1,13 +1,16 @@
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
+use carillon_core::address::Family;
+use carillon_core::backend::mock::{MockBackend, MockLog};
 use carillon_core::ownership::FAREWELL;
-
 use clap::Parser;
 
 use super::*;
-use crate::{assignment, driver};
+use crate::objects::ObjectKey;
+use crate::{assignment, driver, exclusion, interfaces};
 
 /// The lines `key=value` of the unit of systemd.
 fn unit() -> Vec<(String, String)> {
@@ -68,4 +71,129 @@ fn the_unit_is_told_of_the_pulse() {
     assert_eq!(value("Type"), "notify");
     // A daemon that hangs ends itself before, if others take over from it.
     assert!(seconds("WatchdogSec") > pulse::END);
+}
+
+/// A driver, all that it is told by, and what its backend is told.
+struct Daemon {
+    driver: Driver,
+    inputs: Inputs,
+    end: End,
+    log: MockLog,
+    sources: Sources,
+}
+
+/// The other ends of the channels.
+struct Sources {
+    batches: Option<mpsc::Sender<Batch>>,
+    answers: Option<mpsc::Sender<Answer>>,
+    interfaces: Option<watch::Sender<interfaces::Known>>,
+    excluded: Option<watch::Sender<exclusion::Excluded>>,
+    heard: Option<mpsc::Sender<carillon_core::membership::Event>>,
+    assigned: Option<watch::Sender<assignment::Assigned>>,
+    pulse: Heart,
+}
+
+impl Daemon {
+    fn new() -> Self {
+        let (backend, log) = MockBackend::exclusive("arp", Family::V4);
+        let driver = Driver::new(Parts {
+            started: Instant::now(),
+            node: "n".to_owned(),
+            class: None,
+            config: ObjectKey::config_map("metallb-system", "config"),
+            source: Description {
+                name: "dir".to_owned(),
+                how_to_configure: "write it there".to_owned(),
+            },
+            allocation: Box::new(JournalAllocation::new(None, std_mpsc::channel().0)),
+            backends: vec![Box::new(backend)],
+            rebalance: None,
+            has_others: true,
+            is_drained: false,
+            drain_on: Vec::new(),
+            assignment: None,
+        });
+        let (batches, batch) = mpsc::channel(1);
+        let (answers, answer) = mpsc::channel(1);
+        let (interfaces, known) = watch::channel(interfaces::Known::default());
+        let (excluded, exclusion) = watch::channel(exclusion::Excluded::default());
+        let (heard, events) = mpsc::channel(1);
+        let (assigned, addresses) = watch::channel(assignment::Assigned::default());
+        let (pulse, questions, felt) = Heart::new(Notifier::default());
+        let inputs = Inputs {
+            batches: Some(batch),
+            answers: Some(answer),
+            requests: Client::new().1,
+            questions,
+            network: Surroundings {
+                interfaces: Some(known),
+                excluded: Some(exclusion),
+                arrivals: None,
+                heard: Some(events),
+                assigned: Some(addresses),
+            },
+        };
+        let sources = Sources {
+            batches: Some(batches),
+            answers: Some(answers),
+            interfaces: Some(interfaces),
+            excluded: Some(excluded),
+            heard: Some(heard),
+            assigned: Some(assigned),
+            pulse,
+        };
+        Self {
+            driver,
+            inputs,
+            end: End::new(felt).unwrap(),
+            log,
+            sources,
+        }
+    }
+
+    /// One step, which is not the last thing to happen.
+    async fn step(&mut self) -> Option<Reason> {
+        let again = &mut Some(Instant::now());
+        step(&mut self.driver, &mut self.inputs, &mut self.end, again).await
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_part_is_told_once() {
+    let ends: [fn(&mut Sources); 6] = [
+        |sources| sources.batches = None,
+        |sources| sources.answers = None,
+        |sources| sources.interfaces = None,
+        |sources| sources.excluded = None,
+        |sources| sources.heard = None,
+        |sources| sources.assigned = None,
+    ];
+    for (number, ends) in ends.into_iter().enumerate() {
+        let mut daemon = Daemon::new();
+        ends(&mut daemon.sources);
+        let reason = drive(&mut daemon.driver, &mut daemon.inputs, &mut daemon.end).await;
+        assert!(matches!(reason, Reason::Failed), "{number}: {reason:?}");
+        for _ in 0..20 {
+            let reason = daemon.step().await;
+            assert!(reason.is_none(), "{number}: {reason:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_a_part_has_returned_everything_is_handed_over() {
+    let mut daemon = Daemon::new();
+    daemon.end.tasks.spawn("reads", std::future::ready(()));
+    let reason = drive(&mut daemon.driver, &mut daemon.inputs, &mut daemon.end).await;
+    // What dies next is no reason to hurry.
+    (daemon.sources.batches, daemon.sources.answers) = (None, None);
+    hand_over(&mut daemon.driver, &mut daemon.inputs, &mut daemon.end).await;
+    assert!(daemon.driver.has_left());
+    let leave = Box::pin(std::future::ready(()));
+    let stopped = Box::pin(stop(daemon.driver, reason, leave, &mut daemon.end));
+    let code = stopped.await.unwrap();
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
+    let said = daemon.log.shutdown_reason();
+    assert_eq!(said.as_deref(), Some("a part of carillon has failed"));
+    drop(daemon.sources.pulse);
 }

@@ -157,8 +157,8 @@ impl Allocation for JournalAllocation {
         self.access.before.take()
     }
 
-    fn keep(&mut self, text: &str) {
-        self.access.keep(text);
+    fn keep(&mut self, text: &str, now: Instant) {
+        self.access.keep(text, now);
     }
 
     fn services(&self) -> Vec<(&ServiceKey, ServiceStatus)> {

@@ -143,6 +143,21 @@ fn a_disk_that_hangs_holds_up_only_what_has_to_be_written() {
 }
 
 #[test]
+fn a_disk_that_hangs_while_a_configuration_is_kept_is_told_of() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    daemon.pass(MINUTE);
+    assert_eq!(daemon.status().problems.other, [""; 0]);
+    daemon.hangs = true;
+    daemon.write("c.yaml", &config(&pool("a", "192.0.2.0/24")));
+    daemon.pass(3 * SECOND);
+    assert!(daemon.status().problems.other[0].contains("its disk does not answer"));
+    daemon.hangs = false;
+    daemon.settle();
+    assert_eq!(daemon.status().problems.other, [""; 0]);
+}
+
+#[test]
 fn a_disk_that_hangs_at_the_start_holds_everything_up() {
     let dir = Dir::new();
     drop(Daemon::started(

@@ -99,3 +99,25 @@ fn the_journal_is_told_once() {
     assert!(agenda.take_journal());
     assert!(!agenda.take_journal());
 }
+
+#[test]
+fn a_look_that_came_to_nothing_is_taken_again_as_it_was() {
+    let (mut agenda, now) = agenda();
+    for atomic in [false, true] {
+        if atomic {
+            agenda.note(Notice::Swapped, now);
+        } else {
+            agenda.note(Notice::Lost, now);
+        }
+        let scan = agenda.take_scan(now).unwrap();
+        assert_eq!(scan, Scan { atomic });
+        agenda.hand_back(scan);
+        agenda.retry(now);
+        assert_eq!(agenda.take_scan(now), None);
+        assert_eq!(agenda.take_scan(now + RETRY), Some(scan));
+        assert_eq!(
+            agenda.take_scan(now + RETRY + POLL),
+            Some(Scan { atomic: false })
+        );
+    }
+}

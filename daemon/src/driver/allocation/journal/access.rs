@@ -84,10 +84,8 @@ impl Access {
     }
 
     /// Has the text of the configuration in force kept.
-    pub(super) fn keep(&mut self, text: &str) {
-        let kept = self.requests.send(Request::Keep(text.to_owned()));
-        // Without the thread the daemon is about to end.
-        self.awaited += usize::from(kept.is_ok());
+    pub(super) fn keep(&mut self, text: &str, now: Instant) {
+        self.send(Request::Keep(text.to_owned()), now);
     }
 
     fn send(&mut self, request: Request, now: Instant) {
