@@ -8,7 +8,7 @@ use carillon_core::interface::MacAddress;
 use carillon_lab::layer2::{Arp, PacketSocket, Station, advertisement, arp, interface};
 use carillon_lab::{Carillon, test, wait};
 
-use crate::site::{BOTH, SOON, Site, VIP, VIP6, WATCH, await_status};
+use crate::site::{BOTH, SOON, Site, TICK, VIP, VIP6, WATCH, await_status};
 
 /// Says to all that a station has an address, as by RFC 5227 or RFC 4861; the kernel says nothing
 /// by itself.
@@ -88,7 +88,9 @@ fn a_foreign_host_that_says_nothing_by_itself_is_found_by_a_question() {
                 ensure!(trouble.contains(&named), "{trouble}");
                 Ok(())
             })?;
-            let stations = site.watch(WATCH)?.stations();
+            let asker = site.segment().ask(&[address], TICK)?;
+            thread::sleep(WATCH);
+            let stations = asker.stop().stations();
             let ours = site.segment().stations.iter();
             let ours = ours.filter(|one| stations.contains(&one.mac)).count();
             assert_eq!(ours, 1, "of our nodes answer for {address}");
