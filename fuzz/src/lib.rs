@@ -13,20 +13,128 @@ use carillon_layer2::{Message as Heard, Question, Saying};
 #[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
 mod daemon {
     pub(crate) mod objects;
+
+    pub(crate) mod kubernetes {
+        pub(crate) mod clip;
+
+        pub(crate) mod page {
+            pub(crate) use super::clip::Clip;
+            pub(crate) mod splitter;
+        }
+    }
 }
+
+use daemon::kubernetes::clip::Clip;
+use daemon::kubernetes::page::splitter::{Part, Splitter};
+use daemon::objects::{ApiObject, Kind, Unreadable};
 
 /// Reads a file of objects: what is wrong has a place in it and fits on a line.
 pub fn check_objects(text: &str) {
     let found = daemon::objects::parse("f", text);
     // YAML also ends lines with a carriage return alone.
     let lines = text.matches(['\n', '\r']).count() + 1;
-    let errors = found.objects.iter().filter_map(|parsed| parsed.object.as_ref().err());
+    let errors = found
+        .objects
+        .iter()
+        .filter_map(|parsed| parsed.object.as_ref().err());
     let errors = errors.flatten().map(|(at, message)| (at, message));
     let notes = found.notes.iter().map(|note| (&note.at, &note.message));
     for (at, message) in errors.chain(notes) {
-        assert!((1..=lines).contains(&at.line), "{at:?} of {lines} lines: {message}");
+        assert!(
+            (1..=lines).contains(&at.line),
+            "{at:?} of {lines} lines: {message}"
+        );
         assert!(!message.chars().any(char::is_control), "{message}");
     }
+}
+
+fn kind(choice: u8) -> Kind {
+    match choice % 5 {
+        0 => Kind::ConfigMap,
+        1 => Kind::Node,
+        2 => Kind::Pod,
+        3 => Kind::EndpointSlice,
+        _ => Kind::Service,
+    }
+}
+
+/// Reads an object of an API server: what is wrong with it is told in few words, and it is the same
+/// object whether it is read or only named.
+pub fn check_object(choice: u8, json: &[u8]) {
+    let kind = kind(choice);
+    let is_cut = choice & 0x80 != 0;
+    let read = check_read(kind, json, is_cut);
+    let found = daemon::objects::find(json);
+    if let Ok(object) = read {
+        assert!(!is_cut);
+        assert_eq!(found.key(kind), Some(object.key));
+        assert_eq!(found.version().unwrap_or_default(), &*object.version);
+    }
+}
+
+fn check_read(kind: Kind, json: &[u8], is_cut: bool) -> Result<ApiObject, Unreadable> {
+    let read = daemon::objects::read(kind, json, is_cut);
+    match &read {
+        Ok(object) => assert_eq!(object.key.kind, kind),
+        Err(unreadable) => {
+            assert!((1..=20).contains(&unreadable.errors.len()));
+            assert!(
+                unreadable
+                    .errors
+                    .iter()
+                    .all(|error| error.chars().count() <= 400)
+            );
+            assert!(unreadable.published.len() <= json.len());
+        }
+    }
+    read
+}
+
+/// Takes a list of an API server apart: it comes out the same in whatever pieces it comes in, and its
+/// items are those that a reader of JSON finds.
+pub fn check_page(choice: u8, length: usize, list: &[u8]) {
+    let whole = split(list, list.len());
+    let pieces = split(list, length);
+    match (&whole, &pieces) {
+        (Some((whole, _)), Some((pieces, _))) => assert_eq!(whole, pieces),
+        (None, None) => {}
+        _ => panic!("a list in one piece, and none in pieces of {length}"),
+    }
+    let Some((parts, is_complete)) = whole else {
+        return;
+    };
+    for (part, octets) in &parts {
+        if *part == Part::Item {
+            // What is in it may be anything.
+            let _ = check_read(kind(choice), octets, false);
+        }
+    }
+    // Of a key that is there twice, or written in another way, a reader of JSON knows one.
+    let is_plain = |text: &str| text.matches("items").count() == 1 && !text.contains('\\');
+    if let Ok(text) = std::str::from_utf8(list)
+        && is_plain(text)
+        && let Ok(serde_json::Value::Object(list)) = serde_json::from_str(text)
+        && let Some(serde_json::Value::Array(expected)) = list.get("items")
+    {
+        assert!(is_complete);
+        let items = parts.iter().filter(|(part, _)| *part == Part::Item);
+        let items: Vec<serde_json::Value> = items
+            .map(|(_, item)| serde_json::from_slice(item).expect("JSON"))
+            .collect();
+        assert_eq!(&items, expected);
+    }
+}
+
+type Parts = Vec<(Part, Vec<u8>)>;
+
+fn split(list: &[u8], length: usize) -> Option<(Parts, bool)> {
+    let mut splitter = Splitter::default();
+    let mut parts = Vec::new();
+    for piece in list.chunks(length.max(1)) {
+        let mut take = |part, clip: &Clip| parts.push((part, clip.octets().to_vec()));
+        splitter.feed(piece, &mut take).ok()?;
+    }
+    Some((parts, splitter.is_complete()))
 }
 
 /// Decodes a message of this type with the input as its body; the input's first octet chooses what

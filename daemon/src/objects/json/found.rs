@@ -14,7 +14,7 @@ pub(crate) struct Found {
     /// `type`, if it is the line of a watch.
     pub(crate) event: Option<String>,
     /// What tells the object from all others.
-    pub(in crate::objects) identity: Identity,
+    pub(in super::super) identity: Identity,
 }
 
 /// Searches an object of the API, or the line of a watch with one.
