@@ -93,11 +93,9 @@ fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -
     }
     report
         .errors
-        .extend(catalog.problems().iter().map(ToString::to_string));
-    let notes = catalog.notes();
-    report
-        .notes
-        .extend(notes.iter().map(|note| format!("note: {note}")));
+        .extend(catalog.problems().map(|problem| problem.to_string()));
+    let notes = catalog.notes().map(|note| format!("note: {note}"));
+    report.notes.extend(notes);
     report.take(changes);
     report
 }

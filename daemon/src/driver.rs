@@ -29,7 +29,7 @@ use crate::assignment::Assignment;
 use crate::backends;
 use crate::journal::Answer;
 use crate::objects::{Kind, Object, ObjectKey};
-use crate::source::{Batch, Change, Description, Problems};
+use crate::source::{Batch, Change, Description, LISTED, Problems};
 
 mod allocation;
 mod assigner;
@@ -255,6 +255,13 @@ impl Driver {
         }
         for note in self.problems.notes().difference(&before.notes()) {
             warn!("{note}");
+        }
+        if self.problems.omitted > 0 {
+            // What is not listed any more may still be wrong.
+            if before.omitted == 0 {
+                error!("there are more problems than the first {LISTED}, which are listed");
+            }
+            return;
         }
         let wrong: BTreeSet<&str> = self.problems.objects.iter().map(|p| &*p.file).collect();
         let mended: BTreeSet<&str> = before.objects.iter().map(|p| &*p.file).collect();

@@ -16,8 +16,8 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
-use crate::objects::ObjectKey;
-use crate::source::{Batch, Change, Problem, Problems};
+use crate::objects::{ObjectKey, is_blank};
+use crate::source::{Batch, Change, LISTED, Problem, Problems};
 
 mod agenda;
 mod catalog;
@@ -76,6 +76,7 @@ struct Source {
     backlog: VecDeque<Arc<str>>,
     /// What is to say of files that are not read for the sake of their names.
     misnamed: Vec<Problem>,
+    misnamed_changed: bool,
     synced: bool,
     told: Arc<Problems>,
 }
@@ -89,6 +90,7 @@ impl Source {
             stamps: HashMap::new(),
             backlog: VecDeque::new(),
             misnamed: Vec::new(),
+            misnamed_changed: false,
             synced: false,
             told: Arc::default(),
             dir: options.dir,
@@ -134,36 +136,45 @@ impl Source {
         for name in self.backlog.drain(..stride).collect::<Vec<_>>() {
             self.compare(&name, Scan { atomic: false }, &mut batch.changes);
         }
-        let mut unreachable = self.told.unreachable.clone();
-        let misnamed = self.misnamed.clone();
+        let mut unreachable = None;
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
             batch.journal |= self.journal_changed();
-            unreachable = Vec::from_iter(self.scan(scan, &mut batch).err());
-            if !unreachable.is_empty() {
+            let error = self.scan(scan, &mut batch).err();
+            if error.is_some() {
                 self.agenda.retry(Instant::now());
             }
+            unreachable = Some(Vec::from_iter(error));
         }
         only_last(&mut batch.changes);
+        batch.problems = self.news_of_problems(unreachable);
+        batch
+    }
+
+    /// What is wrong now, if that is news; `unreachable` if the directory has been looked at.
+    fn news_of_problems(&mut self, unreachable: Option<Vec<String>>) -> Option<Arc<Problems>> {
         if self.catalog.has_duplicates() {
             let doubtful = self.agenda.uncertain().map(|name| self.label(name));
             let doubtful = doubtful.collect();
             self.catalog.set_doubtful(doubtful);
         }
-        let is_news = unreachable != self.told.unreachable || misnamed != self.misnamed;
-        if self.catalog.take_problems_changed() || is_news {
-            let mut objects = self.catalog.problems();
-            objects.extend(self.misnamed.iter().cloned());
-            let problems = Problems {
-                unreachable,
-                objects,
-                notes: self.catalog.notes(),
-            };
-            if problems != *self.told {
-                self.told = Arc::new(problems);
-                batch.problems = Some(self.told.clone());
-            }
+        let is_other = |now: &Vec<String>| *now != self.told.unreachable;
+        let is_news = std::mem::take(&mut self.misnamed_changed)
+            | self.catalog.take_problems_changed()
+            | unreachable.as_ref().is_some_and(is_other);
+        if !is_news {
+            return None;
         }
-        batch
+        let mut problems = self.catalog.listed();
+        let room = LISTED.saturating_sub(problems.objects.len());
+        let misnamed = self.misnamed.iter().take(room).cloned();
+        problems.objects.extend(misnamed);
+        problems.omitted += self.misnamed.len().saturating_sub(room);
+        problems.unreachable = unreachable.unwrap_or_else(|| self.told.unreachable.clone());
+        if problems == *self.told {
+            return None;
+        }
+        self.told = Arc::new(problems);
+        Some(self.told.clone())
     }
 
     fn label(&self, name: &str) -> Arc<str> {
@@ -183,6 +194,7 @@ impl Source {
         let watched = self.watch.attach();
         let listing = list(&self.dir).inspect_err(|_| self.agenda.hand_back(scan));
         let Listing { names, misnamed } = listing?;
+        self.misnamed_changed |= misnamed != self.misnamed;
         self.misnamed = misnamed;
         let gone: Vec<Arc<str>> = self
             .stamps
@@ -240,14 +252,17 @@ impl Source {
         let path = self.dir.join(&**name);
         // The version is taken first: what is written while reading makes it differ.
         let stamp = read::Stamp::of(&path);
+        let is_young = |stamp: &read::Stamp| stamp.age(SystemTime::now()) < SETTLED;
         let contents = match read_text(&path) {
+            // Whoever has emptied it may be about to write it.
+            Ok(Some(text)) if is_blank(&text) && stamp.as_ref().is_ok_and(is_young) => {
+                return self.agenda.postpone(name, Instant::now());
+            }
             Ok(Some(text)) => Contents::Text(text),
             Ok(None) => return self.forget(name, changes),
             Err(error) => Contents::Unreadable(error.to_string()),
         };
-        let stamp = stamp
-            .ok()
-            .filter(|stamp| stamp.age(SystemTime::now()) >= SETTLED);
+        let stamp = stamp.ok().filter(|stamp| !is_young(stamp));
         self.stamps.insert(name.clone(), stamp);
         self.agenda
             .set_unreadable(name, matches!(contents, Contents::Unreadable(_)));
@@ -281,7 +296,25 @@ fn only_last(changes: &mut Vec<Change>) {
     changes.extend(kept.into_iter().rev());
 }
 
-/// What users are told of a file.
+/// What users are told of a file: its path, on one line whatever is in it, and no other file's.
 pub(crate) fn label(path: &Path) -> Arc<str> {
-    path.display().to_string().into()
+    let path = path.to_string_lossy();
+    let is_plain = !path.chars().any(|c| c == '\\' || confuses(c));
+    if is_plain {
+        return path.into();
+    }
+    let escaped = path.chars().map(|c| match c {
+        // Or else it could be the name of another file.
+        '\\' => "\\\\".to_owned(),
+        c if confuses(c) => c.escape_default().to_string(),
+        c => c.to_string(),
+    });
+    escaped.collect::<String>().into()
+}
+
+/// Whether a character moves the cursor of who reads it, or turns the line around.
+fn confuses(c: char) -> bool {
+    let is_mark =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || is_mark
 }

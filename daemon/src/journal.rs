@@ -33,6 +33,7 @@ mod line;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub(crate) use ledger::Ledger;
 #[cfg(test)]

@@ -25,7 +25,7 @@ mod schema;
 mod service;
 mod tree;
 
-pub(crate) use document::{Note, Parsed, parse};
+pub(crate) use document::{Note, Parsed, is_blank, parse};
 #[cfg(feature = "kubernetes")]
 pub(crate) use json::{ApiObject, Stored, Unreadable, find, read};
 #[cfg(feature = "kubernetes")]

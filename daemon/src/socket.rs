@@ -8,6 +8,7 @@ use std::net::{IpAddr, Shutdown};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tracing::debug;
 
 use crate::drained;
@@ -27,9 +29,11 @@ use crate::supervise::Tasks;
 mod tests;
 
 /// How many may be answered at a time; others wait.
-const CLIENTS: usize = 8;
-/// How long a client may take to read its answer.
+const CLIENTS: usize = 16;
+/// How long a client may take to ask, and to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same while others wait.
+const HASTE: Duration = Duration::from_millis(200);
 
 /// How long an order may be.
 const ORDER: u64 = 4096;
@@ -136,15 +140,54 @@ fn make_way(path: &Path) -> Result<()> {
     }
 }
 
+/// The places of those who are being answered.
+struct Places {
+    free: Arc<Semaphore>,
+    /// Somebody waits for a place.
+    crowded: Notify,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(CLIENTS)),
+            crowded: Notify::new(),
+        }
+    }
+
+    /// A place. If there is none, who has kept one waiting for longest gives up his.
+    async fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = self.free.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        self.crowded.notify_one();
+        self.free.clone().acquire_owned().await.ok()
+    }
+
+    /// What a client does, who may do nothing at all.
+    async fn wait<T>(&self, client: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let mut client = pin!(client);
+        if let Ok(done) = timeout(HASTE, &mut client).await {
+            return done;
+        }
+        tokio::select! {
+            done = timeout(PATIENCE, client) => done?,
+            () = self.crowded.notified() => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
 async fn accept(listener: UnixListener, path: PathBuf, driver: Client) {
-    let places = Arc::new(Semaphore::new(CLIENTS));
-    while let Ok(place) = places.clone().acquire_owned().await {
+    let places = Arc::new(Places::new());
+    loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                let (path, driver) = (path.clone(), driver.clone());
+                let Some(place) = places.enter().await else {
+                    return;
+                };
+                let (places, path, driver) = (places.clone(), path.clone(), driver.clone());
                 tokio::spawn(async move {
-                    let answered = answer(client, &path, &driver);
-                    let answered = tokio::time::timeout(PATIENCE, answered).await;
+                    let answered = answer(client, &places, &path, &driver).await;
                     debug!(?answered, "a client was answered");
                     drop(place);
                 });
@@ -155,14 +198,30 @@ async fn accept(listener: UnixListener, path: PathBuf, driver: Client) {
     }
 }
 
-async fn answer(mut client: UnixStream, path: &Path, driver: &Client) -> Result<()> {
+async fn answer(
+    mut client: UnixStream,
+    places: &Places,
+    path: &Path,
+    driver: &Client,
+) -> Result<()> {
     let mut order = Vec::new();
-    (&mut client).take(ORDER).read_to_end(&mut order).await?;
+    let mut asking = (&mut client).take(ORDER);
+    places.wait(asking.read_to_end(&mut order)).await?;
     if order.is_empty() {
         // Somebody only looks whether a daemon is here.
         return Ok(());
     }
-    let mut json = match serde_json::from_slice(&order) {
+    let json = timeout(PATIENCE, carry_out(&order, path, driver)).await??;
+    let answering = async {
+        client.write_all(&json).await?;
+        client.shutdown().await
+    };
+    Ok(places.wait(answering).await?)
+}
+
+/// Does what an order asks for; the answer as JSON.
+async fn carry_out(order: &[u8], path: &Path, driver: &Client) -> Result<Vec<u8>> {
+    let mut json = match serde_json::from_slice(order) {
         Ok(Order::Status) => serde_json::to_vec_pretty(&driver.status().await?)?,
         Ok(Order::Held) => serde_json::to_vec(&driver.held().await?)?,
         Ok(Order::Owner(vip)) => serde_json::to_vec(&driver.owner(vip).await?)?,
@@ -177,9 +236,7 @@ async fn answer(mut client: UnixStream, path: &Path, driver: &Client) -> Result<
         Err(error) => serde_json::to_vec(&Answer::Err(format!("not understood: {error}")))?,
     };
     json.push(b'\n');
-    client.write_all(&json).await?;
-    client.shutdown().await?;
-    Ok(())
+    Ok(json)
 }
 
 /// Has the daemon on this socket carry out an order.

@@ -58,15 +58,24 @@ pub(crate) struct Description {
     pub(crate) how_to_configure: String,
 }
 
-/// Everything that is wrong in a source.
+/// How many problems of objects are told at once, and how many notes: nobody reads more, and a
+/// directory or a cluster may have thousands.
+pub(crate) const LISTED: usize = 100;
+
+/// What is wrong in a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Problems {
     /// Why the source itself, or a part of it, cannot be read or watched.
     pub(crate) unreachable: Vec<String>,
-    /// What is wrong in its objects, by place.
+    /// What is wrong in its objects, by place: the first [`LISTED`], those of the configuration
+    /// before all others.
     pub(crate) objects: Vec<Problem>,
-    /// What is not wrong in them, but probably meant otherwise.
+    /// How many there are beside these.
+    pub(crate) omitted: usize,
+    /// What is not wrong in them, but probably meant otherwise: the first [`LISTED`].
     pub(crate) notes: Vec<Problem>,
+    /// How many there are beside these.
+    pub(crate) omitted_notes: usize,
 }
 
 impl Problems {
@@ -79,6 +88,20 @@ impl Problems {
     pub(crate) fn notes(&self) -> BTreeSet<String> {
         let notes = self.notes.iter().map(|note| format!("note: {note}"));
         notes.collect()
+    }
+
+    /// How much more there is than is listed, as users are told of it.
+    pub(crate) fn more(&self) -> Option<String> {
+        let problems = (self.omitted, "problem");
+        let counts = [problems, (self.omitted_notes, "note")];
+        let counts = counts.into_iter().filter(|(number, _)| *number > 0);
+        let counts = counts.map(|(number, what)| match number {
+            1 => format!("1 more {what}"),
+            _ => format!("{number} more {what}s"),
+        });
+        let counts: Vec<String> = counts.collect();
+        let is_any = !counts.is_empty();
+        is_any.then(|| format!("… and {}", counts.join(" and ")))
     }
 }
 

@@ -17,11 +17,39 @@ enum Order {
     Little,
 }
 
-/// The text of a file in UTF-8, UTF-16 or UTF-32, without its byte order mark.
+/// The text of a file in UTF-8, UTF-16 or UTF-32, without its byte order mark. A carriage return alone
+/// ends a line (YAML 1.2.2, 5.4), and is a line feed here.
 ///
 /// # Errors
 /// The place of the first octets that are no character in the file's encoding.
-pub fn decode(mut octets: Vec<u8>) -> Result<String, SyntaxError> {
+pub fn decode(octets: Vec<u8>) -> Result<String, SyntaxError> {
+    let text = characters(octets)?;
+    let mut rest = text.as_str();
+    let Some(mut at) = lone_return(rest) else {
+        return Ok(text);
+    };
+    let mut lines = String::with_capacity(text.len());
+    loop {
+        let (line, more) = rest.split_at_checked(at).unwrap_or_default();
+        lines.push_str(line);
+        lines.push('\n');
+        rest = more.get(1..).unwrap_or_default();
+        match lone_return(rest) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    lines.push_str(rest);
+    Ok(lines)
+}
+
+/// Where the first carriage return is that no line feed follows.
+fn lone_return(text: &str) -> Option<usize> {
+    let mut returns = text.match_indices('\r').map(|(at, _)| at);
+    returns.find(|at| text.as_bytes().get(at + 1) != Some(&b'\n'))
+}
+
+fn characters(mut octets: Vec<u8>) -> Result<String, SyntaxError> {
     let (encoding, mark) = encoding(&octets);
     let rest = octets.get(mark..).unwrap_or_default();
     match encoding {

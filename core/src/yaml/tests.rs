@@ -200,6 +200,13 @@ fn every_encoding_of_yaml_is_read() {
         }
     }
     assert_eq!(decode(Vec::new()).as_deref(), Ok(""));
+    for (text, expected) in [
+        ("a: 1\rb: 2\r---\rc: 3\r", "a: 1\nb: 2\n---\nc: 3\n"),
+        ("a: 1\r\nb: 2\r\n", "a: 1\r\nb: 2\r\n"),
+        ("\ra\r\r\nb\r", "\na\n\r\nb\n"),
+    ] {
+        assert_eq!(decode(text.into()).as_deref(), Ok(expected), "{text:?}");
+    }
 }
 
 #[test]

@@ -291,6 +291,25 @@ fn a_file_of_windows_is_read() {
 }
 
 #[test]
+fn a_file_whose_lines_end_with_carriage_returns_is_read() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n";
+    let wrong = "---\napiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec: {typ: x}\n";
+    let text = (service.to_owned() + wrong).replace('\n', "\r");
+    let report = check_files(&[("a.yaml", &text)]);
+    assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
+    assert!(
+        report.errors[0].starts_with("a.yaml:8:8: "),
+        "{:?}",
+        report.errors
+    );
+    assert!(
+        report.summary().contains("1 service,"),
+        "{}",
+        report.summary()
+    );
+}
+
+#[test]
 fn a_missing_file_is_an_error() {
     let report = check(
         &["/nonexistent/x.yaml"],

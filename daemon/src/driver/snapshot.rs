@@ -70,6 +70,8 @@ impl Driver {
     /// What is known now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let services = self.allocation.services();
+        let unready = (!self.synced).then(|| self.lacks().join("; "));
+        let unready = unready.as_deref();
         let status = Status {
             version: VERSION.to_owned(),
             node: self.speaker.node().name.to_string(),
@@ -80,7 +82,7 @@ impl Driver {
             pools: self.pools(),
             services: services
                 .into_iter()
-                .map(|(key, status)| self.service(key, status))
+                .map(|(key, status)| self.service(key, status, unready))
                 .collect(),
             neighbors: Vec::new(),
             drained: self.network.is_draining(),
@@ -111,6 +113,7 @@ impl Driver {
                 .cloned()
                 .chain(self.problems.objects.iter().map(ToString::to_string))
                 .chain(self.problems.notes())
+                .chain(self.problems.more())
                 .collect(),
             other: self
                 .allocation
@@ -154,7 +157,8 @@ impl Driver {
         pools.collect()
     }
 
-    fn service(&self, key: &ServiceKey, status: ServiceStatus) -> Service {
+    /// A service; `unready` is why nothing is decided yet.
+    fn service(&self, key: &ServiceKey, status: ServiceStatus, unready: Option<&str>) -> Service {
         let decision = self.speaker.explain(key);
         let reason = decision
             .as_ref()
@@ -164,6 +168,7 @@ impl Driver {
             .and_then(|decision| decision.as_ref().ok());
         let unserved = granted.and_then(|grant| unserved(&status.addresses, grant));
         let why_not = match (&status.shortfall, reason) {
+            _ if unready.is_some() => unready.map(str::to_owned),
             (Some(shortfall), _) if status.addresses.is_empty() => Some(shortfall.clone()),
             (_, Some(reason)) => Some(reason.to_string()),
             (None, None) if self.backends.is_empty() => Some(NO_SPEAKER.to_owned()),

@@ -117,10 +117,7 @@ impl Daemon {
     }
 
     fn settle(&mut self) {
-        self.batch.problems = Some(Arc::new(Problems {
-            objects: self.catalog.problems(),
-            ..Problems::default()
-        }));
+        self.batch.problems = Some(Arc::new(self.catalog.listed()));
         self.batch.journal = true;
         self.driver.take(std::mem::take(&mut self.batch), self.now);
         self.driver.settle(self.now);
@@ -354,6 +351,30 @@ fn a_broken_configuration_changes_nothing_and_says_why() {
     assert_eq!(status.problems, crate::status::Problems::default());
     assert!(status.configuration.up_to_date);
     assert_eq!(daemon.log.sets().len(), sets, "it is what was in force");
+}
+
+#[test]
+fn a_service_tells_why_it_waits_for_the_journal() {
+    let dir = Dir::new();
+    std::os::unix::fs::symlink("elsewhere", dir.journal()).unwrap();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    let status = daemon.status();
+    assert!(status.services[0].addresses.is_empty());
+    for text in [
+        status.services[0].why.as_ref().unwrap(),
+        &status.problems.other[0],
+    ] {
+        assert!(
+            text.contains("it is a symbolic link, which is not followed")
+                && text.contains("services get none")
+                && !text.contains("other addresses"),
+            "{text}"
+        );
+    }
+    fs::remove_file(dir.journal()).unwrap();
+    daemon.pass(MINUTE);
+    assert_eq!(daemon.status().services[0].why, None);
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
 }
 
 #[test]

@@ -10,13 +10,17 @@ use carillon_core::sorted::{SortedVec, pack};
 use carillon_core::yaml::Position;
 
 use crate::objects::{self, Kind, Note, Object, ObjectKey, Parsed};
-use crate::source::{Change, Problem};
+use crate::source::{Change, LISTED, Problem, Problems};
 
 mod definitions;
+mod reading;
+mod remarks;
 #[cfg(test)]
 mod tests;
 
-use definitions::{Definitions, Entry};
+use definitions::Definitions;
+use reading::Reading;
+use remarks::Remarks;
 
 /// What was found in the place of a file.
 #[derive(Debug)]
@@ -34,8 +38,10 @@ pub(crate) struct Catalog {
     files: HashMap<Arc<str>, Definitions>,
     /// The files that define an object; the first by name counts.
     definers: BTreeMap<ObjectKey, SortedVec<Arc<str>>>,
-    problems: BTreeMap<Arc<str>, Vec<Problem>>,
-    notes: BTreeMap<Arc<str>, Vec<Problem>>,
+    problems: Remarks,
+    notes: Remarks,
+    /// The files in which something is wrong with the configuration.
+    misconfigured: BTreeSet<Arc<str>>,
     /// Files that may be gone, or other than they were.
     doubtful: BTreeSet<Arc<str>>,
     duplicates: BTreeSet<ObjectKey>,
@@ -52,8 +58,9 @@ impl Catalog {
             config,
             files: HashMap::new(),
             definers: BTreeMap::new(),
-            problems: BTreeMap::new(),
-            notes: BTreeMap::new(),
+            problems: Remarks::default(),
+            notes: Remarks::default(),
+            misconfigured: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             duplicates: BTreeSet::new(),
             strays: BTreeMap::new(),
@@ -67,6 +74,10 @@ impl Catalog {
         let mut reading = Reading::new(file, &before);
         let (mut strays, mut notes) = (Vec::new(), Vec::new());
         match contents {
+            Contents::Text(text) if objects::is_blank(&text) => {
+                let definers = &self.definers;
+                reading.keep_all(|key| definers.get(key).is_some_and(|files| files.len() > 1));
+            }
             Contents::Text(text) => {
                 let found = objects::parse(reading.file, &text);
                 notes = found.notes;
@@ -109,11 +120,16 @@ impl Catalog {
     fn set_problems(&mut self, file: &Arc<str>, problems: Vec<Problem>) {
         self.problems_changed |=
             !problems.is_empty() || !self.duplicates.is_empty() || !self.strays.is_empty();
-        if problems.is_empty() {
-            self.problems_changed |= self.problems.remove(file).is_some();
+        if problems.iter().any(|problem| self.is_of_config(problem)) {
+            self.misconfigured.insert(file.clone());
         } else {
-            self.problems.insert(file.clone(), problems);
+            self.misconfigured.remove(file);
         }
+        self.problems_changed |= self.problems.set(file, problems);
+    }
+
+    fn is_of_config(&self, problem: &Problem) -> bool {
+        problem.object.as_ref() == Some(&self.config)
     }
 
     fn set_notes(&mut self, file: &Arc<str>, notes: Vec<Note>) {
@@ -124,13 +140,7 @@ impl Catalog {
             message: note.message,
             keeps_last: false,
         });
-        let notes: Vec<Problem> = notes.collect();
-        self.problems_changed |= if notes.is_empty() {
-            self.notes.remove(file).is_some()
-        } else {
-            self.notes.insert(file.clone(), notes);
-            true
-        };
+        self.problems_changed |= self.notes.set(file, notes.collect());
     }
 
     /// Takes in which files may be gone: what they define, too, is no contradiction yet.
@@ -152,20 +162,51 @@ impl Catalog {
         }
     }
 
-    /// Everything that is wrong now, in the order of the files.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        let problems = self.problems.values().flatten().cloned();
+    /// Everything that is wrong now: first the configuration, then all else in the order of the files.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = Problem> {
+        let misconfigured = self
+            .misconfigured
+            .iter()
+            .filter_map(|file| self.problems.of(file));
+        let first = misconfigured
+            .flatten()
+            .filter(|problem| self.is_of_config(problem));
+        let others = self
+            .problems
+            .iter()
+            .filter(|problem| !self.is_of_config(problem));
         let duplicates = self.duplicates.iter().filter_map(|key| self.duplicate(key));
         let is_missing = !self.definers.contains_key(&self.config);
-        let strays = self.strays.iter().filter(|_| is_missing);
+        let strays = self.strays.iter().filter(move |_| is_missing);
         let strays = strays.flat_map(|(file, found)| found.iter().map(move |stray| (file, stray)));
         let strays = strays.map(|(file, (key, at))| self.mistaken(file, key, *at));
-        problems.chain(duplicates).chain(strays).collect()
+        first.chain(others).cloned().chain(duplicates).chain(strays)
     }
 
     /// What is to say beside that, in the order of the files.
-    pub(crate) fn notes(&self) -> Vec<Problem> {
-        self.notes.values().flatten().cloned().collect()
+    pub(crate) fn notes(&self) -> impl Iterator<Item = Problem> {
+        self.notes.iter().cloned()
+    }
+
+    /// The first problems and notes, and how many there are beside. The work is that of those listed.
+    pub(crate) fn listed(&self) -> Problems {
+        // Contradictions that may be none count as well: it is about how many.
+        let strays: usize = self.strays.values().map(Vec::len).sum();
+        let problems = self.problems.len() + self.duplicates.len() + strays;
+        let objects: Vec<Problem> = self.problems().take(LISTED).collect();
+        let is_all = objects.len() < LISTED;
+        let omitted = if is_all {
+            0
+        } else {
+            problems.saturating_sub(LISTED)
+        };
+        Problems {
+            unreachable: Vec::new(),
+            objects,
+            omitted,
+            notes: self.notes().take(LISTED).collect(),
+            omitted_notes: self.notes.len().saturating_sub(LISTED),
+        }
     }
 
     /// A ConfigMap that is probably meant as the configuration.
@@ -291,110 +332,5 @@ fn stray(parsed: Parsed) -> Option<(ObjectKey, Position)> {
             Some((key, parsed.at))
         }
         _ => None,
-    }
-}
-
-/// One file being taken in.
-struct Reading<'a> {
-    file: &'a str,
-    before: &'a Definitions,
-    after: BTreeMap<ObjectKey, Entry>,
-    problems: Vec<Problem>,
-    /// Something could not be told apart: whatever is missing may be in it.
-    may_hold_any: bool,
-}
-
-impl<'a> Reading<'a> {
-    fn new(file: &'a str, before: &'a Definitions) -> Self {
-        let (after, problems) = (BTreeMap::new(), Vec::new());
-        Self {
-            file,
-            before,
-            after,
-            problems,
-            may_hold_any: false,
-        }
-    }
-
-    fn take(&mut self, parsed: Parsed) {
-        let Parsed { key, at, object } = parsed;
-        match (key, object) {
-            (Some(key), Ok(object)) => self.add(key, at, object),
-            (key, Err(errors)) => {
-                let last = key.as_ref().and_then(|key| self.before.get_key_value(key));
-                let keeps_last = last.is_some();
-                if let Some((key, entry)) = last {
-                    self.after
-                        .entry(key.clone())
-                        .or_insert_with(|| entry.clone());
-                }
-                self.may_hold_any |= key.is_none();
-                for (at, message) in errors {
-                    let (file, object) = (self.file.to_owned(), key.clone());
-                    let at = Some(at);
-                    self.problems.push(Problem {
-                        file,
-                        at,
-                        object,
-                        message,
-                        keeps_last,
-                    });
-                }
-            }
-            (None, Ok(_)) => {}
-        }
-    }
-
-    fn add(&mut self, key: ObjectKey, at: Position, object: Object) {
-        if let Some(first) = self.after.get(&key) {
-            let message = format!(
-                "is already defined in line {} of this file, which is used: remove one",
-                first.at().line
-            );
-            let (file, at, object) = (self.file.to_owned(), Some(at), Some(key));
-            self.problems.push(Problem {
-                file,
-                at,
-                object,
-                message,
-                keeps_last: false,
-            });
-            return;
-        }
-        let same = self.before.get(&key).map(|entry| &entry.object);
-        let object = match same {
-            Some(before) if **before == object => before.clone(),
-            _ => Arc::new(object),
-        };
-        self.after.insert(key, Entry::new(object, at));
-    }
-
-    fn refuse_all(&mut self, message: String) {
-        self.may_hold_any = true;
-        let keeps_last = !self.before.is_empty();
-        let file = self.file.to_owned();
-        self.problems.push(Problem {
-            file,
-            at: None,
-            object: None,
-            message,
-            keeps_last,
-        });
-    }
-
-    fn finish(mut self) -> (Definitions, Vec<Problem>) {
-        if self.may_hold_any {
-            for (key, entry) in self.before.iter() {
-                if !self.after.contains_key(key) {
-                    self.after.insert(key.clone(), entry.clone());
-                    let unknown = self
-                        .problems
-                        .iter_mut()
-                        .filter(|problem| problem.object.is_none());
-                    unknown.for_each(|problem| problem.keeps_last = true);
-                }
-            }
-        }
-        (self.after.into(), self.problems)
     }
 }

@@ -32,6 +32,9 @@ pub(crate) enum ReadError {
         .0.position.column, .0.message
     )]
     NotText(SyntaxError),
+    /// A symbolic link, and nothing where it leads to.
+    #[error("is a symbolic link to {0}, which does not exist: mend or remove it")]
+    Dangling(String),
     /// The system refuses.
     #[error("cannot be read: {0}{remedy}", remedy = remedy(.0))]
     Io(#[from] io::Error),
@@ -93,7 +96,7 @@ fn misnamed(dir: &Path, name: &OsStr) -> Problem {
     Problem {
         file: format!(
             "{}/{}",
-            dir.display(),
+            super::label(dir),
             name.as_encoded_bytes().escape_ascii()
         ),
         at: None,
@@ -110,8 +113,7 @@ fn misnamed(dir: &Path, name: &OsStr) -> Problem {
 pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ReadError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => return absent(path, error),
     };
     check(&metadata)?;
     let opened = OpenOptions::new()
@@ -120,11 +122,27 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ReadError> {
         .open(path);
     let file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => return absent(path, error),
     };
     check(&file.metadata()?)?;
     read_from(&mut &file).map(Some)
+}
+
+/// What it means that there is nothing to read. Only what has no entry in its directory is gone.
+fn absent(path: &Path, error: io::Error) -> Result<Option<String>, ReadError> {
+    if error.kind() != ErrorKind::NotFound {
+        return Err(error.into());
+    }
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(there) if there.is_symlink() => {
+            let target = fs::read_link(path)?;
+            Err(ReadError::Dangling(super::label(&target).to_string()))
+        }
+        // It has just been written, which the kernel will tell.
+        Ok(_) => Err(error.into()),
+    }
 }
 
 fn check(metadata: &fs::Metadata) -> Result<(), ReadError> {

@@ -105,6 +105,10 @@ fn what_is_there_at_the_start_comes_in_one_batch() {
         .map(|p| format!("{} {}", p.file, p.message))
         .collect();
     let expected = [
+        (
+            "dangling.yaml",
+            "is a symbolic link to nowhere, which does not exist",
+        ),
         ("dir.yaml", "is a directory"),
         ("latin.yaml", "line 1, column 4: the byte 0x"),
         ("pipe.yaml", "is a named pipe"),
@@ -164,6 +168,87 @@ fn saving_as_vim_does_takes_nothing_away() {
     .unwrap();
     fs::remove_file(fixture.path("a.yaml~")).unwrap();
     assert_eq!(fixture.changes(), ["a"]);
+}
+
+#[test]
+fn a_link_to_nothing_takes_nothing_away() {
+    let mut fixture = Fixture::new();
+    fs::write(fixture.path("a.yaml"), service("a")).unwrap();
+    assert_eq!(fixture.changes(), ["a"]);
+    symlink("nowhere", fixture.path(".t")).unwrap();
+    fs::rename(fixture.path(".t"), fixture.path("a.yaml")).unwrap();
+    let batch = fixture.next();
+    assert!(batch.changes.is_empty(), "{batch:?}");
+    let problems = Vec::from_iter(batch.problems.unwrap().texts());
+    let told = "a.yaml: is a symbolic link to nowhere, which does not exist: mend or remove it (the \
+                last good version stays in force)";
+    assert!(
+        problems.len() == 1 && problems[0].ends_with(told),
+        "{problems:?}"
+    );
+    // Without the link it is gone.
+    fs::remove_file(fixture.path("a.yaml")).unwrap();
+    assert_eq!(fixture.changes(), ["-a"]);
+}
+
+#[test]
+fn a_file_that_is_empty_for_a_moment_is_not_looked_at_yet() {
+    let mut fixture = Fixture::new();
+    fs::write(fixture.path("a.yaml"), service("a")).unwrap();
+    assert_eq!(fixture.changes(), ["a"]);
+    fs::write(fixture.path("a.yaml"), "").unwrap();
+    // Whatever comes next shows that it was passed over.
+    fs::write(fixture.path("b.yaml"), service("b")).unwrap();
+    let batch = fixture.next();
+    assert!(batch.problems.is_none(), "{batch:?}");
+    assert_eq!(
+        batch.changes.into_iter().map(shown).collect::<Vec<_>>(),
+        ["b"]
+    );
+    // It stays empty.
+    let batch = fixture.next();
+    assert!(batch.changes.is_empty(), "{batch:?}");
+    let problems = Vec::from_iter(batch.problems.unwrap().texts());
+    assert!(
+        problems[0].contains("a.yaml: is empty: delete the file"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn a_name_is_told_on_one_line_and_as_no_other_name() {
+    let shown = |path: &str| label(Path::new(path)).to_string();
+    assert_eq!(shown("/d/büro 1.yaml"), "/d/büro 1.yaml");
+    assert_eq!(shown("/d/a\\n.yaml"), "/d/a\\\\n.yaml");
+    assert_eq!(
+        shown("/d/e\u{1b}[31m\nFAKE.yaml"),
+        "/d/e\\u{1b}[31m\\nFAKE.yaml"
+    );
+    assert_eq!(shown("/d/\u{202e}lmay.yaml"), "/d/\\u{202e}lmay.yaml");
+    let confusable = ["a\n", "a\\n", "a\\\n", "a\\\\n", "a\\n\n"];
+    let told: HashSet<String> = confusable.into_iter().map(shown).collect();
+    assert_eq!(told.len(), confusable.len(), "{told:?}");
+}
+
+/// However many files are broken, what is told of one more is as long.
+#[test]
+fn thousands_of_broken_files_are_told_in_short() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..3000 {
+        fs::write(dir.path().join(format!("{n}.yaml")), "a: [").unwrap();
+    }
+    let mut fixture = Fixture::over(dir);
+    let problems = fixture.next().problems.unwrap();
+    assert_eq!(
+        (problems.objects.len(), problems.omitted),
+        (LISTED, 3000 - LISTED)
+    );
+    fs::write(fixture.path("x.yaml"), "a: [").unwrap();
+    let problems = fixture.next().problems.unwrap();
+    assert_eq!(
+        (problems.objects.len(), problems.omitted),
+        (LISTED, 3001 - LISTED)
+    );
 }
 
 #[test]

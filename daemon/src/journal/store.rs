@@ -11,6 +11,7 @@ use carillon_core::service::ServiceKey;
 use nix::libc;
 
 use super::line::{parse, write};
+use super::trouble::{unkept, unreadable, unusable};
 use super::{Answer, Commit, Given, News, Outcome, Request};
 
 /// How many lines more than twice the entries make a compaction worth while.
@@ -89,7 +90,11 @@ impl Store {
             Ok(false) => return None,
             Err(error) => {
                 answer.outcome = answer.outcome.and(Some(Outcome::Failed));
-                answer.problem = Some(unusable(&self.path, &error));
+                answer.problem = Some(if answer.is_unreadable {
+                    unreadable(&self.path, &error)
+                } else {
+                    unusable(&self.path, &error)
+                });
             }
         }
         answer.version = self.version;
@@ -362,28 +367,4 @@ fn read_from(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
 
 fn identity(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
-}
-
-fn unusable(path: &Path, error: &io::Error) -> String {
-    let remedy = match error.kind() {
-        ErrorKind::NotFound => "create its directory",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "give the user that runs carillon the right to write it"
-        }
-        ErrorKind::StorageFull => "make room on the disk",
-        _ => "make it a writable file",
-    };
-    format!(
-        "the journal {} cannot be used: {error}. Services may get other addresses after a restart: \
-         {remedy}, or name another file with --state",
-        path.display()
-    )
-}
-
-fn unkept(path: &Path, error: &io::Error) -> String {
-    format!(
-        "the configuration in force cannot be kept in {}: {error}. A restart while a newer one waits \
-         will not know it: make the file writable, or name another place with --state",
-        path.display()
-    )
 }

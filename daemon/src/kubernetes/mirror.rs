@@ -18,7 +18,7 @@ use carillon_core::service::ServiceKey;
 use super::ApiChange;
 use super::failure::Class;
 use crate::objects::{ApiObject, Kind, Names, ObjectKey, Unreadable};
-use crate::source::{Batch, Change, Problem, Problems};
+use crate::source::{Batch, Change, LISTED, Problem, Problems};
 
 #[cfg(test)]
 mod tests;
@@ -153,10 +153,15 @@ impl Mirror {
             states.any(|state| state.failure == Some(*class))
         };
         self.failures.retain(|class, _| lasting(class));
+        let mut objects = self.problems();
+        let omitted = objects.len().saturating_sub(LISTED);
+        objects.truncate(LISTED);
         let problems = Problems {
             unreachable: self.failures.values().cloned().collect(),
-            objects: self.problems(),
+            objects,
+            omitted,
             notes: self.notes(),
+            omitted_notes: 0,
         };
         if problems != *self.told {
             self.told = Arc::new(problems);

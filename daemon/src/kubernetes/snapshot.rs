@@ -70,6 +70,7 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
     let problems = batch.problems.unwrap_or_default();
     let mut errors = problems.unreachable.clone();
     errors.extend(problems.texts());
+    errors.extend(problems.more());
     let namespace = config.name.namespace();
     if part.announces {
         rules.push(rights::to_read(&Resource::pods(namespace, ""), config));

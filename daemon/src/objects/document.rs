@@ -107,6 +107,14 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
     documents
 }
 
+/// Whether a file has nothing but white space, comments and marks between documents.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| {
+        let line = line.trim();
+        matches!(line, "" | "---" | "...") || line.starts_with(['#', '%'])
+    })
+}
+
 fn is_marker(line: &str, marker: &str) -> bool {
     line.strip_prefix(marker)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))

@@ -1,4 +1,5 @@
 use std::os::unix::net::UnixListener as StdListener;
+use std::time::Instant;
 
 use super::*;
 use crate::driver::Request;
@@ -74,7 +75,7 @@ async fn clients_that_do_not_read_do_not_hold_up_others() {
     let path = dir.path().join("carillon.sock");
     // Far more than the kernel keeps for those who do not read.
     let _file = answering(&path, "n", 20_000);
-    let slow: Vec<_> = (1..CLIENTS)
+    let slow: Vec<_> = (0..2 * CLIENTS)
         .map(|_| {
             let mut slow = StdStream::connect(&path).unwrap();
             slow.write_all(b"\"status\"").unwrap();
@@ -84,6 +85,42 @@ async fn clients_that_do_not_read_do_not_hold_up_others() {
         .collect();
     assert_eq!(ask(&path).await.unwrap(), "n");
     drop(slow);
+}
+
+#[tokio::test]
+async fn clients_that_do_nothing_do_not_hold_up_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("carillon.sock");
+    let _file = answering(&path, "n", 0);
+    let idle: Vec<_> = (0..5 * CLIENTS)
+        .map(|_| StdStream::connect(&path).unwrap())
+        .collect();
+    let start = Instant::now();
+    assert_eq!(ask(&path).await.unwrap(), "n");
+    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+    drop(idle);
+}
+
+/// The last one to come does not find that all have been sent away for nothing.
+#[tokio::test]
+async fn as_long_as_there_are_places_nobody_is_hurried() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("carillon.sock");
+    let _file = answering(&path, "n", 0);
+    let mut idle: Vec<_> = (1..CLIENTS)
+        .map(|_| StdStream::connect(&path).unwrap())
+        .collect();
+    tokio::time::sleep(2 * HASTE).await;
+    assert_eq!(ask(&path).await.unwrap(), "n");
+    let mut first = idle.remove(0);
+    let answer = tokio::task::spawn_blocking(move || {
+        first.write_all(b"\"status\"").unwrap();
+        first.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        first.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    assert!(answer.await.unwrap().contains("\"node\": \"n\""));
 }
 
 #[tokio::test]

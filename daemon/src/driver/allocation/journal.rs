@@ -112,6 +112,7 @@ impl Allocation for JournalAllocation {
         self.unknown = Unknown {
             services: keys.map(|key| key.name.clone()).collect(),
             any: !problems.unreachable.is_empty()
+                || problems.omitted > 0
                 || objects.any(|problem| problem.object.is_none()),
         };
     }

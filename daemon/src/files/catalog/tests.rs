@@ -38,7 +38,10 @@ fn shown(changes: Vec<Change>) -> Vec<String> {
 }
 
 fn problems(catalog: &Catalog) -> Vec<String> {
-    catalog.problems().iter().map(ToString::to_string).collect()
+    catalog
+        .problems()
+        .map(|problem| problem.to_string())
+        .collect()
 }
 
 #[test]
@@ -73,13 +76,13 @@ fn what_is_noted_of_a_file_goes_with_it() {
     assert_eq!(set(&mut catalog, "a.yaml", endpoints), [""; 0]);
     assert!(catalog.take_problems_changed());
     assert_eq!(problems(&catalog), [""; 0]);
-    let notes: Vec<String> = catalog.notes().iter().map(ToString::to_string).collect();
+    let notes: Vec<String> = catalog.notes().map(|note| note.to_string()).collect();
     assert!(
         notes[0].starts_with("a.yaml:1:1: Endpoints default/web"),
         "{notes:?}"
     );
     remove(&mut catalog, "a.yaml");
-    assert!(catalog.take_problems_changed() && catalog.notes().is_empty());
+    assert!(catalog.take_problems_changed() && catalog.notes().next().is_none());
 }
 
 #[test]
@@ -147,6 +150,85 @@ fn what_cannot_be_told_apart_keeps_everything() {
     );
     assert_eq!(remove(&mut catalog, "x.yaml"), ["-a", "-b"]);
     assert!(problems(&catalog).is_empty());
+}
+
+#[test]
+fn a_file_that_is_emptied_keeps_its_objects() {
+    for nothing in [
+        "",
+        " \n\n",
+        "# soon\n",
+        "---\n---\n...\n",
+        "%YAML 1.2\n---\n",
+    ] {
+        let mut catalog = catalog();
+        let both = service("a", 1) + &service("b", 2);
+        set(&mut catalog, "x.yaml", &both);
+        assert!(
+            set(&mut catalog, "x.yaml", nothing).is_empty(),
+            "{nothing:?}"
+        );
+        let told = "x.yaml: is empty: delete the file to withdraw its 2 objects (the last good version \
+                    stays in force)";
+        assert_eq!(problems(&catalog), [told]);
+        assert!(set(&mut catalog, "x.yaml", nothing).is_empty());
+        assert_eq!(set(&mut catalog, "x.yaml", &service("b", 2)), ["-a"]);
+        assert!(problems(&catalog).is_empty());
+        assert!(set(&mut catalog, "x.yaml", nothing).is_empty());
+        assert_eq!(remove(&mut catalog, "x.yaml"), ["-b"]);
+        assert!(problems(&catalog).is_empty());
+    }
+    // One without objects of its own has always been right.
+    let mut catalog = catalog();
+    assert!(set(&mut catalog, "x.yaml", "").is_empty() && problems(&catalog).is_empty());
+}
+
+#[test]
+fn what_has_moved_out_of_a_file_that_is_emptied_is_where_it_is_now() {
+    let mut catalog = catalog();
+    set(&mut catalog, "a.yaml", &service("a", 1));
+    set(&mut catalog, "b.yaml", &service("a", 2));
+    assert_eq!(set(&mut catalog, "a.yaml", ""), ["a 2"]);
+    assert!(problems(&catalog).is_empty());
+}
+
+#[test]
+fn of_many_problems_a_few_are_listed_and_the_configuration_is_among_them() {
+    let mut catalog = catalog();
+    let broken = |n: usize| format!("broken-{n:05}.yaml");
+    for n in 0..=LISTED + 1 {
+        set(&mut catalog, &broken(n), "a: [");
+    }
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: \
+                  metallb-system}\n";
+    set(&mut catalog, "zz.yaml", config);
+    let listed = catalog.listed();
+    assert_eq!((listed.objects.len(), listed.omitted), (LISTED, 3));
+    assert_eq!(listed.objects[0].file, "zz.yaml");
+    assert_eq!(listed.objects[1].file, broken(0));
+    assert_eq!(listed.more().unwrap(), "… and 3 more problems");
+    assert_eq!(problems(&catalog).len(), LISTED + 3);
+
+    for n in 0..3 {
+        remove(&mut catalog, &broken(n));
+    }
+    let listed = catalog.listed();
+    assert_eq!(
+        (listed.objects.len(), listed.omitted, listed.more()),
+        (LISTED, 0, None)
+    );
+}
+
+#[test]
+fn of_many_notes_a_few_are_listed() {
+    let mut catalog = catalog();
+    let endpoints = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n";
+    for n in 0..=LISTED {
+        set(&mut catalog, &format!("{n}.yaml"), endpoints);
+    }
+    let listed = catalog.listed();
+    assert_eq!((listed.notes.len(), listed.omitted_notes), (LISTED, 1));
+    assert_eq!(listed.more().unwrap(), "… and 1 more note");
 }
 
 #[test]
