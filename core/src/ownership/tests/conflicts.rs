@@ -36,6 +36,45 @@ fn foreign(vip: IpAddr, station: MacAddress) -> Input {
     }
 }
 
+/// Nobody gets an address off the air again and again by answering for it now and then.
+#[test]
+fn who_answered_and_stopped_has_to_answer_for_longer() {
+    let mut bus = Bus::new(&["node-a"]);
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.seconds(10);
+    let mine = (Mark::of("node-a", 1), mac(0));
+    let marks = (0..).map(|number| Mark::of(&format!("liar-{number}"), 1));
+    let mut marks = marks.filter(|mark| Mark::precedes((*mark, mac(77)), mine));
+    let (mark, station) = (marks.next().unwrap(), mac(77));
+    let conflict = Input::Conflict {
+        vip,
+        station,
+        mark: Some(mark),
+        local: mac(0),
+    };
+    let answer = |has_answered| Input::Answer {
+        vip,
+        station,
+        has_answered,
+    };
+    let mut longest = Duration::ZERO;
+    for round in 0..4 {
+        let start = bus.now;
+        while !bus.holders(vip).is_empty() {
+            bus.run(Duration::from_millis(50));
+            bus.input(0, conflict.clone());
+            bus.input(0, answer(true));
+        }
+        let time = bus.now - start;
+        assert!(round == 0 || time >= longest * 3 / 2, "{round}: {time:?}");
+        longest = time;
+        bus.input(0, answer(false));
+        assert_eq!(bus.holders(vip), ["node-a"]);
+    }
+    assert!(longest >= Duration::from_secs(2));
+}
+
 #[test]
 fn a_split_of_gossip_alone_moves_nothing() {
     for host in 1..20 {
