@@ -23,6 +23,11 @@ pub mod mock;
 #[cfg(test)]
 mod tests;
 
+/// How long the rest of a daemon may be silent before what others judge the node by falls silent, too:
+/// its heartbeats, and what it says on the wire of addresses with one owner. Both at once, for others
+/// who hear no heartbeats ask on the wire.
+pub const SILENCE: Duration = Duration::from_millis(500);
+
 /// A future that owns all it needs, as [`Backend`] returns them.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

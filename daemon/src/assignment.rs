@@ -127,10 +127,11 @@ impl Assignment {
     }
 
     /// These are to be there, and none else of ours.
-    pub(crate) fn set(&self, desired: BTreeSet<IpAddr>) {
+    pub(crate) fn set(&self, desired: Arc<BTreeSet<IpAddr>>) {
         self.wish.send_if_modified(|wish| {
-            let changed = wish.desired.as_deref() != Some(&desired);
-            wish.desired = Some(Arc::new(desired));
+            let is_known = |known: &Arc<_>| Arc::ptr_eq(known, &desired) || *known == desired;
+            let changed = !wish.desired.as_ref().is_some_and(is_known);
+            wish.desired = Some(desired);
             changed
         });
     }

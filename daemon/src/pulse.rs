@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carillon_core::backend::BoxFuture;
+use carillon_core::backend::{BoxFuture, SILENCE};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,8 +33,6 @@ const BEAT: Duration = Duration::from_millis(100);
 /// How often the parts are asked that others do not take over from, in beats: there may be
 /// thousands of sessions.
 const SHARED: u64 = 10;
-/// How long there may be no beat until others are to take over.
-pub(crate) const SILENCE: Duration = Duration::from_millis(500);
 /// How long there may be none until the process is to end.
 pub(crate) const END: Duration = Duration::from_secs(10);
 /// How often who looks on has to look: a longer time was spent asleep, perhaps with the whole

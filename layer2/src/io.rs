@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::announcement::AnnouncementSet;
-use carillon_core::backend::{BackendEvent, NeighborStatus};
+use carillon_core::backend::{BackendEvent, NeighborStatus, SILENCE};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
 use rand::RngExt;
@@ -49,8 +49,6 @@ const BATCH: usize = 256;
 /// How many groups are joined or left before anything else has its turn: the kernel takes the longer
 /// for each the more there are.
 const JOINS: usize = 20;
-/// How long the rest of the daemon may be silent: as long as until its gossip falls silent, too.
-const SILENCE: Duration = Duration::from_millis(500);
 /// How many questions may wait.
 const WAITING: usize = 64;
 

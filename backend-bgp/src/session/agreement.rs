@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use carillon_core::address::Family;
 use carillon_core::config::Peer;
+use carillon_core::hash::fnv32;
 
 use crate::packet::{Capabilities, DecodeContext, FamilySet, Open};
 use crate::timer::SHORTEST_KEEPALIVE;
@@ -80,8 +81,5 @@ pub(super) fn is_next_hop(address: IpAddr) -> bool {
 /// address of a host, 1.0.0.0 to 126.255.255.255, for routers that still want one (RFC 4271 section
 /// 6.2).
 pub(crate) fn router_id_of(node: &str) -> Ipv4Addr {
-    let hash = node.bytes().fold(0x811c_9dc5_u32, |hash, octet| {
-        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
-    });
-    Ipv4Addr::from(0x0100_0000 + hash % 0x7e00_0000)
+    Ipv4Addr::from(0x0100_0000 + fnv32(node.as_bytes()) % 0x7e00_0000)
 }

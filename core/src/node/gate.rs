@@ -7,7 +7,7 @@
 //!                      └─addresses that this node is to have─▶ kernel ──usable──▶ Gate
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,8 +30,12 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Gate {
     backends: BTreeMap<&'static str, Passage>,
     usable: Arc<BTreeSet<IpAddr>>,
-    /// Until when an address is kept.
+    /// What this node is to have.
+    addresses: Arc<BTreeSet<IpAddr>>,
+    /// Until when an address is kept that no set has any more.
     lingering: BTreeMap<IpAddr, Instant>,
+    /// The same, the first end first; some have been wished again meanwhile.
+    ends: VecDeque<(Instant, IpAddr)>,
     /// That of the newest set that was passed.
     generation: u64,
     /// The backends for which something else is to be passed than before.
@@ -55,6 +59,7 @@ impl Gate {
             passed: OrdMap::new(),
         });
         let before = std::mem::replace(&mut passage.wished, set);
+        let mut gone = Vec::new();
         for change in before.by_vip.diff(&passage.wished.by_vip) {
             match change {
                 DiffItem::Add(vip, wished)
@@ -62,19 +67,34 @@ impl Gate {
                     new: (vip, wished), ..
                 } => {
                     self.lingering.remove(vip);
+                    if !self.addresses.contains(vip) {
+                        Arc::make_mut(&mut self.addresses).insert(*vip);
+                    }
                     if self.usable.contains(vip) {
                         passage.passed.insert(*vip, wished.clone());
                     }
                 }
                 DiffItem::Remove(vip, announcement) => {
                     passage.passed.remove(vip);
-                    if announcement.round == 0 {
-                        self.lingering.insert(*vip, now + LINGER);
-                    }
+                    gone.push((*vip, announcement.round == 0));
                 }
             }
         }
         self.changed.insert(backend);
+        gone.retain(|(vip, _)| !self.is_wished(vip));
+        for (vip, lingers) in gone {
+            if lingers {
+                self.lingering.insert(vip, now + LINGER);
+                self.ends.push_back((now + LINGER, vip));
+            } else {
+                Arc::make_mut(&mut self.addresses).remove(&vip);
+            }
+        }
+    }
+
+    fn is_wished(&self, vip: &IpAddr) -> bool {
+        let mut passages = self.backends.values();
+        passages.any(|passage| passage.wished.by_vip.contains_key(vip))
     }
 
     /// Takes in which addresses can be used on this node.
@@ -113,17 +133,24 @@ impl Gate {
         sets
     }
 
-    /// The addresses that this node is to have.
-    pub fn addresses(&mut self, now: Instant) -> BTreeSet<IpAddr> {
-        self.lingering.retain(|_, until| now < *until);
-        let wished = self.backends.values();
-        let wished = wished.flat_map(|passage| passage.wished.by_vip.keys());
-        wished.chain(self.lingering.keys()).copied().collect()
+    /// The addresses that this node is to have. It costs as much as what changed, and is the same set
+    /// as before if nothing has.
+    pub fn addresses(&mut self, now: Instant) -> Arc<BTreeSet<IpAddr>> {
+        while let Some((end, vip)) = self.ends.front().copied()
+            && end <= now
+        {
+            self.ends.pop_front();
+            if self.lingering.get(&vip) == Some(&end) {
+                self.lingering.remove(&vip);
+                Arc::make_mut(&mut self.addresses).remove(&vip);
+            }
+        }
+        self.addresses.clone()
     }
 
-    /// When [`Self::addresses`] will say something else.
+    /// When [`Self::addresses`] may say something else.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let lingering = self.lingering.values().copied();
-        lingering.filter(|due| *due > now).min()
+        let mut ends = self.ends.iter().map(|(end, _)| *end);
+        ends.find(|end| *end > now)
     }
 }

@@ -285,7 +285,7 @@ impl Daemon {
         };
         let wanted = gate.addresses(now);
         self.addresses.retain(|vip, _| wanted.contains(vip));
-        for vip in wanted {
+        for vip in wanted.iter().copied() {
             let busy = self.addresses.values().max().copied();
             let at = busy.map_or(now, |busy| busy.max(now)) + self.assigns;
             self.addresses.entry(vip).or_insert(at);

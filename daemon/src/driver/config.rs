@@ -6,6 +6,7 @@ use std::time::Instant;
 use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, legacy};
 use carillon_core::controller::{Controller, Input};
+use carillon_core::hash::fnv32;
 use tracing::{error, info, warn};
 
 use crate::objects::{ConfigText, ObjectKey, RENUMBER};
@@ -195,9 +196,7 @@ impl ConfigState {
     }
 }
 
-/// A short name for a text, the same in all daemons: its FNV-1a hash of 32 bits.
+/// A short name for a text, the same in all daemons.
 fn fingerprint(text: &str) -> String {
-    let mix = |hash: u32, octet: u8| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193);
-    let hash = text.bytes().fold(0x811c_9dc5, mix);
-    format!("{hash:08x}")
+    format!("{:08x}", fnv32(text.as_bytes()))
 }

@@ -14,6 +14,7 @@ use crate::journal::{Request as ToWrite, Store};
 use crate::status::Status;
 
 mod network;
+mod pulse;
 mod restarts;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,6 +25,8 @@ struct Daemon {
     driver: Driver,
     catalog: Catalog,
     log: MockLog,
+    /// That of the backend whose addresses have one owner.
+    arp: MockLog,
     batch: Batch,
     now: Instant,
     store: Store,
@@ -46,7 +49,7 @@ impl Daemon {
 
     fn with(journal: &Path, class: Option<&str>, has_others: bool) -> Self {
         let (backend, log) = MockBackend::new("bgp");
-        let (arp, _) = MockBackend::exclusive("arp", Family::V4);
+        let (arp, arp_log) = MockBackend::exclusive("arp", Family::V4);
         let config = ObjectKey::config_map("metallb-system", "config");
         let now = Instant::now();
         let class = class.map(str::to_owned);
@@ -73,6 +76,7 @@ impl Daemon {
             driver,
             catalog: Catalog::new(config),
             log,
+            arp: arp_log,
             batch: Batch::default(),
             now,
             store: Store::new(journal.to_owned(), "n"),

@@ -1,5 +1,6 @@
 //! The addresses of other daemons that are given by name.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -34,11 +35,23 @@ impl Found {
 /// Looks up these names, `HOST:PORT`, again and again, each for itself, and tells what they lead to
 /// whenever that is news. The end of the receiver ends it.
 pub(super) fn follow(names: Vec<String>) -> mpsc::Receiver<Found> {
+    follow_by(names, |name: String| async move {
+        let found = lookup_host(name).await;
+        found.map(Iterator::collect)
+    })
+}
+
+/// The same, with names looked up in this way.
+pub(super) fn follow_by<L, F>(names: Vec<String>, look_up: L) -> mpsc::Receiver<Found>
+where
+    L: Fn(String) -> F + Clone + Send + 'static,
+    F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+{
     let (told, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         tokio::select! {
             () = told.closed() => {}
-            () = collect(names, &told) => {}
+            () = collect(names, look_up, &told) => {}
         }
     });
     receiver
@@ -57,12 +70,17 @@ pub(super) async fn next(names: Option<&mut mpsc::Receiver<Found>>) -> Found {
 }
 
 /// Never ends, as long as there are names.
-async fn collect(names: Vec<String>, told: &mpsc::Sender<Found>) {
+async fn collect<L, F>(names: Vec<String>, look_up: L, told: &mpsc::Sender<Found>)
+where
+    L: Fn(String) -> F + Clone + Send + 'static,
+    F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+{
     let (sender, mut answers) = mpsc::channel(1);
     let mut by_name = vec![None; names.len()];
     let mut tasks = JoinSet::new();
     for (place, name) in names.into_iter().enumerate() {
-        tasks.spawn(follow_one(place, name, sender.clone()));
+        let look_up = look_up.clone();
+        tasks.spawn(follow_one(place, name, look_up, sender.clone()));
     }
     drop(sender);
     let mut before = None;
@@ -87,15 +105,19 @@ async fn collect(names: Vec<String>, told: &mpsc::Sender<Found>) {
     }
 }
 
-async fn follow_one(
+async fn follow_one<L, F>(
     place: usize,
     name: String,
+    look_up: L,
     answers: mpsc::Sender<(usize, Option<Vec<SocketAddr>>)>,
-) {
+) where
+    L: Fn(String) -> F,
+    F: Future<Output = io::Result<Vec<SocketAddr>>>,
+{
     let mut is_known = true;
     loop {
-        let answer = match timeout(PATIENCE, lookup_host(&name)).await {
-            Ok(Ok(found)) => Ok(found.collect::<Vec<_>>()),
+        let answer = match timeout(PATIENCE, look_up(name.clone())).await {
+            Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer in {PATIENCE:?}")),
         };

@@ -177,6 +177,26 @@ async fn a_name_that_is_not_found_holds_back_no_other() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_name_is_looked_up_again_sooner_while_it_is_not_found() {
+    let (asked, mut looks) = mpsc::unbounded_channel();
+    let start = tokio::time::Instant::now();
+    // At first nobody knows it.
+    let _news = names::follow_by(vec!["node-2:7480".to_owned()], move |_| {
+        let (asked, number) = (asked.clone(), start.elapsed().as_secs());
+        async move {
+            asked.send(number).unwrap();
+            if number < 4 {
+                return Err(std::io::ErrorKind::NotFound.into());
+            }
+            Ok(vec![SocketAddr::from(([192, 0, 2, 2], 7480))])
+        }
+    });
+    for expected in [0, 2, 4, 34, 64] {
+        assert_eq!(looks.recv().await, Some(expected));
+    }
+}
+
 #[test]
 fn an_address_that_is_gone_is_left_and_taken_again() {
     let mut args = args(std::path::Path::new("/nowhere"));

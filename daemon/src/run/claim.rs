@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use carillon_core::hash::fnv64;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt};
 use tokio::time::sleep;
@@ -132,22 +133,16 @@ pub(super) async fn await_claim(node: &str, socket: &Path) -> Result<Option<Unix
     Ok(claimed)
 }
 
-/// The name of the socket that stands for a node. Of a long one it has the beginning, and a hash.
+/// The name of the socket that stands for a node. Of a long one it has the beginning, and a hash. Other
+/// versions of Carillon must come to the same.
 fn name(node: &str) -> Vec<u8> {
     let mut name = format!("carillon/{node}").into_bytes();
     if name.len() > NAME_BYTES {
-        let hash = format!("~{:016x}", fnv(node));
+        let hash = format!("~{:016x}", fnv64(node.as_bytes()));
         name.truncate(NAME_BYTES - hash.len());
         name.extend_from_slice(hash.as_bytes());
     }
     name
-}
-
-/// FNV-1a of 64 bits: other versions of Carillon must come to the same.
-fn fnv(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 /// What no two daemons of a host may be. One that announces nothing stands in nobody's way but that

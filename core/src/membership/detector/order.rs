@@ -2,6 +2,7 @@
 
 use super::super::wire::encode;
 use super::MemberId;
+use crate::hash::fnv64;
 
 /// Those that take part, without this member, ascending by address.
 pub(crate) trait Alive: Iterator<Item = MemberId> + Clone {}
@@ -34,9 +35,7 @@ pub(super) fn rank(member: MemberId, other: MemberId) -> u64 {
 
 /// FNV-1a, with the finish of splitmix64 so that all bits depend on all octets.
 pub(crate) fn hash(octets: &[u8]) -> u64 {
-    let fnv = octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
-        (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let fnv = fnv64(octets);
     let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)

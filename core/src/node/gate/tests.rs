@@ -43,7 +43,7 @@ fn a_vip_is_announced_after_its_address_is_usable_and_has_it_a_little_longer() {
     let now = beginning();
     let mut gate = Gate::default();
     gate.offer("arp", set(&[A, B]), now);
-    assert_eq!(gate.addresses(now), addresses(&[A, B]));
+    assert_eq!(*gate.addresses(now), addresses(&[A, B]));
     assert_eq!(passed(&mut gate), Some((1, addresses(&[]))));
     assert_eq!(passed(&mut gate), None, "nothing is new");
 
@@ -54,9 +54,9 @@ fn a_vip_is_announced_after_its_address_is_usable_and_has_it_a_little_longer() {
 
     gate.offer("arp", set(&[B]), now);
     assert_eq!(passed(&mut gate), Some((4, addresses(&[B]))));
-    assert_eq!(gate.addresses(now), addresses(&[A, B]));
+    assert_eq!(*gate.addresses(now), addresses(&[A, B]));
     assert_eq!(gate.poll_timeout(now), Some(now + LINGER));
-    assert_eq!(gate.addresses(now + LINGER), addresses(&[B]));
+    assert_eq!(*gate.addresses(now + LINGER), addresses(&[B]));
     assert_eq!(gate.poll_timeout(now + LINGER), None);
 }
 
@@ -98,7 +98,38 @@ fn an_address_with_one_owner_goes_at_once() {
     let now = beginning();
     let mut gate = Gate::default();
     gate.offer("arp", set_of(&[A], 7), now);
-    assert_eq!(gate.addresses(now), addresses(&[A]));
+    assert_eq!(*gate.addresses(now), addresses(&[A]));
     gate.offer("arp", set(&[]), now);
-    assert_eq!(gate.addresses(now), addresses(&[]));
+    assert_eq!(*gate.addresses(now), addresses(&[]));
+}
+
+#[test]
+fn what_is_to_be_had_is_the_same_set_as_long_as_nothing_changes() {
+    let now = beginning();
+    let mut gate = Gate::default();
+    gate.offer("arp", set(&[A, B]), now);
+    let before = gate.addresses(now);
+    gate.offer("arp", set_of(&[A, B], 3), now);
+    gate.set_usable(Arc::new(addresses(&[A])));
+    assert!(Arc::ptr_eq(&before, &gate.addresses(now)));
+}
+
+#[test]
+fn an_address_that_is_wished_again_or_by_another_backend_stays() {
+    let now = beginning();
+    let mut gate = Gate::default();
+    let second = LINGER;
+    gate.offer("arp", set(&[A, B]), now);
+    gate.offer("arp", set(&[]), now);
+    gate.offer("arp", set(&[A]), now + second / 2);
+    assert_eq!(*gate.addresses(now + second), addresses(&[A]));
+    // It lingers as long as after any other end.
+    gate.offer("arp", set(&[]), now + second);
+    assert_eq!(*gate.addresses(now + second * 3 / 2), addresses(&[A]));
+    assert_eq!(*gate.addresses(now + second * 2), addresses(&[]));
+
+    gate.offer("bgp", set(&[A]), now);
+    gate.offer("arp", set_of(&[A], 7), now);
+    gate.offer("arp", set(&[]), now);
+    assert_eq!(*gate.addresses(now), addresses(&[A]));
 }

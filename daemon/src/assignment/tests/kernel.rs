@@ -29,7 +29,7 @@ fn vips_come_and_go() {
     in_namespace(|| async {
         let assignment = Assignment::start("lo").await.unwrap();
         let mut assigned = assignment.assigned();
-        assignment.set(ips(&BOTH));
+        assignment.set(Arc::new(ips(&BOTH)));
         until(&mut assigned, usable(&BOTH)).await;
         assert_eq!(shown("lo"), ["192.0.2.1/32", "2001:db8::1/128"]);
         let details = run("-d address show dev lo");
@@ -57,7 +57,7 @@ fn vips_come_and_go() {
         until(&mut assigned, usable(&BOTH)).await;
         assert!(assigned.borrow().problems.is_empty());
 
-        assignment.set(ips(&BOTH[..1]));
+        assignment.set(Arc::new(ips(&BOTH[..1])));
         until(&mut assigned, usable(&BOTH[..1])).await;
         assignment.shutdown().await;
         assert_eq!(shown("lo"), Vec::<String>::new());
@@ -70,12 +70,8 @@ fn after_a_crash_only_what_is_stale_and_ours_is_removed() {
         run("link add eth0 type veth peer name switch");
         run("link set eth0 up");
         let crashed = Assignment::start("eth0").await.unwrap();
-        crashed.set(ips(&[
-            "192.0.2.1",
-            "192.0.2.2",
-            "2001:db8::1",
-            "2001:db8::2",
-        ]));
+        let all = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"];
+        crashed.set(Arc::new(ips(&all)));
         let all = |assigned: &Assigned| assigned.usable.len() == 4;
         until(&mut crashed.assigned(), all).await;
         drop(crashed);
@@ -95,10 +91,14 @@ fn after_a_crash_only_what_is_stale_and_ours_is_removed() {
         assert!(!node.contains(&"192.0.2.1/32".to_owned()), "{node:?}");
         assert!(!node.contains(&"2001:db8::1/128".to_owned()), "{node:?}");
 
+        // Before it is known what is wanted, nothing is touched until the end.
+        let Assignment { wish, task, .. } = Assignment::start("eth0").await.unwrap();
+        drop(wish);
+        task.await.unwrap();
+        assert_eq!(shown("eth0"), before);
+
         let assignment = Assignment::start("eth0").await.unwrap();
         let mut assigned = assignment.assigned();
-        sleep(Duration::from_millis(200)).await;
-        assert_eq!(shown("eth0"), before);
         let wanted = [
             "192.0.2.1",
             "192.0.2.3",
@@ -106,7 +106,7 @@ fn after_a_crash_only_what_is_stale_and_ours_is_removed() {
             "2001:db8::1",
             "2001:db8::3",
         ];
-        assignment.set(ips(&wanted));
+        assignment.set(Arc::new(ips(&wanted)));
         let now = until(&mut assigned, usable(&wanted)).await;
         assert_eq!(
             *now.foreign,
@@ -134,7 +134,7 @@ fn a_vip_is_never_a_source_of_the_node() {
         run("link set switch up");
         run("link set eth0 up");
         let assignment = Assignment::start("eth0").await.unwrap();
-        assignment.set(ips(&BOTH));
+        assignment.set(Arc::new(ips(&BOTH)));
         until(&mut assignment.assigned(), usable(&BOTH)).await;
         // After the VIPs, as an address of DHCP may come.
         run("address add 192.0.2.99/24 dev eth0");
@@ -167,7 +167,7 @@ fn an_unknown_interface_is_refused_and_a_lost_one_waited_for() {
         run("link set eth0 up");
         let assignment = Assignment::start("eth0").await.unwrap();
         let mut assigned = assignment.assigned();
-        assignment.set(ips(&BOTH));
+        assignment.set(Arc::new(ips(&BOTH)));
         until(&mut assigned, usable(&BOTH)).await;
         run("link set eth0 down");
         until(&mut assigned, usable(&[])).await;
@@ -189,7 +189,7 @@ fn an_interface_without_ipv6_is_a_problem_with_a_remedy() {
         fs::write("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "1").unwrap();
         let assignment = Assignment::start("lo").await.unwrap();
         let mut assigned = assignment.assigned();
-        assignment.set(ips(&BOTH));
+        assignment.set(Arc::new(ips(&BOTH)));
         let told = until(&mut assigned, |assigned| !assigned.problems.is_empty()).await;
         assert!(told.problems[0].contains("disable_ipv6=0"), "{told:?}");
         until(&mut assigned, usable(&BOTH[..1])).await;
@@ -206,7 +206,7 @@ fn many_vips_are_assigned_and_removed() {
             .map(|host| IpAddr::from((0x0a00_0000 + host).to_be_bytes()))
             .collect();
         let assignment = Assignment::start("lo").await.unwrap();
-        assignment.set(vips.clone());
+        assignment.set(Arc::new(vips.clone()));
         let is_done = |assigned: &Assigned| assigned.usable.len() == vips.len();
         until(&mut assignment.assigned(), is_done).await;
         assignment.shutdown().await;
