@@ -11,8 +11,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// More problems than a pipe has room for (64 KiB), a log line each.
-const FILES: usize = 2000;
+/// As many problems as are listed, a log line each.
+const FILES: usize = 100;
+/// How often all of them change: with their names, more lines than a pipe has room for (64 KiB).
+const ROUNDS: usize = 3;
 
 struct Daemon {
     child: Child,
@@ -39,7 +41,7 @@ impl Daemon {
 
     fn break_files(&self, text: &str) {
         for n in 0..FILES {
-            let file = format!("files/broken-{n}.yaml");
+            let file = format!("files/broken-{n}-{}.yaml", "x".repeat(200));
             fs::write(self.dir.path().join(file), text).unwrap();
         }
     }
@@ -78,8 +80,12 @@ fn problems(socket: &Path, text: &str) -> usize {
 #[test]
 fn a_reader_that_stalls_or_goes_away_does_not_stop_the_daemon() {
     let mut daemon = Daemon::start();
-    daemon.break_files("kind: Service");
-    daemon.await_problems("apiVersion");
+    for _ in 0..ROUNDS {
+        daemon.break_files("kind: []");
+        daemon.await_problems("kind");
+        daemon.break_files("kind: Service");
+        daemon.await_problems("apiVersion");
+    }
     drop(daemon.child.stderr.take());
     daemon.break_files("kind: []");
     daemon.await_problems("kind");

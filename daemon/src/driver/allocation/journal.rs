@@ -35,9 +35,11 @@ use crate::source::Problems;
 
 mod access;
 mod contest;
+mod unknown;
 
 use access::Access;
 use contest::{Contest, Verdict};
+use unknown::Unknown;
 
 /// How long entries of services that do not exist are kept at first: they may be about to appear.
 const TIDY: Duration = Duration::from_secs(10);
@@ -64,15 +66,6 @@ pub(crate) struct JournalAllocation {
     tidy_at: Option<Instant>,
     /// What services had that were in none of the files, if they come back.
     tidied: BTreeMap<ServiceKey, Vec<IpAddr>>,
-}
-
-/// What could not be read.
-#[derive(Default)]
-struct Unknown {
-    /// These services may be other than they seem.
-    services: BTreeSet<ServiceKey>,
-    /// Any service may be in it.
-    any: bool,
 }
 
 impl Allocation for JournalAllocation {
@@ -106,15 +99,7 @@ impl Allocation for JournalAllocation {
     }
 
     fn set_unknown(&mut self, problems: &Problems) {
-        let objects = problems.objects.iter();
-        let keys = objects.filter_map(|problem| problem.object.as_ref());
-        let mut objects = problems.objects.iter();
-        self.unknown = Unknown {
-            services: keys.map(|key| key.name.clone()).collect(),
-            any: !problems.unreachable.is_empty()
-                || problems.omitted > 0
-                || objects.any(|problem| problem.object.is_none()),
-        };
+        self.unknown = Unknown::of(problems);
     }
 
     fn synced(&mut self, now: Instant) {
@@ -379,6 +364,7 @@ impl JournalAllocation {
     fn may_tidy(&self) -> bool {
         !self.unknown.any && self.is_configured && !self.manifests.is_empty()
     }
+
     /// Ends the entries of services that do not exist, once it is certain that they do not.
     fn tidy(&mut self, now: Instant) {
         if !self.may_tidy() || self.tidy_at.is_none_or(|at| now < at) {
