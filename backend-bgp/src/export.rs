@@ -15,6 +15,7 @@ use std::sync::Arc;
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet};
 use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
+use carillon_core::sorted::interleaved;
 use imbl::ordmap::DiffItem;
 use ipnet::IpNet;
 
@@ -110,19 +111,19 @@ impl Export {
         let mut touched = BTreeSet::new();
         for change in before.diff(by_vip) {
             let (old, new) = match change {
-                DiffItem::Add(_, new) => (None, Some(new)),
+                DiffItem::Add(vip, new) => (None, Some((vip, new))),
                 DiffItem::Update { old, new } if old.1.pool == new.1.pool => continue,
-                DiffItem::Update { old, new } => (Some(old.1), Some(new.1)),
-                DiffItem::Remove(_, old) => (Some(old), None),
+                DiffItem::Update { old, new } => (Some(old), Some(new)),
+                DiffItem::Remove(vip, old) => (Some((vip, old)), None),
             };
-            if let Some(old) = old {
-                self.count(old, usize::saturating_sub, &mut touched);
+            if let Some((vip, old)) = old {
+                self.count(*vip, &old.pool, usize::saturating_sub, &mut touched);
             }
-            if let Some(new) = new {
-                self.count(new, usize::saturating_add, &mut touched);
+            if let Some((vip, new)) = new {
+                self.count(*vip, &new.pool, usize::saturating_add, &mut touched);
             }
         }
-        for prefix in touched {
+        for prefix in interleaved(touched) {
             match self.attributes(prefix) {
                 Some(attributes) => self.routes.insert(prefix, attributes),
                 None => self.routes.remove(&prefix),
@@ -130,18 +131,18 @@ impl Export {
         }
     }
 
-    /// Adds an announcement to the counts of its aggregates, or takes it out, and notes the
+    /// Adds a VIP of a pool to the counts of its aggregates, or takes it out, and notes the
     /// prefixes it leads to.
     fn count(
         &mut self,
-        announcement: &Announcement,
+        vip: IpAddr,
+        pool: &Arc<str>,
         by: fn(usize, usize) -> usize,
         touched: &mut BTreeSet<IpNet>,
     ) {
-        let Some(plan) = self.plans.get(&announcement.pool) else {
+        let Some(plan) = self.plans.get(pool) else {
             return;
         };
-        let vip = announcement.vip;
         for (_, length) in plan.keys().filter(|(family, _)| *family == Family::of(vip)) {
             let Ok(prefix) = IpNet::new(vip, *length) else {
                 continue;
@@ -149,7 +150,7 @@ impl Export {
             let prefix = prefix.trunc();
             touched.insert(prefix);
             if prefix.prefix_len() < prefix.max_prefix_len() {
-                let key = (prefix, announcement.pool.clone());
+                let key = (prefix, pool.clone());
                 let count = self.aggregates.entry(key.clone()).or_default();
                 *count = by(*count, 1);
                 if *count == 0 {

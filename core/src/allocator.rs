@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use crate::address::Family;
 use crate::config::{Config, Pool};
+use crate::few::Few;
 use crate::service::{Families, Port, Service, ServiceKey};
 use crate::sorted::{SortedVec, pack};
 use crate::text::bounded;
@@ -34,7 +35,7 @@ mod tests;
 pub(crate) use blocks::Blocks;
 pub use refusal::{Obstacle, Refusal};
 pub(crate) use refusal::{listed, quoted};
-pub use sharing::SharingKeys;
+pub use sharing::{Sharing, SharingKeys};
 use space::Space;
 pub use space::{PoolUsage, Usage};
 
@@ -43,10 +44,8 @@ pub use space::{PoolUsage, Usage};
 pub struct Tenant {
     /// The service.
     pub service: ServiceKey,
-    /// What must be equal for two services to share an address.
-    pub keys: SharingKeys,
-    /// What must be disjoint; ascending.
-    pub ports: Box<[Port]>,
+    /// What it shares by; `None`: it shares with nobody.
+    pub sharing: Option<Arc<Sharing>>,
 }
 
 impl Tenant {
@@ -54,8 +53,7 @@ impl Tenant {
     pub fn of(service: &Service) -> Self {
         Self {
             service: service.key.clone(),
-            keys: SharingKeys::of(service),
-            ports: service.ports.iter().copied().collect(),
+            sharing: Sharing::of(service).map(Arc::new),
         }
     }
 
@@ -63,11 +61,7 @@ impl Tenant {
     pub fn unknown(service: ServiceKey) -> Self {
         Self {
             service,
-            keys: SharingKeys {
-                sharing: None,
-                backend: BTreeMap::new(),
-            },
-            ports: Box::default(),
+            sharing: None,
         }
     }
 }
@@ -75,12 +69,20 @@ impl Tenant {
 /// What a service has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
-    /// The service, with the keys and ports that it occupies the addresses with.
-    pub tenant: Tenant,
+    /// What it shares the addresses by.
+    pub sharing: Option<Arc<Sharing>>,
     /// One address, or one of each family; in the order of publication.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Few<IpAddr>,
     /// The pool that contains them all.
     pub pool: Arc<str>,
+}
+
+impl Assignment {
+    /// The tenant that this service is with it.
+    pub fn tenant(&self, service: ServiceKey) -> Tenant {
+        let sharing = self.sharing.clone();
+        Tenant { service, sharing }
+    }
 }
 
 /// Who holds each port of an address that services share.
@@ -174,13 +176,13 @@ impl Allocator {
     }
 
     /// Everything that is assigned, by service.
-    pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
-        self.assignments.values()
+    pub fn assignments(&self) -> impl Iterator<Item = (&ServiceKey, &Assignment)> {
+        self.assignments.iter()
     }
 
     /// Gives up the allocator for what is assigned in it, by service.
-    pub fn into_assignments(self) -> impl Iterator<Item = Assignment> {
-        self.assignments.into_values()
+    pub fn into_assignments(self) -> impl Iterator<Item = (ServiceKey, Assignment)> {
+        self.assignments.into_iter()
     }
 
     /// How full the pools are, by name.
@@ -207,7 +209,7 @@ impl Allocator {
         let is_other = |service: &&ServiceKey| **service != tenant.service;
         if let Some(holder) = self.holders(address).iter().find(is_other)
             && let Some(other) = self.assignments.get(holder)
-            && let Some(obstacle) = tenant.keys.obstacle(&other.tenant.keys)
+            && let Some(obstacle) = tenant.obstacle(other.sharing.as_deref())
         {
             return Err(Refusal::NotShared {
                 address,
@@ -218,7 +220,7 @@ impl Allocator {
         let Some(holders) = self.shared_ports.get(&address) else {
             return Ok(());
         };
-        for port in &tenant.ports {
+        for port in tenant.ports() {
             if let Some(holder) = holder(holders, *port).filter(is_other) {
                 return Err(Refusal::PortInUse {
                     address,
@@ -241,21 +243,20 @@ impl Allocator {
             self.occupy(&tenant, *address);
         }
         let assignment = Assignment {
-            tenant,
-            addresses,
+            sharing: tenant.sharing,
+            addresses: addresses.into(),
             pool,
         };
-        let key = assignment.tenant.service.clone();
-        self.assignments.insert(key, assignment);
+        self.assignments.insert(tenant.service, assignment);
         Ok(())
     }
 
     fn occupy(&mut self, tenant: &Tenant, address: IpAddr) {
         let services = self.in_use.entry(address).or_default();
         services.insert(tenant.service.clone());
-        if tenant.keys.sharing.is_some() {
+        if tenant.sharing.is_some() {
             let holders = self.shared_ports.entry(address).or_default();
-            for port in &tenant.ports {
+            for port in tenant.ports() {
                 holders.insert((*port, tenant.service.clone()));
             }
         }
@@ -269,9 +270,10 @@ impl Allocator {
 
     /// Takes from the service what it has.
     pub fn release(&mut self, service: &ServiceKey) -> Option<Assignment> {
-        let assignment = self.assignments.remove(service)?;
+        let (service, assignment) = self.assignments.remove_entry(service)?;
+        let tenant = assignment.tenant(service);
         for address in &assignment.addresses {
-            self.vacate(&assignment.tenant, *address);
+            self.vacate(&tenant, *address);
         }
         Some(assignment)
     }
@@ -283,7 +285,7 @@ impl Allocator {
         services.remove(&tenant.service);
         let is_last = services.is_empty();
         if let Some(holders) = self.shared_ports.get_mut(&address) {
-            for port in &tenant.ports {
+            for port in tenant.ports() {
                 holders.remove(&(*port, tenant.service.clone()));
             }
         }

@@ -8,17 +8,12 @@ use crate::config::Config;
 use crate::interface::{Interfaces, MacAddress};
 use crate::mark::Mark;
 use crate::node::Node;
-use crate::service::ServiceKey;
 
-/// One VIP that this node must announce.
+/// How this node must announce a VIP. Those that are announced alike may share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// The address.
-    pub vip: IpAddr,
     /// The pool it belongs to, a key of [`Config::pools`]; the pool says how it is announced.
     pub pool: Arc<str>,
-    /// The services that have it, ascending; more than one when they share it.
-    pub services: Vec<ServiceKey>,
     /// When this differs from before, neighbours that remember another owner must be told anew, as
     /// loud as at first. 0 where every eligible node announces.
     pub round: u64,

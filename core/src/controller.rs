@@ -136,14 +136,14 @@ impl Controller {
     }
 
     fn update(&mut self, service: Service) {
-        if !service.is_load_balancer && service.published.is_empty() {
+        if !service.is_load_balancer && service.published().is_empty() {
             return self.forget(&service.key);
         }
         let key = service.key.clone();
         match self.services.get_mut(&key) {
             Some(entry) if entry.service == service => return,
             Some(entry) => {
-                let has_moved = entry.service.published != service.published;
+                let has_moved = entry.service.published() != service.published();
                 entry.update(service);
                 // Another service may have what this one published until now.
                 if has_moved && !self.grants() {
@@ -185,7 +185,7 @@ impl Controller {
     /// What the allocator has given the service.
     fn held(&self, key: &ServiceKey) -> Vec<IpAddr> {
         let held = self.allocator.get(key);
-        held.map_or_else(Vec::new, |held| held.addresses.clone())
+        held.map_or_else(Vec::new, |held| held.addresses.to_vec())
     }
 
     /// The addresses to review: those that the service publishes, where that is newer than what the
@@ -263,7 +263,7 @@ impl Controller {
         let grants = self.grants();
         if let Some(entry) = self.services.get_mut(key) {
             entry.foreign = false;
-            entry.events.extend(kept.event.filter(|_| grants));
+            entry.note(kept.event.filter(|_| grants));
         }
         self.queue_grant(key.clone());
     }
@@ -316,11 +316,11 @@ impl Controller {
     ) -> Option<StatusChange> {
         let entry = self.services.get_mut(key)?;
         let assignment = self.allocator.get(key);
-        let addresses = assignment.map_or_else(Vec::new, |now| now.addresses.clone());
+        let addresses = assignment.map_or_else(Vec::new, |now| now.addresses.to_vec());
         let pool = assignment.map(|now| Arc::clone(&now.pool));
-        let mut events = std::mem::take(&mut entry.events);
+        let mut events = entry.take_events();
         events.extend(Event::assigned(held, &addresses));
-        let is_news = match (&shortfall, &entry.shortfall) {
+        let is_news = match (&shortfall, entry.shortfall()) {
             (Some(now), Some(before)) => !now.is_like(before),
             (Some(_), None) => addresses.is_empty() || !self.starting || !events.is_empty(),
             (None, _) => false,
@@ -328,13 +328,13 @@ impl Controller {
         if let Some(shortfall) = shortfall.as_ref().filter(|_| is_news) {
             events.extend(shortfall.event(key, &addresses));
         }
-        entry.shortfall = shortfall.map(Box::new);
+        entry.set_shortfall(shortfall);
         let moved = entry.pool.is_some() && pool.is_some() && entry.pool != pool;
         entry.pool.clone_from(&pool);
         if entry.publishes(&addresses) && !moved && events.is_empty() {
             return None;
         }
-        entry.told = Some(addresses.clone());
+        entry.tell(addresses.clone());
         Some(StatusChange {
             service: key.clone(),
             addresses,
@@ -347,10 +347,12 @@ impl Controller {
     fn assign(&mut self, tenant: Tenant, addresses: Vec<IpAddr>) {
         let key = tenant.service.clone();
         let now = self.allocator.get(&key);
-        if now.is_none_or(|now| now.tenant != tenant || now.addresses != addresses) {
-            let stays = |address| addresses.contains(address);
-            self.released |=
-                now.is_some_and(|now| now.tenant != tenant || !now.addresses.iter().all(stays));
+        if now.is_none_or(|now| now.sharing != tenant.sharing || *now.addresses != *addresses) {
+            let frees = |now: &Assignment| {
+                let stays = |address: &IpAddr| addresses.contains(address);
+                now.sharing != tenant.sharing || !now.addresses.iter().all(stays)
+            };
+            self.released |= now.is_some_and(frees);
             let _approved = self.allocator.assign(tenant, addresses);
         }
         self.note_holding(&key);

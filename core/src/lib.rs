@@ -18,6 +18,7 @@ pub mod backend;
 pub mod config;
 pub mod controller;
 pub mod endpoint;
+pub mod few;
 pub mod hash;
 pub mod interface;
 pub mod latest;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::address::Family;
 use crate::allocator::Blocks;
 use crate::endpoint::EndpointSlice;
+use crate::few::Few;
 use crate::node::Node;
 use crate::ownership::Scope;
 use crate::service::{Ingress, Service, TrafficPolicy};
@@ -20,10 +21,10 @@ pub struct Grant {
     /// The name of the pool that has all of its addresses.
     pub pool: Arc<str>,
     /// Those of its addresses whose family has an endpoint.
-    pub vips: Vec<IpAddr>,
+    pub vips: Few<IpAddr>,
     /// Where only one node at a time may announce them: which nodes that can be, of each of them in
     /// the same order. Empty where all nodes announce.
-    pub scopes: Vec<Scope>,
+    pub scopes: Box<[Scope]>,
 }
 
 impl Grant {
@@ -131,8 +132,8 @@ impl Facts<'_> {
         service: &Service,
         slices: &[&EndpointSlice],
     ) -> Result<Grant, WithdrawReason> {
-        let mut grant = self.addresses(service)?;
-        let is_exclusive = self.exclusive.contains(&grant.pool);
+        let (pool, addresses) = self.addresses(service)?;
+        let is_exclusive = self.exclusive.contains(&pool);
         if !is_exclusive {
             if self.is_draining {
                 return Err(WithdrawReason::NodeDraining);
@@ -141,26 +142,32 @@ impl Facts<'_> {
         }
         let policy = service.external_traffic_policy;
         let mut why_not = WithdrawReason::NoEndpoints;
-        for vip in std::mem::take(&mut grant.vips) {
+        let (mut vips, mut scopes) = (Vec::new(), Vec::new());
+        for vip in addresses {
             let of_family = |slice: &&&EndpointSlice| slice.family == Family::of(vip);
             let slices = slices.iter().filter(of_family).copied();
             let reached = if is_exclusive {
-                scope(policy, slices).map(|scope| grant.scopes.push(scope))
+                scope(policy, slices).map(|scope| scopes.push(scope))
             } else {
                 self.reachable(policy, slices)
             };
             match reached {
-                Ok(()) => grant.vips.push(vip),
+                Ok(()) => vips.push(vip),
                 Err(reason) => why_not = reason,
             }
         }
-        if grant.vips.is_empty() {
+        if vips.is_empty() {
             return Err(why_not);
         }
-        Ok(grant)
+        Ok(Grant {
+            pool,
+            vips: vips.into(),
+            scopes: scopes.into(),
+        })
     }
 
-    fn addresses(&self, service: &Service) -> Result<Grant, WithdrawReason> {
+    /// The addresses of a service that is to be announced, and the pool that has them all.
+    fn addresses(&self, service: &Service) -> Result<(Arc<str>, Vec<IpAddr>), WithdrawReason> {
         if !service.is_load_balancer {
             return Err(WithdrawReason::NotLoadBalancer);
         }
@@ -169,16 +176,12 @@ impl Facts<'_> {
             return Err(WithdrawReason::OtherClass(class));
         }
         let blocks = self.blocks.ok_or(WithdrawReason::NoConfiguration)?;
-        if service.published.is_empty() {
+        if service.published().is_empty() {
             return Err(WithdrawReason::NoIpAllocated);
         }
         let vips = published(service)?;
         match blocks.pool_of(&vips) {
-            Ok(pool) => Ok(Grant {
-                pool: pool.clone(),
-                vips,
-                scopes: Vec::new(),
-            }),
+            Ok(pool) => Ok((pool.clone(), vips)),
             Err(_) => Err(WithdrawReason::IpNotAllowed(vips)),
         }
     }
@@ -237,7 +240,7 @@ fn scope<'e>(
 fn published(service: &Service) -> Result<Vec<IpAddr>, WithdrawReason> {
     let address = |entry: &Ingress| match entry {
         Ingress::Address(address) => Ok(*address),
-        Ingress::Other(text) => Err(WithdrawReason::InvalidIp(text.clone())),
+        Ingress::Other(text) => Err(WithdrawReason::InvalidIp(text.to_string())),
     };
-    service.published.iter().map(address).collect()
+    service.published().iter().map(address).collect()
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::few::Few;
 use crate::text;
 
 mod annotations;
@@ -49,23 +50,28 @@ impl fmt::Display for ServiceKey {
 
 /// A Service, reduced to the facts that allocation and announcement depend on.
 ///
-/// Several places remember the same one, so the facts are shared: a clone costs a few pointers, and
-/// to change a fact copies them if somebody else has them too.
+/// Several places remember the same one, and many differ in nothing but name and address, so the
+/// facts are shared: a clone costs a few pointers, and to change a fact copies them if somebody else
+/// has them too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    facts: Arc<ServiceFacts>,
-    /// `status.loadBalancer.ingress`, in its order.
-    pub published: Arc<[Ingress]>,
-    /// The pool that these addresses were given from, as a daemon like this one has noted it; empty
-    /// if it has only noted that it gave them, `None` if it is not known that one did.
-    pub given_from: Option<Arc<str>>,
-}
-
-/// The facts of a Service but its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceFacts {
     /// Namespace and name.
     pub key: ServiceKey,
+    facts: Arc<ServiceFacts>,
+    /// `None` where there is nothing in it.
+    status: Option<Arc<Status>>,
+}
+
+/// What has been given to a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Status {
+    published: Few<Ingress>,
+    given_from: Option<Arc<str>>,
+}
+
+/// The facts of a Service but its name and its status.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceFacts {
     /// `spec.type` is `LoadBalancer`.
     pub is_load_balancer: bool,
     /// `spec.loadBalancerClass`, as [`crate::text::bounded`] text.
@@ -93,7 +99,7 @@ pub enum Ingress {
     /// An entry with a valid `ip`.
     Address(IpAddr),
     /// An entry without one (a host name, or text that is no address): its beginning.
-    Other(String),
+    Other(Box<str>),
 }
 
 /// A transport port, the unit that services on one address must not share.
@@ -145,17 +151,70 @@ pub enum TrafficPolicy {
 
 impl Service {
     /// A service with these facts and this status, of which nobody has noted who gave it.
-    pub fn new(facts: ServiceFacts, published: impl IntoIterator<Item = Ingress>) -> Self {
-        Self {
-            facts: Arc::new(facts),
-            published: published.into_iter().collect(),
-            given_from: None,
-        }
+    pub fn new(
+        key: ServiceKey,
+        facts: ServiceFacts,
+        published: impl IntoIterator<Item = Ingress>,
+    ) -> Self {
+        let facts = Arc::new(facts);
+        let status = None;
+        let mut service = Self { key, facts, status };
+        service.publish(published);
+        service
+    }
+
+    /// Its facts but name and status, to be shared with services of which they are the same.
+    pub fn facts(&self) -> &Arc<ServiceFacts> {
+        &self.facts
+    }
+
+    /// The same, to be replaced by equal ones.
+    pub fn facts_mut(&mut self) -> &mut Arc<ServiceFacts> {
+        &mut self.facts
+    }
+
+    /// `status.loadBalancer.ingress`, in its order.
+    pub fn published(&self) -> &[Ingress] {
+        self.status.as_ref().map_or(&[], |status| &status.published)
+    }
+
+    /// The pool that these addresses were given from, as a daemon like this one has noted it; empty
+    /// if it has only noted that it gave them, `None` if it is not known that one did.
+    pub fn given_from(&self) -> Option<&Arc<str>> {
+        self.status.as_ref()?.given_from.as_ref()
+    }
+
+    /// Makes these the entries of `status.loadBalancer.ingress`.
+    pub fn publish(&mut self, entries: impl IntoIterator<Item = Ingress>) {
+        let given_from = self.given_from().cloned();
+        let published = entries.into_iter().collect();
+        self.set_status(Status {
+            published,
+            given_from,
+        });
+    }
+
+    /// Notes the pool that the published addresses were given from; see [`Self::given_from`].
+    pub fn set_given_from(&mut self, given_from: Option<Arc<str>>) {
+        let published = self.published().iter().cloned().collect();
+        self.set_status(Status {
+            published,
+            given_from,
+        });
+    }
+
+    /// Gives it the status of another version of itself.
+    pub fn take_status_of(&mut self, other: &Self) {
+        self.status.clone_from(&other.status);
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.status = (status != Status::default()).then(|| Arc::new(status));
     }
 
     /// The published addresses of the entries that have one.
     pub fn published_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.published.iter().filter_map(|entry| match entry {
+        self.published().iter().filter_map(|entry| match entry {
             Ingress::Address(address) => Some(*address),
             Ingress::Other(_) => None,
         })

@@ -93,6 +93,18 @@ pub fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
     *map = std::mem::take(map).into_iter().collect();
 }
 
+/// Elements in ascending order, put into the order in which an empty persistent map takes them in
+/// with full nodes: every other one, and then those in between. In ascending order each new node
+/// would be cut from a full one, and stay half empty.
+pub fn interleaved<T>(ascending: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for element in ascending {
+        first.push(element);
+        std::mem::swap(&mut first, &mut second);
+    }
+    second.into_iter().chain(first)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -102,6 +114,15 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn interleaving_loses_nothing(elements: Vec<u8>) {
+            let mut all: Vec<u8> = interleaved(elements.clone()).collect();
+            all.sort_unstable();
+            let mut expected = elements;
+            expected.sort_unstable();
+            prop_assert_eq!(all, expected);
+        }
+
         #[test]
         fn is_a_set(changes: Vec<(bool, u8)>) {
             let mut sorted = SortedVec::default();

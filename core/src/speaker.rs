@@ -19,7 +19,7 @@ use crate::node::Node;
 use crate::ownership::{Holding, Scope};
 use crate::policy::{Facts, Grant, WithdrawReason};
 use crate::service::{Service, ServiceKey};
-use crate::sorted::{SortedVec, pack};
+use crate::sorted::{SortedVec, interleaved, pack};
 
 mod candidates;
 mod outlet;
@@ -175,18 +175,23 @@ impl Speaker {
         };
         let mut vips = std::mem::take(&mut self.moved);
         vips.extend(keys.iter().flat_map(|key| self.decide(key)));
-        for vip in vips {
+        for vip in interleaved(vips) {
             self.update_announcement(vip);
         }
         if !std::mem::replace(&mut self.is_packed, true) {
-            pack(&mut self.services);
-            pack(&mut self.slices);
-            pack(&mut self.slices_of);
-            pack(&mut self.announcers);
+            self.pack();
         }
         let generation = &mut self.generation;
         let take = |outlet: &mut Outlet| Some((outlet.caps.name, outlet.take(generation)?));
         self.outlets.iter_mut().filter_map(take).collect()
+    }
+
+    /// Takes no more memory than it needs.
+    pub fn pack(&mut self) {
+        pack(&mut self.services);
+        pack(&mut self.slices);
+        pack(&mut self.slices_of);
+        pack(&mut self.announcers);
     }
 
     /// The candidates that are new, gone (`None`) or for other nodes than before, since the last
@@ -219,6 +224,12 @@ impl Speaker {
     /// last call.
     pub fn take_decided(&mut self) -> BTreeSet<ServiceKey> {
         std::mem::take(&mut self.decided)
+    }
+
+    /// The services that may be announced from here under an address, ascending; more than one when
+    /// they share it.
+    pub fn services_on(&self, vip: IpAddr) -> &[ServiceKey] {
+        self.announcers.get(&vip).map_or(&[], |services| services)
     }
 
     /// The node as it is known.
@@ -334,16 +345,16 @@ impl Speaker {
             self.decided.insert(key.clone());
         }
         let mut vips = self.retract(key, before);
-        for vip in decision.into_iter().flat_map(|grant| grant.vips) {
-            self.announcers.entry(vip).or_default().insert(key.clone());
-            vips.push(vip);
+        for vip in decision.iter().flat_map(|grant| &grant.vips) {
+            self.announcers.entry(*vip).or_default().insert(key.clone());
+            vips.push(*vip);
         }
         vips
     }
 
     /// Takes a service out of the index of its former VIPs, and returns them.
     fn retract(&mut self, key: &ServiceKey, before: Result<Grant, WithdrawReason>) -> Vec<IpAddr> {
-        let vips = before.map(|grant| grant.vips).unwrap_or_default();
+        let vips = before.map_or_else(|_| Vec::new(), |grant| grant.vips.to_vec());
         for vip in &vips {
             if let Some(keys) = self.announcers.get_mut(vip) {
                 keys.remove(key);
@@ -375,7 +386,7 @@ impl Speaker {
 
     /// The scope of a candidate; `None` if it is not one.
     fn scope(&self, vip: IpAddr) -> Option<Scope> {
-        let services = self.announcers.get(&vip)?.into_iter();
+        let services = self.services_on(vip).iter();
         let scope = |key| {
             let decision = self.services.get(key)?.decision.as_ref();
             decision.ok()?.scope(vip).cloned()

@@ -61,7 +61,7 @@ struct Report {
     errors: Vec<String>,
     /// What is not wrong, but probably meant otherwise.
     notes: Vec<String>,
-    objects: BTreeMap<ObjectKey, Arc<Object>>,
+    objects: BTreeMap<ObjectKey, Object>,
     config: Option<Arc<Config>>,
     config_key: ObjectKey,
     /// The class of services to serve.
@@ -133,7 +133,7 @@ impl Report {
             }
         }
         for object in self.objects.values().cloned().collect::<Vec<_>>() {
-            if let Object::Config(text) = &*object {
+            if let Object::Config(text) = &object {
                 self.take_config(text);
             }
         }
@@ -205,7 +205,7 @@ impl Report {
     }
 
     fn services(&self) -> impl Iterator<Item = &Service> {
-        self.objects.values().filter_map(|object| match &**object {
+        self.objects.values().filter_map(|object| match object {
             Object::Service(service) => Some(service),
             Object::EndpointSlice(_) | Object::Node(_) | Object::Pod(_) | Object::Config(_) => None,
         })
@@ -260,7 +260,7 @@ impl Report {
         for service in self.services() {
             let mut service = service.clone();
             if let Some(addresses) = self.journal.get(&service.key) {
-                service.published = addresses.iter().copied().map(Ingress::Address).collect();
+                service.publish(addresses.iter().copied().map(Ingress::Address));
             }
             controller.handle(controller::Input::Service(service));
         }
@@ -283,16 +283,16 @@ impl Report {
     }
 }
 
-fn labels(object: &Arc<Object>) -> Option<&BTreeMap<String, String>> {
-    match &**object {
+fn labels(object: &Object) -> Option<&BTreeMap<String, String>> {
+    match object {
         Object::Node(node) => Some(&node.labels),
         Object::Service(_) | Object::EndpointSlice(_) | Object::Pod(_) | Object::Config(_) => None,
     }
 }
 
 /// The service that these endpoints make worth announcing, and in which family.
-fn served(object: &Arc<Object>) -> Option<(&ServiceKey, Family)> {
-    match &**object {
+fn served(object: &Object) -> Option<(&ServiceKey, Family)> {
+    match object {
         Object::EndpointSlice(Some(slice)) => {
             slice.serves.then_some((&slice.service, slice.family))
         }

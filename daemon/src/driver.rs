@@ -27,6 +27,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::assignment::Assignment;
 use crate::backends;
+use crate::heap;
 use crate::journal::Answer;
 use crate::objects::{Kind, Object, ObjectKey};
 use crate::source::{Batch, Change, Description, LISTED, Problems};
@@ -51,6 +52,8 @@ use network::Network;
 pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
 
+/// How long after the beginning everything that was there at the start has come to rest.
+const REST: Duration = Duration::from_secs(10);
 /// How long the backends may take to end.
 pub(crate) const SHUTDOWN: Duration = Duration::from_secs(7);
 
@@ -100,6 +103,8 @@ pub(crate) struct Driver {
     has_read: bool,
     /// The same, and it is known which addresses were given before.
     synced: bool,
+    /// When to give back what the beginning has needed.
+    pack_at: Option<Instant>,
 }
 
 impl Driver {
@@ -140,6 +145,7 @@ impl Driver {
             has_read: false,
             probes: None,
             synced: false,
+            pack_at: None,
         };
         if !parts.has_others {
             let alone = ownership::Input::Alone;
@@ -184,6 +190,7 @@ impl Driver {
     /// Everything is known that was there at the start.
     fn begin(&mut self, now: Instant) {
         self.synced = true;
+        self.pack_at = Some(now + REST);
         self.speaker.handle(speaker::Input::Synced);
         self.election.handle(ownership::Input::Synced, now);
         if let Some(text) = self.allocation.before()
@@ -203,7 +210,7 @@ impl Driver {
             }
             Object::EndpointSlice(None) => self.remove(key),
             Object::Node(node) => {
-                self.speaker.handle(speaker::Input::Node(node.clone()));
+                self.speaker.handle(speaker::Input::Node(Node::clone(node)));
                 self.review_node(now);
             }
             Object::Pod(address) => self.set_pod(key, *address),
@@ -284,6 +291,7 @@ impl Driver {
                 self.speaker.handle(speaker::Input::Config(config));
             }
         }
+        self.pack(now);
         self.tell_peers();
         self.announce(now);
         let gossip = self.network.gossip.as_mut();
@@ -291,6 +299,15 @@ impl Driver {
         self.tell_isolation();
         for key in self.speaker.take_decided() {
             self.tell_decision(&key);
+        }
+    }
+
+    /// Takes no more memory than is needed, once the beginning is over.
+    fn pack(&mut self, now: Instant) {
+        if self.pack_at.take_if(|at| *at <= now).is_some() {
+            self.allocation.pack();
+            self.speaker.pack();
+            heap::trim();
         }
     }
 
@@ -319,7 +336,13 @@ impl Driver {
         let allocation = self.allocation.due().filter(|_| self.has_read);
         let assigner = self.assigner.as_ref().and_then(Assigner::due);
         let again = self.network.again;
-        let times = [allocation, self.election.poll_timeout(), assigner, again];
+        let times = [
+            allocation,
+            self.election.poll_timeout(),
+            assigner,
+            again,
+            self.pack_at,
+        ];
         times.into_iter().flatten().min()
     }
 

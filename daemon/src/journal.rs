@@ -144,7 +144,9 @@ pub(crate) fn recorded(path: &Path) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
     let bytes = fs::read(path).unwrap_or_default();
     let lines = bytes.split(|byte| *byte == b'\n').map(parse);
     let lines = lines.filter_map(|line| line.ok().flatten());
-    let mut recorded: BTreeMap<_, _> = lines.map(|(key, given)| (key, given.addresses)).collect();
+    let mut recorded: BTreeMap<_, _> = lines
+        .map(|(key, given)| (key, given.addresses.to_vec()))
+        .collect();
     recorded.retain(|_, addresses| !addresses.is_empty());
     recorded
 }

@@ -22,6 +22,7 @@ mod driver;
 mod exclusion;
 mod files;
 mod gossip;
+mod heap;
 mod http;
 mod interfaces;
 mod journal;

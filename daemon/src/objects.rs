@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use carillon_core::config::error::suggest;
 use carillon_core::config::origin::Origin;
@@ -123,7 +124,8 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// An object in the core's vocabulary.
+/// An object in the core's vocabulary. Several places remember the same one: a clone costs a few
+/// pointers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Object {
     /// A Service.
@@ -131,11 +133,11 @@ pub(crate) enum Object {
     /// An EndpointSlice; `None` when it belongs to no Service.
     EndpointSlice(Option<EndpointSlice>),
     /// A Node.
-    Node(Node),
+    Node(Arc<Node>),
     /// Where the daemon in a Pod is reached, if anywhere.
     Pod(Option<IpAddr>),
     /// The configuration in a ConfigMap.
-    Config(ConfigText),
+    Config(Arc<ConfigText>),
 }
 
 /// Whether a text is MetalLB's configuration itself, outside of a ConfigMap.

@@ -26,7 +26,7 @@ use crate::notify::Notifier;
 use crate::pulse::{Heart, Pulse};
 use crate::source::{Batch, Description};
 use crate::supervise::Tasks;
-use crate::{backends, cli, drained, http, logging, pulse, socket, supervise};
+use crate::{backends, cli, drained, heap, http, logging, pulse, socket, supervise};
 
 mod channel;
 mod claim;
@@ -48,6 +48,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// Runs until a signal ends it. Why it cannot, it logs: another daemon is here, or something that a
 /// daemon cannot do without is missing.
 pub(crate) fn run(args: &RunArgs) -> ExitCode {
+    heap::share();
     let _log = logging::init(&args.log);
     supervise::abort_on_panic();
     let runtime = tokio::runtime::Builder::new_multi_thread()

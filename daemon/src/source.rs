@@ -44,7 +44,7 @@ impl Batch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// It is like this now.
-    Set(ObjectKey, Arc<Object>),
+    Set(ObjectKey, Object),
     /// It is gone.
     Removed(ObjectKey),
 }

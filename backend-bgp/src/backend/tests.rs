@@ -61,9 +61,7 @@ impl World {
         (set.generation, set.config) = (self.generation, Arc::new(self.config.clone()));
         for vip in &self.vips {
             let announcement = Announcement {
-                vip: *vip,
                 pool: self.pool.into(),
-                services: Vec::new(),
                 round: 0,
             };
             set.by_vip.insert(*vip, Arc::new(announcement));

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use carillon_core::config::PoolProtocol;
 use carillon_core::node::Node;
-use carillon_core::service::ServiceKey;
 use proptest::prelude::*;
 
 use super::*;
@@ -42,16 +41,14 @@ fn set(config: &Arc<Config>, vips: &[(&str, &str)]) -> AnnouncementSet {
     set.config = config.clone();
     for (vip, pool) in vips {
         let vip: IpAddr = vip.parse().unwrap();
-        set.by_vip.insert(vip, announcement(vip, pool));
+        set.by_vip.insert(vip, announcement(pool));
     }
     set
 }
 
-fn announcement(vip: IpAddr, pool: &str) -> Arc<Announcement> {
+fn announcement(pool: &str) -> Arc<Announcement> {
     Arc::new(Announcement {
-        vip,
         pool: pool.into(),
-        services: vec![ServiceKey::new("default", "web")],
         round: 0,
     })
 }
@@ -181,13 +178,13 @@ fn address(v6: bool, last: u8) -> IpAddr {
 /// The definition: every VIP under every advertisement of its pool.
 fn model(set: &AnnouncementSet) -> BTreeMap<IpNet, (u32, BTreeSet<Community>)> {
     let mut routes = BTreeMap::<IpNet, (u32, BTreeSet<Community>)>::new();
-    for announcement in set.by_vip.values() {
+    for (vip, announcement) in &set.by_vip {
         for ad in &set.config.pools[&announcement.pool].bgp_advertisements {
-            let length = match announcement.vip {
+            let length = match vip {
                 IpAddr::V4(_) => ad.aggregation_length_v4,
                 IpAddr::V6(_) => ad.aggregation_length_v6,
             };
-            let prefix = IpNet::new(announcement.vip, length).unwrap().trunc();
+            let prefix = IpNet::new(*vip, length).unwrap().trunc();
             let route = routes.entry(prefix).or_default();
             route.0 = route.0.max(ad.local_pref);
             route.1.extend(&ad.communities);
@@ -208,7 +205,7 @@ proptest! {
             let mut set = set(choice.get(&configs), &[]);
             for ((v6, last), in_a) in vips {
                 let vip = address(v6, last);
-                set.by_vip.insert(vip, announcement(vip, if in_a { "a" } else { "b" }));
+                set.by_vip.insert(vip, announcement(if in_a { "a" } else { "b" }));
             }
             let routes: BTreeMap<_, _> = export
                 .apply(&set)

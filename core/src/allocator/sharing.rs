@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Tenant;
 use super::refusal::Obstacle;
 use super::space::Position;
 use crate::service::{Port, Service, TrafficPolicy};
@@ -11,32 +12,54 @@ use crate::sorted::SortedVec;
 /// What must be equal for two services to share an address (behaviour reference 3.6).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SharingKeys {
-    /// The sharing key; without one, nothing is shared.
-    pub sharing: Option<Arc<str>>,
+    /// The sharing key.
+    pub sharing: Arc<str>,
     /// The selector with external traffic policy `Local`, else empty: services on one address
     /// must be served by the same nodes.
     pub backend: BTreeMap<String, String>,
 }
 
-impl SharingKeys {
-    /// The keys of a service.
-    pub fn of(service: &Service) -> Self {
-        Self {
-            sharing: service.sharing_key.as_deref().map(Into::into),
+/// What a service shares addresses by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// What must be equal.
+    pub keys: SharingKeys,
+    /// What must be disjoint; ascending.
+    pub ports: Box<[Port]>,
+}
+
+impl Sharing {
+    /// That of a service, if it shares.
+    pub fn of(service: &Service) -> Option<Self> {
+        let keys = SharingKeys {
+            sharing: service.sharing_key.as_deref()?.into(),
             backend: match service.external_traffic_policy {
                 TrafficPolicy::Cluster => BTreeMap::new(),
                 TrafficPolicy::Local => service.selector.clone(),
             },
-        }
+        };
+        let ports = service.ports.iter().copied().collect();
+        Some(Self { keys, ports })
+    }
+}
+
+impl Tenant {
+    /// The ports that matter: those of a service that shares.
+    pub(super) fn ports(&self) -> &[Port] {
+        self.sharing.as_ref().map_or(&[], |sharing| &sharing.ports)
     }
 
-    /// What keeps two services with these keys from sharing.
-    pub(super) fn obstacle(&self, other: &Self) -> Option<Obstacle> {
-        match (&self.sharing, &other.sharing) {
-            (None, _) | (_, None) => Some(Obstacle::NoSharingKey),
-            (Some(a), Some(b)) if a != b => Some(Obstacle::SharingKeysDiffer),
-            (Some(_), Some(_)) if self.backend != other.backend => Some(Obstacle::BackendsDiffer),
-            (Some(_), Some(_)) => None,
+    /// What keeps it from sharing with a service that shares by these.
+    pub(super) fn obstacle(&self, other: Option<&Sharing>) -> Option<Obstacle> {
+        let (Some(one), Some(other)) = (&self.sharing, other) else {
+            return Some(Obstacle::NoSharingKey);
+        };
+        if one.keys.sharing != other.keys.sharing {
+            Some(Obstacle::SharingKeysDiffer)
+        } else if one.keys.backend != other.keys.backend {
+            Some(Obstacle::BackendsDiffer)
+        } else {
+            None
         }
     }
 }

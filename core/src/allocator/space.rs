@@ -101,9 +101,9 @@ impl Space {
     /// The first address in block order that the tenant may have.
     pub(super) fn first(&self, tenant: &Tenant) -> Option<IpAddr> {
         let free = self.free.first_key_value().map(|(at, _)| *at);
-        let shared = (tenant.keys.sharing.as_ref())
-            .and_then(|_| self.groups.get(&tenant.keys))
-            .and_then(|group| group.first_without(&tenant.ports));
+        let shared = (tenant.sharing.as_ref())
+            .and_then(|sharing| self.groups.get(&sharing.keys))
+            .and_then(|group| group.first_without(tenant.ports()));
         let first = match (free, shared) {
             (Some(free), Some(shared)) => free.min(shared),
             (free, shared) => free.or(shared)?,
@@ -114,21 +114,23 @@ impl Space {
     /// Notes that the tenant uses the address, alone or beside others.
     pub(super) fn occupy(&mut self, at: Position, tenant: &Tenant) {
         self.take(at);
-        if tenant.keys.sharing.is_some() {
-            let group = self.groups.entry(tenant.keys.clone()).or_default();
-            group.join(at, &tenant.ports);
+        if let Some(sharing) = &tenant.sharing {
+            let group = self.groups.entry(sharing.keys.clone()).or_default();
+            group.join(at, &sharing.ports);
         }
     }
 
     /// Notes that the tenant uses the address no longer; `is_last` if nobody does.
     pub(super) fn vacate(&mut self, at: Position, tenant: &Tenant, is_last: bool) {
-        if let Some(group) = self.groups.get_mut(&tenant.keys) {
-            group.free_ports(at, &tenant.ports);
+        if let Some(sharing) = &tenant.sharing
+            && let Some(group) = self.groups.get_mut(&sharing.keys)
+        {
+            group.free_ports(at, &sharing.ports);
             if is_last {
                 group.leave(at);
             }
             if group.is_empty() {
-                self.groups.remove(&tenant.keys);
+                self.groups.remove(&sharing.keys);
             }
         }
         if is_last {

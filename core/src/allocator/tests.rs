@@ -30,13 +30,16 @@ fn tenant(name: &str, sharing: &str, ports: &[u16]) -> Tenant {
         protocol: Protocol::Tcp,
         number: *number,
     };
-    Tenant {
-        service: ServiceKey::new("default", name),
+    let sharing = || Sharing {
         keys: SharingKeys {
-            sharing: (!sharing.is_empty()).then(|| sharing.into()),
+            sharing: sharing.into(),
             backend: BTreeMap::new(),
         },
         ports: ports.iter().map(port).collect(),
+    };
+    Tenant {
+        service: ServiceKey::new("default", name),
+        sharing: (!sharing().keys.sharing.is_empty()).then(|| Arc::new(sharing())),
     }
 }
 
@@ -84,10 +87,10 @@ fn a_pool_that_avoids_all_that_it_has_says_so() {
 
 #[test]
 fn sharing_needs_equal_keys_and_disjoint_ports() {
-    let local = |tenant: Tenant, app: &str| {
-        let mut keys = tenant.keys.clone();
-        keys.backend.insert("app".into(), app.into());
-        Tenant { keys, ..tenant }
+    let local = |mut tenant: Tenant, app: &str| {
+        let sharing = Arc::make_mut(tenant.sharing.as_mut().unwrap());
+        sharing.keys.backend.insert("app".into(), app.into());
+        tenant
     };
     let key = "to share it, both services need the same annotation metallb.io/allow-shared-ip";
     let value = "to share it, both services need the same value in the annotation \
@@ -144,9 +147,10 @@ fn a_port_of_one_protocol_has_one_holder() {
         "port TCP/443 is already in use on 192.0.2.1 by default/b"
     );
     let mut udp = tenant("c", "x", &[53]);
-    udp.ports
-        .iter_mut()
-        .for_each(|port| port.protocol = Protocol::Udp);
+    let sharing = Arc::make_mut(udp.sharing.as_mut().unwrap());
+    for port in &mut sharing.ports {
+        port.protocol = Protocol::Udp;
+    }
     give(&mut allocator, &udp, "192.0.2.1");
     give(&mut allocator, &tenant("b", "x", &[443, 8443]), "192.0.2.1");
     assert!(
@@ -155,7 +159,7 @@ fn a_port_of_one_protocol_has_one_holder() {
             .is_err()
     );
     let kept = allocator.get(&ServiceKey::new("default", "b")).unwrap();
-    assert_eq!(kept.tenant, tenant("b", "x", &[443, 8443]));
+    assert_eq!(kept.sharing, tenant("b", "x", &[443, 8443]).sharing);
 }
 
 #[test]
@@ -313,12 +317,13 @@ proptest! {
                 Step::Ask(address) => Some(vec![IpAddr::V4(address.into())]),
                 Step::Leave => None,
             };
+            let name = tenant.service.clone();
             let gets = addresses.map(|addresses| allocator.assign(tenant, addresses));
             if let (None | Some(Err(_)), Some(before)) = (gets, freed)
                 && service % 2 == 0
             {
                 // What was just released can be had again.
-                prop_assert!(allocator.assign(before.tenant, before.addresses).is_ok());
+                prop_assert!(allocator.assign(before.tenant(name), before.addresses.to_vec()).is_ok());
             }
         }
         let services: Vec<_> = allocator.assignments.keys().cloned().collect();

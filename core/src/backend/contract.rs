@@ -9,7 +9,6 @@ use crate::announcement::{Announcement, AnnouncementSet};
 use crate::config::{BgpAdvertisement, Config, Pool, PoolProtocol};
 use crate::mark::Mark;
 use crate::node::Node;
-use crate::service::ServiceKey;
 
 /// A set of `vips` announcements in one pool of this backend, of both families by turns, without
 /// neighbours or interfaces.
@@ -33,16 +32,8 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
             } else {
                 IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()))
             };
-            let services = vec![ServiceKey::new("default", &format!("svc-{last}"))];
-            (
-                vip,
-                Arc::new(Announcement {
-                    vip,
-                    pool: name.clone(),
-                    services,
-                    round: 0,
-                }),
-            )
+            let pool = name.clone();
+            (vip, Arc::new(Announcement { pool, round: 0 }))
         })
         .collect();
     let config = Config {

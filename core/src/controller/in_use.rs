@@ -151,7 +151,7 @@ impl Controller {
         let mut waiting = ConfigInUse::new(config);
         if self.configs.in_force.is_none() || self.configs.is_provisional {
             let counts = |service: &Service| {
-                let by_one_like_us = service.given_from.is_some();
+                let by_one_like_us = service.given_from().is_some();
                 (by_one_like_us || waiting.config.pools.is_empty())
                     && self.serves(service)
                     && is_wanted(service)
@@ -168,8 +168,7 @@ impl Controller {
             }
             return waiting;
         }
-        for assignment in self.allocator.assignments() {
-            let key = &assignment.tenant.service;
+        for (key, assignment) in self.allocator.assignments() {
             let asked = self.asked(key, Some(&assignment.pool));
             waiting.note(key, asked, &assignment.addresses);
         }
@@ -208,8 +207,7 @@ impl Controller {
         let mut config = Config::clone(&waiting.config);
         for (key, addresses) in &waiting.holders {
             let service = self.services.get(key).map(|entry| &entry.service);
-            let pool =
-                service.and_then(|service| config.pools.get_mut(service.given_from.as_ref()?));
+            let pool = service.and_then(|service| config.pools.get_mut(service.given_from()?));
             if let Some(pool) = pool {
                 let pool = Arc::<Pool>::make_mut(pool);
                 pool.avoid_buggy_ips = false;
@@ -227,8 +225,9 @@ impl Controller {
     /// reported by the review, which follows for all services.
     fn put_in_force(&mut self, config: Arc<Config>) {
         let before = std::mem::replace(&mut self.allocator, Allocator::new(&config));
-        for assignment in before.into_assignments() {
-            let _dropped = (self.allocator).assign(assignment.tenant, assignment.addresses);
+        for (key, assignment) in before.into_assignments() {
+            let addresses = assignment.addresses.to_vec();
+            let _dropped = (self.allocator).assign(assignment.tenant(key), addresses);
         }
         self.configs.in_force = Some(config);
         let keys = self.services.keys().chain(self.reserved.keys());
@@ -247,7 +246,7 @@ impl Controller {
             return;
         };
         let held = self.allocator.get(key);
-        let addresses = held.map_or(&[][..], |held| held.addresses.as_slice());
+        let addresses = held.map_or(&[][..], |held| &held.addresses);
         let asked = self.asked(key, held.map(|held| &held.pool));
         waiting.note(key, asked, addresses);
         if waiting.holders.is_empty() && self.configs.offered.is_none() {

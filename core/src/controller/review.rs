@@ -56,7 +56,7 @@ pub(super) fn is_wanted(service: &Service) -> bool {
         Err(_) => false,
     };
     let asked = service.address_pool.as_deref();
-    let noted = service.given_from.as_deref();
+    let noted = service.given_from().map(|pool| &**pool);
     let pool = noted.filter(|pool| !pool.is_empty()).or(asked);
     let pool = pool.unwrap_or_default();
     service.is_load_balancer && families_fit && is_asked_for(service, pool, &published)

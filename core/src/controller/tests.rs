@@ -51,7 +51,6 @@ fn key(name: &str) -> ServiceKey {
 /// A single-stack IPv4 service with port TCP/80 that asks for nothing else.
 fn service(name: &str) -> Service {
     let facts = ServiceFacts {
-        key: key(name),
         is_load_balancer: true,
         load_balancer_class: None,
         families: Ok(Families::One(Family::V4)),
@@ -62,7 +61,7 @@ fn service(name: &str) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
     };
-    Service::new(facts, [])
+    Service::new(key(name), facts, [])
 }
 
 fn ports(numbers: &[u16]) -> BTreeSet<Port> {
@@ -130,8 +129,8 @@ impl Cluster {
     fn write(&mut self, change: &StatusChange) {
         let service = self.services.get_mut(&change.service).unwrap();
         let addresses = change.addresses.iter().copied();
-        service.published = addresses.map(Ingress::Address).collect();
-        service.given_from.clone_from(&change.pool);
+        service.publish(addresses.map(Ingress::Address));
+        service.set_given_from(change.pool.clone());
         self.controller.handle(Input::Service(service.clone()));
     }
 
@@ -146,14 +145,14 @@ impl Cluster {
 }
 
 fn published(mut service: Service, addresses: &[&str]) -> Service {
-    service.published = ips(addresses).into_iter().map(Ingress::Address).collect();
+    service.publish(ips(addresses).into_iter().map(Ingress::Address));
     service
 }
 
 /// The same, given by a daemon like this one from a pool.
 fn given(service: Service, pool: &str, addresses: &[&str]) -> Service {
     let mut service = published(service, addresses);
-    service.given_from = Some(pool.into());
+    service.set_given_from(Some(pool.into()));
     service
 }
 

@@ -24,7 +24,7 @@ const WRITTEN: &str = "ip-allocated-from-pool";
 
 /// Why a request for addresses cannot be understood. The Service gets no address until it is
 /// changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum RequestError {
     /// The annotation and the field are both set.
     #[error(

@@ -18,7 +18,7 @@ pub enum FamilyPolicy {
 }
 
 /// The addresses that a Service should get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Families {
     /// One address of this family.
     One(Family),
@@ -32,7 +32,7 @@ pub enum Families {
 }
 
 /// Why the families of a Service are unclear. Nothing is allocated until the Service is changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum FamiliesError {
     /// The API server has not given it a cluster IP (yet).
     #[error("the service has no cluster IP")]

@@ -91,3 +91,9 @@ fn requests_are_one_address_or_one_of_each_family() {
         Ok(Vec::new())
     );
 }
+
+#[test]
+fn a_service_takes_little_room() {
+    assert_eq!(size_of::<Service>(), 32);
+    assert_eq!(size_of::<Status>(), 40);
+}

@@ -1,6 +1,6 @@
 //! One backend's side of the seam: the set that it is to announce.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ use super::Speaker;
 pub(super) struct Outlet {
     pub(super) caps: Caps,
     set: AnnouncementSet,
+    /// The newest announcement of each pool, which the next one is probably like.
+    newest: BTreeMap<Arc<str>, Arc<Announcement>>,
     changed: bool,
 }
 
@@ -29,12 +31,14 @@ impl Outlet {
         Self {
             caps,
             set: AnnouncementSet::empty(node),
+            newest: BTreeMap::new(),
             changed: true,
         }
     }
 
     pub(super) fn set_config(&mut self, config: Arc<Config>) {
         self.set.config = config;
+        self.newest.clear();
         self.changed = true;
     }
 
@@ -72,7 +76,14 @@ impl Outlet {
             (None, None) => return,
             (Some(wanted), Some(present)) if **present == *wanted => return,
             (Some(wanted), _) => {
-                self.set.by_vip.insert(vip, Arc::new(wanted.clone()));
+                let newest = self.newest.get(&wanted.pool);
+                let like = newest.filter(|newest| ***newest == *wanted).cloned();
+                let announcement = like.unwrap_or_else(|| {
+                    let new = Arc::new(wanted.clone());
+                    self.newest.insert(wanted.pool.clone(), new.clone());
+                    new
+                });
+                self.set.by_vip.insert(vip, announcement);
             }
             (None, Some(_)) => {
                 self.set.by_vip.remove(&vip);
@@ -126,11 +137,9 @@ impl Speaker {
 
     /// What is to be said about a VIP, and by which backend.
     pub(super) fn announcement(&self, vip: IpAddr) -> Option<(&'static str, Announcement)> {
-        let services = self.announcers.get(&vip)?;
-        let first = self.services.get(services.first()?)?;
+        let first = self.services.get(self.services_on(vip).first()?)?;
         let grant = first.decision.as_ref().ok()?;
         let pool = self.config.as_ref()?.pools.get(&grant.pool)?;
-        let services = services.iter().cloned().collect();
         let round = match self.candidates.holding(vip) {
             Some(Holding::Here { round }) => *round,
             Some(Holding::Elsewhere { .. }) | None => 0,
@@ -138,9 +147,7 @@ impl Speaker {
         Some((
             pool.protocol.backend(Family::of(vip))?,
             Announcement {
-                vip,
                 pool: grant.pool.clone(),
-                services,
                 round,
             },
         ))

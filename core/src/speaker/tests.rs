@@ -46,7 +46,6 @@ fn config(first: &'static str, second: &'static str) -> Arc<Config> {
 
 fn service(name: &str, address: &str) -> Service {
     let facts = ServiceFacts {
-        key: ServiceKey::new("default", name),
         is_load_balancer: true,
         load_balancer_class: None,
         families: Ok(Families::One(Family::V4)),
@@ -57,7 +56,8 @@ fn service(name: &str, address: &str) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
     };
-    Service::new(facts, [Ingress::Address(address.parse().unwrap())])
+    let key = ServiceKey::new("default", name);
+    Service::new(key, facts, [Ingress::Address(address.parse().unwrap())])
 }
 
 fn slice(service: &str, ready: bool) -> EndpointSlice {
@@ -86,14 +86,18 @@ fn synced(inputs: impl IntoIterator<Item = Input>) -> Speaker {
     speaker
 }
 
-/// What each backend would announce, VIP → services.
-fn wire(changes: &[(&'static str, Arc<AnnouncementSet>)]) -> BTreeMap<String, Vec<String>> {
+fn key(name: &str) -> ServiceKey {
+    ServiceKey::new("default", name)
+}
+
+/// What each backend would announce, VIP → pool.
+fn wire(changes: &[(&'static str, Arc<AnnouncementSet>)]) -> BTreeMap<String, String> {
     let of_set = |(backend, set): &(&'static str, Arc<AnnouncementSet>)| {
-        let entry = |a: &Arc<Announcement>| {
-            let services = a.services.iter().map(ToString::to_string).collect();
-            (format!("{backend} {}", a.vip), services)
+        let announced = set.by_vip.iter();
+        let entry = |(vip, a): (&IpAddr, &Arc<Announcement>)| {
+            (format!("{backend} {vip}"), a.pool.to_string())
         };
-        set.by_vip.values().map(entry).collect::<Vec<_>>()
+        announced.map(entry).collect::<Vec<_>>()
     };
     changes.iter().flat_map(of_set).collect()
 }
@@ -119,7 +123,7 @@ fn only_the_backend_concerned_hears_of_a_change() {
     speaker.handle(Input::Endpoints(slice("demo", true)));
     speaker.handle(Input::Service(service("demo", "203.0.113.1")));
     let changes = speaker.take_changes();
-    let expected = BTreeMap::from([("two 203.0.113.1".into(), vec!["default/demo".into()])]);
+    let expected = BTreeMap::from([("two 203.0.113.1".into(), "b".into())]);
     assert_eq!(wire(&changes), expected);
     speaker.handle(Input::Service(service("demo", "203.0.113.1")));
     assert!(
@@ -134,6 +138,24 @@ fn only_the_backend_concerned_hears_of_a_change() {
 }
 
 #[test]
+fn vips_that_are_announced_alike_share_one_announcement() {
+    let mut speaker = synced([
+        Input::Config(config("one", "one")),
+        Input::Service(service("a", "198.51.100.1")),
+        Input::Service(service("b", "198.51.100.2")),
+        Input::Service(service("c", "203.0.113.1")),
+        Input::Endpoints(slice("a", true)),
+        Input::Endpoints(slice("b", true)),
+        Input::Endpoints(slice("c", true)),
+    ]);
+    let changes = speaker.take_changes();
+    let (_, set) = changes.iter().find(|(name, _)| *name == "one").unwrap();
+    let of = |last: [u8; 4]| &set.by_vip[&IpAddr::from(last)];
+    assert!(Arc::ptr_eq(of([198, 51, 100, 1]), of([198, 51, 100, 2])));
+    assert_eq!(&*of([203, 0, 113, 1]).pool, "b");
+}
+
+#[test]
 fn a_shared_vip_lives_as_long_as_one_of_its_services() {
     let mut speaker = synced([
         Input::Config(config("one", "two")),
@@ -142,18 +164,21 @@ fn a_shared_vip_lives_as_long_as_one_of_its_services() {
         Input::Endpoints(slice("a", true)),
         Input::Endpoints(slice("b", true)),
     ]);
-    let both = vec!["default/a".to_owned(), "default/b".to_owned()];
-    assert_eq!(wire(&speaker.take_changes())["one 198.51.100.1"], both);
+    let vip = IpAddr::from([198, 51, 100, 1]);
+    let (a, b) = (key("a"), key("b"));
+    assert!(wire(&speaker.take_changes()).contains_key("one 198.51.100.1"));
+    assert_eq!(speaker.services_on(vip), [a, b.clone()]);
     speaker.handle(Input::Endpoints(slice("a", false)));
-    assert_eq!(
-        wire(&speaker.take_changes())["one 198.51.100.1"],
-        vec!["default/b".to_owned()]
-    );
+    assert!(speaker.take_changes().is_empty());
+    assert_eq!(speaker.services_on(vip), [b]);
     let reason = speaker
         .explain(&ServiceKey::new("default", "a"))
         .unwrap()
         .unwrap_err();
     assert_eq!(reason.token(), "noEndpoints");
+    speaker.handle(Input::Endpoints(slice("b", false)));
+    assert_eq!(wire(&speaker.take_changes()).len(), 0);
+    assert_eq!(speaker.services_on(vip), []);
 }
 
 /// A speaker with an exclusive backend, called "two", and `a` in its pool.

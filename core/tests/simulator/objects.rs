@@ -44,7 +44,6 @@ pub(crate) fn service(vip: IpAddr, scope: Option<&Scope>) -> Vec<Input> {
         Scope::Nodes(nodes) => (TrafficPolicy::Local, BTreeSet::clone(nodes)),
     };
     let facts = ServiceFacts {
-        key: key.clone(),
         is_load_balancer: true,
         load_balancer_class: None,
         families: Ok(Families::One(Family::V4)),
@@ -62,9 +61,9 @@ pub(crate) fn service(vip: IpAddr, scope: Option<&Scope>) -> Vec<Input> {
         serving: None,
     };
     let endpoints = nodes.into_iter().map(endpoint);
-    let endpoints = EndpointSlice::new(slice, key, Family::V4, endpoints);
+    let endpoints = EndpointSlice::new(slice, key.clone(), Family::V4, endpoints);
     vec![
-        Input::Service(Service::new(facts, [Ingress::Address(vip)])),
+        Input::Service(Service::new(key, facts, [Ingress::Address(vip)])),
         Input::Endpoints(endpoints),
     ]
 }

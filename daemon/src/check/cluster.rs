@@ -12,7 +12,6 @@ use crate::cli::CheckArgs;
 #[cfg(feature = "kubernetes")]
 pub(super) fn check(args: &CheckArgs) -> Result<Report> {
     use anyhow::Context as _;
-    use carillon_core::service::Ingress;
 
     use crate::kubernetes::{self, Access, Part};
 
@@ -44,12 +43,8 @@ pub(super) fn check(args: &CheckArgs) -> Result<Report> {
     report.take(snapshot.changes);
     let services = report.services();
     let given = services.map(|service| {
-        let published = service.published.iter();
-        let addresses = published.filter_map(|ingress| match ingress {
-            Ingress::Address(address) => Some(*address),
-            Ingress::Other(_) => None,
-        });
-        (service.key.clone(), addresses.collect())
+        let addresses = service.published_addresses().collect();
+        (service.key.clone(), addresses)
     });
     report.journal = given.collect();
     Ok(report)

@@ -72,6 +72,9 @@ pub(crate) trait Allocation: Send {
     /// When [`Self::decide`] has something to do even if nothing comes in.
     fn due(&self) -> Option<Instant>;
 
+    /// Takes no more memory than it needs.
+    fn pack(&mut self);
+
     /// The services of type LoadBalancer that are here, by name, and what they have.
     fn services(&self) -> Vec<(&ServiceKey, ServiceStatus)>;
 

@@ -3,22 +3,23 @@
 //! Pure bookkeeping: contents come in, changes come out. The work per file is proportional to the
 //! objects in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use carillon_core::sorted::{SortedVec, pack};
 use carillon_core::yaml::Position;
 
 use crate::objects::{self, Kind, Note, Object, ObjectKey, Parsed};
 use crate::source::{Change, LISTED, Problem, Problems};
 
 mod definitions;
+mod index;
 mod reading;
 mod remarks;
 #[cfg(test)]
 mod tests;
 
-use definitions::Definitions;
+use definitions::{Definitions, Entry};
+use index::Index;
 use reading::Reading;
 use remarks::Remarks;
 
@@ -35,9 +36,8 @@ pub(crate) enum Contents {
 #[derive(Debug)]
 pub(crate) struct Catalog {
     config: ObjectKey,
-    files: HashMap<Arc<str>, Definitions>,
-    /// The files that define an object; the first by name counts.
-    definers: BTreeMap<ObjectKey, SortedVec<Arc<str>>>,
+    /// Of the files that define an object, the first by name counts.
+    index: Index,
     problems: Remarks,
     notes: Remarks,
     /// The files in which something is wrong with the configuration.
@@ -56,8 +56,7 @@ impl Catalog {
     pub(crate) fn new(config: ObjectKey) -> Self {
         Self {
             config,
-            files: HashMap::new(),
-            definers: BTreeMap::new(),
+            index: Index::default(),
             problems: Remarks::default(),
             notes: Remarks::default(),
             misconfigured: BTreeSet::new(),
@@ -70,13 +69,11 @@ impl Catalog {
 
     /// Takes in what a file holds now.
     pub(crate) fn set(&mut self, file: &Arc<str>, contents: Contents, changes: &mut Vec<Change>) {
-        let before = self.files.remove(file).unwrap_or_default();
-        let mut reading = Reading::new(file, &before);
+        let mut reading = Reading::new(file, self.index.definitions(file));
         let (mut strays, mut notes) = (Vec::new(), Vec::new());
         match contents {
             Contents::Text(text) if objects::is_blank(&text) => {
-                let definers = &self.definers;
-                reading.keep_all(|key| definers.get(key).is_some_and(|files| files.len() > 1));
+                reading.keep_all(|key| self.index.definers(key).len() > 1);
             }
             Contents::Text(text) => {
                 let found = objects::parse(reading.file, &text);
@@ -95,21 +92,20 @@ impl Catalog {
         self.set_strays(file, strays);
         self.set_problems(file, problems);
         self.set_notes(file, notes);
-        self.replace(file, &before, after, changes);
+        self.replace(file, after, changes);
     }
 
     /// Takes in that a file is gone.
     pub(crate) fn remove(&mut self, file: &Arc<str>, changes: &mut Vec<Change>) {
-        let before = self.files.remove(file).unwrap_or_default();
         self.set_strays(file, Vec::new());
         self.set_problems(file, Vec::new());
         self.set_notes(file, Vec::new());
-        self.replace(file, &before, Definitions::default(), changes);
+        self.replace(file, Definitions::default(), changes);
     }
 
     /// Takes no more memory than the objects need.
     pub(crate) fn pack(&mut self) {
-        pack(&mut self.definers);
+        self.index.pack();
     }
 
     /// Whether something may be wrong that was not, or no longer be, since the last call.
@@ -176,7 +172,7 @@ impl Catalog {
             .iter()
             .filter(|problem| !self.is_of_config(problem));
         let duplicates = self.duplicates.iter().filter_map(|key| self.duplicate(key));
-        let is_missing = !self.definers.contains_key(&self.config);
+        let is_missing = self.index.in_force(&self.config).is_none();
         let strays = self.strays.iter().filter(move |_| is_missing);
         let strays = strays.flat_map(|(file, found)| found.iter().map(move |stray| (file, stray)));
         let strays = strays.map(|(file, (key, at))| self.mistaken(file, key, *at));
@@ -231,25 +227,17 @@ impl Catalog {
         key.is_none_or(|key| key.kind != Kind::ConfigMap || *key == self.config)
     }
 
-    /// Puts the new objects of a file in the place of the old ones, which have been taken out of
-    /// `files` only.
-    fn replace(
-        &mut self,
-        file: &Arc<str>,
-        before: &Definitions,
-        after: Definitions,
-        changes: &mut Vec<Change>,
-    ) {
-        let keys: BTreeSet<ObjectKey> = before.keys().chain(after.keys()).cloned().collect();
-        let in_force_before: Vec<Option<Arc<Object>>> = keys
-            .iter()
-            .map(|key| self.in_force(key, file, before))
-            .collect();
-        for key in &keys {
-            self.set_definer(key, file, after.get(key).is_some());
-        }
+    /// Puts the new objects of a file in the place of the old ones.
+    fn replace(&mut self, file: &Arc<str>, after: Definitions, changes: &mut Vec<Change>) {
+        let before = self.index.definitions(file).keys();
+        let keys: BTreeSet<ObjectKey> = before.chain(after.keys()).collect();
+        let in_force = |index: &Index, key: &ObjectKey| Some(index.in_force(key)?.object);
+        let in_force_before: Vec<Option<Object>> =
+            keys.iter().map(|key| in_force(&self.index, key)).collect();
+        self.index.replace(file, after);
         for (key, then) in keys.into_iter().zip(in_force_before) {
-            match (then, self.in_force(&key, file, &after)) {
+            self.note_duplicate(&key);
+            match (then, in_force(&self.index, &key)) {
                 (then, Some(now)) if then.as_ref() != Some(&now) => {
                     changes.push(Change::Set(key, now));
                 }
@@ -257,63 +245,30 @@ impl Catalog {
                 _ => {}
             }
         }
-        if !after.is_empty() {
-            self.files.insert(file.clone(), after);
-        }
     }
 
-    /// The version in force of an object, if `file` holds `objects`.
-    fn in_force(
-        &self,
-        key: &ObjectKey,
-        file: &Arc<str>,
-        objects: &Definitions,
-    ) -> Option<Arc<Object>> {
-        let definer = self.definers.get(key)?.first()?;
-        let objects = if definer == file {
-            objects
-        } else {
-            self.files.get(definer)?
-        };
-        objects.get(key).map(|entry| entry.object.clone())
-    }
-
-    fn set_definer(&mut self, key: &ObjectKey, file: &Arc<str>, defines: bool) {
-        let definers = self.definers.entry(key.clone()).or_default();
-        if defines {
-            definers.insert(file.clone());
-        } else {
-            definers.remove(file);
-        }
-        self.problems_changed |= if definers.len() > 1 {
+    fn note_duplicate(&mut self, key: &ObjectKey) {
+        self.problems_changed |= if self.index.definers(key).len() > 1 {
             self.duplicates.insert(key.clone())
         } else {
             self.duplicates.remove(key)
         };
-        if definers.is_empty() {
-            self.definers.remove(key);
-        }
     }
 
     fn duplicate(&self, key: &ObjectKey) -> Option<Problem> {
-        let definers = self.definers.get(key)?.iter();
-        let certain = definers.filter(|file| !self.doubtful.contains(*file));
-        let definers: Vec<&Arc<str>> = certain.collect();
-        let [first, others @ ..] = definers.as_slice() else {
+        let mut definers = self.index.definers(key);
+        definers.retain(|(file, _)| !self.doubtful.contains(*file));
+        let [(first, entry), others @ ..] = definers.as_slice() else {
             return None;
         };
         if others.is_empty() {
             return None;
         }
-        let place = |file: &Arc<str>| Some(self.files.get(file)?.get(key)?.at());
-        let shown = |file: &Arc<str>| match place(file) {
-            Some(at) => format!("{file}:{}", at.line),
-            None => file.to_string(),
-        };
-        let others: Vec<String> = others.iter().map(|file| shown(file)).collect();
+        let shown = |(file, entry): &(&Arc<str>, Entry)| format!("{file}:{}", entry.at().line);
+        let others: Vec<String> = others.iter().map(shown).collect();
         Some(Problem {
             file: first.to_string(),
-            at: place(first),
+            at: Some(entry.at()),
             object: Some(key.clone()),
             message: format!(
                 "is also defined in {}; this one is used (the first file by name): remove the \

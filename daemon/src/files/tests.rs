@@ -374,7 +374,7 @@ fn a_file_whose_name_is_not_utf8_is_named() {
 #[test]
 fn of_several_changes_of_an_object_the_last_counts() {
     let key = |name: &str| ObjectKey::config_map("x", name);
-    let config = Arc::new(crate::objects::Object::EndpointSlice(None));
+    let config = crate::objects::Object::EndpointSlice(None);
     let set = |name: &str| Change::Set(key(name), config.clone());
     let removed = |name: &str| Change::Removed(key(name));
     let mut changes = vec![removed("a"), set("b"), set("a"), removed("c"), removed("b")];

@@ -226,7 +226,7 @@ impl Ledger {
             let mut changed = BTreeSet::new();
             for (key, given) in news.entries {
                 self.unsaved.remove(&key);
-                if self.addresses(&key).unwrap_or_default() != given.addresses {
+                if *self.addresses(&key).unwrap_or_default() != *given.addresses {
                     self.apply(key.clone(), given, true);
                     changed.insert(key);
                 }

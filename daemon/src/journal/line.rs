@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use carillon_core::few::Few;
 use carillon_core::service::ServiceKey;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Given {
     /// Its addresses; none if its entry has ended.
-    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) addresses: Few<IpAddr>,
     /// The pool that they were given from, if that was noted.
     pub(crate) pool: Option<Arc<str>>,
 }
@@ -31,7 +32,7 @@ pub(super) struct Line {
 pub(super) fn write(lines: &mut Vec<u8>, service: &ServiceKey, given: &Given) {
     let line = Line {
         service: service.to_string(),
-        addresses: given.addresses.clone(),
+        addresses: given.addresses.to_vec(),
         pool: given.pool.clone(),
     };
     // Strings and addresses can always be written as JSON.
@@ -64,6 +65,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<(ServiceKey, Given)>, String> 
         let shown: String = service.chars().take(80).collect();
         return Err(format!("damaged: {shown:?} is not namespace/name"));
     };
-    let given = Given { addresses, pool };
+    let given = Given {
+        addresses: addresses.into(),
+        pool,
+    };
     Ok(Some((ServiceKey::new(namespace, name), given)))
 }

@@ -13,6 +13,7 @@ use nix::libc;
 use super::line::{parse, write};
 use super::trouble::{unkept, unreadable, unusable};
 use super::{Answer, Commit, Given, News, Outcome, Request};
+use crate::heap;
 
 /// How many lines more than twice the entries make a compaction worth while.
 pub(super) const SLACK: usize = 1000;
@@ -281,9 +282,10 @@ impl Store {
 
     /// Puts a new file with one line per entry in the place of the old one, whose lock is held.
     fn compact(&mut self, file: &File) -> io::Result<()> {
-        let bytes = read_from(file, 0)?;
-        let lines = bytes.split(|byte| *byte == b'\n').map(parse);
+        let written = read_from(file, 0)?;
+        let lines = written.split(|byte| *byte == b'\n').map(parse);
         let mut entries: BTreeMap<_, _> = lines.filter_map(|line| line.ok().flatten()).collect();
+        drop(written);
         entries.retain(|_, given| !given.addresses.is_empty());
         let mut bytes = Vec::new();
         for (service, given) in &entries {
@@ -295,6 +297,8 @@ impl Store {
             offset: bytes.len() as u64,
             lines: entries.len(),
         };
+        drop((entries, bytes));
+        heap::trim();
         Ok(())
     }
 

@@ -74,7 +74,7 @@ impl Journal {
 
     fn record(&mut self, name: &str, addresses: &[IpAddr]) {
         let given = Given {
-            addresses: addresses.to_vec(),
+            addresses: addresses.iter().copied().collect(),
             pool: None,
         };
         self.ledger.record(&key(name), given);
@@ -106,7 +106,7 @@ fn entries_survive_a_restart_and_end_with_the_service() {
     assert!(journal.ledger.is_read() && !fixture.path().exists());
     assert_eq!(journal.set("a", &ip(1)).entered, keys(&["a"]));
     let pool = Some(Arc::from("gold"));
-    let addresses = ip(2).to_vec();
+    let addresses = ip(2).to_vec().into();
     journal.ledger.record(&key("b"), Given { addresses, pool });
     journal.commit();
     assert_eq!(

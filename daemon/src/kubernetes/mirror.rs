@@ -268,8 +268,7 @@ impl State {
             let stored = new.stored.map(|stored| (name.clone(), stored));
             let stored = stored.map(|(name, stored)| ApiChange::Stored(name, stored));
             batch.api.extend(stored);
-            let object = Arc::new(new.object);
-            batch.changes.push(Change::Set(new.key, object));
+            batch.changes.push(Change::Set(new.key, new.object));
         }
         mended || noted
     }

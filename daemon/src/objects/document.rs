@@ -239,12 +239,15 @@ impl Reader<'_> {
                 .map(|slice| Object::EndpointSlice(slice.convert(key)))
                 .map_err(one),
             Kind::Node => NodeObject::deserialize(value)
-                .map(|node| Object::Node(node.convert(key.name())))
+                .map(|node| Object::Node(node.convert(key.name()).into()))
                 .map_err(one),
             Kind::Pod => PodObject::deserialize(value)
                 .map(|pod| Object::Pod(pod.address()))
                 .map_err(one),
-            Kind::ConfigMap => self.config(value).map(Object::Config).map_err(one),
+            Kind::ConfigMap => {
+                let config = self.config(value).map_err(one)?;
+                Ok(Object::Config(config.into()))
+            }
         }
     }
 

@@ -234,9 +234,9 @@ impl Raw {
         match self {
             Self::Service(service) => service.convert(key).map(Object::Service),
             Self::EndpointSlice(slice) => Ok(Object::EndpointSlice(slice.convert(key))),
-            Self::Node(node) => Ok(Object::Node(node.convert(key.name()))),
+            Self::Node(node) => Ok(Object::Node(node.convert(key.name()).into())),
             Self::Pod(pod) => Ok(Object::Pod(pod.address())),
-            Self::ConfigMap(config) => config.convert(key).map(Object::Config),
+            Self::ConfigMap(config) => Ok(Object::Config(config.convert(key)?.into())),
         }
     }
 }

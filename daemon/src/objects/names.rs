@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use carillon_core::service::ServiceKey;
+use carillon_core::service::{ServiceFacts, ServiceKey};
 
 use super::{Object, ObjectKey};
 
@@ -14,6 +14,10 @@ use super::{Object, ObjectKey};
 pub(crate) struct Names {
     keys: HashSet<ServiceKey>,
     nodes: HashSet<Arc<str>>,
+    /// What Services are but for their names and addresses.
+    facts: HashSet<Arc<ServiceFacts>>,
+    /// Lists of nodes.
+    lists: HashSet<Arc<[Arc<str>]>>,
 }
 
 impl Names {
@@ -21,7 +25,10 @@ impl Names {
     pub(crate) fn share(&mut self, key: &mut ObjectKey, object: &mut Object) {
         unify(&mut self.keys, &mut key.name);
         match object {
-            Object::Service(service) => unify(&mut self.keys, &mut service.key),
+            Object::Service(service) => {
+                unify(&mut self.keys, &mut service.key);
+                unify(&mut self.facts, service.facts_mut());
+            }
             Object::EndpointSlice(Some(slice)) => {
                 unify(&mut self.keys, &mut slice.key);
                 unify(&mut self.keys, &mut slice.service);
@@ -29,6 +36,7 @@ impl Names {
                 for node in Arc::get_mut(&mut slice.nodes).into_iter().flatten() {
                     unify(&mut self.nodes, node);
                 }
+                unify(&mut self.lists, &mut slice.nodes);
             }
             Object::EndpointSlice(None) | Object::Node(_) | Object::Pod(_) | Object::Config(_) => {}
         }
@@ -43,7 +51,7 @@ impl Names {
     /// How many names these are.
     #[cfg(feature = "kubernetes")]
     pub(crate) fn len(&self) -> usize {
-        self.keys.len() + self.nodes.len()
+        self.keys.len() + self.nodes.len() + self.facts.len() + self.lists.len()
     }
 }
 

@@ -160,7 +160,6 @@ impl ServiceObject {
         let shares = sharing_key.as_ref().is_some_and(|key| !key.is_empty());
         let class = self.spec.load_balancer_class;
         let facts = ServiceFacts {
-            key: key.clone(),
             is_load_balancer: is_load_balancer.unwrap_or_default(),
             load_balancer_class: class.map(|class| bounded(&class).into_owned()),
             families,
@@ -176,9 +175,9 @@ impl ServiceObject {
             },
         };
         let ingress = self.status.load_balancer.ingress.into_iter().map(ingress);
-        let mut service = Service::new(facts, ingress);
+        let mut service = Service::new(key.clone(), facts, ingress);
         let pool = self.metadata.annotations.get(ALLOCATED_FROM);
-        service.given_from = pool.map(|pool| bounded(pool).into());
+        service.set_given_from(pool.map(|pool| bounded(pool).into()));
         Ok(service)
     }
 }
@@ -331,6 +330,6 @@ fn ingress(entry: IngressObject) -> Ingress {
     let text = entry.ip.unwrap_or_default();
     match text.parse() {
         Ok(address) => Ingress::Address(address),
-        Err(_) => Ingress::Other(excerpt(&entry.hostname.unwrap_or(text))),
+        Err(_) => Ingress::Other(excerpt(&entry.hostname.unwrap_or(text)).into()),
     }
 }

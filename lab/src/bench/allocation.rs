@@ -129,9 +129,7 @@ fn allocate(controller: &mut Controller, mut service: Service) -> Result<()> {
         .poll_change()
         .context("no address for a service")?;
     let published = change.addresses.into_iter();
-    service.published = published
-        .map(carillon_core::service::Ingress::Address)
-        .collect();
+    service.publish(published.map(carillon_core::service::Ingress::Address));
     controller.handle(Input::Service(service));
     ensure!(
         controller.poll_change().is_none(),
@@ -184,7 +182,6 @@ fn service(wish: Wish, number: usize) -> Service {
         number: u16::try_from(port).unwrap_or(u16::MAX),
     };
     let facts = ServiceFacts {
-        key: ServiceKey::new("default", &format!("service-{number}")),
         is_load_balancer: true,
         load_balancer_class: None,
         families: Ok(Families::One(family)),
@@ -195,5 +192,6 @@ fn service(wish: Wish, number: usize) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
     };
-    Service::new(facts, [])
+    let key = ServiceKey::new("default", &format!("service-{number}"));
+    Service::new(key, facts, [])
 }

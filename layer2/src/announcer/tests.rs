@@ -81,9 +81,7 @@ impl World {
 
     fn wish(&mut self, vip: IpAddr, round: u64) {
         let announcement = Announcement {
-            vip,
             pool: "pool".into(),
-            services: Vec::new(),
             round,
         };
         self.set.by_vip.insert(vip, Arc::new(announcement));
@@ -236,9 +234,8 @@ fn only_another_round_makes_a_known_vip_be_announced() {
     world.apply();
     world.run(ms(5000));
     world.take();
-    let services = vec![carillon_core::service::ServiceKey::new("a", "b")];
     let changed = Announcement {
-        services,
+        pool: "other".into(),
         ..Announcement::clone(&world.set.by_vip[&vip(1)])
     };
     world.set.by_vip.insert(vip(1), Arc::new(changed));

@@ -64,9 +64,7 @@ fn missing(addresses: &[&str]) -> Interface {
 fn set_of(generation: u64, interfaces: &[Interface]) -> Arc<AnnouncementSet> {
     let vip = IpAddr::from([10, 0, 0, 9]);
     let announcement = Announcement {
-        vip,
         pool: "pool".into(),
-        services: Vec::new(),
         round: 1,
     };
     let mut set = AnnouncementSet::empty(Arc::new(Node::named("node")));

@@ -113,9 +113,8 @@ pub(super) fn any_service() -> impl Strategy<Value = Service> {
                         TrafficPolicy::Cluster
                     },
                     selector: app.into_iter().collect(),
-                    ..ServiceFacts::clone(&service(name))
                 };
-                Service::new(facts, [])
+                Service::new(key(name), facts, [])
             },
         )
 }
@@ -162,17 +161,16 @@ impl Cluster {
     fn take(&mut self, step: Step) {
         match step {
             Step::Put(mut service) => {
-                let before = self.services.get(&service.key);
-                service.published = before
-                    .map(|before| before.published.clone())
-                    .unwrap_or_default();
+                if let Some(before) = self.services.get(&service.key) {
+                    service.publish(before.published().iter().cloned());
+                }
                 self.put(service);
             }
             Step::Delete(name) => self.delete(name),
             Step::Configure(config) => self.controller.handle(Input::Config(config)),
             Step::Publish(name, addresses) => {
                 if let Some(mut service) = self.services.get(&key(name)).cloned() {
-                    service.published = addresses.into_iter().map(Ingress::Address).collect();
+                    service.publish(addresses.into_iter().map(Ingress::Address));
                     self.put(service);
                 }
             }

@@ -193,8 +193,7 @@ impl World {
         match step {
             Step::Put(mut service) => {
                 if let Some(before) = cluster.services.get(&service.key) {
-                    service.published.clone_from(&before.published);
-                    service.given_from.clone_from(&before.given_from);
+                    service.take_status_of(before);
                 }
                 cluster.put(service);
             }

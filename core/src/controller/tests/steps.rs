@@ -367,7 +367,7 @@ fn described(words: &str) -> Service {
             "has" => {
                 let host = |_| vec![Ingress::Other(value.into())];
                 let entries = addresses().map(|ips| ips.into_iter().map(Ingress::Address));
-                service.published = entries.map_or_else(host, Iterator::collect).into();
+                service.publish(entries.map_or_else(host, Iterator::collect));
             }
             _ => panic!("{word}"),
         }

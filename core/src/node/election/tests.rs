@@ -48,7 +48,6 @@ fn config() -> Config {
 /// One that has this address, and is called like it.
 fn service(text: &str) -> Service {
     let facts = ServiceFacts {
-        key: ServiceKey::new("default", text),
         is_load_balancer: true,
         load_balancer_class: None,
         families: Ok(Families::One(Family::of(vip(text)))),
@@ -59,7 +58,8 @@ fn service(text: &str) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
     };
-    Service::new(facts, [Ingress::Address(vip(text))])
+    let key = ServiceKey::new("default", text);
+    Service::new(key, facts, [Ingress::Address(vip(text))])
 }
 
 fn slice(text: &str) -> EndpointSlice {

@@ -21,9 +21,7 @@ fn set_of(vips: &[&str], round: u64) -> Arc<AnnouncementSet> {
     let mut set = AnnouncementSet::empty(Arc::new(Node::named("n")));
     for vip in addresses(vips) {
         let announcement = Announcement {
-            vip,
             pool: "p".into(),
-            services: Vec::new(),
             round,
         };
         set.by_vip.insert(vip, Arc::new(announcement));

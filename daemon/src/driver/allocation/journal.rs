@@ -163,6 +163,11 @@ impl Allocation for JournalAllocation {
         services.collect()
     }
 
+    fn pack(&mut self) {
+        pack(&mut self.manifests);
+        self.ledger.pack();
+    }
+
     fn problem(&self) -> Option<&str> {
         self.access.problem()
     }
@@ -237,7 +242,7 @@ impl JournalAllocation {
     /// Takes in what another daemon wrote about a service.
     fn take_word(&mut self, key: &ServiceKey, now: Instant) {
         let books = self.controller.assigned(key);
-        let had = books.map_or_else(Vec::new, |books| books.addresses.clone());
+        let had = books.map_or_else(Vec::new, |books| books.addresses.to_vec());
         self.controller.handle(Input::ServiceDeleted(key.clone()));
         if self.ledger.addresses(key).is_none() && self.has_manifest(key) {
             // Until it is certain whether the service is gone, nobody else gets them.
@@ -284,7 +289,7 @@ impl JournalAllocation {
                 continue;
             };
             match self.ledger.addresses(key) {
-                Some(written) if *written == held.addresses => self.ledger.adopt(key),
+                Some(written) if *written == *held.addresses => self.ledger.adopt(key),
                 None if !self.ledger.is_under_way(key) => {
                     let given = Given {
                         addresses: held.addresses.clone(),
@@ -306,9 +311,9 @@ impl JournalAllocation {
         let had = self.contest.had(key);
         let tidied = (self.tidied.get(key)).filter(|had| !self.ledger.has_any(had));
         if let Some(addresses) = written.or(had).or(tidied.map(Vec::as_slice)) {
-            service.published = addresses.iter().copied().map(Ingress::Address).collect();
+            service.publish(addresses.iter().copied().map(Ingress::Address));
             let pool = self.ledger.pool(key).cloned();
-            service.given_from = Some(pool.unwrap_or_else(|| "".into()));
+            service.set_given_from(Some(pool.unwrap_or_else(|| "".into())));
         }
         let is_written = written.is_some();
         let is_tidied = !is_written && tidied.is_some();
@@ -319,7 +324,7 @@ impl JournalAllocation {
         }
         // It is announced when it is in the journal.
         if is_tidied {
-            service.published = Arc::default();
+            service.publish([]);
         }
         speaker.handle(speaker::Input::Service(service));
     }
@@ -352,7 +357,7 @@ impl JournalAllocation {
         }
         self.tidied.remove(&service);
         let given = Given {
-            addresses: change.addresses,
+            addresses: change.addresses.into(),
             pool: change.pool,
         };
         if self.ledger.record(&service, given) {
@@ -381,7 +386,5 @@ impl JournalAllocation {
             self.ledger.record(&key, Given::default());
             self.controller.handle(Input::ServiceDeleted(key));
         }
-        pack(&mut self.manifests);
-        self.ledger.pack();
     }
 }

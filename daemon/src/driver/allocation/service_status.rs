@@ -18,6 +18,7 @@ use std::time::Instant;
 use carillon_core::config::Config;
 use carillon_core::controller::{Controller, Event, Input, ServiceStatus, Severity};
 use carillon_core::service::{Ingress, Service, ServiceKey};
+use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
 use carillon_core::text::bounded;
 use rand::RngExt as _;
@@ -159,6 +160,13 @@ impl Allocation for StatusAllocation {
             (key, status)
         });
         services.collect()
+    }
+
+    fn pack(&mut self) {
+        pack(&mut self.services);
+        self.stored.shrink_to_fit();
+        self.events.shrink_to_fit();
+        self.publisher.pack();
     }
 
     fn problem(&self) -> Option<&str> {
@@ -383,7 +391,7 @@ fn difference(
         pool: status.pool,
     });
     let entries = wish.addresses.iter().copied().map(Ingress::Address);
-    let is_stored = entries.eq(service.published.iter().cloned())
+    let is_stored = entries.eq(service.published().iter().cloned())
         && stored.pool.as_deref() == wish.pool.as_deref().map(bounded).as_deref();
     (!is_stored).then(|| (stored.resource_version.clone(), wish))
 }

@@ -12,7 +12,7 @@ use crate::gossip::{Command, Commands, Gossip};
 fn pod(name: &str, address: Option<u8>) -> Change {
     let key = pod_key(name);
     let address = address.map(|number| Ipv4Addr::new(192, 0, 2, number).into());
-    Change::Set(key, Arc::new(Object::Pod(address)))
+    Change::Set(key, Object::Pod(address))
 }
 
 fn pod_key(name: &str) -> ObjectKey {

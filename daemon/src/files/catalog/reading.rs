@@ -1,7 +1,7 @@
 //! The reading of one file: which of its objects are new, and which keep their last version.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::btree_map::Entry as Slot;
 
 use carillon_core::yaml::Position;
 
@@ -36,12 +36,10 @@ impl<'a> Reading<'a> {
         match (key, object) {
             (Some(key), Ok(object)) => self.add(key, at, object),
             (key, Err(errors)) => {
-                let last = key.as_ref().and_then(|key| self.before.get_key_value(key));
+                let last = key.as_ref().and_then(|key| self.before.get(key));
                 let keeps_last = last.is_some();
-                if let Some((key, entry)) = last {
-                    self.after
-                        .entry(key.clone())
-                        .or_insert_with(|| entry.clone());
+                if let (Some(key), Some(entry)) = (&key, last) {
+                    self.after.entry(key.clone()).or_insert(entry);
                 }
                 self.may_hold_any |= key.is_none();
                 for (at, message) in errors {
@@ -76,11 +74,9 @@ impl<'a> Reading<'a> {
             });
             return;
         }
-        let same = self.before.get(&key).map(|entry| &entry.object);
-        let object = match same {
-            Some(before) if **before == object => before.clone(),
-            _ => Arc::new(object),
-        };
+        let same = self.before.get(&key).map(|entry| entry.object);
+        let same = same.filter(|before| *before == object);
+        let object = same.unwrap_or(object);
         self.after.insert(key, Entry::new(object, at));
     }
 
@@ -88,7 +84,7 @@ impl<'a> Reading<'a> {
     /// further, and who withdraws a service deletes its file. What another file defines has moved there.
     pub(super) fn keep_all(&mut self, is_elsewhere: impl Fn(&ObjectKey) -> bool) {
         let kept = self.before.iter().filter(|(key, _)| !is_elsewhere(key));
-        self.after = kept.cloned().collect();
+        self.after = kept.collect();
         let objects = match self.after.len() {
             0 => return,
             1 => "its object".to_owned(),
@@ -119,8 +115,8 @@ impl<'a> Reading<'a> {
     pub(super) fn finish(mut self) -> (Definitions, Vec<Problem>) {
         if self.may_hold_any {
             for (key, entry) in self.before.iter() {
-                if !self.after.contains_key(key) {
-                    self.after.insert(key.clone(), entry.clone());
+                if let Slot::Vacant(slot) = self.after.entry(key) {
+                    slot.insert(entry);
                     let unknown = self
                         .problems
                         .iter_mut()

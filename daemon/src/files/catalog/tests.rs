@@ -25,7 +25,7 @@ fn remove(catalog: &mut Catalog, file: &str) -> Vec<String> {
 
 fn shown(changes: Vec<Change>) -> Vec<String> {
     let show = |change| match change {
-        Change::Set(key, object) => match &*object {
+        Change::Set(key, object) => match object {
             Object::Service(service) => {
                 let port = service.ports.first().map(|port| port.number);
                 format!("{} {}", key.name.name(), port.unwrap_or_default())

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 
 const SEED: &str = "\
@@ -269,4 +271,21 @@ fn nothing_makes_it_panic() {
     }
     let _ = parse("f", &"[".repeat(100_000));
     let _ = parse("f", "a: &a [*a]");
+}
+
+#[test]
+fn services_that_differ_in_name_and_address_only_share_their_facts() {
+    let service = |name: &str, port: u16| {
+        format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+        )
+    };
+    let text = service("a", 80) + &service("b", 80) + &service("c", 81);
+    let services: Vec<_> = parse("x.yaml", &text).objects.into_iter().collect();
+    let facts = |n: usize| match &services[n].object {
+        Ok(Object::Service(service)) => service.facts().clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(Arc::ptr_eq(&facts(0), &facts(1)));
+    assert_ne!(facts(0), facts(2));
 }

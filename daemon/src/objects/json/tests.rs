@@ -41,10 +41,10 @@ fn a_service_is_read_with_how_it_is_stored() {
         panic!("{:?}", read.object);
     };
     assert!(service.is_load_balancer);
-    assert_eq!(service.published.len(), 3);
+    assert_eq!(service.published().len(), 3);
     let first = Ingress::Address("198.51.100.7".parse().unwrap());
-    assert_eq!(service.published.first(), Some(&first));
-    assert_eq!(service.given_from.as_deref(), Some("gold"));
+    assert_eq!(service.published().first(), Some(&first));
+    assert_eq!(service.given_from().map(|pool| &**pool), Some("gold"));
     assert_eq!(&*read.version, "41");
     let stored = Stored {
         uid: "u-1".into(),

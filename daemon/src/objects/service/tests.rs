@@ -107,10 +107,10 @@ status:
     assert_eq!(service.sharing_key.as_deref(), Some("k"));
     assert_eq!(service.selector["env"], "test");
     assert_eq!(
-        *service.published,
+        *service.published(),
         [
             Ingress::Address("198.51.100.1".parse().unwrap()),
-            Ingress::Other("lb.example".to_owned())
+            Ingress::Other("lb.example".into())
         ]
     );
 }

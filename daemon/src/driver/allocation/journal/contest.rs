@@ -140,7 +140,7 @@ fn has_new(change: &StatusChange, other: &ServiceKey, ledger: &Ledger, books: &C
     let own = ledger.addresses(&change.service).unwrap_or_default();
     let theirs = ledger.addresses(other).unwrap_or_default();
     let held = books.assigned(other);
-    let held = held.map_or(&[][..], |held| held.addresses.as_slice());
+    let held = held.map_or(&[][..], |held| &held.addresses);
     let mut new = change.addresses.iter().filter(|one| !own.contains(one));
     new.any(|one| theirs.contains(one) && !held.contains(one))
 }

@@ -16,6 +16,7 @@ pub(super) struct Unknown {
 }
 
 impl Unknown {
+    /// What these problems leave unknown.
     pub(super) fn of(problems: &Problems) -> Self {
         let objects = problems.objects.iter();
         let keys = objects.filter_map(|problem| problem.object.as_ref());

@@ -104,6 +104,13 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
+    /// Takes no more memory than it needs.
+    pub(super) fn pack(&mut self) {
+        self.entries.shrink_to_fit();
+        self.queue.shrink_to_fit();
+        self.queued.shrink_to_fit();
+    }
+
     /// A publisher that has nothing to do.
     pub(super) fn new(jitter: Jitter) -> Self {
         Self {

@@ -36,7 +36,6 @@ fn key(n: usize) -> ServiceKey {
 
 fn service(n: usize) -> Service {
     let facts = ServiceFacts {
-        key: key(n),
         is_load_balancer: true,
         load_balancer_class: None,
         families: Ok(Families::One(Family::V4)),
@@ -47,7 +46,7 @@ fn service(n: usize) -> Service {
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),
     };
-    Service::new(facts, [])
+    Service::new(key(n), facts, [])
 }
 
 /// A Service as an API server has it.
@@ -114,7 +113,7 @@ impl Daemon {
 fn object(n: usize, version: u32, addresses: &[&str], pool: Option<&str>) -> Object {
     let mut service = service(n);
     let addresses = addresses.iter().map(|text| text.parse().unwrap());
-    service.published = addresses.map(Ingress::Address).collect();
+    service.publish(addresses.map(Ingress::Address));
     let stored = Stored {
         uid: format!("uid-{n}").into(),
         resource_version: version.to_string().into(),
@@ -220,7 +219,7 @@ fn a_daemon_that_cannot_keep_what_is_published_does_not_take_its_turn() {
     let started = |pool: Option<&str>| {
         let mut daemon = Daemon::new(1);
         let mut slipped = object(1, 2, &["203.0.113.7"], pool);
-        slipped.service.given_from = pool.map(Into::into);
+        slipped.service.set_given_from(pool.map(Into::into));
         daemon.read(&slipped, now);
         daemon.allocation.synced(now);
         daemon.decide(now);

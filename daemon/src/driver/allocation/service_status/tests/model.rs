@@ -147,7 +147,7 @@ impl World {
                 self.written += 1;
                 self.store(&service, |object| {
                     let addresses = addresses.iter().map(|(address, _)| *address);
-                    object.service.published = addresses.map(Ingress::Address).collect();
+                    object.service.publish(addresses.map(Ingress::Address));
                     object.stored.pool = pool.as_deref().map(Into::into);
                 });
                 Outcome::Written
@@ -191,17 +191,16 @@ impl World {
             2 | 3 => self.store(&key, |object| {
                 object.service.is_load_balancer ^= true;
                 if !object.service.is_load_balancer {
-                    object.service.published = [].into();
+                    object.service.publish([]);
                 }
             }),
-            4 => self.store(&key, |object| object.service.published = [].into()),
+            4 => self.store(&key, |object| object.service.publish([])),
             5 => {
                 let address = format!("192.0.2.{}", self.below(ADDRESSES + 2));
                 let address = Ingress::Address(address.parse().unwrap());
                 let is_load_balancer = self.objects[&key].service.is_load_balancer;
                 self.store(&key, |object| {
-                    object.service.published =
-                        is_load_balancer.then_some(address).into_iter().collect();
+                    object.service.publish(is_load_balancer.then_some(address));
                 });
             }
             // Something else in it.
@@ -268,13 +267,17 @@ impl World {
                 assert_eq!(allocation.problem(), None);
             }
             if !service.is_load_balancer {
-                assert_eq!((service.published.len(), &stored.pool), (0, &None), "{key}");
+                assert_eq!(
+                    (service.published().len(), &stored.pool),
+                    (0, &None),
+                    "{key}"
+                );
                 continue;
             }
-            waiting += usize::from(service.published.is_empty());
+            waiting += usize::from(service.published().is_empty());
             assert_eq!(
                 stored.pool.is_some(),
-                !service.published.is_empty(),
+                !service.published().is_empty(),
                 "{key}"
             );
             for address in service.published_addresses() {
@@ -327,7 +330,7 @@ proptest! {
             let before = world.written;
             let expected = if world.objects.contains_key(&key) {
                 world.store(&key, |object| object.service.is_load_balancer = false);
-                world.store(&key, |object| object.service.published = [].into());
+                world.store(&key, |object| object.service.publish([]));
                 // The annotation, and the address for one who waits.
                 usize::from(world.objects[&key].stored.pool.is_some()) * 2
             } else {
