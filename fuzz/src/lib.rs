@@ -58,8 +58,9 @@ fn kind(choice: u8) -> Kind {
     }
 }
 
-/// Reads an object of an API server: what is wrong with it is told in few words, and it is the same
-/// object whether it is read or only named.
+/// Reads an object of an API server: what is wrong with it is told in few words, and if it can be named
+/// without being read, it is the same object. (A reader of types also takes an array for the fields of
+/// an object, which no API server sends.)
 pub fn check_object(choice: u8, json: &[u8]) {
     let kind = kind(choice);
     let is_cut = choice & 0x80 != 0;
@@ -67,8 +68,10 @@ pub fn check_object(choice: u8, json: &[u8]) {
     let found = daemon::objects::find(json);
     if let Ok(object) = read {
         assert!(!is_cut);
-        assert_eq!(found.key(kind), Some(object.key));
-        assert_eq!(found.version().unwrap_or_default(), &*object.version);
+        if let Some(key) = found.key(kind) {
+            assert_eq!(key, object.key);
+            assert_eq!(found.version().unwrap_or_default(), &*object.version);
+        }
     }
 }
 

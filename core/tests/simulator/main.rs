@@ -33,7 +33,7 @@ mod table;
 mod world;
 
 /// How many schedules there are.
-const SCHEDULES: u64 = 500;
+const SCHEDULES: u64 = 300;
 /// And of each of the kinds in which only one thing is wrong.
 const FAULTS: u64 = 40;
 
