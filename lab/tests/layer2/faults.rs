@@ -57,10 +57,12 @@ fn idle(site: &Site) -> Result<usize> {
 }
 
 #[test]
-fn a_node_that_sends_but_does_not_hear_takes_nothing_off_the_air() {
+fn a_node_that_sends_but_does_not_hear_takes_nothing() {
     test(|lab| {
         let site = Site::start(lab)?;
         let deaf = idle(&site)?;
+        let witness = site.segment().witness()?;
+        let start = Instant::now();
         let asker = site.segment().ask(&BOTH, TICK)?;
         site.station(deaf).host.nft(
             "table netdev deaf { chain in { type filter hook ingress device eth0 priority 0; drop; }; }\n",
@@ -69,6 +71,11 @@ fn a_node_that_sends_but_does_not_hear_takes_nothing_off_the_air() {
         let answers = asker.stop();
         assert_eq!((answers.moves(), answers.unanswered()), (0, 0));
         assert_eq!(answers.time_with_two_owners(), Duration::ZERO);
+        for address in BOTH {
+            let claimants = witness.claimants(address, start);
+            let its = site.station(deaf).mac;
+            ensure!(!claimants.contains(&its), "it says to have {address}");
+        }
         Ok(())
     });
 }
