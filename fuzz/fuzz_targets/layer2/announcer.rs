@@ -79,14 +79,11 @@ impl<P: Protocol> World<P> {
         set.generation = 1;
         set.interfaces = Arc::new(Interfaces::usable(&[interface], &Exclusion::default()));
         for last in [1, 2] {
-            let vip = nth(base, last);
             let announcement = Announcement {
-                vip,
                 pool: "pool".into(),
-                services: Vec::new(),
                 round: 1,
             };
-            set.by_vip.insert(vip, Arc::new(announcement));
+            set.by_vip.insert(nth(base, last), Arc::new(announcement));
         }
         set.watched.insert(nth(base, 3));
         for (last, respondent) in [(4, Respondent::Daemon), (5, Respondent::Host)] {
@@ -97,7 +94,7 @@ impl<P: Protocol> World<P> {
             set.asked.insert(nth(base, last), Arc::new(asked));
         }
         let now = Instant::now();
-        let mut announcer = Announcer::new(Family::of(base), Duration::from_secs(60));
+        let mut announcer = Announcer::new(Family::of(base), Duration::from_secs(60), [7; 32]);
         announcer.handle_ready(INTERFACE, now);
         announcer.handle_set(&set, now);
         Self {
@@ -142,6 +139,7 @@ impl<P: Protocol> World<P> {
                     mac: OWN,
                     address: self.link.source,
                 },
+                nonce: u32::from(*run),
             }),
         };
         let mark = Mark::of("other", u64::from(*run));
