@@ -29,6 +29,9 @@ use super::{Output, Ownership};
 const SAMPLE: usize = 2;
 /// How long an answer is waited for, if the member has not been asked before it was lost.
 const ANSWER: Duration = Duration::from_millis(40);
+/// The same from when it is suspected: one question may get lost, and the shortest deadline by which a
+/// member is lost is not much longer.
+const SUSPECTED: Duration = Duration::from_millis(20);
 /// The same of one that was asked before this member could hear, and is not asked as often any more.
 const REPEATED: Duration = Duration::from_millis(150);
 /// How long a member that was silent for a moment is asked.
@@ -72,8 +75,13 @@ impl Ownership {
             vips.take(SAMPLE).copied()
         };
         let vips: BTreeSet<IpAddr> = some(Family::V4).chain(some(Family::V6)).collect();
+        let wait = if suspect.is_live() {
+            SUSPECTED
+        } else {
+            ANSWER
+        };
         let inquiry = Inquiry {
-            due: now + ANSWER,
+            due: now + wait,
             until,
             vips: vips.clone(),
             stations,

@@ -6,8 +6,8 @@
 //!                                                   └▶ unanswered; asked further as before
 //! ```
 //!
-//! A station is believed from its [`BELIEVED`]th answer in a row on; until then it is asked again after
-//! [`RETRY`]. What does not repeat the nonce of an open question is no answer.
+//! A station is believed from its [`BELIEVED`]th answer in a row on; until then it is asked again
+//! [`AGAIN`] after an answer. What does not repeat the nonce of an open question is no answer.
 //!
 //! What a daemon says for one address tells that it lives. So a station that leaves question after
 //! question unanswered, whatever they are about, is silent for all: that is found as soon for ten
@@ -34,7 +34,9 @@ pub(super) const LIMIT: u32 = 5;
 /// How many questions a station has to answer in a row before it is believed: one frame can be forged
 /// by somebody who does not hear the question.
 const BELIEVED: u32 = 2;
-/// How long after an answer the next question is asked, at least.
+/// How long after an answer of a station that is not believed yet the next question is asked.
+pub(super) const AGAIN: Duration = Duration::from_millis(2);
+/// How long after an answer the next question is asked otherwise, at least.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// The same for each address and station that is asked: 2000 questions a second at most.
 const SHARE: Duration = Duration::from_micros(500);
@@ -196,7 +198,7 @@ impl Inquiries {
         let is_host = entry.respondent == Respondent::Host;
         let is_believed = is_host || answered >= BELIEVED || entry.reported == Some(true);
         let pause = match entry.reported {
-            _ if !is_believed => RETRY,
+            _ if !is_believed => AGAIN,
             // Those that were asked together at first are asked evenly later.
             None => PAUSE.max(even.mul_f64(share(vip))),
             Some(_) => even,

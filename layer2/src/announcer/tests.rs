@@ -833,9 +833,9 @@ fn a_station_that_does_not_answer_is_found_silent_within_a_tenth_of_a_second() {
         [],
         "one question is answered once"
     );
-    world.run(ms(25));
+    world.run(ms(5));
     world.hear_answer(vip(1), OTHER);
-    assert_eq!(asked(&mut world, OTHER).1, [(ms(325), true)]);
+    assert_eq!(asked(&mut world, OTHER).1, [(ms(305), true)]);
 }
 
 #[test]
@@ -877,9 +877,9 @@ fn only_an_answer_of_the_station_itself_counts() {
 fn what_could_not_be_asked_or_read_counts_against_nobody() {
     let mut world = World::with_interface(NO_REFRESH);
     ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
-    for _ in 0..3 {
+    for _ in 0..2 {
         world.hear_answer(vip(1), OTHER);
-        world.run(ms(25));
+        world.run(ms(5));
     }
     assert_eq!(asked(&mut world, OTHER).1.len(), 1);
     world.announcer.set_mute(true);
@@ -925,7 +925,7 @@ fn who_does_not_get_the_question_cannot_answer_it() {
     ask(&mut world, vip(2), &[OTHER], Respondent::FormerDaemon);
     for _ in 0..2 {
         world.hear(1, answer(vip(2), OTHER));
-        world.run(ms(30));
+        world.run(ms(5));
     }
     assert!(asked(&mut world, OTHER).1.iter().any(|(_, has)| *has));
 }
