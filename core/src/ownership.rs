@@ -264,6 +264,7 @@ impl Ownership {
                 has_answered,
             } => self.answered(vip, station, has_answered, now),
             Input::Heard(interface) => self.set_heard(interface, now),
+            Input::Neighbours(neighbours) => self.set_neighbours(neighbours),
             Input::Record { member, key, value } => self.set_record(member, key, value, now),
             Input::Conflict {
                 vip,

@@ -29,6 +29,7 @@ mod journal;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod logging;
+mod neighbours;
 mod netlink;
 mod notify;
 mod objects;

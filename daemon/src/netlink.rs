@@ -16,6 +16,7 @@ use rtnetlink::packet_core::{
 };
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::LinkMessage;
+use rtnetlink::packet_route::neighbour::NeighbourMessage;
 use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage, RouteType};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
@@ -135,6 +136,22 @@ impl Netlink {
             }
         }
         Err(NetlinkError::Closed)
+    }
+
+    /// All stations that the kernel knows, or wants to know.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub(crate) async fn neighbours(&self) -> Result<Vec<NeighbourMessage>, NetlinkError> {
+        let wanted = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+        let mut all = Vec::new();
+        // It changes all the time: what is skipped is there the next time.
+        let _is_complete = self.list(wanted, &mut all).await?;
+        let neighbours = all.into_iter().filter_map(|message| match message {
+            RouteNetlinkMessage::NewNeighbour(neighbour) => Some(neighbour),
+            _ => None,
+        });
+        Ok(neighbours.collect())
     }
 
     /// The index of the interface by which the kernel sends to other hosts of a subnet; `None` if it

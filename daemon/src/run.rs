@@ -119,7 +119,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
         answers: source.answers,
         requests,
         questions,
-        network: Surroundings::new(args, is_cluster, assigned, pulse)?,
+        network: Surroundings::new(args, is_cluster, assigned, pulse, driver.wants_neighbours())?,
     };
     tokio::spawn(heart.run());
     let reason = drive(&mut driver, &mut inputs, &mut end).await;

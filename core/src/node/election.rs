@@ -36,6 +36,8 @@ pub enum Effect {
     Owner(bool),
     /// Whether this member can be talked to is to be found out now.
     Doubt(MemberId),
+    /// Whether [`Input::Neighbours`] is wanted.
+    Neighbours(bool),
     /// People are to be told.
     Note(Note),
 }
@@ -180,6 +182,9 @@ impl Election {
             }
             Output::Ask { address, asked } => {
                 speaker.handle(speaker::Input::Asked(address, asked));
+            }
+            Output::Neighbours(are_wanted) => {
+                self.effects.push_back(Effect::Neighbours(are_wanted));
             }
             Output::Owner(owns) => {
                 self.owns = owns;

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  a member is silent ──▶ two hosts of others that are not are asked
-//!  all are silent     ──▶ a few of their hosts are asked; without any frame nothing is taken
+//!  all are silent     ──▶ a few of their hosts are asked, and others such as routers;
+//!                         without any frame nothing is taken
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,10 @@ pub(super) struct Hearing {
     heard: BTreeMap<u32, Instant>,
     /// No datagram of any other member comes in.
     is_deaf: bool,
+    /// Whether hosts that are no members are wanted as witnesses,
+    wants_neighbours: bool,
+    /// and which there are.
+    neighbours: Vec<(IpAddr, MacAddress)>,
 }
 
 impl Hearing {
@@ -105,6 +110,14 @@ impl Ownership {
         self.review_waiting(now);
     }
 
+    /// Takes in which hosts there are that are no members.
+    pub(super) fn set_neighbours(&mut self, neighbours: Vec<(IpAddr, MacAddress)>) {
+        if self.hearing.wants_neighbours {
+            self.hearing.neighbours = neighbours;
+            self.find_witnesses();
+        }
+    }
+
     /// No datagram of any other member comes in any more, or one does.
     pub(super) fn set_deaf(&mut self, is_deaf: bool, now: Instant) {
         self.hearing.is_deaf = is_deaf;
@@ -151,13 +164,21 @@ impl Ownership {
     /// asked while it is in question who hears whom.
     pub(super) fn find_witnesses(&mut self) {
         let mut wanted = BTreeMap::new();
+        let mut wants_neighbours = false;
         if !self.inquiries.is_empty() || self.may_be_deaf() {
             let is_well =
                 |id: &MemberId| self.members.is_live(*id) && !self.inquiries.contains_key(id);
             wanted = self.hosts(is_well, FEW);
             if wanted.is_empty() {
-                wanted = self.hosts(|_| true, MANY);
+                wanted = self.neighbours();
+                wanted.extend(self.hosts(|_| true, MANY));
+                wants_neighbours = self.has_several_others();
             }
+        }
+        if wants_neighbours != self.hearing.wants_neighbours {
+            self.hearing.wants_neighbours = wants_neighbours;
+            self.hearing.neighbours.clear();
+            self.outputs.push_back(Output::Neighbours(wants_neighbours));
         }
         let before = std::mem::take(&mut self.hearing.witnesses);
         for address in before.keys().filter(|one| !wanted.contains_key(one)) {
@@ -180,6 +201,17 @@ impl Ownership {
             });
             self.hearing.witnesses.insert(address, witness);
         }
+    }
+
+    /// Some hosts where this one is that are no members.
+    fn neighbours(&self) -> BTreeMap<IpAddr, MacAddress> {
+        let Some(me) = self.members.get(self.me) else {
+            return BTreeMap::new();
+        };
+        let all = self.hearing.neighbours.iter().copied();
+        let near = all.filter(|(host, _)| me.has_subnet_of(*host));
+        let hosts = near.filter(|(host, _)| !self.vips.contains_key(host));
+        hosts.take(MANY).collect()
     }
 
     /// Some addresses that the nodes of others have for themselves where this one is, too.

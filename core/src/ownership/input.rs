@@ -58,6 +58,9 @@ pub enum Input {
     },
     /// A frame of another station came in on the interface of this index.
     Heard(u32),
+    /// Other hosts of this node's subnets with the Ethernet address of each, such as routers; those
+    /// first that are most likely there. As long as [`super::Output::Neighbours`] says so.
+    Neighbours(Vec<(IpAddr, MacAddress)>),
     /// A record of another member, or that it has withdrawn it.
     Record {
         /// Whose.

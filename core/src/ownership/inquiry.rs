@@ -75,11 +75,7 @@ impl Ownership {
             vips.take(SAMPLE).copied()
         };
         let vips: BTreeSet<IpAddr> = some(Family::V4).chain(some(Family::V6)).collect();
-        let wait = if suspect.is_live() {
-            SUSPECTED
-        } else {
-            ANSWER
-        };
+        let wait = if suspect.is_live() { SUSPECTED } else { ANSWER };
         let inquiry = Inquiry {
             due: now + wait,
             until,

@@ -33,6 +33,8 @@ pub enum Output {
         /// Whom, and whose answers count.
         asked: Option<Arc<Asked>>,
     },
+    /// Whether [`super::Input::Neighbours`] is wanted.
+    Neighbours(bool),
     /// Whether this member has any VIP.
     Owner(bool),
     /// This member is on the segment with what is ours, as if it had lost us: whether it can be

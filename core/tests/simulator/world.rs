@@ -362,6 +362,8 @@ impl World {
                 self.network
                     .with(address, |member, now| member.doubt(other, now));
             }
+            // There are none; of clients frames come in by themselves.
+            Effect::Neighbours(_) => {}
             Effect::Note(note) => self.tell(format!("{}: {note}", self.nodes[node].name)),
         }
     }

@@ -19,6 +19,7 @@ impl Driver {
                 Effect::Publish(key, value) => self.tell_others(Command::Publish(key, value)),
                 Effect::Owner(owns) => self.tell_others(Command::Owner(owns)),
                 Effect::Doubt(member) => self.tell_others(Command::Doubt(member)),
+                Effect::Neighbours(are_wanted) => self.network.want_neighbours(are_wanted),
                 Effect::Note(note) => tell(&note),
             }
         }

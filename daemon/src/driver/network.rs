@@ -14,13 +14,14 @@ use carillon_core::membership::{self, Event, MemberId, Status};
 use carillon_core::node::DrainRule;
 use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use super::Driver;
 use crate::exclusion::Excluded;
 use crate::gossip::{Command, Commands, Gossip};
 use crate::interfaces;
+use crate::neighbours::Neighbours;
 use crate::objects::ObjectKey;
 use crate::socket::Answer;
 
@@ -45,6 +46,8 @@ pub(super) struct Network {
     has_new_pods: bool,
     /// Why the daemons of other nodes cannot be talked to.
     trouble: Option<String>,
+    /// Whether other hosts of the subnets are wanted.
+    wants_neighbours: watch::Sender<bool>,
     /// To the daemons of other nodes, if there are any.
     pub(super) gossip: Option<Commands>,
     /// When to tell them what there was no room for.
@@ -67,6 +70,7 @@ impl Network {
             pods: BTreeMap::new(),
             has_new_pods: false,
             trouble: None,
+            wants_neighbours: watch::Sender::new(false),
             gossip: None,
             again: None,
             is_told: false,
@@ -75,6 +79,11 @@ impl Network {
 
     pub(super) fn is_draining(&self) -> bool {
         self.is_draining
+    }
+
+    /// Takes in whether other hosts of this node's subnets are wanted.
+    pub(super) fn want_neighbours(&self, are_wanted: bool) {
+        self.wants_neighbours.send_replace(are_wanted);
     }
 }
 
@@ -110,6 +119,17 @@ impl Driver {
         warn_of_new(before, known.problem.as_deref());
         self.network.interfaces = known;
         self.use_interfaces(now);
+    }
+
+    /// Whether it is to be told [`Self::set_neighbours`].
+    pub(crate) fn wants_neighbours(&self) -> watch::Receiver<bool> {
+        self.network.wants_neighbours.subscribe()
+    }
+
+    /// Takes in other hosts of this node's subnets.
+    pub(crate) fn set_neighbours(&mut self, neighbours: &Neighbours, now: Instant) {
+        let neighbours = ownership::Input::Neighbours(neighbours.to_vec());
+        self.election.handle(neighbours, now);
     }
 
     /// Takes in which of them are not to be used.

@@ -13,6 +13,7 @@ use crate::driver::Driver;
 use crate::exclusion::{self, Excluded};
 use crate::gossip::{self, Gossip, Secret};
 use crate::interfaces;
+use crate::neighbours::{self, Neighbours};
 use crate::pulse::Pulse;
 
 /// How many events are taken in before anything else gets its turn.
@@ -26,6 +27,7 @@ pub(super) struct Surroundings {
     pub(super) arrivals: Option<mpsc::Receiver<Result<Gossip>>>,
     pub(super) heard: Option<mpsc::Receiver<Event>>,
     pub(super) assigned: Option<watch::Receiver<Assigned>>,
+    pub(super) neighbours: Option<watch::Receiver<Neighbours>>,
 }
 
 /// What has changed.
@@ -37,6 +39,7 @@ pub(super) enum Change {
     /// Something has died without which this node cannot go on, and others take over from it.
     Died(&'static str),
     Assigned,
+    Neighbours,
 }
 
 impl Surroundings {
@@ -49,6 +52,7 @@ impl Surroundings {
         is_cluster: bool,
         assigned: Option<watch::Receiver<Assigned>>,
         pulse: watch::Receiver<Pulse>,
+        wants_neighbours: watch::Receiver<bool>,
     ) -> Result<Self> {
         let gossip = &args.gossip;
         let mut interfaces = interfaces::spawn();
@@ -76,6 +80,7 @@ impl Surroundings {
             arrivals,
             heard: None,
             assigned,
+            neighbours: Some(neighbours::spawn(wants_neighbours)),
         })
     }
 
@@ -94,6 +99,9 @@ impl Surroundings {
             },
             known = changed(&mut self.assigned) => {
                 known.map_or(Change::Died("what puts VIPs on an interface"), |()| Change::Assigned)
+            }
+            known = changed(&mut self.neighbours) => {
+                known.map_or(Change::Died("what reads the neighbour table"), |()| Change::Neighbours)
             }
         }
     }
@@ -122,6 +130,12 @@ impl Surroundings {
                 if let Some(assigned) = &mut self.assigned {
                     let assigned = assigned.borrow_and_update().clone();
                     driver.set_assigned(assigned, now);
+                }
+            }
+            Change::Neighbours => {
+                if let Some(neighbours) = &mut self.neighbours {
+                    let neighbours = neighbours.borrow_and_update().clone();
+                    driver.set_neighbours(&neighbours, now);
                 }
             }
             Change::Died(_) => {}

@@ -9,6 +9,7 @@ use carillon_core::ownership::FAREWELL;
 use clap::Parser;
 
 use super::*;
+use crate::neighbours::Neighbours;
 use crate::objects::ObjectKey;
 use crate::{assignment, driver, exclusion, interfaces};
 
@@ -90,6 +91,7 @@ struct Sources {
     excluded: Option<watch::Sender<exclusion::Excluded>>,
     heard: Option<mpsc::Sender<carillon_core::membership::Event>>,
     assigned: Option<watch::Sender<assignment::Assigned>>,
+    neighbours: Option<watch::Sender<Neighbours>>,
     pulse: Heart,
 }
 
@@ -119,6 +121,7 @@ impl Daemon {
         let (excluded, exclusion) = watch::channel(exclusion::Excluded::default());
         let (heard, events) = mpsc::channel(1);
         let (assigned, addresses) = watch::channel(assignment::Assigned::default());
+        let (neighbours, hosts) = watch::channel(Neighbours::default());
         let (pulse, questions, felt) = Heart::new(Notifier::default());
         let inputs = Inputs {
             batches: Some(batch),
@@ -131,6 +134,7 @@ impl Daemon {
                 arrivals: None,
                 heard: Some(events),
                 assigned: Some(addresses),
+                neighbours: Some(hosts),
             },
         };
         let sources = Sources {
@@ -140,6 +144,7 @@ impl Daemon {
             excluded: Some(excluded),
             heard: Some(heard),
             assigned: Some(assigned),
+            neighbours: Some(neighbours),
             pulse,
         };
         Self {
@@ -160,13 +165,14 @@ impl Daemon {
 
 #[tokio::test]
 async fn the_end_of_a_part_is_told_once() {
-    let ends: [fn(&mut Sources); 6] = [
+    let ends: [fn(&mut Sources); 7] = [
         |sources| sources.batches = None,
         |sources| sources.answers = None,
         |sources| sources.interfaces = None,
         |sources| sources.excluded = None,
         |sources| sources.heard = None,
         |sources| sources.assigned = None,
+        |sources| sources.neighbours = None,
     ];
     for (number, ends) in ends.into_iter().enumerate() {
         let mut daemon = Daemon::new();

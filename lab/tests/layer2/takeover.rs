@@ -1,5 +1,6 @@
 //! Who has an address when nothing happens, when its owner is lost, and when it comes back.
 
+use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,29 @@ fn another_node_takes_over_by_arp_and_the_old_one_does_not_steal() {
 #[test]
 fn another_node_takes_over_by_ndp_and_the_old_one_does_not_steal() {
     test(|lab| cut_and_return(lab, VIP6));
+}
+
+/// The last of three hears nobody, which might be its own fault: it asks whom it has talked to.
+#[test]
+fn the_last_node_takes_over_when_a_host_that_it_knows_answers() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        for station in &site.segment().stations {
+            station
+                .host
+                .await_ping(Ipv4Addr::new(192, 0, 2, 1).into())?;
+        }
+        let prober = site.probe(VIP)?;
+        let mut owner = site.owner(VIP)?;
+        for _ in 0..2 {
+            let cut = Instant::now();
+            site.station(owner).cable.cut()?;
+            owner = site.await_other(&prober, VIP, owner)?;
+            let outage = prober.probes().since(cut).outage();
+            ensure!(outage < OUTAGE, "an outage of {outage:?}");
+        }
+        Ok(())
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! announced on one segment.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use super::*;
 use crate::announcement::Respondent;
@@ -9,6 +10,12 @@ use crate::interface::MacAddress;
 
 /// node-b, node-c, node-a is its order.
 pub(super) const VIP: &str = "10.20.30.1";
+
+/// A host that is no member, with its Ethernet address.
+const ROUTER: (IpAddr, MacAddress) = (
+    IpAddr::V4(Ipv4Addr::new(10, 20, 30, 254)),
+    MacAddress([2, 0, 0, 0, 1, 0]),
+);
 
 /// How long a member is silent before it is found lost.
 const SUSPICION: Duration = Duration::from_millis(300);
@@ -108,6 +115,10 @@ pub(super) struct Bus {
     pub(super) cut: BTreeSet<(usize, usize)>,
     /// The peers hear each other on the segment.
     pub(super) has_wire: bool,
+    /// There are frames of clients on it.
+    pub(super) has_clients: bool,
+    /// There is a router on it.
+    pub(super) has_router: bool,
     /// The longest delay, in milliseconds.
     pub(super) delay: u64,
     pub(super) seed: u64,
@@ -152,6 +163,8 @@ impl Bus {
             rebalance,
             cut: BTreeSet::new(),
             has_wire: false,
+            has_clients: true,
+            has_router: false,
             delay: 0,
             seed: 1,
             events: BTreeMap::new(),
@@ -382,7 +395,12 @@ impl Bus {
                 Output::Note(note) => self.peers[index].notes.push(note),
                 Output::Left => self.peers[index].has_left = true,
                 Output::Ask { address, asked } => self.ask(index, address, asked),
-                Output::Owner(_) | Output::Doubt(_) => {}
+                Output::Neighbours(true) if self.has_router => {
+                    let neighbours = Input::Neighbours(vec![ROUTER]);
+                    let event = Event::Input(index, self.peers[index].id.generation, neighbours);
+                    self.schedule(self.now + Duration::from_millis(1), event);
+                }
+                Output::Owner(_) | Output::Doubt(_) | Output::Neighbours(_) => {}
             }
         }
         if !applied.is_empty() && self.peers[index].applies {
@@ -452,6 +470,9 @@ impl Bus {
 
     /// Whether a station answers this peer for an address.
     fn answers(&self, to: usize, address: IpAddr, station: MacAddress) -> bool {
+        if (address, station) == ROUTER {
+            return !self.peers[to].is_deaf;
+        }
         let of = self.peers[to].asked[&address].respondent;
         let other = (0..self.peers.len()).find(|index| mac(*index) == station);
         other.is_some_and(|other| {
@@ -472,8 +493,11 @@ impl Bus {
         if !asked.is_some_and(|asked| asked.stations.contains(&station)) {
             return;
         }
-        let has_answered = self.answers(index, address, station);
         let run = peer.id.generation;
+        let has_answered = self.answers(index, address, station);
+        if has_answered && !self.has_clients {
+            self.handle(index, Input::Heard(2));
+        }
         let unanswered = if has_answered { 0 } else { unanswered + 1 };
         let pause = if (1..5).contains(&unanswered) { 20 } else { 50 };
         let at = self.now + Duration::from_millis(pause);
@@ -542,7 +566,7 @@ impl Bus {
                 if peer.id.generation == run && peer.is_up && !peer.asked.is_empty() {
                     let at = self.now + Duration::from_millis(60);
                     self.schedule(at, Event::Client(index, run));
-                    if !self.peers[index].is_deaf {
+                    if self.has_clients && !self.peers[index].is_deaf {
                         self.handle(index, Input::Heard(2));
                     }
                 }

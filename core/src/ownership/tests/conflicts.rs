@@ -238,6 +238,21 @@ fn a_deaf_node_takes_nothing_and_loses_nothing() {
 }
 
 #[test]
+fn the_last_of_three_takes_what_it_hears_nobody_for_once_a_router_answers() {
+    for has_router in [false, true] {
+        let (mut bus, vip) = wired();
+        bus.has_clients = false;
+        bus.has_router = has_router;
+        bus.kill(0, Departure::Lost);
+        bus.seconds(10);
+        bus.kill(1, Departure::Lost);
+        bus.run(Duration::from_millis(200));
+        let holders = bus.holders(vip);
+        assert_eq!(holders == ["node-c"], has_router, "{holders:?}");
+    }
+}
+
+#[test]
 fn who_took_it_from_one_that_stood_still_keeps_it() {
     let (mut bus, vip) = wired();
     bus.kill(1, Departure::Lost);
