@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet};
-use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
+use carillon_core::config::{BgpAdvertisement, Community, Config, Pool, PoolName};
 use carillon_core::sorted::interleaved;
 use imbl::ordmap::DiffItem;
 use ipnet::IpNet;
@@ -81,10 +81,10 @@ fn plan_of(pool: &Pool) -> Plan {
 pub(crate) struct Export {
     config: Arc<Config>,
     by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
-    plans: BTreeMap<Arc<str>, Plan>,
+    plans: BTreeMap<PoolName, Plan>,
     /// How many VIPs of which pool are behind an aggregate. Not for host routes: each has the one
     /// VIP.
-    aggregates: BTreeMap<(IpNet, Arc<str>), usize>,
+    aggregates: BTreeMap<(IpNet, PoolName), usize>,
     routes: Routes,
 }
 
@@ -136,7 +136,7 @@ impl Export {
     fn count(
         &mut self,
         vip: IpAddr,
-        pool: &Arc<str>,
+        pool: &PoolName,
         by: fn(usize, usize) -> usize,
         touched: &mut BTreeSet<IpNet>,
     ) {
@@ -166,13 +166,13 @@ impl Export {
             return self.planned(prefix, &self.by_vip.get(&prefix.addr())?.pool);
         }
         self.aggregates
-            .range((prefix, Arc::from(""))..)
+            .range((prefix, PoolName::new())..)
             .map_while(|((aggregate, pool), _)| (*aggregate == prefix).then_some(pool))
             .filter_map(|pool| self.planned(prefix, pool))
             .reduce(|one, other| Arc::new(one.union(&other)))
     }
 
-    fn planned(&self, prefix: IpNet, pool: &Arc<str>) -> Option<Arc<Attributes>> {
+    fn planned(&self, prefix: IpNet, pool: &PoolName) -> Option<Arc<Attributes>> {
         let key = (family_of(&prefix), prefix.prefix_len());
         self.plans.get(pool)?.get(&key).cloned()
     }

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::address::Family;
-use crate::config::{Config, Pool};
+use crate::config::{Config, Pool, PoolName};
 use crate::few::Few;
 use crate::service::{Families, Port, Service, ServiceKey};
 use crate::sorted::{SortedVec, pack};
@@ -74,7 +74,7 @@ pub struct Assignment {
     /// One address, or one of each family; in the order of publication.
     pub addresses: Few<IpAddr>,
     /// The pool that contains them all.
-    pub pool: Arc<str>,
+    pub pool: PoolName,
 }
 
 impl Assignment {
@@ -127,7 +127,7 @@ impl PoolSpace {
 
     fn usage(&self) -> PoolUsage {
         PoolUsage {
-            name: Arc::clone(&self.pool.name),
+            name: self.pool.name.clone(),
             ipv4: self.ipv4.usage(),
             ipv6: self.ipv6.usage(),
         }
@@ -138,7 +138,7 @@ impl PoolSpace {
 #[derive(Debug, Default)]
 pub struct Allocator {
     blocks: Blocks,
-    pools: BTreeMap<Arc<str>, PoolSpace>,
+    pools: BTreeMap<PoolName, PoolSpace>,
     /// The services on each address; what they share it by, and their ports, is in their
     /// assignments.
     in_use: BTreeMap<IpAddr, SortedVec<ServiceKey>>,
@@ -153,7 +153,7 @@ impl Allocator {
         Self {
             blocks: Blocks::new(config),
             pools: (config.pools.iter())
-                .map(|(name, pool)| (Arc::clone(name), PoolSpace::new(pool)))
+                .map(|(name, pool)| (name.clone(), PoolSpace::new(pool)))
                 .collect(),
             ..Self::default()
         }
@@ -196,12 +196,12 @@ impl Allocator {
     ///
     /// # Errors
     /// The first thing that stands in the way.
-    pub fn check(&self, tenant: &Tenant, addresses: &[IpAddr]) -> Result<Arc<str>, Refusal> {
+    pub fn check(&self, tenant: &Tenant, addresses: &[IpAddr]) -> Result<PoolName, Refusal> {
         let name = self.blocks.giver_of(addresses)?;
         addresses
             .iter()
             .try_for_each(|address| self.check_sharing(tenant, *address))?;
-        Ok(Arc::clone(name))
+        Ok(name.clone())
     }
 
     /// The rules of behaviour reference 3.6.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, PoolName};
 use crate::interface::{Interfaces, MacAddress};
 use crate::mark::Mark;
 use crate::node::Node;
@@ -13,7 +13,7 @@ use crate::node::Node;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
     /// The pool it belongs to, a key of [`Config::pools`]; the pool says how it is announced.
-    pub pool: Arc<str>,
+    pub pool: PoolName,
     /// When this differs from before, neighbours that remember another owner must be told anew, as
     /// loud as at first. 0 where every eligible node announces.
     pub round: u64,

@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arcstr::ArcStr;
 use ipnet::IpNet;
 
 use crate::address::Family;
@@ -29,11 +30,15 @@ pub mod peer;
 pub mod pool;
 pub mod validate;
 
+/// The name of a pool. It is known in several places of every service that has addresses of the pool,
+/// so it is a single pointer.
+pub type PoolName = ArcStr;
+
 /// Everything the user configured, checked as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The pools by name.
-    pub pools: BTreeMap<Arc<str>, Arc<Pool>>,
+    pub pools: BTreeMap<PoolName, Arc<Pool>>,
     /// The BGP peers, in the order written.
     pub peers: Vec<Arc<Peer>>,
 }
@@ -42,7 +47,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// The name, unique.
-    pub name: Arc<str>,
+    pub name: PoolName,
     /// How it is announced.
     pub protocol: PoolProtocol,
     /// The address blocks in the order written (ranges expanded to CIDRs, ascending); disjoint over

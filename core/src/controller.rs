@@ -317,7 +317,7 @@ impl Controller {
         let entry = self.services.get_mut(key)?;
         let assignment = self.allocator.get(key);
         let addresses = assignment.map_or_else(Vec::new, |now| now.addresses.to_vec());
-        let pool = assignment.map(|now| Arc::clone(&now.pool));
+        let pool = assignment.map(|now| now.pool.clone());
         let mut events = entry.take_events();
         events.extend(Event::assigned(held, &addresses));
         let is_news = match (&shortfall, entry.shortfall()) {

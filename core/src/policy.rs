@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::address::Family;
 use crate::allocator::Blocks;
+use crate::config::PoolName;
 use crate::endpoint::EndpointSlice;
 use crate::few::Few;
 use crate::node::Node;
@@ -19,7 +20,7 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The name of the pool that has all of its addresses.
-    pub pool: Arc<str>,
+    pub pool: PoolName,
     /// Those of its addresses whose family has an endpoint.
     pub vips: Few<IpAddr>,
     /// Where only one node at a time may announce them: which nodes that can be, of each of them in
@@ -119,7 +120,7 @@ pub(crate) struct Facts<'a> {
     /// It is drained.
     pub(crate) is_draining: bool,
     /// The pools whose addresses only one node at a time may announce.
-    pub(crate) exclusive: &'a BTreeSet<Arc<str>>,
+    pub(crate) exclusive: &'a BTreeSet<PoolName>,
 }
 
 impl Facts<'_> {
@@ -167,7 +168,7 @@ impl Facts<'_> {
     }
 
     /// The addresses of a service that is to be announced, and the pool that has them all.
-    fn addresses(&self, service: &Service) -> Result<(Arc<str>, Vec<IpAddr>), WithdrawReason> {
+    fn addresses(&self, service: &Service) -> Result<(PoolName, Vec<IpAddr>), WithdrawReason> {
         if !service.is_load_balancer {
             return Err(WithdrawReason::NotLoadBalancer);
         }

@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use arcstr::ArcStr;
+
+use crate::config::PoolName;
 use crate::few::Few;
 use crate::text;
 
@@ -18,13 +21,15 @@ pub use annotations::{Annotations, RequestError};
 pub use families::{Families, FamiliesError, FamilyPolicy};
 
 /// Namespace and name of a Service; written `namespace/name`, and ordered as that text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServiceKey(Arc<str>);
+///
+/// There are more of these than of anything else, so one is a single pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceKey(ArcStr);
 
 impl ServiceKey {
     /// A key from its two parts, in which there is no slash.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self([namespace, "/", name].concat().into())
+        Self(arcstr::format!("{namespace}/{name}"))
     }
 
     /// The namespace.
@@ -66,7 +71,7 @@ pub struct Service {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Status {
     published: Few<Ingress>,
-    given_from: Option<Arc<str>>,
+    given_from: Option<PoolName>,
 }
 
 /// The facts of a Service but its name and its status.
@@ -180,7 +185,7 @@ impl Service {
 
     /// The pool that these addresses were given from, as a daemon like this one has noted it; empty
     /// if it has only noted that it gave them, `None` if it is not known that one did.
-    pub fn given_from(&self) -> Option<&Arc<str>> {
+    pub fn given_from(&self) -> Option<&PoolName> {
         self.status.as_ref()?.given_from.as_ref()
     }
 
@@ -195,7 +200,7 @@ impl Service {
     }
 
     /// Notes the pool that the published addresses were given from; see [`Self::given_from`].
-    pub fn set_given_from(&mut self, given_from: Option<Arc<str>>) {
+    pub fn set_given_from(&mut self, given_from: Option<PoolName>) {
         let published = self.published().iter().cloned().collect();
         self.set_status(Status {
             published,

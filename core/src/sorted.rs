@@ -1,8 +1,6 @@
 //! A set in a sorted vector: a fraction of the memory of a tree where there are few elements, as in
 //! the thousands of sets that hold one.
 
-use std::collections::BTreeMap;
-
 /// A set of `T` in ascending order. Insertion and removal move what comes after. One element takes
 /// no memory beside the set itself.
 #[derive(Clone, Debug)]
@@ -87,10 +85,10 @@ impl<'a, T> IntoIterator for &'a SortedVec<T> {
     }
 }
 
-/// Makes a map as small as it can be. Its nodes are half empty where it grew by one key after the
-/// other, as when everything is read at the start.
-pub fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
-    *map = std::mem::take(map).into_iter().collect();
+/// Makes a B-tree, a map or a set, as small as it can be. Its nodes are half empty where it grew by one
+/// key after the other, as when everything is read at the start.
+pub fn pack<T: Default + IntoIterator + FromIterator<T::Item>>(tree: &mut T) {
+    *tree = std::mem::take(tree).into_iter().collect();
 }
 
 /// Elements in ascending order, put into the order in which an empty persistent map takes them in

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::allocator::Blocks;
 use crate::announcement::{AnnouncementSet, Asked};
 use crate::backend::Caps;
-use crate::config::Config;
+use crate::config::{Config, PoolName};
 use crate::endpoint::{EndpointSlice, SliceKey};
 use crate::interface::Interfaces;
 use crate::mark::Mark;
@@ -70,12 +70,13 @@ pub struct Speaker {
     /// Those of the configuration.
     blocks: Option<Blocks>,
     /// The pools whose addresses only one node at a time may announce.
-    exclusive: BTreeSet<Arc<str>>,
+    exclusive: BTreeSet<PoolName>,
     synced: bool,
     is_draining: bool,
     services: BTreeMap<ServiceKey, Entry>,
     slices: BTreeMap<SliceKey, EndpointSlice>,
-    slices_of: BTreeMap<ServiceKey, SortedVec<SliceKey>>,
+    /// The slices of each service.
+    slices_of: BTreeSet<(ServiceKey, SliceKey)>,
     announcers: BTreeMap<IpAddr, SortedVec<ServiceKey>>,
     /// What was read at the start takes no more memory than it needs.
     is_packed: bool,
@@ -117,7 +118,7 @@ impl Speaker {
             is_draining: false,
             services: BTreeMap::new(),
             slices: BTreeMap::new(),
-            slices_of: BTreeMap::new(),
+            slices_of: BTreeSet::new(),
             announcers: BTreeMap::new(),
             is_packed: false,
             dirty: Dirty::All,
@@ -298,10 +299,7 @@ impl Speaker {
         }
         self.remove_slice(&slice.key.clone());
         let (service, key) = (slice.service.clone(), slice.key.clone());
-        self.slices_of
-            .entry(service.clone())
-            .or_default()
-            .insert(key.clone());
+        self.slices_of.insert((service.clone(), key.clone()));
         self.slices.insert(key, slice);
         self.mark(service);
     }
@@ -310,13 +308,9 @@ impl Speaker {
         let Some(slice) = self.slices.remove(key) else {
             return;
         };
-        if let Some(keys) = self.slices_of.get_mut(&slice.service) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.slices_of.remove(&slice.service);
-            }
-        }
-        self.mark(slice.service);
+        let EndpointSlice { service, key, .. } = slice;
+        self.slices_of.remove(&(service.clone(), key));
+        self.mark(service);
     }
 
     fn mark(&mut self, key: ServiceKey) {
@@ -337,7 +331,9 @@ impl Speaker {
             is_draining: self.is_draining,
             exclusive: &self.exclusive,
         };
-        let slices = self.slices_of.get(key).into_iter().flatten();
+        let first = (key.clone(), SliceKey::default());
+        let slices = self.slices_of.range(first..);
+        let slices = slices.map_while(|(service, slice)| (service == key).then_some(slice));
         let slices: Vec<_> = slices.filter_map(|slice| self.slices.get(slice)).collect();
         let decision = facts.decide(&entry.service, &slices);
         let before = std::mem::replace(&mut entry.decision, decision.clone());

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::refusal::Refusal;
 use super::space::Position;
-use crate::config::{Config, is_buggy};
+use crate::config::{Config, PoolName, is_buggy};
 
 /// The blocks of all pools, by first address. They are disjoint.
 #[derive(Debug, Default)]
@@ -16,7 +15,7 @@ pub(crate) struct Blocks(BTreeMap<IpAddr, Block>);
 #[derive(Debug)]
 pub(crate) struct Block {
     last: IpAddr,
-    pub(crate) pool: Arc<str>,
+    pub(crate) pool: PoolName,
     avoid_buggy_ips: bool,
     /// Its place in [`crate::config::Pool::blocks`].
     index: usize,
@@ -37,7 +36,7 @@ impl Blocks {
             pool.blocks.iter().enumerate().map(|(index, net)| {
                 let block = Block {
                     last: net.broadcast(),
-                    pool: Arc::clone(&pool.name),
+                    pool: pool.name.clone(),
                     avoid_buggy_ips: pool.avoid_buggy_ips,
                     index,
                 };
@@ -54,8 +53,8 @@ impl Blocks {
     }
 
     /// The pool that contains all of `addresses`, whether or not it avoids some of them.
-    pub(crate) fn pool_of(&self, addresses: &[IpAddr]) -> Result<&Arc<str>, Refusal> {
-        let mut owner: Option<(IpAddr, &Arc<str>)> = None;
+    pub(crate) fn pool_of(&self, addresses: &[IpAddr]) -> Result<&PoolName, Refusal> {
+        let mut owner: Option<(IpAddr, &PoolName)> = None;
         for address in addresses {
             let block = self.find(*address).ok_or(Refusal::NoPool(*address))?;
             match owner {
@@ -64,7 +63,7 @@ impl Blocks {
                 Some((first, pool)) => {
                     return Err(Refusal::TwoPools {
                         addresses: [first, *address],
-                        pools: [Arc::clone(pool), Arc::clone(&block.pool)],
+                        pools: [pool.clone(), block.pool.clone()],
                     });
                 }
             }
@@ -73,7 +72,7 @@ impl Blocks {
     }
 
     /// The pool that may hand out all of `addresses`: it contains them and avoids none of them.
-    pub(crate) fn giver_of(&self, addresses: &[IpAddr]) -> Result<&Arc<str>, Refusal> {
+    pub(crate) fn giver_of(&self, addresses: &[IpAddr]) -> Result<&PoolName, Refusal> {
         let pool = self.pool_of(addresses)?;
         let avoids = |address: &&IpAddr| {
             let block = self.find(**address).filter(|block| block.avoid_buggy_ips);
@@ -82,7 +81,7 @@ impl Blocks {
         match addresses.iter().find(avoids) {
             Some(address) => Err(Refusal::Avoided {
                 address: *address,
-                pool: Arc::clone(pool),
+                pool: pool.clone(),
             }),
             None => Ok(pool),
         }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::space::{PoolUsage, Usage};
 use crate::address::Family;
+use crate::config::PoolName;
 use crate::service::{Families, Port, ServiceKey};
 
 /// Why a service cannot have what it asks for. It stays without until the service, another service
@@ -24,7 +24,7 @@ pub enum Refusal {
         /// The address.
         address: IpAddr,
         /// Its pool.
-        pool: Arc<str>,
+        pool: PoolName,
     },
     /// Two addresses that do not come from one pool.
     #[error(
@@ -36,7 +36,7 @@ pub enum Refusal {
         /// The addresses.
         addresses: [IpAddr; 2],
         /// Their pools.
-        pools: [Arc<str>; 2],
+        pools: [PoolName; 2],
     },
     /// The addresses asked for are not those of the families that the service has.
     #[error(
@@ -59,17 +59,17 @@ pub enum Refusal {
         /// The addresses.
         requested: Vec<IpAddr>,
         /// The pool asked for.
-        pool: Arc<str>,
+        pool: PoolName,
         /// The pool that contains them.
-        owner: Arc<str>,
+        owner: PoolName,
     },
     /// The pool asked for does not exist.
     #[error("unknown pool {name:?}; {}", known_pools(.known))]
     UnknownPool {
         /// Its name.
-        name: Arc<str>,
+        name: PoolName,
         /// The names that would be right.
-        known: Vec<Arc<str>>,
+        known: Vec<PoolName>,
     },
     /// No address is left that the service may have.
     #[error("{}", exhausted(*.families, .pools))]
@@ -137,7 +137,7 @@ fn wanted(families: Families) -> String {
     }
 }
 
-fn known_pools(known: &[Arc<str>]) -> String {
+fn known_pools(known: &[PoolName]) -> String {
     if known.is_empty() {
         "no pool is configured".to_owned()
     } else {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -10,7 +9,7 @@ use serde::Serialize;
 use super::Tenant;
 use super::sharing::{Group, SharingKeys};
 use crate::address::Family;
-use crate::config::{Pool, is_buggy};
+use crate::config::{Pool, PoolName, is_buggy};
 
 /// A place in a pool. The order is that in which addresses are handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +22,7 @@ pub(super) struct Position {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PoolUsage {
     /// The pool's name.
-    pub name: Arc<str>,
+    pub name: PoolName,
     /// Its IPv4 addresses.
     pub ipv4: Usage,
     /// Its IPv6 addresses.

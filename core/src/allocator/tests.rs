@@ -19,7 +19,7 @@ fn allocator(blocks: &[&str], avoid_buggy_ips: bool) -> Allocator {
         bgp_advertisements: Vec::new(),
     };
     Allocator::new(&Config {
-        pools: [(Arc::clone(&pool.name), Arc::new(pool))].into(),
+        pools: [(pool.name.clone(), Arc::new(pool))].into(),
         peers: Vec::new(),
     })
 }
@@ -55,7 +55,7 @@ fn take(allocator: &mut Allocator, tenant: &Tenant, family: Family) -> String {
     addresses[0].to_string()
 }
 
-fn fails(result: Result<Arc<str>, Refusal>) -> String {
+fn fails(result: Result<PoolName, Refusal>) -> String {
     result.unwrap_err().to_string()
 }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::{Backend, BackendEvent};
 use crate::announcement::{Announcement, AnnouncementSet};
-use crate::config::{BgpAdvertisement, Config, Pool, PoolProtocol};
+use crate::config::{BgpAdvertisement, Config, Pool, PoolName, PoolProtocol};
 use crate::mark::Mark;
 use crate::node::Node;
 
 /// A set of `vips` announcements in one pool of this backend, of both families by turns, without
 /// neighbours or interfaces.
 pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<AnnouncementSet> {
-    let name: Arc<str> = "contract".into();
+    let name: PoolName = "contract".into();
     let pool = Pool {
         name: name.clone(),
         protocol: PoolProtocol::of_backend(backend),

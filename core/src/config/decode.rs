@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
-use std::sync::Arc;
+
+use arcstr::ArcStr;
 
 use super::error::{ConfigError, ConfigErrors, Located, Place, quote, shorten, suggest};
 use super::origin::Origin;
@@ -265,7 +266,7 @@ impl<'o> Decoder<'o> {
     }
 
     /// The field `name`, which must be there and not be empty.
-    pub(super) fn name(&mut self, fields: &Fields) -> Option<Located<Arc<str>>> {
+    pub(super) fn name(&mut self, fields: &Fields) -> Option<Located<ArcStr>> {
         let hint = "write a name of your choice";
         let value = self.required(fields, "name", hint)?;
         let name = self.parsed(value, |name| match name {

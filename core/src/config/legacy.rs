@@ -87,7 +87,7 @@ fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) 
     let peers = peers.into_iter().map(|peer| Arc::new(peer.value));
     Config {
         pools: pools
-            .map(|pool| (Arc::clone(&pool.name), Arc::new(pool)))
+            .map(|pool| (pool.name.clone(), Arc::new(pool)))
             .collect(),
         peers: peers.collect(),
     }

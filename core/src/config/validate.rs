@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::sync::Arc;
 
+use arcstr::ArcStr;
 use ipnet::IpNet;
 
-use super::Peer;
 use super::error::{ConfigError, Located, quote};
+use super::{Peer, PoolName};
 use crate::address::Family;
 
 #[cfg(test)]
@@ -17,7 +17,7 @@ mod tests;
 #[derive(Clone, Debug)]
 pub struct AddressEntry {
     /// The pool it belongs to.
-    pub pool: Arc<str>,
+    pub pool: PoolName,
     /// As written.
     pub text: String,
     /// What it stands for; disjoint.
@@ -72,8 +72,8 @@ fn overlap(later: &Located<AddressEntry>, earlier: &Located<AddressEntry>) -> Co
 }
 
 /// The names (of what `kind` says) that an earlier one equals.
-pub fn duplicate_names<'a>(kind: &str, names: &'a [Located<Arc<str>>]) -> Vec<ConfigError> {
-    let error = |later: &'a Located<Arc<str>>, earlier: &Located<Arc<str>>| ConfigError {
+pub fn duplicate_names<'a>(kind: &str, names: &'a [Located<ArcStr>]) -> Vec<ConfigError> {
+    let error = |later: &'a Located<ArcStr>, earlier: &Located<ArcStr>| ConfigError {
         place: later.place.clone(),
         message: format!(
             "{} already exists: {} has a {kind} of that name, choose another one",
@@ -81,7 +81,7 @@ pub fn duplicate_names<'a>(kind: &str, names: &'a [Located<Arc<str>>]) -> Vec<Co
             earlier.place.seen_from(&later.place),
         ),
     };
-    duplicates(names, Arc::clone, error)
+    duplicates(names, ArcStr::clone, error)
 }
 
 /// The peers that are in no setting different from an earlier one. Peers with the same address are

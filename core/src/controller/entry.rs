@@ -1,11 +1,11 @@
 //! What the controller remembers of a service.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::Controller;
 use super::plan::Shortfall;
 use super::report::Event;
+use crate::config::PoolName;
 use crate::service::{Ingress, Service};
 use crate::sorted::pack;
 
@@ -26,7 +26,7 @@ pub(super) struct Entry {
     /// Somebody else has written the status.
     pub(super) foreign: bool,
     /// The pool of the last [`super::StatusChange`], or of the re-adopted addresses.
-    pub(super) pool: Option<Arc<str>>,
+    pub(super) pool: Option<PoolName>,
     /// What few services have.
     passing: Option<Box<Passing>>,
 }

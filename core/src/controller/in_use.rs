@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use super::Controller;
 use super::review::is_wanted;
 use crate::allocator::{Allocator, Blocks, Tenant, listed};
-use crate::config::{Config, Pool};
+use crate::config::{Config, Pool, PoolName};
 use crate::service::{Service, ServiceKey};
 
 /// The configurations that a controller knows of.
@@ -183,7 +183,7 @@ impl Controller {
     }
 
     /// The pool that a service asks for. One that is not known may ask for the pool of what it has.
-    fn asked<'a>(&'a self, key: &ServiceKey, pool: Option<&'a Arc<str>>) -> Option<&'a str> {
+    fn asked<'a>(&'a self, key: &ServiceKey, pool: Option<&'a PoolName>) -> Option<&'a str> {
         match self.services.get(key) {
             Some(entry) => entry.service.address_pool.as_deref(),
             None => pool.map(|pool| &**pool),

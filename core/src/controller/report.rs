@@ -2,13 +2,13 @@
 
 use std::mem::{Discriminant, discriminant};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::Controller;
 use super::plan::{Shortfall, plan};
 use crate::allocator::{Refusal, quoted};
+use crate::config::PoolName;
 use crate::service::{FamiliesError, Service, ServiceKey};
 
 /// A service's new status, to be written as a whole, and the events about it.
@@ -19,7 +19,7 @@ pub struct StatusChange {
     /// `status.loadBalancer.ingress`, one entry with an `ip` each; empty to clear it.
     pub addresses: Vec<IpAddr>,
     /// The annotation `metallb.io/ip-allocated-from-pool`; `None` to remove it.
-    pub pool: Option<Arc<str>>,
+    pub pool: Option<PoolName>,
     /// What happened, in order. A change may consist of an event only.
     pub events: Vec<Event>,
 }
@@ -50,7 +50,7 @@ pub struct ServiceStatus {
     /// Its addresses, in the order of publication.
     pub addresses: Vec<IpAddr>,
     /// The pool they come from.
-    pub pool: Option<Arc<str>>,
+    pub pool: Option<PoolName>,
     /// Why it has no address, or not all it wants.
     pub shortfall: Option<String>,
 }
@@ -140,7 +140,7 @@ impl Controller {
         let entry = self.services.get(key)?;
         Some(ServiceStatus {
             addresses: self.held(key),
-            pool: (self.allocator.get(key)).map(|held| Arc::clone(&held.pool)),
+            pool: (self.allocator.get(key)).map(|held| held.pool.clone()),
             shortfall: self.shortfall(&entry.service),
         })
     }

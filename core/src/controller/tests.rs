@@ -37,7 +37,7 @@ fn pool(name: &str, blocks: &[&str]) -> Pool {
 fn config(pools: Vec<Pool>) -> Arc<Config> {
     let pools = pools
         .into_iter()
-        .map(|pool| (Arc::clone(&pool.name), Arc::new(pool)));
+        .map(|pool| (pool.name.clone(), Arc::new(pool)));
     Arc::new(Config {
         pools: pools.collect(),
         peers: Vec::new(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::address::Family;
 use crate::announcement::{Announcement, AnnouncementSet, Asked};
 use crate::backend::{Caps, Ownership};
-use crate::config::Config;
+use crate::config::{Config, PoolName};
 use crate::interface::Interfaces;
 use crate::mark::Mark;
 use crate::node::Node;
@@ -21,7 +21,7 @@ pub(super) struct Outlet {
     pub(super) caps: Caps,
     set: AnnouncementSet,
     /// The newest announcement of each pool, which the next one is probably like.
-    newest: BTreeMap<Arc<str>, Arc<Announcement>>,
+    newest: BTreeMap<PoolName, Arc<Announcement>>,
     changed: bool,
 }
 
@@ -116,7 +116,7 @@ impl Outlet {
 }
 
 /// The pools whose addresses only one node at a time may announce.
-pub(super) fn exclusive(config: &Config, outlets: &[Outlet]) -> BTreeSet<Arc<str>> {
+pub(super) fn exclusive(config: &Config, outlets: &[Outlet]) -> BTreeSet<PoolName> {
     let mut exclusive = BTreeSet::new();
     for pool in config.pools.values() {
         let backends = [pool.protocol.ipv4, pool.protocol.ipv6];

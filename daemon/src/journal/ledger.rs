@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use carillon_core::config::PoolName;
 use carillon_core::service::ServiceKey;
 use carillon_core::sorted::pack;
 
@@ -61,7 +61,7 @@ impl Ledger {
     }
 
     /// The pool that the addresses of a service were given from, if that was noted.
-    pub(crate) fn pool(&self, service: &ServiceKey) -> Option<&Arc<str>> {
+    pub(crate) fn pool(&self, service: &ServiceKey) -> Option<&PoolName> {
         self.entries.get(service)?.given.pool.as_ref()
     }
 

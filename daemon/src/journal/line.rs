@@ -1,8 +1,8 @@
 //! The journal's lines.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use carillon_core::config::PoolName;
 use carillon_core::few::Few;
 use carillon_core::service::ServiceKey;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ pub(crate) struct Given {
     /// Its addresses; none if its entry has ended.
     pub(crate) addresses: Few<IpAddr>,
     /// The pool that they were given from, if that was noted.
-    pub(crate) pool: Option<Arc<str>>,
+    pub(crate) pool: Option<PoolName>,
 }
 
 /// A line of the file.
@@ -25,7 +25,7 @@ pub(super) struct Line {
     addresses: Vec<IpAddr>,
     /// The pool that it has them from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pool: Option<Arc<str>>,
+    pool: Option<PoolName>,
 }
 
 /// Appends the line that says what a service has.

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::store::SLACK;
 use super::*;
@@ -105,7 +104,7 @@ fn entries_survive_a_restart_and_end_with_the_service() {
     assert_eq!(journal.refresh(), keys(&[]));
     assert!(journal.ledger.is_read() && !fixture.path().exists());
     assert_eq!(journal.set("a", &ip(1)).entered, keys(&["a"]));
-    let pool = Some(Arc::from("gold"));
+    let pool = Some("gold".into());
     let addresses = ip(2).to_vec().into();
     journal.ledger.record(&key("b"), Given { addresses, pool });
     journal.commit();

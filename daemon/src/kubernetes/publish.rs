@@ -1,8 +1,8 @@
 //! What the controller role has the API server write: the status of Services, and Events.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use carillon_core::config::PoolName;
 use carillon_core::controller::Event;
 use carillon_core::service::ServiceKey;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub(crate) struct Write {
     /// `status.loadBalancer.ingress`: each `ip`, and its `ipMode` if that is to stay.
     pub(crate) addresses: Vec<(IpAddr, Option<Box<str>>)>,
     /// The annotation [`ALLOCATED_FROM`]; `None` to remove it.
-    pub(crate) pool: Option<Arc<str>>,
+    pub(crate) pool: Option<PoolName>,
 }
 
 impl Write {

@@ -151,7 +151,7 @@ fn controller(wish: Wish) -> Result<Controller> {
         auto_assign: true,
         bgp_advertisements: Vec::new(),
     };
-    let pools = BTreeMap::from([(Arc::clone(&pool.name), Arc::new(pool))]);
+    let pools = BTreeMap::from([(pool.name.clone(), Arc::new(pool))]);
     let config = Config {
         pools,
         ..Config::default()

@@ -1,7 +1,8 @@
 //! `bfd-profiles` (behaviour reference 1.4). They are checked, and have no use yet.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+
+use arcstr::ArcStr;
 
 use crate::config::decode::{Decoder, Value};
 use crate::config::error::Located;
@@ -27,7 +28,7 @@ pub(super) const KEYS: [&str; 8] = [
 const BOOLEANS: [&str; 2] = ["echo-mode", "passive-mode"];
 
 /// The names of the profiles.
-pub(super) fn profiles(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<Located<Arc<str>>> {
+pub(super) fn profiles(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<Located<ArcStr>> {
     let profiles = decoder.list(value);
     profiles
         .iter()
@@ -35,7 +36,7 @@ pub(super) fn profiles(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<
         .collect()
 }
 
-fn profile(decoder: &mut Decoder<'_>, value: &Value) -> Option<Located<Arc<str>>> {
+fn profile(decoder: &mut Decoder<'_>, value: &Value) -> Option<Located<ArcStr>> {
     let fields = decoder.fields(value, &KEYS)?;
     for (key, range) in NUMBERS {
         if let Some(value) = fields.get(key) {

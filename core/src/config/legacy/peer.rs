@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
+
+use arcstr::ArcStr;
 
 use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::error::{Located, quote};
@@ -32,7 +33,7 @@ pub(super) const KEYS: [&str; 12] = [
 pub(super) fn peers(
     decoder: &mut Decoder<'_>,
     value: Option<&Value>,
-    profiles: &[Located<Arc<str>>],
+    profiles: &[Located<ArcStr>],
 ) -> Vec<Located<Peer>> {
     let mut peers = Vec::new();
     for value in decoder.list(value) {
@@ -135,7 +136,7 @@ fn password(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Password> {
     decoder.optional(fields.get("password"), check)
 }
 
-fn bfd_profile(decoder: &mut Decoder<'_>, fields: &Fields, profiles: &[Located<Arc<str>>]) {
+fn bfd_profile(decoder: &mut Decoder<'_>, fields: &Fields, profiles: &[Located<ArcStr>]) {
     let unsupported = |name: &str| {
         let is_known = profiles.iter().any(|profile| &*profile.value == name);
         Err::<(), _>(if is_known {

@@ -1,7 +1,6 @@
 //! `address-pools` (behaviour reference 1.5).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -11,7 +10,7 @@ use crate::config::community::CommunityError;
 use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::error::{ConfigError, Located, quote};
 use crate::config::validate::AddressEntry;
-use crate::config::{BgpAdvertisement, Community, Pool, PoolProtocol, address, pool};
+use crate::config::{BgpAdvertisement, Community, Pool, PoolName, PoolProtocol, address, pool};
 
 /// The most address blocks of a configuration, ranges expanded.
 const MAX_BLOCKS: usize = 100_000;
@@ -34,7 +33,7 @@ pub(super) const ADVERTISEMENT_KEYS: [&str; 4] = [
 
 /// A pool as far as it is valid by itself.
 pub(super) struct Draft {
-    pub(super) name: Option<Located<Arc<str>>>,
+    pub(super) name: Option<Located<PoolName>>,
     pub(super) entries: Vec<Located<AddressEntry>>,
     /// The pool, if nothing is wrong with its name and protocol.
     pub(super) pool: Option<Pool>,
@@ -66,7 +65,7 @@ fn draft(
     let name = decoder.name(fields);
     let label = name
         .as_ref()
-        .map_or_else(|| "".into(), |name| Arc::clone(&name.value));
+        .map_or_else(|| "".into(), |name| name.value.clone());
     let entries = addresses(decoder, fields, &label, room);
     let protocol = decoder
         .required(fields, "protocol", "write bgp or layer2")
@@ -100,7 +99,7 @@ fn draft(
 fn addresses(
     decoder: &mut Decoder<'_>,
     fields: &Fields,
-    pool: &Arc<str>,
+    pool: &PoolName,
     room: &mut usize,
 ) -> Vec<Located<AddressEntry>> {
     let hint = "write a list of CIDRs or ranges, for example [198.51.100.0/24]";
@@ -116,7 +115,7 @@ fn addresses(
             let blocks = address::parse(text)?;
             address::check_hosts(text, &blocks)?;
             Ok::<_, address::AddressError>(AddressEntry {
-                pool: Arc::clone(pool),
+                pool: pool.clone(),
                 text: text.to_owned(),
                 blocks,
             })

@@ -17,7 +17,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -293,7 +292,7 @@ impl JournalAllocation {
                 None if !self.ledger.is_under_way(key) => {
                     let given = Given {
                         addresses: held.addresses.clone(),
-                        pool: Some(Arc::clone(&held.pool)),
+                        pool: Some(held.pool.clone()),
                     };
                     self.ledger.record(key, given);
                 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
+use carillon_core::sorted::pack;
+
 use super::definitions::{Definitions, Entry};
 use crate::objects::ObjectKey;
 
@@ -81,7 +83,7 @@ impl Index {
 
     /// Takes no more memory than it needs.
     pub(super) fn pack(&mut self) {
-        self.places = std::mem::take(&mut self.places).into_iter().collect();
+        pack(&mut self.places);
         self.files.shrink_to_fit();
         self.numbers.shrink_to_fit();
     }

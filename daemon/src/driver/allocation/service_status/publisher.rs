@@ -14,9 +14,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use carillon_core::config::PoolName;
 use carillon_core::service::ServiceKey;
 
 use crate::kubernetes::jitter::Jitter;
@@ -43,7 +43,7 @@ const MEMORY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wish {
     pub(super) addresses: Vec<IpAddr>,
-    pub(super) pool: Option<Arc<str>>,
+    pub(super) pool: Option<PoolName>,
 }
 
 /// What to do next.
