@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::interface::MacAddress;
 
-use super::other::{Intruder, Intrusion};
+use super::other::Intrusion;
 use super::vip::Vip;
 
 /// For how long whoever answers has to do so before it is believed, where one has answered before and
@@ -17,8 +17,9 @@ const FORGIVEN: Duration = Duration::from_secs(600);
 impl Vip {
     /// For how long a station that is not yielded to has answered.
     pub(super) fn answered_for(&self, station: MacAddress, now: Instant) -> Duration {
-        let answers = |one: &&Intruder| one.station == station && one.kind == Intrusion::Yielding;
-        let first = self.intruder.as_ref().filter(answers).map(|one| one.first);
+        let answering = self.intruders.get(&Intrusion::Yielding);
+        let answering = answering.filter(|one| one.station == station);
+        let first = answering.map(|one| one.first);
         now.saturating_duration_since(first.unwrap_or(now))
     }
 

@@ -151,10 +151,7 @@ fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
     let times = [
         until,
         entry.others.deadline(),
-        entry
-            .intruder
-            .as_ref()
-            .map(|intruder| intruder.last + QUIET),
+        entry.intruders.values().map(|one| one.last + QUIET).min(),
         entry.request.map(|(_, until)| until),
         entry.withdraw_at,
         successor,

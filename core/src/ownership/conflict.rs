@@ -311,14 +311,12 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip).filter(|one| one.hold.is_some()) else {
             return;
         };
-        let before = entry.intruder.take();
+        let before = entry.intruders.remove(&kind);
         // Who defends against one station after the other defends as rarely as against one.
-        let alike = before.as_ref().filter(|one| one.kind == kind);
-        let defended = alike.and_then(|one| one.defended);
-        let known = before.filter(|one| one.station == station && one.kind == kind);
+        let defended = before.as_ref().and_then(|one| one.defended);
+        let known = before.filter(|one| one.station == station);
         let mut intruder = known.unwrap_or(Intruder {
             station,
-            kind,
             node: node.clone(),
             first: now,
             last: now,
@@ -333,7 +331,7 @@ impl Ownership {
         if defends {
             intruder.defended = Some(now);
         }
-        entry.intruder = Some(intruder);
+        entry.intruders.insert(kind, intruder);
         if defends {
             self.defend(vip);
         }
@@ -383,6 +381,6 @@ pub(super) fn expire(entry: &mut Vip, members: &Members, now: Instant) {
         }
     }
     let is_over = |one: &Intruder| now >= one.last + QUIET;
-    entry.intruder = entry.intruder.take().filter(|one| !is_over(one));
+    entry.intruders.retain(|_, one| !is_over(one));
     entry.forgive(now);
 }

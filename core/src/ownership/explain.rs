@@ -154,11 +154,13 @@ impl Ownership {
                 tenure.why.clone()
             },
         });
-        let intruder = entry.intruder.as_ref().filter(|one| one.defended.is_some());
-        let intruder = intruder.map(|intruder| Conflict {
+        let intruders = entry.intruders.iter();
+        let intruders = intruders.filter(|(_, one)| one.defended.is_some());
+        let intruder = intruders.max_by_key(|(_, one)| one.last);
+        let intruder = intruder.map(|(kind, intruder)| Conflict {
             station: intruder.station,
             node: intruder.node.clone(),
-            kind: intruder.kind,
+            kind: *kind,
             last: intruder.last,
         });
         let holder = entry.others.holder().filter(|_| entry.hold.is_none());

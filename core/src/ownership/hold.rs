@@ -93,7 +93,7 @@ impl Ownership {
             return;
         };
         entry.hold = None;
-        entry.intruder = None;
+        entry.intruders.clear();
         entry.others.clear();
         if entry.published.is_none() || (is_void && !is_yielded) {
             self.forget_claim(vip);

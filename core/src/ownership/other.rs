@@ -212,17 +212,16 @@ pub(super) struct Silenced {
 #[derive(Clone, Debug)]
 pub(super) struct Intruder {
     pub(super) station: MacAddress,
-    pub(super) kind: Intrusion,
     /// Its node, if it is one of a member.
     pub(super) node: Option<Arc<str>>,
     pub(super) first: Instant,
     pub(super) last: Instant,
-    /// When the VIP was last announced against it.
+    /// When the VIP was last announced against it, or another one of its sort before.
     pub(super) defended: Option<Instant>,
 }
 
 /// What sort of host that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Intrusion {
     /// One without a daemon.
     Host,

@@ -11,7 +11,7 @@ use crate::membership::record::Claim;
 
 use super::election::Claims;
 use super::explain::Why;
-use super::other::{Intruder, Others, Reply, Silenced};
+use super::other::{Intruder, Intrusion, Others, Reply, Silenced};
 use super::{Holding, Scope};
 
 /// See the module's documentation.
@@ -40,8 +40,8 @@ pub(super) struct Vip {
     pub(super) asked: BTreeMap<MacAddress, Option<bool>>,
     /// How often somebody answered for it for a while and then not any more, and when last.
     pub(super) deceived: Option<(u32, Instant)>,
-    /// Another station has it that is not yielded to.
-    pub(super) intruder: Option<Intruder>,
+    /// Other stations have it that are not yielded to: the last one of each sort.
+    pub(super) intruders: BTreeMap<Intrusion, Intruder>,
     /// A person's wish that was published, its term and how long.
     pub(super) request: Option<(u64, Instant)>,
     /// What was told of it last.

@@ -634,6 +634,34 @@ fn two_foreign_stations_are_defended_against_as_rarely_as_one() {
     assert_eq!(bus.peers[owner].notes.iter().filter(conflict).count(), 1);
 }
 
+/// Neither does a mark that somebody adds to every other frame make it more often.
+#[test]
+fn two_sorts_of_stations_are_defended_against_as_rarely_as_each_alone() {
+    let (mut bus, vip) = wired();
+    let owner = bus.peers.iter().position(|peer| peer.holds(vip)).unwrap();
+    let (mut rounds, mut round) = (0, bus.peers[owner].round(vip));
+    bus.peers[owner].notes.clear();
+    let marked = |number: u64| Input::Conflict {
+        vip,
+        station: mac(78),
+        mark: Some(Mark::of(&format!("liar-{number}"), number)),
+        local: mac(owner),
+    };
+    for second in 0..60 {
+        for input in [foreign(vip, mac(77)), marked(second)] {
+            bus.input(owner, input);
+            bus.run(Duration::from_millis(500));
+            rounds += u64::from(bus.peers[owner].round(vip) != round);
+            round = bus.peers[owner].round(vip);
+        }
+        let most = second / 10 + 1 + second + 2;
+        assert!(rounds <= most, "{rounds} after {second} s");
+    }
+    assert!(bus.peers[owner].holds(vip));
+    let conflict = |note: &&Note| matches!(note, Note::Conflict { .. });
+    assert_eq!(bus.peers[owner].notes.iter().filter(conflict).count(), 2);
+}
+
 #[test]
 fn a_member_is_known_by_its_mark_when_a_bond_has_changed_its_station() {
     let (mut bus, vip) = wired();
