@@ -1,4 +1,4 @@
-//! From announcements to BGP routes (behaviour reference 5.6).
+//! From announcements to BGP routes, as MetalLB makes them.
 //!
 //! Each VIP becomes, for each advertisement of its pool, the prefix of the advertisement's length
 //! that contains it. VIPs and advertisements that lead to the same prefix share one route: its

@@ -191,8 +191,7 @@ impl Allocator {
     }
 
     /// Whether the tenant may have these addresses (one, or one of each family), and the pool that
-    /// they belong to (behaviour reference 3.5). What the tenant has now does not stand in its own
-    /// way.
+    /// they belong to. What the tenant has now does not stand in its own way.
     ///
     /// # Errors
     /// The first thing that stands in the way.
@@ -204,7 +203,8 @@ impl Allocator {
         Ok(name.clone())
     }
 
-    /// The rules of behaviour reference 3.6.
+    /// Whether the tenant may share an address with those that have it: with equal keys, on ports of
+    /// its own.
     fn check_sharing(&self, tenant: &Tenant, address: IpAddr) -> Result<(), Refusal> {
         let is_other = |service: &&ServiceKey| **service != tenant.service;
         if let Some(holder) = self.holders(address).iter().find(is_other)
@@ -302,7 +302,7 @@ impl Allocator {
     }
 
     /// The addresses that a tenant without any gets: from `pool` if it names one, else from the
-    /// first pool by name that offers what is wanted (behaviour reference 3.4). Within a pool it is
+    /// first pool by name that offers what is wanted. Within a pool it is
     /// the first address in block order that the tenant may have, be it free or shared.
     ///
     /// # Errors
@@ -351,7 +351,7 @@ impl Allocator {
     }
 
     /// The pools to look in, in order: the one place that decides which pools a service may draw
-    /// from (behaviour reference 3.3).
+    /// from.
     fn eligible(&self, name: Option<&str>) -> Result<Vec<&PoolSpace>, Refusal> {
         match name {
             Some(name) => {

@@ -92,7 +92,7 @@ impl PoolProtocol {
 }
 
 /// Whether an address belongs to those that old equipment takes for network or broadcast addresses:
-/// IPv4 ending in .0 or .255 (behaviour reference 3.7).
+/// IPv4 ending in .0 or .255.
 pub fn is_buggy(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => matches!(address.octets(), [_, _, _, 0 | 255]),

@@ -87,7 +87,7 @@ impl Interface {
     /// Whether VIPs can be announced on it.
     ///
     /// # Errors
-    /// They cannot, for the first reason that applies (behaviour reference 4.4).
+    /// They cannot, for the first reason that applies.
     pub fn usable(&self, exclusion: &Exclusion) -> Result<MacAddress, Unusable> {
         if self.is_loopback {
             return Err(Unusable::Loopback);

@@ -36,8 +36,7 @@ impl Grant {
     }
 }
 
-/// Why a Service is not announced from this node. The first rule that fails gives the reason
-/// (behaviour reference 4.1 and 5.6).
+/// Why a Service is not announced from this node. The first rule that fails gives the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WithdrawReason {
     /// `spec.type` is another.

@@ -242,7 +242,7 @@ impl DerefMut for Service {
 
 impl ServiceFacts {
     /// Whether a daemon that serves the class `ours` (`None`: services without a class) handles
-    /// this service. Services of other classes are never touched (behaviour reference 3.1).
+    /// this service. Services of other classes are never touched.
     pub fn is_of_class(&self, ours: Option<&str>) -> bool {
         self.load_balancer_class.as_deref().unwrap_or("") == text::bounded(ours.unwrap_or(""))
     }

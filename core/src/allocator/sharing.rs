@@ -9,7 +9,7 @@ use super::space::Position;
 use crate::service::{Port, Service, TrafficPolicy};
 use crate::sorted::SortedVec;
 
-/// What must be equal for two services to share an address (behaviour reference 3.6).
+/// What must be equal for two services to share an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SharingKeys {
     /// The sharing key.

@@ -227,7 +227,7 @@ fn block_size(net: IpNet) -> u128 {
     1u128.checked_shl(host_bits).unwrap_or(u128::MAX)
 }
 
-/// How many of them are not handed out with `avoid-buggy-ips` (behaviour reference 3.7).
+/// How many of them are not handed out with `avoid-buggy-ips`.
 fn buggy_in(net: IpNet) -> u128 {
     let (first, last) = (net.network(), net.broadcast());
     match net {

@@ -1,4 +1,4 @@
-//! The notation of address blocks (behaviour reference 1.6): `198.51.100.0/24` and
+//! The notation of address blocks: `198.51.100.0/24` and
 //! `198.51.100.10-198.51.100.20`.
 
 use std::net::IpAddr;

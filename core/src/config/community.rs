@@ -1,4 +1,4 @@
-//! The notation of BGP communities (behaviour reference 1.5 and 2.11).
+//! The notation of BGP communities (RFC 1997): `64512:100`, or a name from `bgp-communities`.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! The text behind the key `config` of MetalLB's ConfigMap, v0.10 to v0.12 (behaviour reference 1).
+//! The text behind the key `config` of MetalLB's ConfigMap, v0.10 to v0.12.
 //!
 //! Where the versions differ, what one of them accepts is accepted. Beyond that this refuses what
 //! they accept but cannot have worked: an address range that has no addresses, a source address of

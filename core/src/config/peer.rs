@@ -1,4 +1,4 @@
-//! The rules for one BGP peer (behaviour reference 1.3).
+//! The rules for one BGP peer.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

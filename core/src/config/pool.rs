@@ -1,4 +1,4 @@
-//! The rules for one address pool (behaviour reference 1.5).
+//! The rules for one address pool.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! When a new configuration may take effect.
 //!
-//! MetalLB's ConfigMap era refuses a configuration that has no pool for an address in use
-//! (behaviour reference 1.7); so do we, but keep it at hand: it takes effect when the last such
-//! address is released, or when somebody says that it may take addresses away.
+//! MetalLB's ConfigMap era refuses a configuration that has no pool for an address in use; so do we,
+//! but keep it at hand: it takes effect when the last such address is released, or when somebody says
+//! that it may take addresses away.
 //!
 //! ```text
 //!  in force before the restart ─▶ considered first ─┐

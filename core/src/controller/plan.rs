@@ -78,7 +78,7 @@ pub(super) fn plan(allocator: &Allocator, service: &Service, held: Vec<IpAddr>) 
     }
 }
 
-/// Addresses asked for by name: all of them or nothing (behaviour reference 3.4).
+/// Addresses asked for by name: all of them or nothing.
 fn grant_request(
     allocator: &Allocator,
     service: &Service,

@@ -24,7 +24,7 @@ pub struct StatusChange {
     pub events: Vec<Event>,
 }
 
-/// A Kubernetes Event about a service (behaviour reference 3.9).
+/// A Kubernetes Event about a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// How serious it is.

@@ -1,4 +1,4 @@
-//! Whether a service keeps the addresses it has (behaviour reference 3.2, steps 2–11).
+//! Whether a service keeps the addresses it has, by the rules of MetalLB's controller in their order.
 
 use std::net::IpAddr;
 

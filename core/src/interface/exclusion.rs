@@ -1,5 +1,5 @@
 //! The interfaces on which nothing is announced, whatever else: MetalLB's
-//! `announcedInterfacesToExclude` (behaviour reference 4.4).
+//! `announcedInterfacesToExclude`.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! The rendezvous order of a VIP's nodes: that of MetalLB, so that a migrated cluster keeps its
-//! placement (behaviour reference 4.3).
+//! The rendezvous order of a VIP's nodes: by the SHA-256 of `NODE#VIP`, as MetalLB has it, so that a
+//! migrated cluster keeps its placement.
 
 use std::cell::RefCell;
 use std::net::IpAddr;

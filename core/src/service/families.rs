@@ -60,8 +60,7 @@ pub enum FamiliesError {
 
 impl Families {
     /// The families from `spec.clusterIPs` (falling back to `spec.clusterIP` is the caller's part),
-    /// `spec.ipFamilies[0]` and `spec.ipFamilyPolicy` (behaviour reference 3.1, 3.2 steps 4–7,
-    /// 3.4).
+    /// `spec.ipFamilies[0]` and `spec.ipFamilyPolicy`.
     ///
     /// # Errors
     /// The object is incomplete or contradicts itself; see [`FamiliesError`].

@@ -1,4 +1,4 @@
-//! `bfd-profiles` (behaviour reference 1.4). They are checked, and have no use yet.
+//! The items of `bfd-profiles`. They are checked, and have no use yet.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! `peers` (behaviour reference 1.3).
+//! The items of `peers`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! `address-pools` (behaviour reference 1.5).
+//! The items of `address-pools`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Behaviour reference 3.2 step by step: what one service gets at the start, beside
+//! Rule by rule: what one service gets at the start, beside
 //! `default/holder` on 192.0.2.0, and what is told about it.
 
 use super::*;
