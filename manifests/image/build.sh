@@ -59,7 +59,6 @@ label=org.opencontainers.image
 buildah build --quiet --isolation chroot --platform "linux/$arch" --timestamp "$created" \
     --label "$label.title=Carillon" \
     --label "$label.description=Announces the addresses of Kubernetes Services to the network" \
-    --label "$label.source=https://github.com/carillon-lb/carillon" \
     --label "$label.licenses=Apache-2.0" \
     --label "$label.version=$version" \
     --label "$label.revision=$revision" \
