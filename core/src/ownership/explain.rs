@@ -16,6 +16,9 @@ use super::eligibility::Member;
 use super::ineligible::Ineligible;
 use super::other::{Intrusion, Who};
 
+/// How its Ethernet addresses begin.
+const VRRP: [u8; 3] = [0, 0, 0x5e];
+
 /// Why a VIP is where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -213,5 +216,24 @@ impl Ownership {
         let mut nodes: Vec<_> = self.members.iter().map(status).collect();
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
         nodes
+    }
+
+    /// An Ethernet address that two live members have on one subnet, with the names of their nodes: they
+    /// get each other's packets. Those of VRRP (RFC 5798 section 7.3) are of several nodes on purpose.
+    pub fn shared_station(&self) -> Option<(MacAddress, [Arc<str>; 2])> {
+        let mut known = BTreeMap::new();
+        for (id, member) in self.members.iter().filter(|(_, member)| member.is_live()) {
+            let interfaces = member.interfaces.values();
+            for interface in interfaces.filter(|one| !one.mac.0.starts_with(&VRRP)) {
+                for subnet in &interface.subnets {
+                    let before = known.insert((interface.mac, *subnet), id);
+                    if let Some(other) = before.filter(|other| *other != id) {
+                        let names = [other, id].map(|id| self.members.name(id));
+                        return Some((interface.mac, names));
+                    }
+                }
+            }
+        }
+        None
     }
 }

@@ -123,6 +123,7 @@ impl Driver {
                 .map(str::to_owned)
                 .chain(self.assigner.iter().flat_map(Assigner::problems))
                 .chain(self.namesakes())
+                .chain(self.shared_station())
                 .chain(self.probes.iter().filter_map(|told| told.borrow().clone()))
                 .collect(),
         }
@@ -216,6 +217,15 @@ impl Driver {
             "the daemons at {} and {} both have the node name {}: give one of them another with \
              --node-name",
             one.member, other.member, one.node
+        ))
+    }
+
+    fn shared_station(&self) -> Option<String> {
+        let (station, [one, other]) = self.election.ownership().shared_station()?;
+        Some(format!(
+            "the nodes {one} and {other} both have the Ethernet address {station} on one segment, and get \
+             each other's packets: give one of them another (a copy of a virtual machine has that of the \
+             first)"
         ))
     }
 

@@ -421,6 +421,20 @@ fn two_daemons_of_one_node_name_each_other() {
 }
 
 #[test]
+fn two_nodes_with_one_ethernet_address_are_named() {
+    let mut bus = Bus::new(&NAMES);
+    let shared = |bus: &Bus| bus.peers[1].machine.shared_station();
+    assert_eq!(shared(&bus), None);
+    bus.input(2, interfaces(0, &["10.20.30.102/24"]));
+    bus.seconds(1);
+    let names = ["node-a", "node-c"].map(Arc::from);
+    assert_eq!(shared(&bus), Some((bus::mac(0), names)));
+    bus.input(2, interfaces(0, &["10.20.31.102/24"]));
+    bus.seconds(1);
+    assert_eq!(shared(&bus), None, "another segment");
+}
+
+#[test]
 fn the_address_of_a_node_is_announced_by_no_other() {
     let mut bus = Bus::new(&NAMES);
     let vip = vip(VIP);
