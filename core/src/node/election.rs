@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::gate::Gate;
 use crate::announcement::AnnouncementSet;
+use crate::backend::BackendEvent;
 use crate::membership::record::{Key, Value};
 use crate::membership::{Event, MemberId};
 use crate::ownership::{Holding, Input, MoveError, Note, Output, Ownership, Settings};
@@ -225,9 +226,46 @@ impl Election {
         }
     }
 
+    /// Takes in what a backend has to say, as far as it matters for who announces what.
+    pub fn told(&mut self, backend: &str, event: &BackendEvent, now: Instant) {
+        let input = match event {
+            BackendEvent::Applied { generation } => {
+                self.applied(backend, *generation, now);
+                return;
+            }
+            BackendEvent::Conflict {
+                vip,
+                station,
+                mark,
+                local,
+                ..
+            } => Input::Conflict {
+                vip: *vip,
+                station: *station,
+                mark: *mark,
+                local: *local,
+            },
+            BackendEvent::Answered { vip, station } => Input::Answer {
+                vip: *vip,
+                station: *station,
+                has_answered: true,
+            },
+            BackendEvent::Unanswered { vip, station } => Input::Answer {
+                vip: *vip,
+                station: *station,
+                has_answered: false,
+            },
+            BackendEvent::Heard { interface } => Input::Heard(*interface),
+            BackendEvent::Able(_)
+            | BackendEvent::NeighborUp { .. }
+            | BackendEvent::NeighborDown { .. } => return,
+        };
+        self.handle(input, now);
+    }
+
     /// Takes in that a backend has put a set on the wire. What is claimed by that waits for no other
     /// backend, and for nothing that is held back.
-    pub fn applied(&mut self, backend: &str, generation: u64, now: Instant) {
+    fn applied(&mut self, backend: &str, generation: u64, now: Instant) {
         let is_on_wire = |unapplied: &Unapplied| {
             let given = unapplied.given?;
             (given.backend == backend && given.generation <= generation).then_some(given.round)

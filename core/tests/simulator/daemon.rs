@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::backend::{BackendEvent, Caps, Ownership as Kind};
-use carillon_core::interface::{Interfaces, MacAddress};
+use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
 use carillon_core::membership::{Event, MemberId};
 use carillon_core::node::Node as Facts;
@@ -221,46 +221,8 @@ impl Daemon {
                 }
                 self.election.heard(event, now);
             }
-            Arrival::Backend(event) => self.told(&event, now),
+            Arrival::Backend(event) => self.election.told("arp", &event, now),
         }
-    }
-
-    fn told(&mut self, event: &BackendEvent, now: Instant) {
-        match event {
-            BackendEvent::Applied { generation } => self.election.applied("arp", *generation, now),
-            BackendEvent::Conflict {
-                vip,
-                station,
-                mark,
-                local,
-                ..
-            } => {
-                let input = Input::Conflict {
-                    vip: *vip,
-                    station: *station,
-                    mark: *mark,
-                    local: *local,
-                };
-                self.election.handle(input, now);
-            }
-            BackendEvent::Answered { vip, station } => self.answered(*vip, *station, true, now),
-            BackendEvent::Unanswered { vip, station } => self.answered(*vip, *station, false, now),
-            BackendEvent::Heard { interface } => {
-                self.election.handle(Input::Heard(*interface), now);
-            }
-            BackendEvent::Able(_)
-            | BackendEvent::NeighborUp { .. }
-            | BackendEvent::NeighborDown { .. } => {}
-        }
-    }
-
-    fn answered(&mut self, vip: IpAddr, station: MacAddress, has_answered: bool, now: Instant) {
-        let input = Input::Answer {
-            vip,
-            station,
-            has_answered,
-        };
-        self.election.handle(input, now);
     }
 
     fn settle(&mut self, now: Instant) {

@@ -1,12 +1,9 @@
 //! What the backends have to say.
 
-use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use carillon_core::backend::BackendEvent;
-use carillon_core::interface::MacAddress;
-use carillon_core::ownership;
 use tracing::debug;
 
 use super::Driver;
@@ -15,54 +12,10 @@ impl Driver {
     /// Takes in what a backend has said.
     pub(crate) fn told(&mut self, backend: &'static str, event: &BackendEvent, now: Instant) {
         tell(backend, event);
-        match event {
-            BackendEvent::Applied { generation } => {
-                self.election.applied(backend, *generation, now);
-            }
-            BackendEvent::Conflict {
-                vip,
-                station,
-                mark,
-                local,
-                ..
-            } => {
-                let input = ownership::Input::Conflict {
-                    vip: *vip,
-                    station: *station,
-                    mark: *mark,
-                    local: *local,
-                };
-                self.election.handle(input, now);
-            }
-            BackendEvent::Answered { vip, station } => {
-                self.station_answered(*vip, *station, true, now);
-            }
-            BackendEvent::Unanswered { vip, station } => {
-                self.station_answered(*vip, *station, false, now);
-            }
-            BackendEvent::Heard { interface } => {
-                let input = ownership::Input::Heard(*interface);
-                self.election.handle(input, now);
-            }
-            BackendEvent::Able(able) => self.set_able(backend, able, now),
-            BackendEvent::NeighborUp { .. } | BackendEvent::NeighborDown { .. } => {}
+        if let BackendEvent::Able(able) = event {
+            self.set_able(backend, able, now);
         }
-    }
-
-    /// A station that was asked for an address has answered, or has not.
-    fn station_answered(
-        &mut self,
-        vip: IpAddr,
-        station: MacAddress,
-        has_answered: bool,
-        now: Instant,
-    ) {
-        let input = ownership::Input::Answer {
-            vip,
-            station,
-            has_answered,
-        };
-        self.election.handle(input, now);
+        self.election.told(backend, event, now);
     }
 
     /// The next thing that a backend has to say.

@@ -150,7 +150,8 @@ impl Site {
     }
 
     fn applied(&mut self, backend: &str, generation: u64) {
-        self.election.applied(backend, generation, self.now);
+        let event = BackendEvent::Applied { generation };
+        self.election.told(backend, &event, self.now);
     }
 
     /// The VIPs that are claimed.
