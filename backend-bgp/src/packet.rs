@@ -14,9 +14,11 @@
 //! the RFCs demand of the receiver. Extended messages (RFC 8654) are not negotiated, so that no
 //! message is longer than 4096 octets and none takes more memory than a small multiple of that.
 
+mod context;
 mod cursor;
 pub mod error;
 pub mod family;
+pub mod header;
 pub mod message;
 pub mod notification;
 pub mod open;
@@ -26,11 +28,11 @@ pub mod update;
 #[cfg(test)]
 mod tests;
 
+pub use context::{DecodeContext, PeerType};
 pub use error::MessageError;
 pub use family::FamilySet;
-pub use message::{
-    DecodeContext, Frame, Message, MessageType, PeerType, RouteRefresh, put_keepalive,
-};
+pub use header::MessageType;
+pub use message::{Frame, Message, RouteRefresh, put_keepalive};
 pub use notification::{Notification, Reason};
 pub use open::{Capabilities, Open};
 pub use update::{

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use super::family::FamilySet;
+use super::header::VERSION;
 use super::notification::{Notification, Reason};
-use super::open::Capabilities;
 use super::update::Fault;
 
 /// An error that ends the session: send [`MessageError::notification`], then close the connection.
@@ -68,7 +68,7 @@ impl MessageError {
             Self::Marker => (Reason::ConnectionNotSynchronized, vec![]),
             Self::Length(length) => (Reason::BadMessageLength, length.to_be_bytes().to_vec()),
             Self::Type(code) => (Reason::BadMessageType, vec![*code]),
-            Self::Version(_) => (Reason::UnsupportedVersion, vec![0, super::open::VERSION]),
+            Self::Version(_) => (Reason::UnsupportedVersion, vec![0, VERSION]),
             Self::PeerAs(_) => (Reason::BadPeerAs, vec![]),
             Self::RouterId(_) => (Reason::BadBgpIdentifier, vec![]),
             Self::HoldTime(_) => (Reason::UnacceptableHoldTime, vec![]),
@@ -76,7 +76,7 @@ impl MessageError {
             Self::MalformedOpen(_) => (Reason::OpenUnspecific, vec![]),
             Self::NoCommonFamily(ours) => {
                 let mut data = Vec::new();
-                Capabilities::put_multiprotocol(*ours, &mut data);
+                ours.put_capabilities(&mut data);
                 (Reason::UnsupportedCapability, data)
             }
             Self::AttributeList(_) => (Reason::MalformedAttributeList, vec![]),

@@ -2,6 +2,10 @@
 
 use carillon_core::address::Family;
 
+use super::cursor::put_field8;
+
+/// The code of the Multiprotocol capability (RFC 4760 section 8).
+pub(super) const CAPABILITY_MULTIPROTOCOL: u8 = 1;
 /// SAFI 1: routes for unicast forwarding.
 pub(super) const SAFI_UNICAST: u8 = 1;
 
@@ -64,6 +68,17 @@ impl FamilySet {
         [Family::V4, Family::V6]
             .into_iter()
             .filter(move |family| self.contains(*family))
+    }
+
+    /// Appends a Multiprotocol capability for each family.
+    pub(super) fn put_capabilities(self, out: &mut Vec<u8>) {
+        for family in self.iter() {
+            out.push(CAPABILITY_MULTIPROTOCOL);
+            put_field8(out, |out| {
+                out.extend(afi(family).to_be_bytes());
+                out.extend([0, SAFI_UNICAST]);
+            });
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::cursor::Cursor;
-use super::message::{HEADER_LEN, MAX_LEN, MessageType, put_message};
+use super::header::{HEADER_LEN, MAX_LEN, MessageType, put_message};
 
 mod reason;
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use super::context::{DecodeContext, PeerType};
 use super::cursor::{Cursor, put_field8};
 use super::error::MessageError;
-use super::message::{MessageType, PeerType, put_message};
+use super::header::{MessageType, VERSION, put_message};
 
 mod capabilities;
 #[cfg(test)]
@@ -12,8 +13,6 @@ mod tests;
 
 pub use capabilities::Capabilities;
 
-/// The version of BGP.
-pub(super) const VERSION: u8 = 4;
 /// Stands in 2-octet fields for an AS number that does not fit there (RFC 6793 section 9).
 pub const AS_TRANS: u16 = 23456;
 
@@ -117,6 +116,17 @@ impl Open {
             PeerType::Internal
         } else {
             PeerType::External
+        }
+    }
+
+    /// What follows from this OPEN, which we sent, and the one received.
+    pub fn negotiated(&self, theirs: &Self) -> DecodeContext {
+        let peer_type = self.peer_type(theirs.asn);
+        let (ours, theirs) = (&self.capabilities, &theirs.capabilities);
+        DecodeContext {
+            peer_type,
+            four_octet_as: ours.four_octet_as && theirs.four_octet_as,
+            families: ours.families().intersection(theirs.families()),
         }
     }
 

@@ -49,7 +49,7 @@ impl Agreement {
     /// How messages are to be read and written.
     pub(super) fn context(&self) -> DecodeContext {
         match &self.theirs {
-            Some(theirs) => DecodeContext::negotiated(&self.ours, theirs),
+            Some(theirs) => self.ours.negotiated(theirs),
             None => DecodeContext::default(),
         }
     }

@@ -14,9 +14,8 @@ use carillon_core::address::Family;
 
 use super::super::cursor::{Cursor, put_field8};
 use super::super::error::MessageError;
-use super::super::family::{FamilySet, SAFI_UNICAST, afi, unicast};
+use super::super::family::{CAPABILITY_MULTIPROTOCOL, FamilySet, unicast};
 
-const MULTIPROTOCOL: u8 = 1;
 const ROUTE_REFRESH: u8 = 2;
 const FOUR_OCTET_AS: u8 = 65;
 
@@ -50,7 +49,7 @@ impl Capabilities {
             let code = cursor.u8().ok_or(SHORT)?;
             let value = cursor.field8().ok_or(SHORT)?;
             match code {
-                MULTIPROTOCOL => self.decode_multiprotocol(value)?,
+                CAPABILITY_MULTIPROTOCOL => self.decode_multiprotocol(value)?,
                 ROUTE_REFRESH => self.decode_route_refresh(value)?,
                 FOUR_OCTET_AS => asn = Some(self.decode_four_octet_as(value)?),
                 _ => {}
@@ -94,24 +93,13 @@ impl Capabilities {
     }
 
     pub(super) fn put(&self, asn: u32, out: &mut Vec<u8>) {
-        Self::put_multiprotocol(self.multiprotocol.unwrap_or_default(), out);
+        self.multiprotocol.unwrap_or_default().put_capabilities(out);
         if self.route_refresh {
             out.extend([ROUTE_REFRESH, 0]);
         }
         if self.four_octet_as {
             out.push(FOUR_OCTET_AS);
             put_field8(out, |out| out.extend(asn.to_be_bytes()));
-        }
-    }
-
-    /// Appends a Multiprotocol capability for each family.
-    pub(in super::super) fn put_multiprotocol(families: FamilySet, out: &mut Vec<u8>) {
-        for family in families.iter() {
-            out.push(MULTIPROTOCOL);
-            put_field8(out, |out| {
-                out.extend(afi(family).to_be_bytes());
-                out.extend([0, SAFI_UNICAST]);
-            });
         }
     }
 }

@@ -217,11 +217,11 @@ fn a_peer_must_be_the_one_that_is_configured() {
 #[test]
 fn negotiation() {
     let theirs = received(&body(&[2, 6, 1, 4, 0, 2, 0, 1])).unwrap();
-    let context = DecodeContext::negotiated(&ours(), &theirs);
+    let context = ours().negotiated(&theirs);
     assert_eq!(context.peer_type, PeerType::External);
     assert!(!context.four_octet_as);
     assert_eq!(context.families, FamilySet::from_iter([Family::V6]));
-    let context = DecodeContext::negotiated(&ours(), &ours());
+    let context = ours().negotiated(&ours());
     assert_eq!(context.peer_type, PeerType::Internal);
     assert!(context.four_octet_as);
 }

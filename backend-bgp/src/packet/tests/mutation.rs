@@ -11,7 +11,7 @@ fn check(octets: &[u8], context: DecodeContext) {
     let decoded = match Frame::parse(octets) {
         Ok(None) => return,
         Ok(Some(frame)) => {
-            assert!(frame.size() <= octets.len().min(message::MAX_LEN));
+            assert!(frame.size() <= octets.len().min(header::MAX_LEN));
             Message::decode(frame, context)
         }
         Err(error) => Err(error),

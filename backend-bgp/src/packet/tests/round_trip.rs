@@ -46,7 +46,7 @@ proptest! {
         for octets in [&announced, &withdrawn] {
             let sizes: Vec<_> = super::split(octets).into_iter().map(<[u8]>::len).collect();
             for size in sizes.iter().rev().skip(1) {
-                prop_assert!(*size > message::MAX_LEN - 17, "message of {} octets", size);
+                prop_assert!(*size > header::MAX_LEN - 17, "message of {} octets", size);
             }
             let updates = decode_updates(octets, context);
             prop_assert!(updates.iter().all(|update| update.faults.is_empty()));

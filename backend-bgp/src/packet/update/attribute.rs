@@ -14,8 +14,8 @@
 use std::net::Ipv4Addr;
 
 use super::fault::{Approach, Fault, Problem};
+use crate::packet::context::{DecodeContext, PeerType};
 use crate::packet::cursor::Cursor;
-use crate::packet::message::{DecodeContext, PeerType};
 
 pub(super) const ORIGIN: u8 = 1;
 pub(super) const AS_PATH: u8 = 2;

@@ -14,7 +14,7 @@ use super::attribute::{
 };
 use crate::packet::cursor::{put_field8, put_field16};
 use crate::packet::family::{SAFI_UNICAST, afi};
-use crate::packet::message::{HEADER_LEN, MAX_LEN, MessageType, put_message};
+use crate::packet::header::{HEADER_LEN, MAX_LEN, MessageType, put_message};
 use crate::packet::open::AS_TRANS;
 use crate::packet::prefix;
 

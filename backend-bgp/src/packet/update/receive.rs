@@ -7,10 +7,10 @@ use super::attribute::{
     AS_PATH, Attribute, MP_REACH_NLRI, MP_UNREACH_NLRI, NEXT_HOP, OPTIONAL_NON_TRANSITIVE, ORIGIN,
 };
 use super::fault::{Approach, Fault, Problem};
+use crate::packet::context::DecodeContext;
 use crate::packet::cursor::Cursor;
 use crate::packet::error::MessageError;
 use crate::packet::family::unicast;
-use crate::packet::message::DecodeContext;
 use crate::packet::prefix;
 
 /// A received UPDATE after RFC 7606: an announcer drops what it announces and withdraws, and
