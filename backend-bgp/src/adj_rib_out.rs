@@ -14,8 +14,8 @@ use carillon_core::address::Family;
 use imbl::ordmap::DiffItem;
 use ipnet::IpNet;
 
-use crate::export::{Attributes, Routes, family_of};
-use crate::packet::{FamilySet, PeerType};
+use crate::export::{Routes, family_of};
+use crate::packet::{Attributes, FamilySet, ForPeer, PeerType};
 
 #[cfg(test)]
 mod tests;
@@ -26,10 +26,10 @@ const REFRESH_STEP: usize = 4096;
 /// The next thing to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Batch<'a> {
-    /// Prefixes of one family that the peer has and must lose; never empty.
-    Withdraw(&'a [IpNet]),
-    /// Prefixes of one family that carry the same; never empty.
-    Announce(&'a Arc<Attributes>, &'a [IpNet]),
+    /// Prefixes of this family that the peer has and must lose; never empty.
+    Withdraw(Family, &'a [IpNet]),
+    /// Prefixes of this family that carry the same; never empty.
+    Announce(Family, ForPeer<'a>, &'a [IpNet]),
     /// The End-of-RIB marker of a family (RFC 4724 section 2).
     EndOfRib(Family),
 }
@@ -37,29 +37,55 @@ pub(crate) enum Batch<'a> {
 /// Prefixes to be written together: announced with the same attributes, or withdrawn.
 #[derive(Clone, Debug)]
 struct Group {
+    family: Family,
     attributes: Option<Arc<Attributes>>,
     prefixes: Vec<IpNet>,
     written: usize,
 }
 
 impl Group {
+    fn new(family: Family, attributes: Option<Arc<Attributes>>, prefixes: Vec<IpNet>) -> Self {
+        Self {
+            family,
+            attributes,
+            prefixes,
+            written: 0,
+        }
+    }
+
     fn rest(&self) -> &[IpNet] {
         self.prefixes.get(self.written..).unwrap_or_default()
     }
 }
 
-/// Groups in the making. Withdrawals come first: `None` is less than `Some`.
-type Groups = BTreeMap<(Option<Arc<Attributes>>, Family), Vec<IpNet>>;
+/// Groups in the making, by what the peer is told of their attributes. Withdrawals come first:
+/// `None` is less than `Some`.
+struct Groups<'a> {
+    peer_type: PeerType,
+    groups: BTreeMap<(Option<ForPeer<'a>>, Family), Group>,
+}
 
-fn queue_of(groups: Groups) -> VecDeque<Group> {
-    groups
-        .into_iter()
-        .map(|((attributes, _), prefixes)| Group {
-            attributes,
-            prefixes,
-            written: 0,
-        })
-        .collect()
+impl<'a> Groups<'a> {
+    fn new(peer_type: PeerType) -> Self {
+        Self {
+            peer_type,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, prefix: IpNet, attributes: Option<&'a Arc<Attributes>>) {
+        let family = family_of(&prefix);
+        let told = attributes.map(|attributes| attributes.for_peer(self.peer_type));
+        self.groups
+            .entry((told, family))
+            .or_insert_with(|| Group::new(family, attributes.cloned(), Vec::new()))
+            .prefixes
+            .push(prefix);
+    }
+
+    fn into_queue(self) -> VecDeque<Group> {
+        self.groups.into_values().collect()
+    }
 }
 
 /// A family whose routes are being sent again.
@@ -139,8 +165,12 @@ impl AdjRibOut {
         }
         match self.queue.front() {
             Some(group) => Some(match &group.attributes {
-                Some(attributes) => Batch::Announce(attributes, group.rest()),
-                None => Batch::Withdraw(group.rest()),
+                Some(attributes) => Batch::Announce(
+                    group.family,
+                    attributes.for_peer(self.peer_type),
+                    group.rest(),
+                ),
+                None => Batch::Withdraw(group.family, group.rest()),
             }),
             None => self.end_of_rib.front().copied().map(Batch::EndOfRib),
         }
@@ -170,11 +200,8 @@ impl AdjRibOut {
         }
         withdrawn.retain(|prefix| self.held.contains_key(prefix));
         if !withdrawn.is_empty() {
-            self.queue.push_front(Group {
-                attributes: None,
-                prefixes: withdrawn,
-                written: 0,
-            });
+            self.queue
+                .push_front(Group::new(group.family, None, withdrawn));
         }
     }
 
@@ -194,25 +221,24 @@ impl AdjRibOut {
         for refresh in &mut self.refreshes {
             refresh.queued = None;
         }
-        let mut groups = Groups::new();
+        let peer_type = self.peer_type;
+        let mut groups = Groups::new(peer_type);
         for change in self.held.diff(&self.target) {
             let (prefix, attributes) = match change {
-                DiffItem::Add(prefix, new) => (prefix, Some(self.on_wire(new))),
-                DiffItem::Update { old, new } if self.on_wire(old.1) == self.on_wire(new.1) => {
+                DiffItem::Add(prefix, new) => (prefix, Some(new)),
+                DiffItem::Update { old, new }
+                    if old.1.for_peer(peer_type) == new.1.for_peer(peer_type) =>
+                {
                     continue;
                 }
-                DiffItem::Update { new, .. } => (new.0, Some(self.on_wire(new.1))),
+                DiffItem::Update { new, .. } => (new.0, Some(new.1)),
                 DiffItem::Remove(prefix, _) => (prefix, None),
             };
-            let family = family_of(prefix);
-            if self.families.contains(family) {
-                groups
-                    .entry((attributes, family))
-                    .or_default()
-                    .push(*prefix);
+            if self.families.contains(family_of(prefix)) {
+                groups.add(*prefix, attributes);
             }
         }
-        self.queue = queue_of(groups);
+        self.queue = groups.into_queue();
     }
 
     /// What the peer holds in the middle of a round: the target, but for what is still in the
@@ -232,7 +258,7 @@ impl AdjRibOut {
         while let Some(mut refresh) = self.refreshes.pop_front() {
             refresh.done = refresh.queued.take().or(refresh.done);
             let from = refresh.done.map_or(Bound::Unbounded, Bound::Excluded);
-            let mut groups = Groups::new();
+            let mut groups = Groups::new(self.peer_type);
             for (prefix, attributes) in self
                 .target
                 .range((from, Bound::Unbounded))
@@ -240,25 +266,13 @@ impl AdjRibOut {
                 .take(REFRESH_STEP)
             {
                 refresh.queued = Some(*prefix);
-                let key = (Some(self.on_wire(attributes)), refresh.family);
-                groups.entry(key).or_default().push(*prefix);
+                groups.add(*prefix, Some(attributes));
             }
-            if !groups.is_empty() {
-                self.queue = queue_of(groups);
+            self.queue = groups.into_queue();
+            if !self.queue.is_empty() {
                 self.refreshes.push_front(refresh);
                 return;
             }
         }
-    }
-
-    /// The attributes as this peer sees them.
-    fn on_wire(&self, attributes: &Arc<Attributes>) -> Arc<Attributes> {
-        if self.peer_type == PeerType::Internal || attributes.local_pref == 0 {
-            return attributes.clone();
-        }
-        Arc::new(Attributes {
-            local_pref: 0,
-            communities: attributes.communities.clone(),
-        })
     }
 }

@@ -14,10 +14,13 @@ use std::sync::Arc;
 
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet};
-use carillon_core::config::{BgpAdvertisement, Community, Config, Pool, PoolName};
+use carillon_core::config::{BgpAdvertisement, Config, Pool, PoolName};
 use carillon_core::sorted::interleaved;
 use imbl::ordmap::DiffItem;
 use ipnet::IpNet;
+
+use crate::packet::Attributes;
+use crate::packet::attribute::{Communities, LocalPref};
 
 #[cfg(test)]
 mod tests;
@@ -25,31 +28,12 @@ mod tests;
 /// Routes by prefix; IPv4 before IPv6. A clone costs a pointer.
 pub(crate) type Routes = imbl::OrdMap<IpNet, Arc<Attributes>>;
 
-/// What a route carries, apart from what is the same for all routes of a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Attributes {
-    /// LOCAL_PREF; for iBGP peers only.
-    pub(crate) local_pref: u32,
-    /// COMMUNITIES, ascending.
-    pub(crate) communities: Arc<[Community]>,
-}
-
-impl Attributes {
-    fn of(advertisement: &BgpAdvertisement) -> Self {
-        Self {
-            local_pref: advertisement.local_pref,
-            communities: advertisement.communities.iter().copied().collect(),
-        }
-    }
-
-    /// The attributes of a route that both contribute to.
-    fn union(&self, other: &Self) -> Self {
-        let communities: BTreeSet<_> = self.communities.iter().chain(&*other.communities).collect();
-        Self {
-            local_pref: self.local_pref.max(other.local_pref),
-            communities: communities.into_iter().copied().collect(),
-        }
-    }
+/// What routes of this advertisement are given.
+fn attributes_of(advertisement: &BgpAdvertisement) -> Attributes {
+    let communities = advertisement.communities.iter().copied();
+    Attributes::default()
+        .with(Some(LocalPref(advertisement.local_pref)))
+        .with(Communities::new(communities))
 }
 
 /// The family of a prefix.
@@ -63,7 +47,7 @@ type Plan = BTreeMap<(Family, u8), Arc<Attributes>>;
 fn plan_of(pool: &Pool) -> Plan {
     let mut plan = Plan::new();
     for advertisement in &pool.bgp_advertisements {
-        let attributes = Arc::new(Attributes::of(advertisement));
+        let attributes = Arc::new(attributes_of(advertisement));
         for (family, length) in [
             (Family::V4, advertisement.aggregation_length_v4),
             (Family::V6, advertisement.aggregation_length_v6),

@@ -4,7 +4,7 @@
 //!  received octets ─▶ Frame::parse ─▶ Message::decode ─▶ Open | Update | Notification | …
 //!                          └── MessageError ──┴─▶ the NOTIFICATION that RFC 4271 section 6 demands
 //!
-//!  PathAttributes ─▶ UpdateWriter::announce ─┐
+//!  Attributes ─▶ UpdateWriter::announce ─────┐
 //!                    withdraw, end_of_rib ───┼─▶ octets to send, appended to a buffer
 //!  Open, Notification, RouteRefresh, … ──────┘
 //! ```
@@ -14,6 +14,7 @@
 //! the RFCs demand of the receiver. Extended messages (RFC 8654) are not negotiated, so that no
 //! message is longer than 4096 octets and none takes more memory than a small multiple of that.
 
+mod asn;
 mod context;
 mod cursor;
 pub mod error;
@@ -36,5 +37,6 @@ pub use message::{Frame, Message, RouteRefresh, put_keepalive};
 pub use notification::{Notification, Reason};
 pub use open::{Capabilities, Open};
 pub use update::{
-    EncodeError, PathAttributes, Update, UpdateWriter, put_end_of_rib, put_withdrawal,
+    Attributes, EncodeError, ForPeer, NextHop, Update, UpdateWriter, attribute, put_end_of_rib,
+    put_withdrawal,
 };

@@ -246,7 +246,7 @@ impl Session {
             return;
         }
         let local = local.ip().to_canonical();
-        if !agreement::is_next_hop(local) {
+        if agreement::families_over(local).is_empty() {
             self.lose(fsm::Event::TcpFailed, reason::no_next_hop(local), now);
             return;
         }

@@ -4,6 +4,7 @@ use carillon_core::config::Community;
 use proptest::prelude::*;
 
 use super::*;
+use crate::packet::attribute::{Attribute, Communities, LocalPref};
 
 /// Routes with this community are withheld.
 const UNFIT: Community = Community(1);
@@ -11,10 +12,23 @@ const UNFIT: Community = Community(1);
 type Table = BTreeMap<IpNet, Attributes>;
 
 fn attributes(local_pref: u32, community: Option<u32>) -> Arc<Attributes> {
-    Arc::new(Attributes {
-        local_pref,
-        communities: community.into_iter().map(Community).collect(),
-    })
+    let attributes = Attributes::default()
+        .with(Some(LocalPref(local_pref)))
+        .with(Communities::new(community.map(Community)));
+    Arc::new(attributes)
+}
+
+/// What a peer makes of what it is told.
+fn owned(attributes: ForPeer<'_>) -> Attributes {
+    let attributes = attributes.iter().cloned().map(Some);
+    attributes.fold(Attributes::default(), Attributes::with)
+}
+
+fn is_unfit(attributes: ForPeer<'_>) -> bool {
+    let unfit = Communities::new([UNFIT]).map(Attribute::from);
+    attributes
+        .iter()
+        .any(|attribute| Some(attribute) == unfit.as_ref())
 }
 
 fn routes(entries: &[(&str, u32)]) -> Routes {
@@ -49,7 +63,7 @@ impl Peer {
             return false;
         };
         let taken = match batch {
-            Batch::Withdraw(prefixes) => {
+            Batch::Withdraw(_, prefixes) => {
                 let some = &prefixes[..count.min(prefixes.len())];
                 for prefix in some {
                     assert!(
@@ -59,14 +73,14 @@ impl Peer {
                 }
                 some.len()
             }
-            Batch::Announce(attributes, _) if attributes.communities.contains(&UNFIT) => {
+            Batch::Announce(_, attributes, _) if is_unfit(attributes) => {
                 rib.withhold();
                 return true;
             }
-            Batch::Announce(attributes, prefixes) => {
+            Batch::Announce(_, attributes, prefixes) => {
                 let some = &prefixes[..count.min(prefixes.len())];
                 for prefix in some {
-                    let new = Attributes::clone(attributes);
+                    let new = owned(attributes);
                     if self.table.insert(*prefix, new.clone()) == Some(new) {
                         self.needless += 1;
                     }
@@ -110,14 +124,13 @@ fn the_whole_table_and_then_end_of_rib() {
         "192.0.2.1/32".parse().unwrap(),
         "192.0.2.3/32".parse().unwrap(),
     ];
-    assert_eq!(
-        rib.next(),
-        Some(Batch::Announce(&attributes(1, None), &of_one))
-    );
+    let attributes = attributes(1, None);
+    let told = attributes.for_peer(PeerType::Internal);
+    assert_eq!(rib.next(), Some(Batch::Announce(Family::V4, told, &of_one)));
     rib.advance(1);
     assert_eq!(
         rib.next(),
-        Some(Batch::Announce(&attributes(1, None), &of_one[1..]))
+        Some(Batch::Announce(Family::V4, told, &of_one[1..]))
     );
     rib.advance(1);
     assert!(matches!(rib.next(), Some(Batch::Announce(..))));
@@ -137,9 +150,9 @@ fn an_empty_table_is_ended_too() {
 fn withdrawals_come_before_updates() {
     let (mut rib, _) = started(routes(&[("192.0.2.1/32", 1), ("192.0.2.2/32", 1)]));
     rib.set(routes(&[("192.0.2.2/32", 2), ("192.0.2.3/32", 1)]));
-    assert!(matches!(rib.next(), Some(Batch::Withdraw([_]))));
+    assert!(matches!(rib.next(), Some(Batch::Withdraw(_, [_]))));
     rib.advance(1);
-    assert!(matches!(rib.next(), Some(Batch::Announce(_, [_]))));
+    assert!(matches!(rib.next(), Some(Batch::Announce(_, _, [_]))));
 }
 
 #[test]
@@ -169,7 +182,7 @@ fn local_preference_is_nothing_to_an_external_peer() {
     rib.start(v4(), PeerType::External);
     let mut peer = Peer::default();
     assert!(
-        matches!(rib.next(), Some(Batch::Announce(_, [_, _]))),
+        matches!(rib.next(), Some(Batch::Announce(_, _, [_, _]))),
         "one group"
     );
     peer.take_all(&mut rib);
@@ -247,7 +260,7 @@ fn prefix(v6: bool, last: u8) -> IpNet {
 /// A table as an external peer sees it.
 fn without_local_pref(mut table: Table) -> Table {
     for attributes in table.values_mut() {
-        attributes.local_pref = 0;
+        *attributes = owned(attributes.for_peer(PeerType::External));
     }
     table
 }
@@ -301,7 +314,7 @@ proptest! {
         }
         peer.take_all(&mut rib);
         wished.retain(|prefix, attributes| {
-            families.contains(&family_of(prefix)) && !attributes.communities.contains(&UNFIT)
+            families.contains(&family_of(prefix)) && !is_unfit(attributes.for_peer(peer_type))
         });
         if peer_type == PeerType::External {
             wished = without_local_pref(wished);

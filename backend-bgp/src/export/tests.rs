@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
-use carillon_core::config::PoolProtocol;
+use carillon_core::config::{Community, PoolProtocol};
 use carillon_core::node::Node;
 use proptest::prelude::*;
 
 use super::*;
+use crate::packet::PeerType;
 
 fn pool(name: &str, advertisements: Vec<BgpAdvertisement>) -> Arc<Pool> {
     Arc::new(Pool {
@@ -57,16 +58,9 @@ fn shown(routes: &Routes) -> Vec<String> {
     routes
         .iter()
         .map(|(prefix, attributes)| {
-            let communities: Vec<_> = attributes
-                .communities
-                .iter()
-                .map(Community::to_string)
-                .collect();
-            format!(
-                "{prefix} {} {}",
-                attributes.local_pref,
-                communities.join(",")
-            )
+            let attributes = attributes.for_peer(PeerType::Internal);
+            let attributes: Vec<_> = attributes.iter().map(ToString::to_string).collect();
+            format!("{prefix} {}", attributes.join(", "))
         })
         .collect()
 }
@@ -78,7 +72,13 @@ fn each_vip_becomes_a_host_route_of_its_family() {
         &config,
         &[("198.51.100.1", "a"), ("2001:db8::1", "a")],
     ));
-    assert_eq!(shown(&routes), ["198.51.100.1/32 0 ", "2001:db8::1/128 0 "]);
+    assert_eq!(
+        shown(&routes),
+        [
+            "198.51.100.1/32 local preference 0",
+            "2001:db8::1/128 local preference 0"
+        ]
+    );
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn an_aggregate_lives_as_long_as_its_last_vip() {
         &config,
         &[("198.51.100.1", "a"), ("198.51.100.2", "a")],
     ));
-    assert_eq!(shown(&routes), ["198.51.100.0/24 0 "]);
+    assert_eq!(shown(&routes), ["198.51.100.0/24 local preference 0"]);
     let routes = export.apply(&set(&config, &[("198.51.100.2", "a")]));
-    assert_eq!(shown(&routes), ["198.51.100.0/24 0 "]);
+    assert_eq!(shown(&routes), ["198.51.100.0/24 local preference 0"]);
     assert_eq!(
         shown(&export.apply(&set(&config, &[]))),
         Vec::<String>::new()
@@ -119,11 +119,17 @@ fn contributions_to_one_prefix_are_merged() {
     ];
     assert_eq!(
         shown(&export.apply(&set(&config, &all))),
-        ["198.51.100.0/24 9 0:4,0:5", "198.51.100.1/32 100 0:1,0:2"]
+        [
+            "198.51.100.0/24 local preference 9, communities 0:4 0:5",
+            "198.51.100.1/32 local preference 100, communities 0:1 0:2"
+        ]
     );
     assert_eq!(
         shown(&export.apply(&set(&config, &all[..2]))),
-        ["198.51.100.0/24 7 0:5", "198.51.100.1/32 100 0:1,0:2"]
+        [
+            "198.51.100.0/24 local preference 7, communities 0:5",
+            "198.51.100.1/32 local preference 100, communities 0:1 0:2"
+        ]
     );
 }
 
@@ -176,7 +182,7 @@ fn address(v6: bool, last: u8) -> IpAddr {
 }
 
 /// The definition: every VIP under every advertisement of its pool.
-fn model(set: &AnnouncementSet) -> BTreeMap<IpNet, (u32, BTreeSet<Community>)> {
+fn model(set: &AnnouncementSet) -> BTreeMap<IpNet, Attributes> {
     let mut routes = BTreeMap::<IpNet, (u32, BTreeSet<Community>)>::new();
     for (vip, announcement) in &set.by_vip {
         for ad in &set.config.pools[&announcement.pool].bgp_advertisements {
@@ -190,7 +196,15 @@ fn model(set: &AnnouncementSet) -> BTreeMap<IpNet, (u32, BTreeSet<Community>)> {
             route.1.extend(&ad.communities);
         }
     }
+    let attributes = |(local_pref, communities)| {
+        Attributes::default()
+            .with(Some(LocalPref(local_pref)))
+            .with(Communities::new(communities))
+    };
+    let routes = routes.into_iter();
     routes
+        .map(|(prefix, route)| (prefix, attributes(route)))
+        .collect()
 }
 
 proptest! {
@@ -210,9 +224,7 @@ proptest! {
             let routes: BTreeMap<_, _> = export
                 .apply(&set)
                 .iter()
-                .map(|(prefix, a)| {
-                    (*prefix, (a.local_pref, a.communities.iter().copied().collect()))
-                })
+                .map(|(prefix, attributes)| (*prefix, Attributes::clone(attributes)))
                 .collect();
             prop_assert_eq!(routes, model(&set));
         }

@@ -9,7 +9,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::export::Attributes;
+use crate::packet::Attributes;
+use crate::packet::attribute::Communities;
 use crate::packet::message::put_keepalive;
 use crate::packet::{Message, Reason};
 use crate::testing::{Connection, peer_at, soon};
@@ -91,10 +92,7 @@ fn hosts(count: u32) -> Routes {
 
 /// Routes of 840 octets each, so that the kernel's buffers do not hold them all.
 fn heavy(count: u32) -> Routes {
-    let attributes = |n| Attributes {
-        local_pref: 0,
-        communities: (n..n + 200).map(Community).collect(),
-    };
+    let attributes = |n| Attributes::default().with(Communities::new((n..n + 200).map(Community)));
     hosts(count)
         .keys()
         .copied()

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::family::FamilySet;
 use super::header::VERSION;
 use super::notification::{Notification, Reason};
-use super::update::Fault;
+use super::update::fault::Fault;
 
 /// An error that ends the session: send [`MessageError::notification`], then close the connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

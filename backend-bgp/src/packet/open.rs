@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::asn::{self, AS_TRANS};
 use super::context::{DecodeContext, PeerType};
 use super::cursor::{Cursor, put_field8};
 use super::error::MessageError;
@@ -12,9 +13,6 @@ mod capabilities;
 mod tests;
 
 pub use capabilities::Capabilities;
-
-/// Stands in 2-octet fields for an AS number that does not fit there (RFC 6793 section 9).
-pub const AS_TRANS: u16 = 23456;
 
 /// The optional parameter that holds capabilities (RFC 5492 section 4).
 const PARAMETER_CAPABILITIES: u8 = 2;
@@ -140,7 +138,7 @@ impl Open {
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_message(MessageType::Open, out, |out| {
             out.push(VERSION);
-            out.extend(u16::try_from(self.asn).unwrap_or(AS_TRANS).to_be_bytes());
+            asn::put(self.asn, false, out);
             out.extend(self.hold_time.to_be_bytes());
             out.extend(self.router_id.octets());
             put_field8(out, |out| {

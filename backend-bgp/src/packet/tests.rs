@@ -1,7 +1,11 @@
 //! Whole messages: round trips, another implementation's opinion, and what happens to damaged ones.
 
-use carillon_core::address::Family;
+use std::collections::BTreeSet;
 
+use carillon_core::address::Family;
+use carillon_core::config::Community;
+
+use super::attribute::{Communities, LocalPref};
 use super::*;
 
 mod differential;
@@ -54,4 +58,37 @@ pub(super) fn decode_updates(octets: &[u8], context: DecodeContext) -> Vec<Updat
             other => panic!("{other:?}"),
         })
         .collect()
+}
+
+/// What announcements have to say beside prefixes.
+#[derive(Clone, Debug)]
+pub(super) struct Announcement {
+    pub(super) as_path: Vec<u32>,
+    pub(super) next_hop: NextHop,
+    pub(super) local_pref: Option<u32>,
+    pub(super) communities: BTreeSet<Community>,
+}
+
+impl Announcement {
+    /// The family of the next hop.
+    pub(super) fn family(&self) -> Family {
+        match self.next_hop {
+            NextHop::V4(_) => Family::V4,
+            NextHop::V6 { .. } => Family::V6,
+        }
+    }
+
+    /// A writer of it for a peer to whom all attributes are told.
+    pub(super) fn writer(&self, four_octet_as: bool) -> Result<UpdateWriter, EncodeError> {
+        let attributes = Attributes::default()
+            .with(self.local_pref.map(LocalPref))
+            .with(Communities::new(self.communities.iter().copied()));
+        UpdateWriter::new(
+            self.family(),
+            self.next_hop,
+            &self.as_path,
+            attributes.for_peer(PeerType::Internal),
+            four_octet_as,
+        )
+    }
 }

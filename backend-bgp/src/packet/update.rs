@@ -14,13 +14,19 @@
 //! +-----------------------------------------------------+
 //! ```
 
-mod attribute;
+pub mod attribute;
+mod attributes;
 mod encode;
-mod fault;
+pub(super) mod fault;
+mod problem;
+mod raw;
 mod receive;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{EncodeError, PathAttributes, UpdateWriter, put_end_of_rib, put_withdrawal};
-pub use fault::{Approach, Fault, Problem};
+pub use attribute::next_hop::NextHop;
+pub use attributes::{Attributes, ForPeer};
+pub use encode::{EncodeError, UpdateWriter, put_end_of_rib, put_withdrawal};
+pub use fault::Fault;
+pub use problem::{Approach, Problem};
 pub use receive::Update;

@@ -7,13 +7,13 @@ use carillon_core::address::Family;
 use carillon_core::config::Peer;
 use carillon_core::hash::fnv32;
 
-use crate::packet::{Capabilities, DecodeContext, FamilySet, Open};
+use crate::packet::{Capabilities, DecodeContext, FamilySet, NextHop, Open, PeerType};
 use crate::timer::SHORTEST_KEEPALIVE;
 
 /// The OPENs of a connection, and what follows from them.
 #[derive(Clone, Debug)]
 pub(super) struct Agreement {
-    /// Our end of the connection; also the next hop of all routes.
+    /// Our end of the connection.
     pub(super) local: IpAddr,
     /// The OPEN that we send.
     pub(super) ours: Open,
@@ -22,8 +22,7 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
-    /// The beginning of one, on a new connection. Routes of the connection's own family are
-    /// offered, for only of that family it has a next hop.
+    /// The beginning of one, on a new connection. It offers the families that have a next hop.
     pub(super) fn new(peer: &Peer, local: IpAddr, fallback: Ipv4Addr) -> Self {
         let router_id = peer.router_id.unwrap_or(match local {
             IpAddr::V4(local) => local,
@@ -34,7 +33,7 @@ impl Agreement {
             hold_time: peer.hold_time.as_secs().try_into().unwrap_or(u16::MAX),
             router_id,
             capabilities: Capabilities {
-                multiprotocol: Some(FamilySet::from_iter([Family::of(local)])),
+                multiprotocol: Some(families_over(local)),
                 four_octet_as: true,
                 route_refresh: true,
             },
@@ -54,6 +53,21 @@ impl Agreement {
         }
     }
 
+    /// Where the peer is to send packets to routes of this family; `None` if nothing is known that
+    /// it can reach.
+    pub(super) fn next_hop(&self, family: Family) -> Option<NextHop> {
+        next_hop(self.local, family)
+    }
+
+    /// The AS path of our routes: our own AS for an external peer, none for an internal one (RFC
+    /// 4271 section 5.1.2).
+    pub(super) fn as_path(&self) -> &[u32] {
+        match self.context().peer_type {
+            PeerType::Internal => &[],
+            PeerType::External => std::slice::from_ref(&self.ours.asn),
+        }
+    }
+
     /// The smaller of both hold times (RFC 4271 section 4.2), if the peer's is known.
     pub(super) fn hold_time(&self) -> Option<Duration> {
         let theirs = self.theirs.as_ref()?.hold_time;
@@ -70,10 +84,26 @@ impl Agreement {
     }
 }
 
-/// Whether routers beyond the link can use it: "only the global IPv6 address of the next hop" is
-/// told (RFC 2545 section 3), and a link-local one is none.
-pub(super) fn is_next_hop(address: IpAddr) -> bool {
-    !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+/// The next hop of routes of this family in a session from this address: the address itself, for
+/// the peer demonstrably reaches it. "Only the global IPv6 address of the next hop" is told (RFC
+/// 2545 section 3), for a link-local one is of no use to routers beyond the link.
+fn next_hop(local: IpAddr, family: Family) -> Option<NextHop> {
+    match (family, local) {
+        (Family::V4, IpAddr::V4(local)) => Some(NextHop::V4(local)),
+        (Family::V6, IpAddr::V6(local)) if !local.is_unicast_link_local() => Some(NextHop::V6 {
+            global: local,
+            link_local: None,
+        }),
+        (Family::V4 | Family::V6, IpAddr::V4(_) | IpAddr::V6(_)) => None,
+    }
+}
+
+/// The families whose routes a session from this address can carry.
+pub(super) fn families_over(local: IpAddr) -> FamilySet {
+    [Family::V4, Family::V6]
+        .into_iter()
+        .filter(|family| next_hop(local, *family).is_some())
+        .collect()
 }
 
 /// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that stays

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use carillon_core::address::Family;
 use carillon_core::backend::{NeighborStatus, Route};
 
 use super::{Agreement, Session};
-use crate::export::Attributes;
+use crate::export::family_of;
 use crate::fsm::State;
-use crate::packet::PathAttributes;
+use crate::packet::{Attributes, ForPeer, NextHop};
 
 impl Session {
     /// A picture of the present.
@@ -92,12 +93,15 @@ impl Session {
         let Some(agreement) = &self.agreement else {
             return Vec::new();
         };
-        let mut texts: BTreeMap<Arc<Attributes>, Arc<str>> = BTreeMap::new();
+        let peer_type = agreement.context().peer_type;
+        let mut texts: BTreeMap<(Family, Arc<Attributes>), Arc<str>> = BTreeMap::new();
         let mut routes = Vec::new();
         self.rib.for_each(|prefix, attributes| {
+            let family = family_of(prefix);
+            let told = attributes.for_peer(peer_type);
             let attributes = texts
-                .entry(attributes.clone())
-                .or_insert_with(|| in_words(&agreement.path_attributes(attributes)).into())
+                .entry((family, attributes.clone()))
+                .or_insert_with(|| in_words(agreement.next_hop(family), told).into())
                 .clone();
             routes.push(Route {
                 prefix: *prefix,
@@ -115,18 +119,9 @@ fn in_seconds(time: Option<Duration>) -> String {
     }
 }
 
-fn in_words(attributes: &PathAttributes) -> String {
-    let mut words = vec![format!("next hop {}", attributes.next_hop)];
-    if let Some(local_pref) = attributes.local_pref {
-        words.push(format!("local preference {local_pref}"));
-    }
-    let communities: Vec<_> = attributes
-        .communities
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    if !communities.is_empty() {
-        words.push(format!("communities {}", communities.join(" ")));
-    }
+fn in_words(next_hop: Option<NextHop>, attributes: ForPeer<'_>) -> String {
+    let next_hop = next_hop.map(|next_hop| format!("next hop {next_hop}"));
+    let attributes = attributes.iter().map(ToString::to_string);
+    let words: Vec<_> = next_hop.into_iter().chain(attributes).collect();
     words.join(", ")
 }

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use carillon_core::address::Family;
 use ipnet::IpNet;
 
 use super::{Agreement, Session, State, Timer, fsm};
 use crate::adj_rib_out::Batch;
-use crate::export::Attributes;
-use crate::packet::update::{EncodeError, put_end_of_rib, put_withdrawal};
-use crate::packet::{PathAttributes, PeerType, UpdateWriter};
+use crate::packet::{ForPeer, UpdateWriter, put_end_of_rib, put_withdrawal};
 
 /// How many octets of UPDATEs are made at a time. More are made when the peer has taken these.
 const CHUNK: usize = 64 * 1024;
@@ -100,11 +99,11 @@ impl Session {
                 break;
             };
             match agreement.put(batch, &mut self.output) {
-                Ok(count) => {
-                    self.rib.advance(count);
+                Ok(Written { prefixes, messages }) => {
+                    self.rib.advance(prefixes);
                     self.unacknowledged = true;
-                    self.counters.messages_sent += 1;
-                    self.counters.updates_sent += 1;
+                    self.counters.messages_sent += messages;
+                    self.counters.updates_sent += messages;
                 }
                 Err(reason) => {
                     left_out = Some(reason);
@@ -121,47 +120,68 @@ impl Session {
     }
 }
 
-impl Agreement {
-    /// The path attributes of a route in this session.
-    pub(super) fn path_attributes(&self, attributes: &Attributes) -> PathAttributes {
-        let (as_path, local_pref) = match self.context().peer_type {
-            PeerType::Internal => (Vec::new(), Some(attributes.local_pref)),
-            PeerType::External => (vec![self.ours.asn], None),
-        };
-        PathAttributes {
-            as_path,
-            next_hop: self.local,
-            local_pref,
-            communities: attributes.communities.iter().copied().collect(),
-        }
-    }
+/// What became of a batch.
+struct Written {
+    /// How many of its prefixes are written.
+    prefixes: usize,
+    /// In how many messages.
+    messages: u64,
+}
 
-    /// Appends one message with as much of a batch as fits in it; returns how many prefixes that
-    /// are, or why the batch cannot be written.
-    fn put(&self, batch: Batch<'_>, out: &mut Vec<u8>) -> Result<usize, String> {
+impl Agreement {
+    /// Appends messages with as much of a batch as is wanted at a time, and at least one; or says
+    /// why the batch cannot be written.
+    fn put(&self, batch: Batch<'_>, out: &mut Vec<u8>) -> Result<Written, String> {
         match batch {
-            Batch::Withdraw(prefixes) => Ok(put_withdrawal(
-                &mut prefixes.iter().copied().peekable(),
-                out,
-            )),
-            Batch::Announce(attributes, prefixes) => self
-                .put_announcement(attributes, prefixes, out)
-                .map_err(|error| format!("{} routes cannot be sent: {error}", prefixes.len())),
+            Batch::Withdraw(_, prefixes) => Ok(Written {
+                prefixes: put_withdrawal(&mut prefixes.iter().copied().peekable(), out),
+                messages: 1,
+            }),
+            Batch::Announce(family, attributes, prefixes) => self
+                .put_announcement(family, attributes, prefixes, out)
+                .map_err(|reason| format!("{} routes cannot be sent: {reason}", prefixes.len())),
             Batch::EndOfRib(family) => {
                 put_end_of_rib(family, out);
-                Ok(1)
+                Ok(Written {
+                    prefixes: 1,
+                    messages: 1,
+                })
             }
         }
     }
 
+    fn writer(&self, family: Family, attributes: ForPeer<'_>) -> Result<UpdateWriter, String> {
+        let next_hop = self
+            .next_hop(family)
+            .ok_or_else(|| format!("{} is no next hop for {family} routes", self.local))?;
+        let four_octet_as = self.context().four_octet_as;
+        UpdateWriter::new(family, next_hop, self.as_path(), attributes, four_octet_as)
+            .map_err(|error| error.to_string())
+    }
+
     fn put_announcement(
         &self,
-        attributes: &Attributes,
+        family: Family,
+        attributes: ForPeer<'_>,
         prefixes: &[IpNet],
         out: &mut Vec<u8>,
-    ) -> Result<usize, EncodeError> {
-        let attributes = self.path_attributes(attributes);
-        let writer = UpdateWriter::new(&attributes, self.context().four_octet_as)?;
-        writer.announce(&mut prefixes.iter().copied().peekable(), out)
+    ) -> Result<Written, String> {
+        let writer = self.writer(family, attributes)?;
+        let mut left = prefixes.iter().copied().peekable();
+        let mut written = Written {
+            prefixes: writer
+                .announce(&mut left, out)
+                .map_err(|error| error.to_string())?,
+            messages: 1,
+        };
+        while out.len() < CHUNK && left.peek().is_some() {
+            // What goes wrong here is the first to go wrong next time.
+            let Ok(count) = writer.announce(&mut left, out) else {
+                break;
+            };
+            written.prefixes += count;
+            written.messages += 1;
+        }
+        Ok(written)
     }
 }

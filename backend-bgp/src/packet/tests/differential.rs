@@ -1,6 +1,6 @@
 //! The opinion of another implementation, netgauze, in both directions.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use carillon_core::address::Family;
 use ipnet::IpNet;
@@ -19,10 +19,10 @@ use netgauze_parse_utils::reader::SliceReader;
 use netgauze_parse_utils::traits::ParseFromWithOneInput;
 use proptest::prelude::*;
 
-use super::{context, decode, decode_updates, split, strategies};
+use super::{Announcement, context, decode, decode_updates, split, strategies};
 use crate::packet::{
-    Capabilities, DecodeContext, FamilySet, Message, Notification, Open, PathAttributes, PeerType,
-    Reason, RouteRefresh, UpdateWriter, put_end_of_rib, put_keepalive, put_withdrawal,
+    Capabilities, DecodeContext, FamilySet, Message, NextHop as OurNextHop, Notification, Open,
+    PeerType, Reason, RouteRefresh, put_end_of_rib, put_keepalive, put_withdrawal,
 };
 
 /// What the oracle reads in one of our messages. What it makes of it must be ours again, octet for
@@ -60,7 +60,7 @@ struct Read {
     withdrawn: Vec<IpNet>,
     as_path: Vec<u32>,
     as4_path: Option<Vec<u32>>,
-    next_hop: Option<IpAddr>,
+    next_hop: Option<OurNextHop>,
     local_pref: Option<u32>,
     communities: Vec<u32>,
 }
@@ -76,17 +76,22 @@ fn read(update: &BgpUpdateMessage) -> Read {
             PathAttributeValue::Origin(origin) => assert_eq!(*origin, Origin::IGP),
             PathAttributeValue::AsPath(path) => read.as_path = path.clone().into(),
             PathAttributeValue::As4Path(path) => read.as4_path = Some(numbers(path)),
-            PathAttributeValue::NextHop(hop) => read.next_hop = Some(hop.next_hop().into()),
+            PathAttributeValue::NextHop(hop) => {
+                read.next_hop = Some(OurNextHop::V4(hop.next_hop()));
+            }
             PathAttributeValue::LocalPreference(value) => read.local_pref = Some(value.metric()),
             PathAttributeValue::Communities(list) => {
                 read.communities = list.communities().iter().map(Community::value).collect();
             }
             PathAttributeValue::MpReach(MpReach::Ipv6Unicast {
                 next_hop_global,
-                next_hop_local: None,
+                next_hop_local,
                 nlri,
             }) => {
-                read.next_hop = Some((*next_hop_global).into());
+                read.next_hop = Some(OurNextHop::V6 {
+                    global: *next_hop_global,
+                    link_local: *next_hop_local,
+                });
                 read.announced.extend(v6(nlri));
             }
             PathAttributeValue::MpUnreach(MpUnreach::Ipv6Unicast { nlri }) => {
@@ -119,9 +124,9 @@ fn v6(nlri: &[Ipv6UnicastAddress]) -> Vec<IpNet> {
 }
 
 /// What the oracle should read in an announcement.
-fn expected(attributes: &PathAttributes, four_octet_as: bool) -> Read {
+fn expected(announcement: &Announcement, four_octet_as: bool) -> Read {
     let wide = |asn: &u32| *asn > u16::MAX.into();
-    let hidden = !four_octet_as && attributes.as_path.iter().any(wide);
+    let hidden = !four_octet_as && announcement.as_path.iter().any(wide);
     let visible = |asn: &u32| {
         if wide(asn) && !four_octet_as {
             23456
@@ -130,11 +135,11 @@ fn expected(attributes: &PathAttributes, four_octet_as: bool) -> Read {
         }
     };
     Read {
-        as_path: attributes.as_path.iter().map(visible).collect(),
-        as4_path: hidden.then(|| attributes.as_path.clone()),
-        next_hop: Some(attributes.next_hop),
-        local_pref: attributes.local_pref,
-        communities: attributes.communities.iter().map(|c| c.0).collect(),
+        as_path: announcement.as_path.iter().map(visible).collect(),
+        as4_path: hidden.then(|| announcement.as_path.clone()),
+        next_hop: Some(announcement.next_hop),
+        local_pref: announcement.local_pref,
+        communities: announcement.communities.iter().map(|c| c.0).collect(),
         ..Read::default()
     }
 }
@@ -168,8 +173,8 @@ proptest! {
     }
 
     #[test]
-    fn our_announcements((attributes, prefixes) in strategies::routes(), four_octet_as: bool) {
-        let writer = UpdateWriter::new(&attributes, four_octet_as).unwrap();
+    fn our_announcements((announcement, prefixes) in strategies::routes(), four_octet_as: bool) {
+        let writer = announcement.writer(four_octet_as).unwrap();
         let mut out = Vec::new();
         let mut left = prefixes.iter().copied().peekable();
         while writer.announce(&mut left, &mut out).unwrap() > 0 {}
@@ -177,7 +182,7 @@ proptest! {
         for octets in split(&out) {
             let mut read = read(&their_update(octets, four_octet_as));
             announced.append(&mut read.announced);
-            prop_assert_eq!(read, expected(&attributes, four_octet_as));
+            prop_assert_eq!(read, expected(&announcement, four_octet_as));
         }
         prop_assert_eq!(announced, prefixes);
     }

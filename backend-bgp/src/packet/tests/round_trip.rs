@@ -33,9 +33,9 @@ proptest! {
     /// Announcing and withdrawing loses nothing, keeps the order, makes no fault, and fills every
     /// message but the last.
     #[test]
-    fn update((attributes, prefixes) in strategies::routes(), four_octet_as: bool) {
+    fn update((announcement, prefixes) in strategies::routes(), four_octet_as: bool) {
         let context = DecodeContext { four_octet_as, ..context(PeerType::Internal) };
-        let writer = UpdateWriter::new(&attributes, four_octet_as).unwrap();
+        let writer = announcement.writer(four_octet_as).unwrap();
         let mut announced = Vec::new();
         let mut left = prefixes.iter().copied().peekable();
         while writer.announce(&mut left, &mut announced).unwrap() > 0 {}

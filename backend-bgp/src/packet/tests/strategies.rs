@@ -9,6 +9,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
+use super::Announcement;
 use crate::packet::*;
 
 /// An AS number that may stand in an OPEN.
@@ -53,15 +54,23 @@ pub(crate) fn prefixes(family: Family) -> impl Strategy<Value = Vec<IpNet>> {
     prop_oneof![4 => vec(prefix(family), 0..5), 1 => vec(prefix(family), 200..1000)]
 }
 
-pub(crate) fn path_attributes(family: Family) -> impl Strategy<Value = PathAttributes> {
+fn next_hop(family: Family) -> impl Strategy<Value = NextHop> {
+    let link_local = any::<u64>().prop_map(|id| Ipv6Addr::from((0xfe80 << 112) + u128::from(id)));
+    (address(family), option::of(link_local)).prop_map(|(address, link_local)| match address {
+        IpAddr::V4(address) => NextHop::V4(address),
+        IpAddr::V6(global) => NextHop::V6 { global, link_local },
+    })
+}
+
+fn announcement(family: Family) -> impl Strategy<Value = Announcement> {
     (
         prop_oneof![vec(asn(), 0..4), vec(asn(), 250..260)],
-        address(family),
+        next_hop(family),
         option::of(any::<u32>()),
         btree_set(any::<u32>().prop_map(Community), 0..100),
     )
         .prop_map(
-            |(as_path, next_hop, local_pref, communities)| PathAttributes {
+            |(as_path, next_hop, local_pref, communities)| Announcement {
                 as_path,
                 next_hop,
                 local_pref,
@@ -70,14 +79,14 @@ pub(crate) fn path_attributes(family: Family) -> impl Strategy<Value = PathAttri
         )
 }
 
-/// Attributes, and a few prefixes of the same family.
-fn few_routes() -> impl Strategy<Value = (PathAttributes, Vec<IpNet>)> {
-    family().prop_flat_map(|family| (path_attributes(family), vec(prefix(family), 1..20)))
+/// An announcement, and a few prefixes of the same family.
+fn few_routes() -> impl Strategy<Value = (Announcement, Vec<IpNet>)> {
+    family().prop_flat_map(|family| (announcement(family), vec(prefix(family), 1..20)))
 }
 
-/// Attributes, and prefixes of the same family.
-pub(crate) fn routes() -> impl Strategy<Value = (PathAttributes, Vec<IpNet>)> {
-    family().prop_flat_map(|family| (path_attributes(family), prefixes(family)))
+/// An announcement, and prefixes of the same family.
+pub(crate) fn routes() -> impl Strategy<Value = (Announcement, Vec<IpNet>)> {
+    family().prop_flat_map(|family| (announcement(family), prefixes(family)))
 }
 
 pub(crate) fn open() -> impl Strategy<Value = Open> {
@@ -131,14 +140,15 @@ pub(crate) fn octets() -> impl Strategy<Value = Vec<u8>> {
         notification.encode(&mut out);
         out
     });
-    let announcement = (few_routes(), any::<bool>()).prop_map(|((attributes, prefixes), four)| {
-        let mut out = Vec::new();
-        let writer = UpdateWriter::new(&attributes, four).unwrap();
-        writer
-            .announce(&mut prefixes.into_iter().peekable(), &mut out)
-            .unwrap();
-        out
-    });
+    let announcement =
+        (few_routes(), any::<bool>()).prop_map(|((announcement, prefixes), four)| {
+            let mut out = Vec::new();
+            let writer = announcement.writer(four).unwrap();
+            writer
+                .announce(&mut prefixes.into_iter().peekable(), &mut out)
+                .unwrap();
+            out
+        });
     let withdrawal = few_routes().prop_map(|(_, prefixes)| {
         let mut out = Vec::new();
         put_withdrawal(&mut prefixes.into_iter().peekable(), &mut out);

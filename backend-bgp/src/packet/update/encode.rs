@@ -1,21 +1,17 @@
 //! UPDATEs to send: as few as hold the prefixes, attributes encoded once.
 
-use std::collections::BTreeSet;
 use std::iter::Peekable;
-use std::net::IpAddr;
 
 use carillon_core::address::Family;
-use carillon_core::config::Community;
 use ipnet::IpNet;
 
-use super::attribute::{
-    AS_PATH, AS4_PATH, COMMUNITIES, FLAG_EXTENDED_LENGTH, LOCAL_PREF, MP_REACH_NLRI,
-    MP_UNREACH_NLRI, NEXT_HOP, OPTIONAL_NON_TRANSITIVE, OPTIONAL_TRANSITIVE, ORIGIN, WELL_KNOWN,
-};
-use crate::packet::cursor::{put_field8, put_field16};
-use crate::packet::family::{SAFI_UNICAST, afi};
+use super::attribute::as_path::AS4_PATH;
+use super::attribute::multiprotocol::UNREACH_LEN;
+use super::attribute::next_hop::{NEXT_HOP, NextHop};
+use super::attribute::{Attribute, as_path, multiprotocol, origin};
+use super::attributes::ForPeer;
+use crate::packet::cursor::put_field16;
 use crate::packet::header::{HEADER_LEN, MAX_LEN, MessageType, put_message};
-use crate::packet::open::AS_TRANS;
 use crate::packet::prefix;
 
 #[cfg(test)]
@@ -23,23 +19,6 @@ mod tests;
 
 /// Withdrawn Routes Length and Total Path Attribute Length.
 const LENGTHS_LEN: usize = 4;
-/// Flags, type and extended length of a multiprotocol attribute, AFI and SAFI.
-const MULTIPROTOCOL_LEN: usize = 7;
-
-/// The path attributes of routes to announce, which share one UPDATE if these are equal. ORIGIN is
-/// always IGP.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PathAttributes {
-    /// One AS_SEQUENCE, nearest AS first: our own AS number for an external peer, empty for an
-    /// internal one (RFC 4271 section 5.1.2). No number may be 0.
-    pub as_path: Vec<u32>,
-    /// Where to send packets; its family is that of the routes.
-    pub next_hop: IpAddr,
-    /// LOCAL_PREF, for internal peers only (RFC 4271 section 5.1.5).
-    pub local_pref: Option<u32>,
-    /// COMMUNITIES (RFC 1997).
-    pub communities: BTreeSet<Community>,
-}
 
 /// Routes that cannot be announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,53 +32,104 @@ pub enum EncodeError {
         /// What would have been possible.
         limit: usize,
     },
-    /// The prefix and the next hop are of different families.
-    #[error("{prefix} cannot be announced with next hop {next_hop} of the other address family")]
+    /// Routes of this family cannot have such a next hop in this session.
+    #[error("{family} routes cannot be announced with next hop {next_hop}")]
+    NextHop {
+        /// The family of the routes.
+        family: Family,
+        /// The next hop.
+        next_hop: NextHop,
+    },
+    /// The prefix is not of the family whose UPDATEs are written.
+    #[error("{prefix} cannot be announced among {family} routes")]
     Family {
         /// The prefix.
         prefix: IpNet,
-        /// The next hop.
-        next_hop: IpAddr,
+        /// The family of the others.
+        family: Family,
     },
 }
 
-/// Writes UPDATEs that announce prefixes with one set of attributes.
+/// Where an UPDATE has the routes that it announces.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// In the field for IPv4 routes; their next hop is an attribute of its own.
+    Nlri,
+    /// In the attribute `MP_REACH_NLRI`, with this next hop.
+    MpReach(NextHop),
+}
+
+impl Place {
+    /// Octets that are neither prefixes nor other attributes.
+    fn overhead(self) -> usize {
+        let reach = match self {
+            Self::Nlri => 0,
+            Self::MpReach(next_hop) => multiprotocol::reach_len(next_hop),
+        };
+        HEADER_LEN + LENGTHS_LEN + reach
+    }
+}
+
+/// Writes UPDATEs that announce prefixes of one family with one set of attributes.
 #[derive(Clone, Debug)]
 pub struct UpdateWriter {
-    next_hop: IpAddr,
+    family: Family,
+    place: Place,
     /// All attributes but `MP_REACH_NLRI`, encoded.
     attributes: Vec<u8>,
 }
 
 impl UpdateWriter {
-    /// Encodes the attributes for a peer with, or without, 4-octet AS numbers (RFC 6793).
+    /// Encodes the attributes for a peer with, or without, 4-octet AS numbers (RFC 6793). The AS
+    /// path is one AS_SEQUENCE, nearest AS first: our own AS number for an external peer, empty for
+    /// an internal one (RFC 4271 section 5.1.2); no number may be 0. ORIGIN is always IGP.
     ///
     /// # Errors
-    /// They are too large.
-    pub fn new(attributes: &PathAttributes, four_octet_as: bool) -> Result<Self, EncodeError> {
-        let writer = Self {
-            next_hop: attributes.next_hop,
-            attributes: encode_attributes(attributes, four_octet_as),
+    /// They are too large, or the routes cannot have that next hop.
+    pub fn new(
+        family: Family,
+        next_hop: NextHop,
+        as_path: &[u32],
+        attributes: ForPeer<'_>,
+        four_octet_as: bool,
+    ) -> Result<Self, EncodeError> {
+        let mut encoded = Vec::new();
+        origin::put(&mut encoded);
+        as_path::put(as_path, four_octet_as, &mut encoded);
+        let place = match (family, next_hop) {
+            (Family::V4, NextHop::V4(_)) => {
+                NEXT_HOP.put(&mut encoded, |out| next_hop.put(out));
+                Place::Nlri
+            }
+            (Family::V6, NextHop::V6 { .. }) => Place::MpReach(next_hop),
+            // An IPv6 next hop for IPv4 routes takes a capability that is not offered (RFC 8950).
+            (Family::V4, NextHop::V6 { .. }) | (Family::V6, NextHop::V4(_)) => {
+                return Err(EncodeError::NextHop { family, next_hop });
+            }
         };
-        let octets = writer.attributes.len();
-        let limit = MAX_LEN - writer.overhead() - prefix::longest(writer.family());
+        // "The sender of an UPDATE message SHOULD order path attributes within the UPDATE message in
+        // ascending order of attribute type" (RFC 4271 section 5).
+        let is_before = |attribute: &&Attribute| attribute.code() < AS4_PATH.code;
+        attributes
+            .iter()
+            .filter(is_before)
+            .for_each(|attribute| attribute.put(&mut encoded));
+        as_path::put_as4(as_path, four_octet_as, &mut encoded);
+        attributes
+            .iter()
+            .skip_while(is_before)
+            .for_each(|attribute| attribute.put(&mut encoded));
+
+        let octets = encoded.len();
+        let limit = MAX_LEN - place.overhead() - prefix::longest(family);
         if octets > limit {
             return Err(EncodeError::TooLarge { octets, limit });
         }
-        Ok(writer)
-    }
-
-    fn family(&self) -> Family {
-        Family::of(self.next_hop)
-    }
-
-    /// What a message takes beside attributes and prefixes.
-    fn overhead(&self) -> usize {
-        match self.next_hop {
-            IpAddr::V4(_) => HEADER_LEN + LENGTHS_LEN,
-            // … and length and value of the next hop, and the reserved octet.
-            IpAddr::V6(_) => HEADER_LEN + LENGTHS_LEN + MULTIPROTOCOL_LEN + 1 + 16 + 1,
-        }
+        Ok(Self {
+            family,
+            place,
+            attributes: encoded,
+        })
     }
 
     /// Appends one UPDATE that announces as many of the prefixes as fit in it, and leaves the
@@ -115,33 +145,31 @@ impl UpdateWriter {
     where
         I: Iterator<Item = IpNet>,
     {
-        let next_hop = self.next_hop;
+        let family = self.family;
         match prefixes.peek() {
             None => return Ok(0),
-            Some(prefix) if Family::of(prefix.addr()) != self.family() => {
+            Some(prefix) if Family::of(prefix.addr()) != family => {
                 return Err(EncodeError::Family {
                     prefix: *prefix,
-                    next_hop,
+                    family,
                 });
             }
             Some(_) => {}
         }
-        let room = MAX_LEN - self.overhead() - self.attributes.len();
+        let room = MAX_LEN - self.place.overhead() - self.attributes.len();
         let mut count = 0;
         put_message(MessageType::Update, out, |out| {
             out.extend([0, 0]);
-            match next_hop {
-                IpAddr::V4(_) => {
+            match self.place {
+                Place::Nlri => {
                     put_field16(out, |out| out.extend(&self.attributes));
-                    count = put_prefixes(Family::V4, prefixes, room, out);
+                    count = put_prefixes(family, prefixes, room, out);
                 }
                 // "The MP_REACH_NLRI or MP_UNREACH_NLRI attribute (if present) SHALL be encoded as
                 // the very first path attribute" (RFC 7606 section 5.1).
-                IpAddr::V6(next_hop) => put_field16(out, |out| {
-                    put_multiprotocol(MP_REACH_NLRI, Family::V6, out, |out| {
-                        put_field8(out, |out| out.extend(next_hop.octets()));
-                        out.push(0);
-                        count = put_prefixes(Family::V6, prefixes, room, out);
+                Place::MpReach(next_hop) => put_field16(out, |out| {
+                    multiprotocol::put_reach(family, next_hop, out, |out| {
+                        count = put_prefixes(family, prefixes, room, out);
                     });
                     out.extend(&self.attributes);
                 }),
@@ -171,8 +199,8 @@ where
         Family::V6 => {
             out.extend([0, 0]);
             put_field16(out, |out| {
-                put_multiprotocol(MP_UNREACH_NLRI, family, out, |out| {
-                    count = put_prefixes(family, prefixes, room - MULTIPROTOCOL_LEN, out);
+                multiprotocol::put_unreach(family, out, |out| {
+                    count = put_prefixes(family, prefixes, room - UNREACH_LEN, out);
                 });
             });
         }
@@ -187,80 +215,8 @@ pub fn put_end_of_rib(family: Family, out: &mut Vec<u8>) {
         out.extend([0, 0]);
         put_field16(out, |out| match family {
             Family::V4 => {}
-            Family::V6 => put_multiprotocol(MP_UNREACH_NLRI, family, out, |_| ()),
+            Family::V6 => multiprotocol::put_unreach(family, out, |_| ()),
         });
-    });
-}
-
-fn encode_attributes(attributes: &PathAttributes, four_octet_as: bool) -> Vec<u8> {
-    const ORIGIN_IGP: u8 = 0;
-    let as_path = &attributes.as_path;
-    let mut out = Vec::new();
-    put_attribute(WELL_KNOWN, ORIGIN, &[ORIGIN_IGP], &mut out);
-    put_attribute(
-        WELL_KNOWN,
-        AS_PATH,
-        &encode_as_path(as_path, four_octet_as),
-        &mut out,
-    );
-    if let IpAddr::V4(next_hop) = attributes.next_hop {
-        put_attribute(WELL_KNOWN, NEXT_HOP, &next_hop.octets(), &mut out);
-    }
-    if let Some(local_pref) = attributes.local_pref {
-        put_attribute(WELL_KNOWN, LOCAL_PREF, &local_pref.to_be_bytes(), &mut out);
-    }
-    if !attributes.communities.is_empty() {
-        let value: Vec<u8> = attributes
-            .communities
-            .iter()
-            .flat_map(|community| community.0.to_be_bytes())
-            .collect();
-        put_attribute(OPTIONAL_TRANSITIVE, COMMUNITIES, &value, &mut out);
-    }
-    // Not to be sent if all AS numbers fit in two octets (RFC 6793 section 4.2.2).
-    if !four_octet_as && as_path.iter().any(|asn| *asn > u16::MAX.into()) {
-        let value = encode_as_path(as_path, true);
-        put_attribute(OPTIONAL_TRANSITIVE, AS4_PATH, &value, &mut out);
-    }
-    out
-}
-
-/// AS_SEQUENCEs of at most 255 AS numbers each. Numbers that two octets cannot hold become
-/// AS_TRANS.
-fn encode_as_path(path: &[u32], four_octet_as: bool) -> Vec<u8> {
-    const AS_SEQUENCE: u8 = 2;
-    const LONGEST: usize = 255;
-    let mut out = Vec::new();
-    for segment in path.chunks(LONGEST) {
-        out.extend([AS_SEQUENCE, u8::try_from(segment.len()).unwrap_or(u8::MAX)]);
-        for asn in segment {
-            if four_octet_as {
-                out.extend(asn.to_be_bytes());
-            } else {
-                out.extend(u16::try_from(*asn).unwrap_or(AS_TRANS).to_be_bytes());
-            }
-        }
-    }
-    out
-}
-
-fn put_attribute(flags: u8, code: u8, value: &[u8], out: &mut Vec<u8>) {
-    if let Ok(length) = u8::try_from(value.len()) {
-        out.extend([flags, code, length]);
-        out.extend(value);
-    } else {
-        out.extend([flags | FLAG_EXTENDED_LENGTH, code]);
-        put_field16(out, |out| out.extend(value));
-    }
-}
-
-/// Appends a multiprotocol attribute, whose length is not known before and therefore extended.
-fn put_multiprotocol(code: u8, family: Family, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
-    out.extend([OPTIONAL_NON_TRANSITIVE | FLAG_EXTENDED_LENGTH, code]);
-    put_field16(out, |out| {
-        out.extend(afi(family).to_be_bytes());
-        out.push(SAFI_UNICAST);
-        body(out);
     });
 }
 

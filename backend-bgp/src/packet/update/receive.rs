@@ -3,14 +3,16 @@
 use carillon_core::address::Family;
 use ipnet::IpNet;
 
-use super::attribute::{
-    AS_PATH, Attribute, MP_REACH_NLRI, MP_UNREACH_NLRI, NEXT_HOP, OPTIONAL_NON_TRANSITIVE, ORIGIN,
-};
-use super::fault::{Approach, Fault, Problem};
+use super::attribute::as_path::AS_PATH;
+use super::attribute::multiprotocol::{self, MP_REACH_NLRI, MP_UNREACH_NLRI};
+use super::attribute::next_hop::NEXT_HOP;
+use super::attribute::origin::ORIGIN;
+use super::fault::Fault;
+use super::problem::{Approach, Problem};
+use super::raw::RawAttribute;
 use crate::packet::context::DecodeContext;
 use crate::packet::cursor::Cursor;
 use crate::packet::error::MessageError;
-use crate::packet::family::unicast;
 use crate::packet::prefix;
 
 /// A received UPDATE after RFC 7606: an announcer drops what it announces and withdraws, and
@@ -104,85 +106,66 @@ impl<'a> Receiver<'a> {
         let mut cursor = Cursor::new(attributes);
         while !cursor.is_empty() {
             self.attributes += 1;
-            let Some(attribute) = Attribute::take(&mut cursor) else {
+            let Some(attribute) = RawAttribute::take(&mut cursor) else {
                 self.note_list(Problem::Truncated, Approach::TreatAsWithdraw);
                 break;
             };
-            match self.take_attribute(&attribute) {
-                Err(fault) if fault.approach == Approach::SessionReset => {
-                    return Err(reset(fault, attribute.octets));
+            if let Err((problem, approach)) = self.take_attribute(&attribute) {
+                let fault = Fault {
+                    attribute: Some(attribute.code),
+                    problem,
+                    approach,
+                };
+                match approach {
+                    Approach::SessionReset => return Err(reset(fault, attribute.octets)),
+                    Approach::AttributeDiscard | Approach::TreatAsWithdraw => {
+                        self.faults.push((fault, attribute.octets));
+                    }
                 }
-                Err(fault) => self.faults.push((fault, attribute.octets)),
-                Ok(()) => {}
             }
         }
         Ok(())
     }
 
-    fn take_attribute(&mut self, attribute: &Attribute<'a>) -> Result<(), Fault> {
-        let multiprotocol = matches!(attribute.code, MP_REACH_NLRI | MP_UNREACH_NLRI);
+    fn take_attribute(&mut self, attribute: &RawAttribute<'a>) -> Result<(), (Problem, Approach)> {
+        let reach = attribute.code == MP_REACH_NLRI.code;
+        let multiprotocol = reach || attribute.code == MP_UNREACH_NLRI.code;
         let repeated = self
             .seen
             .get_mut(usize::from(attribute.code))
             .is_some_and(|seen| std::mem::replace(seen, true));
         match (repeated, multiprotocol) {
-            (true, true) => Err(attribute.fault(Problem::Duplicate, Approach::SessionReset)),
-            (true, false) => Err(attribute.fault(Problem::Duplicate, Approach::AttributeDiscard)),
-            (false, true) => self.take_multiprotocol(attribute),
-            (false, false) => attribute.judge(self.context),
+            (true, true) => return Err((Problem::Duplicate, Approach::SessionReset)),
+            (true, false) => return Err((Problem::Duplicate, Approach::AttributeDiscard)),
+            (false, true) => self.take_multiprotocol(reach, attribute.value)?,
+            (false, false) => {}
         }
+        // Where the routes of a multiprotocol attribute are known, its flags ask for no more than
+        // those of any other.
+        attribute.judge(self.context)
     }
 
-    /// `MP_REACH_NLRI` and `MP_UNREACH_NLRI` (RFC 4760 sections 3 and 4).
-    ///
-    /// ```text
-    /// +-----------------------------------------------+
-    /// | Address Family Identifier (2 octets)          |
-    /// +-----------------------------------------------+
-    /// | Subsequent Address Family Identifier (1)      |
-    /// +-----------------------------------------------+
-    /// | Length of Next Hop Network Address (1 octet)  |  these three in
-    /// | Network Address of Next Hop (variable)        |  MP_REACH_NLRI
-    /// | Reserved (1 octet)                            |  only
-    /// +-----------------------------------------------+
-    /// | NLRI or Withdrawn Routes (variable)           |
-    /// +-----------------------------------------------+
-    /// ```
-    ///
-    /// An error in the value of one of a negotiated family makes it impossible to know which routes
-    /// the message is about, so that it ends the session (RFC 7606 sections 3 j, 5.3, 7.11).
-    fn take_multiprotocol(&mut self, attribute: &Attribute<'a>) -> Result<(), Fault> {
-        let malformed = |problem| attribute.fault(problem, Approach::SessionReset);
-        let reach = attribute.code == MP_REACH_NLRI;
-        let mut cursor = Cursor::new(attribute.value);
-        let (Some(afi), Some(safi)) = (cursor.u16(), cursor.u8()) else {
-            return Err(malformed(Problem::Length));
-        };
-        let Some(family) = unicast(afi, safi).filter(|f| self.context.families.contains(*f)) else {
-            self.reachable |= reach;
-            return Err(attribute.fault(Problem::Family, Approach::AttributeDiscard));
-        };
-        if reach {
-            let next_hop = cursor.field8().ok_or(malformed(Problem::Length))?;
-            let _reserved = cursor.u8().ok_or(malformed(Problem::Length))?;
-            if !is_next_hop_len(family, next_hop.len()) {
-                return Err(malformed(Problem::Value));
+    /// An error in the value of a multiprotocol attribute of a negotiated family makes it
+    /// impossible to know which routes the message is about, so that it ends the session (RFC 7606
+    /// sections 3 j, 5.3, 7.11).
+    fn take_multiprotocol(&mut self, reach: bool, value: &[u8]) -> Result<(), (Problem, Approach)> {
+        match multiprotocol::decode(reach, value, self.context.families) {
+            Err(Problem::Family) => {
+                self.reachable |= reach;
+                Err((Problem::Family, Approach::AttributeDiscard))
+            }
+            Err(problem) => Err((problem, Approach::SessionReset)),
+            Ok((_, mut prefixes)) if reach => {
+                self.reachable |= !prefixes.is_empty();
+                self.update.announced.append(&mut prefixes);
+                Ok(())
+            }
+            Ok((family, mut prefixes)) => {
+                self.unreach = Some(family);
+                self.update.withdrawn.append(&mut prefixes);
+                Ok(())
             }
         }
-        let mut prefixes =
-            prefix::decode_all(family, cursor.rest()).ok_or(malformed(Problem::Value))?;
-        if reach {
-            self.reachable |= !prefixes.is_empty();
-            self.update.announced.append(&mut prefixes);
-        } else {
-            self.unreach = Some(family);
-            self.update.withdrawn.append(&mut prefixes);
-        }
-        // The routes are known, so that this error asks for no more than any other attribute's.
-        if !attribute.has_flags(OPTIONAL_NON_TRANSITIVE) {
-            return Err(attribute.fault(Problem::Flags, Approach::TreatAsWithdraw));
-        }
-        Ok(())
     }
 
     /// Notes a fault that belongs to no attribute.
@@ -219,9 +202,9 @@ impl<'a> Receiver<'a> {
     /// In an UPDATE without NLRI other than that of `MP_REACH_NLRI`, the receiver "SHOULD ignore"
     /// the NEXT_HOP (RFC 4760 section 3).
     fn ignore_next_hop(&mut self) {
-        if !self.nlri_field && self.has(MP_REACH_NLRI) {
+        if !self.nlri_field && self.has(MP_REACH_NLRI.code) {
             self.faults
-                .retain(|(fault, _)| fault.attribute != Some(NEXT_HOP));
+                .retain(|(fault, _)| fault.attribute != Some(NEXT_HOP.code));
         }
     }
 
@@ -229,12 +212,12 @@ impl<'a> Receiver<'a> {
     /// treat-as-withdraw MUST be used" (RFC 7606 section 3 d); NEXT_HOP is mandatory for the NLRI
     /// field only.
     fn note_missing(&mut self) {
-        const MANDATORY: &[u8] = &[ORIGIN, AS_PATH, NEXT_HOP];
+        const MANDATORY: &[u8] = &[ORIGIN.code, AS_PATH.code, NEXT_HOP.code];
         if self.update.announced.is_empty() {
             return;
         }
         for code in MANDATORY {
-            if !self.has(*code) && (*code != NEXT_HOP || self.nlri_field) {
+            if !self.has(*code) && (*code != NEXT_HOP.code || self.nlri_field) {
                 let fault = Fault {
                     attribute: Some(*code),
                     problem: Problem::Missing,
@@ -259,15 +242,6 @@ impl<'a> Receiver<'a> {
 
     fn has(&self, code: u8) -> bool {
         self.seen.get(usize::from(code)) == Some(&true)
-    }
-}
-
-/// The lengths of next hops: IPv4 by RFC 4760, IPv6 by RFC 2545 section 3 (a global address, or
-/// that and a link-local one).
-fn is_next_hop_len(family: Family, length: usize) -> bool {
-    match family {
-        Family::V4 => length == 4,
-        Family::V6 => matches!(length, 16 | 32),
     }
 }
 

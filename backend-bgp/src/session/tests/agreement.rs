@@ -7,8 +7,9 @@ use carillon_core::address::Family;
 use carillon_core::config::Community;
 
 use super::pair::{FALLBACK, OURS, Pair, ebgp, ibgp, open, routes};
-use crate::export::Attributes;
 use crate::fsm::State;
+use crate::packet::Attributes;
+use crate::packet::attribute::{Communities, LocalPref};
 use crate::packet::message::put_keepalive;
 use crate::packet::{Capabilities, Message, Notification, Open, Reason};
 use crate::session::{Input, router_id_of};
@@ -111,10 +112,10 @@ fn each_session_announces_the_routes_of_its_family() {
 
 #[test]
 fn attributes_fit_the_kind_of_peer() {
-    let attributes = Arc::new(Attributes {
-        local_pref: 0,
-        communities: [Community(0xfc00_0007)].into(),
-    });
+    let attributes = Attributes::default()
+        .with(Some(LocalPref(0)))
+        .with(Communities::new([Community(0xfc00_0007)]));
+    let attributes = Arc::new(attributes);
     for (peer, expected) in [
         (ebgp(), "next hop 192.168.7.13, communities 64512:7"),
         (

@@ -9,8 +9,9 @@ use carillon_core::address::Family;
 use carillon_core::config::Peer;
 use ipnet::IpNet;
 
-use crate::export::{Attributes, Routes};
+use crate::export::Routes;
 use crate::fsm::State;
+use crate::packet::Attributes;
 use crate::packet::message::put_keepalive;
 use crate::packet::{Capabilities, DecodeContext, FamilySet, Frame, Message, Notification, Open};
 use crate::session::{Event, Input, Session};

@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::pair::{Pair, ebgp, hosts, routes};
-use crate::export::{Attributes, Routes};
+use crate::export::Routes;
+use crate::packet::Attributes;
+use crate::packet::attribute::Communities;
 use crate::packet::{Message, RouteRefresh};
 use crate::session::{Event, Input};
 
@@ -48,10 +50,7 @@ fn a_change_sends_only_what_changed() {
 fn other_attributes_replace_without_a_withdrawal() {
     let mut pair = Pair::established(ebgp());
     pair.input(Input::Routes(hosts(1)));
-    let other = Arc::new(Attributes {
-        local_pref: 0,
-        communities: [Community(1)].into(),
-    });
+    let other = Arc::new(Attributes::default().with(Communities::new([Community(1)])));
     let table: Routes = hosts(1)
         .keys()
         .map(|prefix| (*prefix, other.clone()))
@@ -111,10 +110,7 @@ fn a_slow_router_costs_little_memory_and_gets_the_newest_table() {
 fn routes_whose_attributes_fit_in_no_message_are_left_out() {
     let mut pair = Pair::established(ebgp());
     pair.input(Input::Routes(hosts(2)));
-    let huge = Arc::new(Attributes {
-        local_pref: 0,
-        communities: (0..2000).map(Community).collect(),
-    });
+    let huge = Arc::new(Attributes::default().with(Communities::new((0..2000).map(Community))));
     let mut table = hosts(3);
     let prefixes: Vec<_> = table.keys().copied().collect();
     table.insert(prefixes[0], huge.clone());
