@@ -130,13 +130,18 @@ pub fn parse_within(text: &str, limits: Limits) -> Result<Option<Rc<Node>>, Synt
 }
 
 fn not_yaml(text: &str, error: &ScanError) -> SyntaxError {
-    let remedy = "; check the indentation, and that quotes and brackets are closed";
+    let kind = error.kind().to_string();
+    let remedy = if kind.contains("<document start>") {
+        "; if another document begins here, write a line `---` above it"
+    } else {
+        "; check the indentation, and that quotes and brackets are closed"
+    };
     let error = SyntaxError {
         position: Position {
             line: error.marker().line(),
             column: error.marker().col() + 1,
         },
-        message: format!("not valid YAML: {}", error.kind()),
+        message: format!("not valid YAML: {kind}"),
     };
     suspects::explain(text, error, remedy)
 }

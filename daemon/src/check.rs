@@ -13,6 +13,7 @@ use carillon_core::address::Family;
 use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, Peer, Pool, legacy};
 use carillon_core::controller::{self, Controller};
+use carillon_core::endpoint::EndpointSlice;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
 
@@ -79,7 +80,10 @@ fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -
         for (label, contents) in report.open(path.as_ref(), stdin) {
             report.files += 1;
             match contents {
-                Contents::Text(text) if objects::is_configuration(&text) => {
+                // A daemon would not take it out of its directory.
+                Contents::Text(text)
+                    if !path.as_ref().is_dir() && objects::is_configuration(&text) =>
+                {
                     let origin = Origin::whole(&label);
                     report.take_config(&ConfigText {
                         text,
@@ -198,6 +202,7 @@ impl Report {
         lines.extend(self.notes.iter().cloned());
         if let Some(config) = &self.config {
             lines.extend(self.without_node(config));
+            lines.extend(self.without_service());
             lines.extend(self.in_use(config));
             lines.extend(self.not_announced(config));
         }
@@ -229,6 +234,28 @@ impl Report {
             )
         };
         others.map(note).collect()
+    }
+
+    /// The slices of services that are not here. A cluster has them while it is at work.
+    fn without_service(&self) -> Vec<String> {
+        if self.server.is_some() {
+            return Vec::new();
+        }
+        let keys: BTreeSet<&ServiceKey> = self.services().map(|service| &service.key).collect();
+        let notes = self.objects.values().filter_map(|object| {
+            let slice = slice_of(object).filter(|slice| !keys.contains(&slice.service))?;
+            let mut others = keys.iter().filter(|key| key.name() == slice.service.name());
+            let remedy = match others.next() {
+                Some(other) => format!("is metadata.namespace to be {}?", other.namespace()),
+                None => "see the label kubernetes.io/service-name".to_owned(),
+            };
+            let (slice, service) = (&slice.key, &slice.service);
+            let note = "note: endpoint slice";
+            Some(format!(
+                "{note} {slice}: there is no service {service}: {remedy}"
+            ))
+        });
+        notes.collect()
     }
 
     /// The addresses in use that a running daemon would miss in this configuration.
@@ -292,15 +319,14 @@ fn labels(object: &Object) -> Option<&BTreeMap<String, String>> {
 
 /// The service that these endpoints make worth announcing, and in which family.
 fn served(object: &Object) -> Option<(&ServiceKey, Family)> {
+    let slice = slice_of(object)?;
+    slice.serves.then_some((&slice.service, slice.family))
+}
+
+fn slice_of(object: &Object) -> Option<&EndpointSlice> {
     match object {
-        Object::EndpointSlice(Some(slice)) => {
-            slice.serves.then_some((&slice.service, slice.family))
-        }
-        Object::EndpointSlice(None)
-        | Object::Service(_)
-        | Object::Node(_)
-        | Object::Pod(_)
-        | Object::Config(_) => None,
+        Object::EndpointSlice(slice) => slice.as_ref(),
+        Object::Config(_) | Object::Service(_) | Object::Node(_) | Object::Pod(_) => None,
     }
 }
 

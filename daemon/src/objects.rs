@@ -25,6 +25,7 @@ mod pod;
 mod schema;
 mod service;
 mod tree;
+mod validate;
 
 pub(crate) use document::{Note, Parsed, is_blank, parse};
 #[cfg(feature = "kubernetes")]

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n\
-                       spec: {type: LoadBalancer}\n";
+                       spec: {type: LoadBalancer, ports: [{port: 80}]}\n";
 
 /// A running daemon, its files, and its socket.
 struct Daemon {

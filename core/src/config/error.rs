@@ -63,10 +63,15 @@ pub struct ConfigError {
 impl ConfigError {
     /// A syntax error of a text.
     pub fn syntax(error: &SyntaxError, origin: &Origin) -> Self {
-        Self {
-            place: origin.place(error.position, ""),
-            message: error.message.clone(),
-        }
+        let place = origin.place(error.position, "");
+        let packed = match place.within {
+            Some(_) => {
+                "; the text is folded or quoted here: write `|` in front, and below it the text as it is"
+            }
+            None => "",
+        };
+        let message = format!("{}{packed}", error.message);
+        Self { place, message }
     }
 }
 

@@ -1,5 +1,5 @@
 //! What people do not see when they look for an error: characters that look like others or like
-//! nothing, and templates that were to be rendered.
+//! nothing, marks that are nearly right, and templates that were to be rendered.
 
 use super::{Position, SyntaxError};
 
@@ -107,12 +107,16 @@ fn cause(text: &str, noticed: Position) -> Option<(Position, String)> {
         }
         last.push((line, number));
     }
-    last.iter().rev().find_map(|(line, number)| {
-        let (index, cause) = cause_in(line, *number == noticed.line)?;
-        let column = line.get(..index)?.chars().count() + 1;
-        let line = *number;
-        Some((Position { line, column }, cause))
-    })
+    last.iter()
+        .rev()
+        .enumerate()
+        .find_map(|(above, (line, number))| {
+            let found = cause_in(line, *number == noticed.line).or_else(|| slip(line, above));
+            let (index, cause) = found?;
+            let column = line.get(..index)?.chars().count() + 1;
+            let line = *number;
+            Some((Position { line, column }, cause))
+        })
 }
 
 /// What is suspicious in a line, and where. What can be seen is only so if the parser has noticed
@@ -140,6 +144,52 @@ fn cause_in(line: &str, is_noticed: bool) -> Option<(usize, String)> {
         Some((index, cause.to_owned()))
     };
     suspects.chain(tab()).next()
+}
+
+/// A mark that is nearly right, in the line so many above the place where the parser noticed it. For
+/// it is what follows that does not fit.
+fn slip(line: &str, above: usize) -> Option<(usize, String)> {
+    let line = without_comment(line).trim_end();
+    let text = line.trim_start();
+    let start = line.len() - text.len();
+    let is_conflict =
+        text.starts_with("<<<<<<<") || text.starts_with(">>>>>>>") || text == "=======";
+    let is_dashes = text.len() > 1 && text.bytes().all(|byte| byte == b'-');
+    if is_conflict {
+        return Some((
+            start,
+            "the mark of a conflict of versions: resolve it".to_owned(),
+        ));
+    }
+    if is_dashes && (start > 0 || text.len() != 3) {
+        let cause = "a line of hyphens: write `---`, not indented, between two documents";
+        return Some((start, cause.to_owned()));
+    }
+    // What is written alike can be right, too, and then the error is another.
+    if above > 1 {
+        return None;
+    }
+    let text = text.trim_start_matches(['-', ' ']);
+    let start = line.len() - text.len();
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric())?;
+    let (word, rest) = text.split_at_checked(end)?;
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_value =
+        |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric() || "\"'[{".contains(c));
+    if let Some(value) = rest.strip_prefix(':') {
+        let is_one = is_word && is_value(value) && !value.contains(": ");
+        let cause = "a colon without a space behind it";
+        return is_one.then(|| (start + end, cause.to_owned()));
+    }
+    let value = rest.trim_start().strip_prefix('=')?;
+    let is_one = is_word && is_value(value.trim_start()) && !value.contains(':');
+    let index = line.find('=')?;
+    is_one.then(|| {
+        (
+            index,
+            "an equals sign: write a colon and a space".to_owned(),
+        )
+    })
 }
 
 /// A line without the comment at its end, if it has one; a `#` in quotes may be taken for one.

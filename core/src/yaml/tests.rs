@@ -289,6 +289,49 @@ fn what_cannot_be_seen_is_told() {
     assert_eq!(tree("a: b\u{a0}c"), "1:1 {1:1 a=1:4 b\u{a0}c}");
 }
 
+#[test]
+fn marks_that_are_nearly_right_are_told() {
+    let hyphens = "here is a line of hyphens: write `---`, not indented, between two documents";
+    let conflict = "here is the mark of a conflict of versions: resolve it";
+    let colon = "here is a colon without a space behind it";
+    let equals = "here is an equals sign: write a colon and a space";
+    for (text, place, told) in [
+        ("a: 1\n--\nb: 2\n", "2:1 ", hyphens),
+        ("a: 1\n-----\nb: 2\n", "2:1 ", hyphens),
+        ("a:\n  b: 1\n ---\nc: 2\n", "3:2 ", hyphens),
+        ("<<<<<<< HEAD\na: 1\n", "1:1 ", conflict),
+        ("a: 1\n=======\na: 2\n", "2:1 ", conflict),
+        ("a: 1\n>>>>>>> theirs\n", "2:1 ", conflict),
+        ("a:\n  type:LoadBalancer\n  b: 1\n", "2:7 ", colon),
+        ("a:\n- port:80\n  b: 1\n", "2:7 ", colon),
+        ("a:\n  type = LoadBalancer\n  b: 1\n", "2:8 ", equals),
+    ] {
+        let found = tree(text);
+        assert!(
+            found.starts_with(place) && found.ends_with(told),
+            "{text:?}: {found}"
+        );
+    }
+    // What is no error, or not the cause of one.
+    for text in [
+        "a:\n  - b:c\n",
+        "a: b=c\n",
+        "a: |\n  =======\n  --\n",
+        "- fe80::1\n- a:b:c\n",
+    ] {
+        assert!(!tree(text).contains("here is"), "{text:?}: {}", tree(text));
+    }
+    for text in ["a: http://b\n b: 2\n", "a: [b:c\n"] {
+        assert!(!tree(text).contains("here is"), "{text:?}: {}", tree(text));
+    }
+    let next = tree("{\"a\": 1}\n{\"a\": 2}\n");
+    assert!(
+        next.starts_with("2:1 ")
+            && next.ends_with("; if another document begins here, write a line `---` above it"),
+        "{next}"
+    );
+}
+
 proptest! {
     #[test]
     fn any_text_is_parsed_or_refused(text in "[-a&*!<:?|>'\"#%@{}\\[\\], \n\t~0é]{0,60}|\\PC{0,30}") {

@@ -90,10 +90,9 @@ fn peers_of_no_node_are_noted() {
 #[test]
 #[cfg(feature = "bgp")]
 fn what_is_right_is_summed_up() {
-    let service =
-        "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\nspec: {type: LoadBalancer}\n";
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n";
     let greedy = "apiVersion: v1\nkind: Service\nmetadata: {name: greedy}\n\
-                  spec: {type: LoadBalancer, loadBalancerIP: 192.0.2.1}\n";
+                  spec: {type: LoadBalancer, ports: [{port: 80}], loadBalancerIP: 192.0.2.1}\n";
     let report = check_files(&[
         ("config.yaml", SEED),
         ("demo.yaml", service),
@@ -122,7 +121,7 @@ note: service default/greedy: ";
 #[cfg(feature = "bgp")]
 fn a_service_that_nobody_would_announce_is_noted() {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
-                   spec: {type: LoadBalancer}\n---\n";
+                   spec: {type: LoadBalancer, ports: [{port: 80}]}\n---\n";
     let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
                  metadata: {name: demo-1, labels: {kubernetes.io/service-name: demo}}\n\
                  endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}}]\n";
@@ -145,7 +144,7 @@ fn a_service_that_nobody_would_announce_is_noted() {
 #[cfg(feature = "bgp")]
 fn a_configuration_that_a_running_daemon_would_wait_with_is_noted() {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
-                   spec: {type: LoadBalancer}\n";
+                   spec: {type: LoadBalancer, ports: [{port: 80}]}\n";
     let line = r#"{"service":"default/demo","addresses":["203.0.113.7"]}"#;
     let files = [("c.yaml", SEED), ("d.yaml", service), (journal::NAME, line)];
     let summary = check_files(&files).summary();
@@ -165,7 +164,7 @@ fn a_configuration_that_a_running_daemon_would_wait_with_is_noted() {
 #[cfg(feature = "bgp")]
 fn services_of_another_class_are_nobodys_concern() {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
-                   spec: {type: LoadBalancer, loadBalancerClass: example.com/other}\n";
+                   spec: {type: LoadBalancer, ports: [{port: 80}], loadBalancerClass: example.com/other}\n";
     let line = r#"{"service":"default/demo","addresses":["203.0.113.7"]}"#;
     let mut report = check_files(&[("c.yaml", SEED), ("d.yaml", service), (journal::NAME, line)]);
     assert!(
@@ -207,12 +206,50 @@ fn a_bare_configuration_is_taken_too() {
 }
 
 #[test]
+#[cfg(feature = "bgp")]
+fn a_slice_without_its_service_is_noted() {
+    let slice = "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+                 metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}\n\
+                 endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}}]\n";
+    let service = |namespace: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: {namespace}}}\n\
+             spec: {{ports: [{{port: 80}}]}}\n"
+        )
+    };
+    let summary = |text: &str| check_files(&[("c.yaml", SEED), ("d.yaml", text)]).summary();
+    let alone = summary(slice);
+    let expected = "note: endpoint slice default/web-1: there is no service default/web: see the \
+                    label kubernetes.io/service-name\n";
+    assert!(alone.ends_with(expected), "{alone}");
+    let apart = summary(&(service("shop") + slice));
+    let expected = "note: endpoint slice default/web-1: there is no service default/web: is \
+                    metadata.namespace to be shop?\n";
+    assert!(apart.ends_with(expected), "{apart}");
+    let together = summary(&(service("default") + slice));
+    assert!(!together.contains("note"), "{together}");
+}
+
+/// A daemon takes none out of its directory.
+#[test]
+fn a_bare_configuration_among_the_files_of_a_directory_is_an_error() {
+    let report = check_files(&[("a.yaml", "address-pools: []\n")]);
+    assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
+    assert!(
+        report.errors[0].starts_with("a.yaml:1:1: not a Kubernetes object: the field `kind`"),
+        "{:?}",
+        report.errors
+    );
+}
+
+#[test]
 fn every_error_is_told_with_its_place() {
     let config = SEED
         .replace("protocol: bgp", "protocol: layer3")
         .replace("my-asn: 64512", "my-asn: 0");
     let bad = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 0}]}\n";
-    let good = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n";
+    let good =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
     let report = check_files(&[
         ("a.yaml", &config),
         ("b.yaml", bad),
@@ -292,13 +329,15 @@ fn a_file_of_windows_is_read() {
 
 #[test]
 fn a_file_whose_lines_end_with_carriage_returns_is_read() {
-    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n";
-    let wrong = "---\napiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec: {typ: x}\n";
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
+    let wrong = "---\napiVersion: v1\nkind: Service\nmetadata: {name: api}\n\
+                 spec: {typ: x, ports: [{port: 80}]}\n";
     let text = (service.to_owned() + wrong).replace('\n', "\r");
     let report = check_files(&[("a.yaml", &text)]);
     assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
     assert!(
-        report.errors[0].starts_with("a.yaml:8:8: "),
+        report.errors[0].starts_with("a.yaml:9:8: "),
         "{:?}",
         report.errors
     );

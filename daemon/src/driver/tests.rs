@@ -628,18 +628,21 @@ fn an_address_is_not_given_away_while_its_service_is_not_here_yet() {
 }
 
 #[test]
-fn an_address_is_not_given_away_while_its_file_is_broken() {
-    let dir = Dir::new();
-    drop(Daemon::started(
-        &dir.journal(),
-        &[("c.yaml", &usual()), ("a.yaml", &service("a", ""))],
-    ));
-    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("a.yaml", "- [\n")]);
-    daemon.write("b.yaml", &service("b", ""));
-    daemon.pass(MINUTE);
-    assert_eq!(daemon.vips(), ["192.0.2.1"]);
-    daemon.write("a.yaml", &service("a", ""));
-    assert_eq!(daemon.vips(), ["192.0.2.0", "192.0.2.1"]);
+fn an_address_is_not_given_away_while_its_file_is_broken_or_empty() {
+    for broken in ["- [\n", ""] {
+        let dir = Dir::new();
+        drop(Daemon::started(
+            &dir.journal(),
+            &[("c.yaml", &usual()), ("a.yaml", &service("a", ""))],
+        ));
+        let files = [("c.yaml", &*usual()), ("a.yaml", broken)];
+        let mut daemon = Daemon::started(&dir.journal(), &files);
+        daemon.write("b.yaml", &service("b", ""));
+        daemon.pass(MINUTE);
+        assert_eq!(daemon.vips(), ["192.0.2.1"], "{broken:?}");
+        daemon.write("a.yaml", &service("a", ""));
+        assert_eq!(daemon.vips(), ["192.0.2.0", "192.0.2.1"], "{broken:?}");
+    }
 }
 
 #[test]

@@ -73,7 +73,8 @@ impl Catalog {
         let (mut strays, mut notes) = (Vec::new(), Vec::new());
         match contents {
             Contents::Text(text) if objects::is_blank(&text) => {
-                reading.keep_all(|key| self.index.definers(key).len() > 1);
+                let is_elsewhere = |key: &ObjectKey| self.index.definers(key).len() > 1;
+                reading.keep_all(is_elsewhere, text.trim().is_empty());
             }
             Contents::Text(text) => {
                 let found = objects::parse(reading.file, &text);

@@ -57,6 +57,12 @@ pub(super) fn is_object_file(name: impl AsRef<OsStr>) -> bool {
     !name.as_encoded_bytes().starts_with(b".") && matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
+/// Whether a file of this name is none with objects, though it looks like one: `web.YAML`.
+pub(super) fn is_miscased(name: &OsStr) -> bool {
+    let small = name.to_ascii_lowercase();
+    !is_object_file(name) && is_object_file(small)
+}
+
 /// The files of a directory that are to be read.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -83,25 +89,34 @@ pub(crate) fn list(dir: &Path) -> Result<Listing, String> {
     for entry in fs::read_dir(dir).map_err(cannot)? {
         let name = entry.map_err(cannot)?.file_name();
         match name.to_str() {
+            _ if is_miscased(&name) => {
+                let why = "its extension is not in small letters";
+                listing.misnamed.push(misnamed(dir, &name, why));
+            }
             _ if !is_object_file(&name) => {}
             Some(name) => drop(listing.names.insert(name.into())),
-            None => listing.misnamed.push(misnamed(dir, &name)),
+            None => {
+                let why = "its name is not UTF-8";
+                listing.misnamed.push(misnamed(dir, &name, why));
+            }
         }
     }
     listing.misnamed.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(listing)
 }
 
-fn misnamed(dir: &Path, name: &OsStr) -> Problem {
+fn misnamed(dir: &Path, name: &OsStr, why: &str) -> Problem {
+    let file = if let Some(name) = name.to_str() {
+        super::label(&dir.join(name)).to_string()
+    } else {
+        let name = name.as_encoded_bytes().escape_ascii();
+        format!("{}/{name}", super::label(dir))
+    };
     Problem {
-        file: format!(
-            "{}/{}",
-            super::label(dir),
-            name.as_encoded_bytes().escape_ascii()
-        ),
+        file,
         at: None,
         object: None,
-        message: "is not read, since its name is not UTF-8: rename it".to_owned(),
+        message: format!("is not read, since {why}: rename it"),
         keeps_last: false,
     }
 }

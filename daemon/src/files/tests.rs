@@ -71,7 +71,9 @@ fn shown(change: Change) -> String {
 }
 
 fn service(name: &str) -> String {
-    format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n")
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: 80}}]}}\n"
+    )
 }
 
 #[test]
@@ -81,7 +83,8 @@ fn what_is_there_at_the_start_comes_in_one_batch() {
     fs::write(dir.path().join("b.yml"), service("b")).unwrap();
     fs::write(
         dir.path().join("c.json"),
-        r#"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "c"}}"#,
+        r#"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "c"},
+            "spec": {"ports": [{"port": 80}]}}"#,
     )
     .unwrap();
     fs::write(dir.path().join(".hidden.yaml"), service("hidden")).unwrap();
@@ -163,7 +166,7 @@ fn saving_as_vim_does_takes_nothing_away() {
     fs::rename(fixture.path("a.yaml"), fixture.path("a.yaml~")).unwrap();
     fs::write(
         fixture.path("a.yaml"),
-        service("a") + "spec: {type: NodePort, ports: [{port: 1}]}\n",
+        service("a").replace("port: 80", "port: 1"),
     )
     .unwrap();
     fs::remove_file(fixture.path("a.yaml~")).unwrap();
@@ -369,6 +372,19 @@ fn a_file_whose_name_is_not_utf8_is_named() {
         seen.extend(batch.changes.into_iter().map(shown));
     }
     assert_eq!(seen, ["a"]);
+}
+
+#[test]
+fn a_file_whose_extension_is_in_capitals_is_named() {
+    let mut fixture = Fixture::new();
+    fs::write(fixture.path("web.YAML"), service("web")).unwrap();
+    fs::write(fixture.path("notes.TXT"), service("text")).unwrap();
+    let problems = fixture.next().problems.unwrap();
+    let texts = Vec::from_iter(problems.texts());
+    let told = "web.YAML: is not read, since its extension is not in small letters: rename it";
+    assert!(texts.len() == 1 && texts[0].ends_with(told), "{texts:?}");
+    fs::rename(fixture.path("web.YAML"), fixture.path("web.yaml")).unwrap();
+    assert_eq!(fixture.changes(), ["web"]);
 }
 
 #[test]

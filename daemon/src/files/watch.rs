@@ -18,7 +18,7 @@ use nix::sys::inotify::{
 };
 
 use super::agenda::Notice;
-use super::read::is_object_file;
+use super::read::{is_miscased, is_object_file};
 
 /// What happens to a journal that has news. Closing it is none: its readers lock it, and so open it
 /// for writing.
@@ -140,6 +140,9 @@ impl Watch {
         let Some(name) = &event.name else {
             return note(Notice::Lost);
         };
+        if is_miscased(name) {
+            note(Notice::Lost);
+        }
         let Some(name) = name.to_str() else {
             if is_object_file(name) {
                 note(Notice::Lost);

@@ -6,14 +6,14 @@ use carillon_core::yaml::{self, Content, Limits, Position};
 use serde::Deserialize;
 
 use super::endpoint_slice::EndpointSliceObject;
-use super::metadata::Identity;
+use super::metadata::{self, Identity};
 use super::names::Names;
 use super::node::NodeObject;
 use super::pod::PodObject;
 use super::schema;
 use super::service::ServiceObject;
 use super::tree::{FieldError, Path, Value, shown};
-use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER};
+use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER, validate};
 
 #[cfg(test)]
 mod tests;
@@ -145,6 +145,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn objects_of(&mut self, root: Value<'_>) {
+        if let Some(error) = second_header(root) {
+            return self.refuse_fields(None, root, vec![error]);
+        }
         let header = match Header::deserialize(root) {
             Ok(header) => header,
             Err(error) => return self.refuse_fields(None, root, vec![error]),
@@ -181,7 +184,13 @@ impl Reader<'_> {
             Ok(key) => key,
             Err(error) => return self.refuse_fields(None, value, vec![error]),
         };
-        let mut errors = schema::errors(kind, value);
+        let mut errors = metadata::validate::names(kind, &key.name);
+        // Of one with a wrong name nobody can tell which it is.
+        let known = errors.is_empty().then(|| key.clone());
+        errors.extend(schema::errors(kind, value));
+        let checked = validate::check(kind, value);
+        errors.extend(checked.errors);
+        self.note(known.as_ref(), value, &checked.notes);
         match self.convert(value, kind, &key) {
             Ok(mut object) if errors.is_empty() => {
                 self.names.share(&mut key, &mut object);
@@ -189,11 +198,11 @@ impl Reader<'_> {
                 let (key, object) = (Some(key), Ok(object));
                 self.found.objects.push(Parsed { key, at, object });
             }
-            Ok(_) => self.refuse_fields(Some(key), value, errors),
+            Ok(_) => self.refuse_fields(known, value, errors),
             Err(more) => {
                 let more = more.into_iter().filter(|error| !errors.contains(error));
                 errors.extend(more.collect::<Vec<_>>());
-                self.refuse_fields(Some(key), value, errors);
+                self.refuse_fields(known, value, errors);
             }
         }
     }
@@ -226,14 +235,11 @@ impl Reader<'_> {
         match kind {
             Kind::Service => {
                 let service = ServiceObject::deserialize(value).map_err(one)?;
-                let remarks = service.remarks().into_iter().map(|remark| Note {
-                    key: Some(object.clone()),
-                    at: self.in_file(value.place(&remark)),
-                    message: remark.to_string(),
-                });
-                let remarks: Vec<Note> = remarks.collect();
-                self.found.notes.extend(remarks);
-                service.convert(key).map(Object::Service)
+                self.note(Some(object), value, &service.remarks());
+                match service.convert(key)? {
+                    (service, unknown) if unknown.is_empty() => Ok(Object::Service(service)),
+                    (_, unknown) => Err(unknown),
+                }
             }
             Kind::EndpointSlice => EndpointSliceObject::deserialize(value)
                 .map(|slice| Object::EndpointSlice(slice.convert(key)))
@@ -282,6 +288,16 @@ impl Reader<'_> {
         })
     }
 
+    fn note(&mut self, key: Option<&ObjectKey>, value: Value<'_>, remarks: &[FieldError]) {
+        let notes = remarks.iter().map(|remark| Note {
+            key: key.cloned(),
+            at: self.in_file(value.place(remark)),
+            message: remark.to_string(),
+        });
+        let notes: Vec<Note> = notes.collect();
+        self.found.notes.extend(notes);
+    }
+
     fn refuse_fields(&mut self, key: Option<ObjectKey>, value: Value<'_>, errors: Vec<FieldError>) {
         let place = |error: FieldError| (value.place(&error), error.to_string());
         let mut errors: Vec<_> = errors.into_iter().map(place).collect();
@@ -310,6 +326,23 @@ impl Reader<'_> {
 fn key_of(value: Value<'_>, kind: Kind) -> Result<ObjectKey, FieldError> {
     let name = Named::deserialize(value)?.metadata.key()?;
     Ok(kind.key(name))
+}
+
+/// A second object in the same document.
+fn second_header(value: Value<'_>) -> Option<FieldError> {
+    let Content::Mapping(entries) = &value.0.content else {
+        return None;
+    };
+    let mut headers = entries
+        .iter()
+        .filter(|entry| matches!(&*entry.key, "apiVersion" | "kind"));
+    let second = headers.find(|entry| {
+        let is_same = |other: &&yaml::Entry| other.key == entry.key;
+        entries.iter().find(is_same).map(|other| other.position) != Some(entry.position)
+    })?;
+    let message = "is there twice: if another object begins here, write a line `---` above it";
+    let path = Path::fields(&[&second.key]);
+    Some(FieldError::at(path, second.position, message))
 }
 
 /// A field of the header that is there under another name only.

@@ -9,6 +9,10 @@ use serde::Deserialize;
 
 use super::metadata::Metadata;
 
+#[cfg(test)]
+mod tests;
+pub(super) mod validate;
+
 /// The label that names the Service of a slice.
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 

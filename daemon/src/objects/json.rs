@@ -203,16 +203,17 @@ impl Raw {
             key: None,
             ..Unreadable::new(kind, json, vec![error.to_string()])
         })?;
-        let (published, notes) = match &self {
+        let (published, mut notes) = match &self {
             Self::Service(service) => (Some(service.published()), few(service.remarks())),
             Self::EndpointSlice(_) | Self::Node(_) | Self::Pod(_) | Self::ConfigMap(_) => {
                 (None, Vec::new())
             }
         };
-        let object = self.convert(&name).map_err(|errors| Unreadable {
+        let (object, unknown) = self.convert(&name).map_err(|errors| Unreadable {
             published: read_published(json),
             ..Unreadable::new(kind, json, errors.iter().map(ToString::to_string).collect())
         })?;
+        notes.extend(few(unknown));
         let version: Box<str> = identity.version().unwrap_or_default().into();
         let stored = published.map(|published| Stored {
             uid: identity.uid().unwrap_or_default().into(),
@@ -230,14 +231,19 @@ impl Raw {
         })
     }
 
-    fn convert(self, key: &ServiceKey) -> Result<Object, Vec<FieldError>> {
-        match self {
-            Self::Service(service) => service.convert(key).map(Object::Service),
-            Self::EndpointSlice(slice) => Ok(Object::EndpointSlice(slice.convert(key))),
-            Self::Node(node) => Ok(Object::Node(node.convert(key.name()).into())),
-            Self::Pod(pod) => Ok(Object::Pod(pod.address())),
-            Self::ConfigMap(config) => Ok(Object::Config(config.convert(key)?.into())),
-        }
+    /// The object, and what in it is not known here.
+    fn convert(self, key: &ServiceKey) -> Result<(Object, Vec<FieldError>), Vec<FieldError>> {
+        let object = match self {
+            Self::Service(service) => {
+                let (service, unknown) = service.convert(key)?;
+                return Ok((Object::Service(service), unknown));
+            }
+            Self::EndpointSlice(slice) => Object::EndpointSlice(slice.convert(key)),
+            Self::Node(node) => Object::Node(node.convert(key.name()).into()),
+            Self::Pod(pod) => Object::Pod(pod.address()),
+            Self::ConfigMap(config) => Object::Config(config.convert(key)?.into()),
+        };
+        Ok((object, Vec::new()))
     }
 }
 

@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use super::tree::{FieldError, Path};
 
+pub(super) mod validate;
+
 /// The part of `metadata` that tells one object from all others. It is read apart from the rest:
 /// what is wrong in that is then wrong in an object that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -5,6 +5,8 @@ use serde::Deserialize;
 
 use super::metadata::Metadata;
 
+pub(super) mod validate;
+
 /// A Node as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct NodeObject {

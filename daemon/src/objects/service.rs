@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use carillon_core::address::Family;
-use carillon_core::config::error::quote;
 use carillon_core::service::{
     Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
     ServiceFacts, ServiceKey, TrafficPolicy,
@@ -14,9 +13,11 @@ use serde::Deserialize;
 
 use super::metadata::Metadata;
 use super::tree::{FieldError, Path};
+use super::validate::unknown;
 
 #[cfg(test)]
 mod tests;
+pub(super) mod validate;
 
 /// The annotation that names the pool of a Service's addresses.
 pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
@@ -135,39 +136,46 @@ impl ServiceObject {
         remarks
     }
 
-    /// The Service in the core's words.
+    /// The Service in the core's words, and every value that is not known here, each with its path. A
+    /// newer API server may know it: it counts as if it were not written.
     ///
     /// # Errors
-    /// Every field that the API server would have refused, each with its path.
-    pub(super) fn convert(self, key: &ServiceKey) -> Result<Service, Vec<FieldError>> {
-        let mut errors = Vec::new();
+    /// It is not known whether it is of type `LoadBalancer`.
+    pub(super) fn convert(
+        self,
+        key: &ServiceKey,
+    ) -> Result<(Service, Vec<FieldError>), Vec<FieldError>> {
+        let mut unknown = Vec::new();
         let spec = &self.spec;
-        let is_load_balancer = collect(&mut errors, spec.is_load_balancer());
-        let policy = collect(&mut errors, spec.family_policy());
-        let first_families = collect(&mut errors, spec.families());
-        let external_traffic_policy = collect(&mut errors, spec.traffic_policy());
-        let ports = spec.ports(&mut errors);
+        let policy = spec.family_policy(&mut unknown);
+        let first_families = spec.families(&mut unknown);
+        let external_traffic_policy = spec.traffic_policy(&mut unknown);
+        let ports = spec.ports(&mut unknown);
+        let is_load_balancer = match spec.is_load_balancer() {
+            Ok(is_load_balancer) => is_load_balancer,
+            Err(error) => {
+                unknown.push(error);
+                return Err(unknown);
+            }
+        };
         let annotations = Annotations(&self.metadata.annotations);
         let requested = annotations.requested(spec.load_balancer_ip.as_deref());
         let address_pool = annotations.address_pool();
         let sharing_key = annotations.sharing_key();
-        if !errors.is_empty() {
-            return Err(errors);
-        }
         let asked = requested.as_deref().unwrap_or_default();
-        let families = spec.wanted(policy.flatten(), &first_families.unwrap_or_default(), asked);
+        let families = spec.wanted(policy, &first_families, asked);
         // To all others it does not matter, and there may be many.
         let shares = sharing_key.as_ref().is_some_and(|key| !key.is_empty());
         let class = self.spec.load_balancer_class;
         let facts = ServiceFacts {
-            is_load_balancer: is_load_balancer.unwrap_or_default(),
+            is_load_balancer,
             load_balancer_class: class.map(|class| bounded(&class).into_owned()),
             families,
             address_pool,
             requested,
             sharing_key,
             ports,
-            external_traffic_policy: external_traffic_policy.unwrap_or_default(),
+            external_traffic_policy,
             selector: if shares {
                 bounded_labels(self.spec.selector)
             } else {
@@ -178,17 +186,8 @@ impl ServiceObject {
         let mut service = Service::new(key.clone(), facts, ingress);
         let pool = self.metadata.annotations.get(ALLOCATED_FROM);
         service.set_given_from(pool.map(|pool| bounded(pool).into()));
-        Ok(service)
+        Ok((service, unknown))
     }
-}
-
-fn collect<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Option<T> {
-    result.map_err(|error| errors.push(error)).ok()
-}
-
-fn refuse<T>(path: Path, value: &str, right: &str) -> Result<T, FieldError> {
-    let message = format!("{} is not known; write {right}", quote(value));
-    Err(FieldError::new(path, message))
 }
 
 impl Spec {
@@ -196,61 +195,62 @@ impl Spec {
         match self.r#type.as_deref().unwrap_or_default() {
             "LoadBalancer" => Ok(true),
             "" | "ClusterIP" | "NodePort" | "ExternalName" => Ok(false),
-            other => refuse(
-                Path::fields(&["spec", "type"]),
-                other,
-                "LoadBalancer (or ClusterIP, NodePort, ExternalName)",
-            ),
+            other => {
+                let right = "LoadBalancer (or ClusterIP, NodePort, ExternalName)";
+                let path = Path::fields(&["spec", "type"]);
+                Err(FieldError::new(path, unknown(other, right)))
+            }
         }
     }
 
-    fn traffic_policy(&self) -> Result<TrafficPolicy, FieldError> {
+    fn traffic_policy(&self, errors: &mut Vec<FieldError>) -> TrafficPolicy {
         match self.external_traffic_policy.as_deref().unwrap_or_default() {
-            "" | "Cluster" => Ok(TrafficPolicy::Cluster),
-            "Local" => Ok(TrafficPolicy::Local),
-            other => refuse(
-                Path::fields(&["spec", "externalTrafficPolicy"]),
-                other,
-                "Cluster or Local",
-            ),
+            "" | "Cluster" => TrafficPolicy::Cluster,
+            "Local" => TrafficPolicy::Local,
+            other => {
+                let path = Path::fields(&["spec", "externalTrafficPolicy"]);
+                errors.push(FieldError::new(path, unknown(other, "Cluster or Local")));
+                TrafficPolicy::Cluster
+            }
         }
     }
 
-    fn family_policy(&self) -> Result<Option<FamilyPolicy>, FieldError> {
+    fn family_policy(&self, errors: &mut Vec<FieldError>) -> Option<FamilyPolicy> {
         match self.ip_family_policy.as_deref().unwrap_or_default() {
-            "" => Ok(None),
-            "SingleStack" => Ok(Some(FamilyPolicy::SingleStack)),
-            "PreferDualStack" => Ok(Some(FamilyPolicy::PreferDualStack)),
-            "RequireDualStack" => Ok(Some(FamilyPolicy::RequireDualStack)),
-            other => refuse(
-                Path::fields(&["spec", "ipFamilyPolicy"]),
-                other,
-                "SingleStack, PreferDualStack or RequireDualStack",
-            ),
+            "" => None,
+            "SingleStack" => Some(FamilyPolicy::SingleStack),
+            "PreferDualStack" => Some(FamilyPolicy::PreferDualStack),
+            "RequireDualStack" => Some(FamilyPolicy::RequireDualStack),
+            other => {
+                let right = "SingleStack, PreferDualStack or RequireDualStack";
+                let path = Path::fields(&["spec", "ipFamilyPolicy"]);
+                errors.push(FieldError::new(path, unknown(other, right)));
+                None
+            }
         }
     }
 
-    fn families(&self) -> Result<Vec<Family>, FieldError> {
+    fn families(&self, errors: &mut Vec<FieldError>) -> Vec<Family> {
         let path = Path::fields(&["spec", "ipFamilies"]);
-        let family = |(n, name): (usize, &String)| match name.as_str() {
-            "IPv4" => Ok(Family::V4),
-            "IPv6" => Ok(Family::V6),
-            other => refuse(path.clone().item(n), other, "IPv4 or IPv6"),
-        };
-        let families: Vec<_> = self
-            .ip_families
-            .iter()
-            .enumerate()
-            .map(family)
-            .collect::<Result<_, _>>()?;
-        match families.as_slice() {
-            [] | [_] => Ok(families),
-            [a, b] if a != b => Ok(families),
-            _ => Err(FieldError::new(
-                path,
-                "write at most IPv4 and IPv6, each once",
-            )),
+        let mut families = Vec::new();
+        for (n, name) in self.ip_families.iter().enumerate() {
+            let path = path.clone().item(n);
+            let family = match name.as_str() {
+                "IPv4" => Family::V4,
+                "IPv6" => Family::V6,
+                other => {
+                    errors.push(FieldError::new(path, unknown(other, "IPv4 or IPv6")));
+                    continue;
+                }
+            };
+            if families.contains(&family) {
+                let message = format!("{family} is there twice: remove one");
+                errors.push(FieldError::new(path, message));
+            } else {
+                families.push(family);
+            }
         }
+        families
     }
 
     fn ports(&self, errors: &mut Vec<FieldError>) -> BTreeSet<Port> {
@@ -316,11 +316,14 @@ impl PortObject {
                 return Err(FieldError::new(path.clone().field("port"), message));
             }
         };
-        let protocol = match self.protocol.as_deref().unwrap_or("TCP") {
-            "TCP" => Protocol::Tcp,
+        let protocol = match self.protocol.as_deref().unwrap_or_default() {
+            "" | "TCP" => Protocol::Tcp,
             "UDP" => Protocol::Udp,
             "SCTP" => Protocol::Sctp,
-            other => return refuse(path.clone().field("protocol"), other, "TCP, UDP or SCTP"),
+            other => {
+                let path = path.clone().field("protocol");
+                return Err(FieldError::new(path, unknown(other, "TCP, UDP or SCTP")));
+            }
         };
         Ok(Port { protocol, number })
     }

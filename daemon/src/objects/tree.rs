@@ -164,7 +164,22 @@ impl de::Error for FieldError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'a>(pub(crate) &'a Node);
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// A number with a leading zero: octal in YAML 1.1, as Kubernetes reads it, decimal in YAML 1.2.
+    fn octal(self) -> Option<&'a str> {
+        match &self.0.content {
+            Content::Scalar { text, plain: true } => {
+                let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+                let is_led = text.len() > 1 && text.starts_with('0');
+                (is_number && is_led && text.len() <= MOST).then_some(&**text)
+            }
+            Content::Scalar { plain: false, .. }
+            | Content::Null
+            | Content::Sequence(_)
+            | Content::Mapping(_) => None,
+        }
+    }
+
     /// The value of a field, if this is a mapping that has it.
     pub(crate) fn get(self, key: &str) -> Option<Self> {
         match &self.0.content {
@@ -251,10 +266,26 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
 
     /// Kubernetes reads null as the empty string.
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
-        if self.is_null() {
-            visitor.visit_borrowed_str("")
-        } else {
-            self.deserialize_any(visitor)
+        match self.octal() {
+            Some(text) => Err(de::Error::custom(format_args!(
+                "{text} is a number where text belongs: write '{text}'"
+            ))),
+            None if self.is_null() => visitor.visit_borrowed_str(""),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        match self.octal() {
+            Some(text) => Err(de::Error::custom(format_args!(
+                "{text} has a leading zero, with which programs disagree what number it is: write \
+                 {}",
+                match text.trim_start_matches('0') {
+                    "" => "0",
+                    digits => digits,
+                }
+            ))),
+            None => self.deserialize_any(visitor),
         }
     }
 
@@ -286,7 +317,7 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit
+        bool i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit
         unit_struct seq tuple tuple_struct map enum identifier
     }
 }

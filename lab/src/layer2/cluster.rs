@@ -161,10 +161,10 @@ spec: {{type: LoadBalancer, ipFamilies: [{family}], ports: [{{port: 80}}], {more
 
 /// The EndpointSlice of a Service with this address, with a ready endpoint on each of these nodes.
 pub fn endpoints(service: &str, address: IpAddr, nodes: &[&str]) -> String {
-    let (family, endpoint) = if address.is_ipv4() {
-        ("IPv4", "10.0.0.1")
+    let (family, network) = if address.is_ipv4() {
+        ("IPv4", "10.0.0.")
     } else {
-        ("IPv6", "fd00::1")
+        ("IPv6", "fd00::")
     };
     let mut text = format!(
         "---
@@ -175,10 +175,10 @@ addressType: {family}
 endpoints:
 "
     );
-    for node in nodes {
+    for (node, host) in nodes.iter().zip(1..) {
         let _ = writeln!(
             text,
-            "- {{addresses: ['{endpoint}'], nodeName: {node}, conditions: {{ready: true}}}}"
+            "- {{addresses: ['{network}{host}'], nodeName: {node}, conditions: {{ready: true}}}}"
         );
     }
     if nodes.is_empty() {

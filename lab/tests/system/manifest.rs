@@ -58,7 +58,7 @@ pub(crate) fn endpoints(service: &str, nodes: &[&str]) -> String {
 /// is ready or not.
 pub(crate) fn endpoints_ready(service: &str, nodes: &[(&str, bool)]) -> String {
     let mut text = String::new();
-    for (family, address) in [("IPv4", "10.0.0.1"), ("IPv6", "fd00::1")] {
+    for (family, network) in [("IPv4", "10.0.0."), ("IPv6", "fd00::")] {
         let name = format!("{service}-{}", family.to_lowercase());
         let _ = write!(
             text,
@@ -71,10 +71,10 @@ addressType: {family}
 endpoints:
 "
         );
-        for (node, ready) in nodes {
+        for ((node, ready), host) in nodes.iter().zip(1..) {
             let _ = writeln!(
                 text,
-                "- {{addresses: ['{address}'], nodeName: {node}, conditions: {{ready: {ready}}}}}"
+                "- {{addresses: ['{network}{host}'], nodeName: {node}, conditions: {{ready: {ready}}}}}"
             );
         }
     }

@@ -82,20 +82,24 @@ impl<'a> Reading<'a> {
 
     /// Takes in that there is nothing in the file: a disk may be full, a writer may not have got
     /// further, and who withdraws a service deletes its file. What another file defines has moved there.
-    pub(super) fn keep_all(&mut self, is_elsewhere: impl Fn(&ObjectKey) -> bool) {
+    ///
+    /// Of one that has been empty since the start (`is_empty`: without even a comment) nobody knows what
+    /// was in it.
+    pub(super) fn keep_all(&mut self, is_elsewhere: impl Fn(&ObjectKey) -> bool, is_empty: bool) {
         let kept = self.before.iter().filter(|(key, _)| !is_elsewhere(key));
         self.after = kept.collect();
-        let objects = match self.after.len() {
+        let message = match self.after.len() {
+            0 if is_empty => "is empty: write its objects into it, or delete the file".to_owned(),
             0 => return,
-            1 => "its object".to_owned(),
-            n => format!("its {n} objects"),
+            1 => "is empty: delete the file to withdraw its object".to_owned(),
+            n => format!("is empty: delete the file to withdraw its {n} objects"),
         };
         self.problems.push(Problem {
             file: self.file.to_owned(),
             at: None,
             object: None,
-            message: format!("is empty: delete the file to withdraw {objects}"),
-            keeps_last: true,
+            message,
+            keeps_last: !self.after.is_empty(),
         });
     }
 

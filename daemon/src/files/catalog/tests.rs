@@ -178,9 +178,22 @@ fn a_file_that_is_emptied_keeps_its_objects() {
         assert_eq!(remove(&mut catalog, "x.yaml"), ["-b"]);
         assert!(problems(&catalog).is_empty());
     }
-    // One without objects of its own has always been right.
+    // Comments alone have always been right.
     let mut catalog = catalog();
-    assert!(set(&mut catalog, "x.yaml", "").is_empty() && problems(&catalog).is_empty());
+    assert!(set(&mut catalog, "x.yaml", "# soon\n").is_empty() && problems(&catalog).is_empty());
+}
+
+/// After a start nobody knows what was in it.
+#[test]
+fn a_file_that_has_been_empty_from_the_start_is_told() {
+    for nothing in ["", " \n\n"] {
+        let mut catalog = catalog();
+        assert!(set(&mut catalog, "x.yaml", nothing).is_empty());
+        let told = "x.yaml: is empty: write its objects into it, or delete the file";
+        assert_eq!(problems(&catalog), [told]);
+        remove(&mut catalog, "x.yaml");
+        assert!(problems(&catalog).is_empty());
+    }
 }
 
 #[test]
@@ -188,7 +201,7 @@ fn what_has_moved_out_of_a_file_that_is_emptied_is_where_it_is_now() {
     let mut catalog = catalog();
     set(&mut catalog, "a.yaml", &service("a", 1));
     set(&mut catalog, "b.yaml", &service("a", 2));
-    assert_eq!(set(&mut catalog, "a.yaml", ""), ["a 2"]);
+    assert_eq!(set(&mut catalog, "a.yaml", "# moved\n"), ["a 2"]);
     assert!(problems(&catalog).is_empty());
 }
 

@@ -54,7 +54,7 @@ fn the_seeds_manifest_has_one_service() {
 fn one_bad_document_leaves_the_others_alone() {
     let text = format!(
         "{SEED}---\nkind: [\n---\nkind: Service\napiVersion: v1\nmetadata:\n  name: web\n\
-         spec:\n  type: Magic\n...\n# end\n{SEED}"
+         spec:\n  type: Magic\n  ports: [{{port: 80}}]\n...\n# end\n{SEED}"
     );
     let names = names(&text);
     assert_eq!(names.len(), 4, "{names:?}");
@@ -83,7 +83,8 @@ fn lists_are_read_item_by_item() {
             "EndpointSlice x/e"
         ]
     );
-    let typed = "apiVersion: v1\nkind: ServiceList\nitems:\n- metadata: {name: a}\n";
+    let typed = "apiVersion: v1\nkind: ServiceList\nitems:\n- metadata: {name: a}\n  spec: \
+                 {ports: [{port: 80}]}\n";
     assert_eq!(names(typed), ["Service default/a"]);
 }
 
@@ -192,7 +193,7 @@ fn what_is_passed_over_and_was_probably_not_meant_so_is_noted() {
                    metallb.universe.tf/addres-pool: a\n    metalb.io/loadbalancerIP: b\n    \
                    address-pool: c\n    metallb.io/ip-allocated-from-pool: d\n    \
                    metallb.io/address-pool: e\n    example.com/address-pool: f\n  labels: \
-                   {metallb.io/allow-shared-ip: g}\n";
+                   {metallb.io/allow-shared-ip: g}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n";
     assert_eq!(names(service), ["Service default/web"]);
     assert_eq!(
         notes(service),
@@ -230,12 +231,112 @@ fn every_unknown_field_of_an_object_is_told_beside_what_else_is_wrong() {
 
 #[test]
 fn what_is_wrong_in_the_metadata_is_wrong_in_an_object_that_is_known() {
-    let found = names("apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {x: 1}}\n");
+    let found = names(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {x: 1}}\n\
+         spec: {ports: [{port: 80}]}\n",
+    );
     assert!(
         found
             .concat()
             .starts_with("Service default/a 3:33: metadata.labels.x: integer"),
         "{found:?}"
+    );
+}
+
+/// An object, from `kind` on, and what is told of it.
+const WRONG: &[(&str, &[&str])] = &[
+    (
+        "kind: Service\nmetadata: {name: Web}\nspec: {ports: [{port: 0}]}",
+        &[
+            "3:18: metadata.name: \"Web\" is not a name here: up to 63 small letters, digits and \
+             `-`, a letter or digit at both ends; write for example web",
+            "4:23: spec.ports[0].port: 0 is not a port number, 1 to 65535",
+        ],
+    ),
+    (
+        "kind: Service\nmetadata: {name: a.b, namespace: c.d}\nspec: {ports: [{port: 80}]}",
+        &[
+            "3:18: metadata.name: \"a.b\" is not a name here: up to 63 small letters, digits and \
+             `-`, a letter or digit at both ends; write for example a-b",
+            "3:34: metadata.namespace: \"c.d\" is not a name here: up to 63 small letters, digits and \
+             `-`, a letter or digit at both ends; write for example c-d",
+        ],
+    ),
+    (
+        "kind: Service\nmetadata: {name: ''}\nspec: {ports: [{port: 80}]}",
+        &["3:18: metadata.name: is missing; every object needs a name"],
+    ),
+    (
+        "kind: Node\nmetadata: {name: n_1, labels: {a b: c}, annotations: {d e: f, G.h/i: k}}",
+        &[
+            "3:18: metadata.name: \"n_1\" is not a name here: up to 253 small letters, digits and \
+             `-` and `.`, a letter or digit at both ends; write for example n-1",
+            "3:32: metadata.labels[\"a b\"]: \"a b\" is not a key: up to 63 letters, digits, `-`, \
+             `_` and `.`, a letter or digit at both ends; a domain name and one `/` may stand \
+             before, for example example.com/rack",
+            "3:55: metadata.annotations[\"d e\"]: \"d e\" is not a key: up to 63 letters, digits, \
+             `-`, `_` and `.`, a letter or digit at both ends; a domain name and one `/` may stand \
+             before, for example example.com/rack",
+        ],
+    ),
+    (
+        "kind: Node\nmetadata: {name: n1.example.com, labels: {mode: 0755, rack: a b}}",
+        &[
+            "3:49: Node n1.example.com: metadata.labels.mode: 0755 is a number where text belongs: \
+             write '0755'",
+            "3:61: Node n1.example.com: metadata.labels.rack: \"a b\" is not the value of a label: up \
+             to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends",
+        ],
+    ),
+    (
+        "kind: Node\nmetadata: {name: n1}\nspec: {taints: [{key: a b, value: c d, effect: NoShedule}]}",
+        &[
+            "4:23: Node n1: spec.taints[0].key: \"a b\" is not a key: up to 63 letters, digits, `-`, \
+             `_` and `.`, a letter or digit at both ends; a domain name and one `/` may stand \
+             before, for example example.com/rack",
+            "4:35: Node n1: spec.taints[0].value: \"c d\" is not the value of a label: up to 63 \
+             letters, digits, `-`, `_` and `.`, a letter or digit at both ends",
+            "4:48: Node n1: spec.taints[0].effect: \"NoShedule\" is not known; write NoSchedule, \
+             PreferNoSchedule or NoExecute",
+        ],
+    ),
+    // Nobody has written a mark between the two.
+    (
+        "kind: Service\nmetadata: {name: a}\napiVersion: v1\nkind: Service\n",
+        &[
+            "4:1: apiVersion: is there twice: if another object begins here, write a line `---` above it",
+        ],
+    ),
+];
+
+#[test]
+fn every_wrong_value_of_an_object_is_told_at_once() {
+    for (text, expected) in WRONG {
+        let parsed = parse("f", &format!("apiVersion: v1\n{text}\n"))
+            .objects
+            .remove(0);
+        let key = parsed.key.map(|key| format!("{key}: ")).unwrap_or_default();
+        let told = parsed.object.unwrap_err().into_iter();
+        let told = told.map(|(at, message)| format!("{}:{}: {key}{message}", at.line, at.column));
+        assert_eq!(told.collect::<Vec<_>>(), *expected, "{text}");
+    }
+}
+
+#[test]
+fn a_condition_that_is_neither_true_nor_false_is_noted() {
+    let node = |status: &str| {
+        let conditions = format!("[{{type: NetworkUnavailable, status: {status}}}]");
+        notes(&format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: a}}\nstatus: {{conditions: {conditions}}}\n"
+        ))
+    };
+    assert_eq!(node("'True'"), [""; 0]);
+    assert_eq!(
+        node("'true'"),
+        [
+            "Node a 4:58: status.conditions[0].status: \"true\" counts as False: write True, False or \
+             Unknown"
+        ]
     );
 }
 
@@ -259,6 +360,25 @@ fn the_embedded_configuration_knows_its_place() {
     assert!(
         keyless[0].contains("data: has no key `config`"),
         "{keyless:?}"
+    );
+}
+
+#[test]
+fn a_text_that_is_folded_is_told_how_to_write_it() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\n\
+                data:\n  config: >\n    address-pools:\n    - name: a\n";
+    let parsed = parse("f.yaml", text).objects.remove(0);
+    let Ok(Object::Config(config)) = parsed.object else {
+        panic!("{parsed:?}");
+    };
+    let refused = carillon_core::config::legacy::parse(&config.text, &config.origin, &["bgp"]);
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.ends_with(
+            "; the text is folded or quoted here: write `|` in front, and below it the text as it is \
+             (line 1, column 16 of the text)"
+        ),
+        "{message}"
     );
 }
 

@@ -130,12 +130,6 @@ const WRONG: &[(Kind, &str, Option<&str>, &str)] = &[
         "spec.ports[0].port: ",
     ),
     (
-        Kind::Service,
-        r#"{"metadata": {"name": "a", "namespace": "b"}, "spec": {"ports": [{"port": 70000}]}}"#,
-        Some("Service b/a"),
-        "spec.ports[0].port: 70000 is not a port number",
-    ),
-    (
         Kind::EndpointSlice,
         r#"{"metadata": {"name": "a", "namespace": "b"}, "endpoints": {"addresses": []}}"#,
         Some("EndpointSlice b/a"),
@@ -179,6 +173,55 @@ fn what_is_wrong_is_told_with_its_path_and_the_object() {
         assert_eq!(key.as_deref(), *name, "{json}");
         let errors = unreadable.errors.join("\n");
         assert!(errors.contains(message), "{json}: {errors}");
+    }
+}
+
+/// What is not known here, an API server of a later version may know.
+#[test]
+fn what_an_api_server_has_accepted_is_served_and_noted() {
+    let cases = [
+        (
+            r#""ports": [{"port": 80, "protocol": "QUIC"}, {"port": 70000}, {"port": 81}]"#,
+            vec![
+                r#"spec.ports[0].protocol: "QUIC" is not known; write TCP, UDP or SCTP"#,
+                "spec.ports[1].port: 70000 is not a port number, 1 to 65535",
+            ],
+        ),
+        (
+            r#""externalTrafficPolicy": "Near", "ipFamilyPolicy": "Any", "ipFamilies": ["IPv7"]"#,
+            vec![
+                r#"spec.ipFamilyPolicy: "Any" is not known; write SingleStack, PreferDualStack or RequireDualStack"#,
+                r#"spec.ipFamilies[0]: "IPv7" is not known; write IPv4 or IPv6"#,
+                r#"spec.externalTrafficPolicy: "Near" is not known; write Cluster or Local"#,
+            ],
+        ),
+        // What a file must not have: an API server may have taken it once, or takes it today.
+        (
+            r#""sessionAffinity": "Any", "loadBalancerSourceRanges": ["010.0.0.0/8"], "selector": {"a": "b c"}"#,
+            vec![],
+        ),
+    ];
+    for (spec, expected) in cases {
+        let json = format!(
+            r#"{{"metadata": {{"name": "A_b", "labels": {{"x y": "z z"}}}},
+            "spec": {{"type": "LoadBalancer", "clusterIP": "10.0.0.1", {spec}}}}}"#
+        );
+        let read = read(Kind::Service, &json).unwrap();
+        let Object::Service(service) = &read.object else {
+            panic!("{:?}", read.object);
+        };
+        assert!(
+            service.is_load_balancer && service.families.is_ok(),
+            "{spec}"
+        );
+        assert_eq!(read.notes, expected, "{spec}");
+    }
+    let slice = r#"{"metadata": {"name": "a", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4", "endpoints": [{"addresses": ["010.000.000.001"],
+        "conditions": {"ready": true}}]}"#;
+    match read(Kind::EndpointSlice, slice).unwrap().object {
+        Object::EndpointSlice(Some(slice)) => assert!(slice.serves),
+        other => panic!("{other:?}"),
     }
 }
 
