@@ -26,6 +26,8 @@ pub struct Asked {
     pub stations: BTreeSet<MacAddress>,
     /// Whose answers count.
     pub respondent: Respondent,
+    /// When this differs from before, they are asked anew: nothing is known of what they answer.
+    pub round: u32,
 }
 
 /// Who has to answer.

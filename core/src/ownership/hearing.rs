@@ -191,6 +191,7 @@ impl Ownership {
                 let asked = Asked {
                     stations: BTreeSet::from([station]),
                     respondent: Respondent::Host,
+                    round: 0,
                 };
                 let asked = Some(Arc::new(asked));
                 self.outputs.push_back(Output::Ask { address, asked });

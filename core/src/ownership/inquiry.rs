@@ -54,13 +54,17 @@ impl Ownership {
     /// A member is silent. Whether it is still on the segment is found out while its loss is.
     pub(super) fn suspect(&mut self, member: MemberId, now: Instant) {
         let until = now + LASTS;
-        if let Some(inquiry) = self.inquiries.get_mut(&member) {
-            inquiry.until = until;
-            return;
-        }
         let Some(suspect) = self.members.get(member).filter(|_| member != self.me) else {
             return;
         };
+        if let Some(inquiry) = self.inquiries.get_mut(&member) {
+            inquiry.until = until;
+            // What it answered when it was silent before says nothing of now.
+            if suspect.is_live() && inquiry.lives() && now >= inquiry.since + SUSPECTED {
+                self.ask_anew(member, now);
+            }
+            return;
+        }
         let stations = suspect.interfaces.values().map(|one| one.mac).collect();
         let answers = self.answers_of(&stations, &suspect.claims);
         let has_it = |vip: &&IpAddr| {
@@ -77,6 +81,7 @@ impl Ownership {
         let vips: BTreeSet<IpAddr> = some(Family::V4).chain(some(Family::V6)).collect();
         let wait = if suspect.is_live() { SUSPECTED } else { ANSWER };
         let inquiry = Inquiry {
+            since: now,
             due: now + wait,
             until,
             vips: vips.clone(),
@@ -89,6 +94,22 @@ impl Ownership {
             self.tell_asked(vip);
         }
         self.find_witnesses();
+    }
+
+    fn ask_anew(&mut self, member: MemberId, now: Instant) {
+        let Some(inquiry) = self.inquiries.get_mut(&member) else {
+            return;
+        };
+        (inquiry.since, inquiry.due) = (now, now + SUSPECTED);
+        inquiry.answers.clear();
+        inquiry.denied.clear();
+        for vip in inquiry.vips.clone() {
+            if let Some(entry) = self.vips.get_mut(&vip) {
+                entry.asked_round = entry.asked_round.wrapping_add(1);
+                entry.asked.clear();
+            }
+            self.tell_asked(vip);
+        }
     }
 
     /// The VIPs of these for which one of the stations answers already, with that station.
@@ -259,10 +280,12 @@ impl Ownership {
         let known = |station: &MacAddress| entry.asked.get(station).copied().flatten();
         let asked = stations.iter().map(|station| (*station, known(station)));
         entry.asked = asked.collect();
+        let round = entry.asked_round;
         let asked = (!stations.is_empty()).then(|| {
             Arc::new(Asked {
                 stations,
                 respondent,
+                round,
             })
         });
         let address = vip;

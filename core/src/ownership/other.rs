@@ -263,6 +263,8 @@ impl Intrusion {
 /// A member that may be lost, and is asked on the segment for some of its VIPs.
 #[derive(Debug)]
 pub(super) struct Inquiry {
+    /// When it was asked, or asked anew.
+    pub(super) since: Instant,
     /// From when on it counts that it has not answered.
     pub(super) due: Instant,
     /// When nobody needs to know any more.

@@ -38,6 +38,8 @@ pub(super) struct Vip {
     /// The stations that are asked for it, as was told last, and of each whether it answers, as was
     /// heard last: that is heard again only when it changes.
     pub(super) asked: BTreeMap<MacAddress, Option<bool>>,
+    /// [`crate::announcement::Asked::round`].
+    pub(super) asked_round: u32,
     /// How often somebody answered for it for a while and then not any more, and when last.
     pub(super) deceived: Option<(u32, Instant)>,
     /// Other stations have it that are not yielded to: the last one of each sort.

@@ -90,6 +90,7 @@ impl<P: Protocol> World<P> {
             let asked = Asked {
                 stations: [OTHER].into(),
                 respondent,
+                round: 0,
             };
             set.asked.insert(nth(base, last), Arc::new(asked));
         }

@@ -133,14 +133,19 @@ impl Inquiries {
                 self.stations.remove(station);
             }
         }
-        let Some(respondent) = wished.map(|asked| asked.respondent) else {
+        let Some(wished) = wished else {
             return;
         };
+        let respondent = wished.respondent;
+        let is_anew = before.is_some_and(|before| before.round != wished.round);
         for station in new {
             let key = (station, vip);
             if let Some(entry) = self.entries.get_mut(&key) {
                 entry.respondent = respondent;
-                continue;
+                if !is_anew {
+                    continue;
+                }
+                self.queue.remove(&(entry.due, station, vip));
             }
             let inquiry = Inquiry {
                 respondent,

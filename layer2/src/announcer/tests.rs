@@ -784,6 +784,7 @@ fn ask(world: &mut World, vip: IpAddr, stations: &[MacAddress], respondent: Resp
     let asked = Asked {
         stations,
         respondent,
+        round: 0,
     };
     world.set.asked.insert(vip, Arc::new(asked));
     world.apply();
@@ -836,6 +837,34 @@ fn a_station_that_does_not_answer_is_found_silent_within_a_tenth_of_a_second() {
     world.run(ms(5));
     world.hear_answer(vip(1), OTHER);
     assert_eq!(asked(&mut world, OTHER).1, [(ms(305), true)]);
+}
+
+#[test]
+fn who_is_asked_anew_is_asked_at_once_and_has_to_answer_anew() {
+    for answers in [true, false] {
+        let mut world = World::with_interface(NO_REFRESH);
+        ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+        for _ in 0..2 {
+            world.hear_answer(vip(1), OTHER);
+            world.run(ms(5));
+        }
+        assert_eq!(asked(&mut world, OTHER).1, [(ms(5), true)]);
+        world.run(ms(20));
+        let anew = Asked {
+            round: 1,
+            ..Asked::clone(&world.set.asked[&vip(1)])
+        };
+        world.set.asked.insert(vip(1), Arc::new(anew));
+        world.apply();
+        if answers {
+            world.hear_answer(vip(1), OTHER);
+        }
+        world.run(ms(110));
+        let (questions, found) = asked(&mut world, OTHER);
+        assert_eq!(questions[0], ms(30));
+        let at = if answers { ms(30) } else { ms(130) };
+        assert_eq!(found[0], (at, answers));
+    }
 }
 
 #[test]
@@ -1003,6 +1032,7 @@ fn ten_thousand_addresses_are_asked_for_slowly_and_their_silence_is_found_fast()
     let asked = Arc::new(Asked {
         stations,
         respondent: Respondent::Daemon,
+        round: 0,
     });
     for number in 0..10_000 {
         world.set.asked.insert(vip(number), asked.clone());

@@ -451,8 +451,13 @@ impl Bus {
         let peer = &mut self.peers[index];
         let was_asking = !peer.asked.is_empty();
         let before = peer.asked.remove(&address);
+        let round = |asked: &Option<Arc<Asked>>| asked.as_ref().map(|asked| asked.round);
+        let is_anew = round(&before) != round(&asked);
         let before = before.map(|asked| asked.stations.clone());
         let before = before.unwrap_or_default();
+        if is_anew {
+            peer.answered.retain(|(one, _), _| *one != address);
+        }
         let stations = asked.as_ref().map(|asked| asked.stations.clone());
         let stations = stations.unwrap_or_default();
         for station in before.difference(&stations) {

@@ -252,6 +252,29 @@ fn the_last_of_three_takes_what_it_hears_nobody_for_once_a_router_answers() {
     }
 }
 
+/// It was late, and well; and then it is dead.
+#[test]
+fn an_answer_in_an_earlier_silence_says_nothing_in_the_next() {
+    let (mut bus, vip) = wired();
+    let member = bus.peers[1].id;
+    let suspect = |bus: &mut Bus| {
+        for peer in [0, 2] {
+            bus.input(peer, Input::Suspect(member));
+        }
+    };
+    suspect(&mut bus);
+    bus.seconds(1);
+    bus.peers[1].is_up = false;
+    suspect(&mut bus);
+    bus.run(Duration::from_millis(22));
+    for peer in [0, 2] {
+        let why = Departure::Lost;
+        bus.input(peer, Input::MemberDown { member, why });
+    }
+    bus.run(Duration::from_millis(10));
+    assert_eq!(bus.holders(vip), ["node-c"]);
+}
+
 #[test]
 fn who_took_it_from_one_that_stood_still_keeps_it() {
     let (mut bus, vip) = wired();
