@@ -34,6 +34,8 @@ const ANSWER: Duration = Duration::from_millis(40);
 const SUSPECTED: Duration = Duration::from_millis(20);
 /// The same of one that was asked before this member could hear, and is not asked as often any more.
 const REPEATED: Duration = Duration::from_millis(150);
+/// How long after it was asked its answer is of an earlier silence, when it is suspected again.
+const STALE: Duration = Duration::from_millis(100);
 /// How long a member that was silent for a moment is asked.
 const LASTS: Duration = Duration::from_secs(2);
 
@@ -60,7 +62,7 @@ impl Ownership {
         if let Some(inquiry) = self.inquiries.get_mut(&member) {
             inquiry.until = until;
             // What it answered when it was silent before says nothing of now.
-            if suspect.is_live() && inquiry.lives() && now >= inquiry.since + SUSPECTED {
+            if suspect.is_live() && inquiry.lives() && now >= inquiry.since + STALE {
                 self.ask_anew(member, now);
             }
             return;
