@@ -31,5 +31,7 @@ pub mod selector;
 pub mod service;
 pub mod sorted;
 pub mod speaker;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod text;
 pub mod yaml;

@@ -2,43 +2,28 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::*;
-use crate::config::PoolProtocol;
 use crate::service::Protocol;
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
+use crate::testing::{self, config, ip, key, pool};
 
 fn allocator(blocks: &[&str], avoid_buggy_ips: bool) -> Allocator {
     let pool = Pool {
-        name: "p".into(),
-        protocol: PoolProtocol::of_backend("bgp"),
-        blocks: blocks.iter().map(|block| block.parse().unwrap()).collect(),
         avoid_buggy_ips,
-        auto_assign: true,
-        bgp_advertisements: Vec::new(),
+        ..pool("p", blocks)
     };
-    Allocator::new(&Config {
-        pools: [(pool.name.clone(), Arc::new(pool))].into(),
-        peers: Vec::new(),
-    })
+    Allocator::new(&config([pool]))
 }
 
 /// A tenant with these TCP ports; an empty sharing key is none.
 fn tenant(name: &str, sharing: &str, ports: &[u16]) -> Tenant {
-    let port = |number: &u16| Port {
-        protocol: Protocol::Tcp,
-        number: *number,
-    };
     let sharing = || Sharing {
         keys: SharingKeys {
             sharing: sharing.into(),
             backend: BTreeMap::new(),
         },
-        ports: ports.iter().map(port).collect(),
+        ports: testing::ports(ports).into_iter().collect(),
     };
     Tenant {
-        service: ServiceKey::new("default", name),
+        service: key(name),
         sharing: (!sharing().keys.sharing.is_empty()).then(|| Arc::new(sharing())),
     }
 }
@@ -158,7 +143,7 @@ fn a_port_of_one_protocol_has_one_holder() {
             .assign(tenant("b", "x", &[80]), vec![ip("192.0.2.1")])
             .is_err()
     );
-    let kept = allocator.get(&ServiceKey::new("default", "b")).unwrap();
+    let kept = allocator.get(&key("b")).unwrap();
     assert_eq!(kept.sharing, tenant("b", "x", &[443, 8443]).sharing);
 }
 
@@ -173,7 +158,7 @@ fn a_sole_user_changes_its_keys_in_place() {
             .check(&tenant("a", "y", &[80]), &[ip("192.0.2.1")])
             .is_err()
     );
-    allocator.release(&ServiceKey::new("default", "b"));
+    allocator.release(&key("b"));
     give(&mut allocator, &tenant("a", "y", &[80]), "192.0.2.1");
     assert_eq!(
         take(&mut allocator, &tenant("c", "y", &[443]), Family::V4),
@@ -220,7 +205,7 @@ fn addresses_go_in_block_order() {
         full.unwrap_err().to_string(),
         "no available IPv4 addresses in pool \"p\" (2 of 2 assigned)"
     );
-    allocator.release(&ServiceKey::new("default", "a"));
+    allocator.release(&key("a"));
     assert_eq!(
         take(&mut allocator, &tenant("d", "", &[80]), Family::V4),
         "192.0.2.254"
@@ -247,7 +232,7 @@ fn a_shared_address_comes_before_a_free_one_if_it_is_earlier() {
     assert_eq!(takes("g", "x", &[8080]), 1);
     assert_eq!(takes("h", "y", &[443]), 2);
     assert_eq!(takes("i", "x", &[443, 8080]), 5);
-    allocator.release(&ServiceKey::new("default", "none"));
+    allocator.release(&key("none"));
     assert_eq!(
         take(&mut allocator, &tenant("j", "x", &[22]), Family::V4),
         "192.0.2.0"
@@ -270,7 +255,7 @@ fn the_whole_of_ipv6_is_a_pool() {
         "::1"
     );
     for name in ["last", "a", "middle", "b"] {
-        allocator.release(&ServiceKey::new("default", name));
+        allocator.release(&key(name));
     }
     assert_eq!(format!("{allocator:?}"), free);
 }

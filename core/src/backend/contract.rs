@@ -5,25 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::{Backend, BackendEvent};
-use crate::announcement::{Announcement, AnnouncementSet};
-use crate::config::{BgpAdvertisement, Config, Pool, PoolName, PoolProtocol};
-use crate::mark::Mark;
+use crate::announcement::AnnouncementSet;
+use crate::config::{Pool, PoolProtocol};
 use crate::node::Node;
+use crate::testing::{announcement, config, pool};
 
 /// A set of `vips` announcements in one pool of this backend, of both families by turns, without
 /// neighbours or interfaces.
 pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<AnnouncementSet> {
-    let name: PoolName = "contract".into();
     let pool = Pool {
-        name: name.clone(),
         protocol: PoolProtocol::of_backend(backend),
-        blocks: ["198.51.100.0/24", "2001:db8::/120"]
-            .iter()
-            .filter_map(|block| block.parse().ok())
-            .collect(),
-        avoid_buggy_ips: false,
-        auto_assign: true,
-        bgp_advertisements: vec![BgpAdvertisement::default()],
+        ..pool("contract", &["198.51.100.0/24", "2001:db8::/120"])
     };
     let by_vip = (0..vips)
         .map(|last| {
@@ -32,23 +24,14 @@ pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<Announcem
             } else {
                 IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()))
             };
-            let pool = name.clone();
-            (vip, Arc::new(Announcement { pool, round: 0 }))
+            (vip, Arc::new(announcement(&pool.name)))
         })
         .collect();
-    let config = Config {
-        pools: [(name, Arc::new(pool))].into(),
-        peers: Vec::new(),
-    };
     Arc::new(AnnouncementSet {
         generation,
-        config: Arc::new(config),
-        node: Arc::new(Node::named("node")),
         by_vip,
-        interfaces: Arc::default(),
-        watched: imbl::OrdSet::new(),
-        asked: imbl::OrdMap::new(),
-        mark: Mark::of("node", 0),
+        config: Arc::new(config([pool])),
+        ..AnnouncementSet::empty(Arc::new(Node::named("node")))
     })
 }
 

@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::address::Family;
-use crate::config::{Pool, PoolProtocol};
-use crate::service::{Families, Ingress, Port, Protocol, ServiceFacts, TrafficPolicy};
+use crate::config::Pool;
+use crate::service::{Families, Ingress, TrafficPolicy};
+use crate::testing::{config, ips, key, pool, ports, published, service};
 
 mod changes;
 mod lead;
@@ -13,64 +14,6 @@ mod properties;
 mod reserved;
 mod restarts;
 mod steps;
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-fn ips(texts: &[&str]) -> Vec<IpAddr> {
-    texts.iter().map(|text| ip(text)).collect()
-}
-
-/// A pool with these blocks.
-fn pool(name: &str, blocks: &[&str]) -> Pool {
-    Pool {
-        name: name.into(),
-        protocol: PoolProtocol::of_backend("bgp"),
-        blocks: blocks.iter().map(|block| block.parse().unwrap()).collect(),
-        avoid_buggy_ips: false,
-        auto_assign: true,
-        bgp_advertisements: Vec::new(),
-    }
-}
-
-fn config(pools: Vec<Pool>) -> Arc<Config> {
-    let pools = pools
-        .into_iter()
-        .map(|pool| (pool.name.clone(), Arc::new(pool)));
-    Arc::new(Config {
-        pools: pools.collect(),
-        peers: Vec::new(),
-    })
-}
-
-fn key(name: &str) -> ServiceKey {
-    ServiceKey::new("default", name)
-}
-
-/// A single-stack IPv4 service with port TCP/80 that asks for nothing else.
-fn service(name: &str) -> Service {
-    let facts = ServiceFacts {
-        is_load_balancer: true,
-        load_balancer_class: None,
-        families: Ok(Families::One(Family::V4)),
-        address_pool: None,
-        requested: Ok(Vec::new()),
-        sharing_key: None,
-        ports: ports(&[80]),
-        external_traffic_policy: TrafficPolicy::Cluster,
-        selector: BTreeMap::new(),
-    };
-    Service::new(key(name), facts, [])
-}
-
-fn ports(numbers: &[u16]) -> BTreeSet<Port> {
-    let port = |number: &u16| Port {
-        protocol: Protocol::Tcp,
-        number: *number,
-    };
-    numbers.iter().map(port).collect()
-}
 
 /// A cluster: the services with their status, and a controller whose changes are written to it.
 struct Cluster {
@@ -144,11 +87,6 @@ impl Cluster {
     }
 }
 
-fn published(mut service: Service, addresses: &[&str]) -> Service {
-    service.publish(ips(addresses).into_iter().map(Ingress::Address));
-    service
-}
-
 /// The same, given by a daemon like this one from a pool.
 fn given(service: Service, pool: &str, addresses: &[&str]) -> Service {
     let mut service = published(service, addresses);
@@ -168,7 +106,10 @@ fn told(changes: &[StatusChange]) -> Vec<String> {
 fn nothing_is_decided_before_everything_is_known() {
     let mut controller = Controller::new(None);
     controller.handle(Input::Service(service("a")));
-    controller.handle(Input::Config(config(vec![pool("p", &["192.0.2.0/30"])])));
+    controller.handle(Input::Config(Arc::new(config([pool(
+        "p",
+        &["192.0.2.0/30"],
+    )]))));
     assert_eq!(controller.poll_change(), None);
     controller.handle(Input::Synced);
     let change = controller.poll_change().unwrap();
@@ -188,7 +129,7 @@ fn nothing_is_decided_before_everything_is_known() {
 
 #[test]
 fn the_whole_way() {
-    let config = config(vec![pool("p", &["192.0.2.0/31"])]);
+    let config = Arc::new(config([pool("p", &["192.0.2.0/31"])]));
     let services = vec![
         service("b"),
         service("a"),

@@ -1,17 +1,5 @@
 use super::*;
-
-fn interface(index: u32, name: &str, addresses: &[&str]) -> Interface {
-    Interface {
-        index,
-        name: name.into(),
-        mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
-        is_running: true,
-        is_loopback: false,
-        has_arp: true,
-        has_master: false,
-        addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-    }
-}
+use crate::testing::{interface, ip};
 
 fn names(interfaces: &Interfaces, vip: &str) -> Vec<String> {
     let interfaces = interfaces.of_vip(vip.parse().unwrap(), |_| true);
@@ -227,8 +215,4 @@ fn an_interface_speaks_of_a_family_of_which_it_has_an_address_and_an_open_port()
             .with_open(Family::V4, &[2].into())
             .have_open(Family::V4)
     );
-}
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
 }

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{Event, Keys, Membership, Profile, Settings, Transmit, wire};
+use crate::testing::beginning;
 
 /// What an IPv4 and a UDP header add to a datagram.
 const HEADERS: usize = 28;
@@ -114,13 +115,9 @@ pub fn settings(number: u8, generation: u64) -> Settings {
 
 impl Network {
     /// Without hosts. Everything follows from the seed.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "where virtual time begins does not matter"
-    )]
     pub fn new(seed: u64) -> Self {
         Self {
-            now: Instant::now(),
+            now: beginning(),
             hosts: BTreeMap::new(),
             link: Link::default(),
             links: BTreeMap::new(),

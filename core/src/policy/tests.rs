@@ -1,30 +1,19 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::config::{Config, Pool, PoolProtocol};
+use crate::config::{Config, Pool};
 use crate::endpoint::Endpoint;
 use crate::node::EXCLUDE_LABEL;
-use crate::service::{Families, Ingress, ServiceFacts, ServiceKey};
+use crate::service::Ingress;
+use crate::testing::{self, endpoint_slice, pool};
 
 fn config() -> Config {
-    let pool = |name: &str, block: &str| {
-        let pool = Pool {
-            name: name.into(),
-            protocol: PoolProtocol::of_backend("mock"),
-            blocks: vec![block.parse().unwrap()],
-            avoid_buggy_ips: true,
-            auto_assign: true,
-            bgp_advertisements: Vec::new(),
-        };
-        (pool.name.clone(), Arc::new(pool))
+    let careful = |name, blocks| Pool {
+        avoid_buggy_ips: true,
+        ..pool(name, blocks)
     };
-    let mut pools = BTreeMap::from([pool("a", "198.51.100.0/24"), pool("b", "203.0.113.0/24")]);
-    let both = Arc::make_mut(pools.get_mut("a").unwrap());
-    both.blocks.push("2001:db8:a::/64".parse().unwrap());
-    Config {
-        pools,
-        peers: Vec::new(),
-    }
+    testing::config([
+        careful("a", &["198.51.100.0/24", "2001:db8:a::/64"]),
+        careful("b", &["203.0.113.0/24"]),
+    ])
 }
 
 fn service(published: &[&str]) -> Service {
@@ -36,36 +25,25 @@ fn service_of(published: &[&str], external_traffic_policy: TrafficPolicy) -> Ser
         Ok(address) => Ingress::Address(address),
         Err(_) => Ingress::Other((*text).into()),
     };
-    let facts = ServiceFacts {
-        is_load_balancer: true,
-        load_balancer_class: None,
-        families: Ok(Families::One(Family::V4)),
-        address_pool: None,
-        requested: Ok(Vec::new()),
-        sharing_key: None,
-        ports: BTreeSet::default(),
-        external_traffic_policy,
-        selector: BTreeMap::new(),
-    };
-    Service::new(
-        ServiceKey::new("default", "demo"),
-        facts,
-        published.iter().map(ingress),
-    )
+    let mut service = testing::service("demo");
+    service.external_traffic_policy = external_traffic_policy;
+    service.publish(published.iter().map(ingress));
+    service
 }
 
 fn endpoint(node: &str, ready: Option<bool>, serving: Option<bool>) -> Endpoint {
     Endpoint {
-        node: Some(node.into()),
-        has_address: true,
         ready,
         serving,
+        ..testing::endpoint(node)
     }
 }
 
 fn slice(family: Family, endpoints: &[Endpoint]) -> EndpointSlice {
-    let key = |name| ServiceKey::new("default", name);
-    EndpointSlice::new(key("demo-1"), key("demo"), family, endpoints.to_vec())
+    EndpointSlice {
+        family,
+        ..endpoint_slice("demo", endpoints.to_vec())
+    }
 }
 
 fn decide(

@@ -6,10 +6,9 @@ use super::*;
 use crate::address::Family;
 use crate::announcement::Announcement;
 use crate::backend::Ownership;
-
 use crate::config::{Pool, PoolProtocol};
 use crate::endpoint::Endpoint;
-use crate::service::{Families, Ingress, ServiceFacts, TrafficPolicy};
+use crate::testing::{self, endpoint, endpoint_slice, key, pool, published};
 
 const BACKENDS: [Caps; 2] = [
     Caps {
@@ -23,56 +22,26 @@ const BACKENDS: [Caps; 2] = [
 ];
 
 fn config(first: &'static str, second: &'static str) -> Arc<Config> {
-    let pool = |name: &str, backend, block: &str| {
-        let pool = Pool {
-            name: name.into(),
-            protocol: PoolProtocol::of_backend(backend),
-            blocks: vec![block.parse().unwrap()],
-            avoid_buggy_ips: false,
-            auto_assign: true,
-            bgp_advertisements: Vec::new(),
-        };
-        (pool.name.clone(), Arc::new(pool))
+    let pool = |name, backend, block| Pool {
+        protocol: PoolProtocol::of_backend(backend),
+        ..pool(name, &[block])
     };
-    let pools = [
+    Arc::new(testing::config([
         pool("a", first, "198.51.100.0/28"),
         pool("b", second, "203.0.113.0/28"),
-    ];
-    Arc::new(Config {
-        pools: BTreeMap::from(pools),
-        peers: Vec::new(),
-    })
+    ]))
 }
 
 fn service(name: &str, address: &str) -> Service {
-    let facts = ServiceFacts {
-        is_load_balancer: true,
-        load_balancer_class: None,
-        families: Ok(Families::One(Family::V4)),
-        address_pool: None,
-        requested: Ok(Vec::new()),
-        sharing_key: None,
-        ports: BTreeSet::new(),
-        external_traffic_policy: TrafficPolicy::Cluster,
-        selector: BTreeMap::new(),
-    };
-    let key = ServiceKey::new("default", name);
-    Service::new(key, facts, [Ingress::Address(address.parse().unwrap())])
+    published(testing::service(name), &[address])
 }
 
 fn slice(service: &str, ready: bool) -> EndpointSlice {
     let endpoint = Endpoint {
-        node: Some("n".into()),
-        has_address: true,
         ready: Some(ready),
-        serving: None,
+        ..endpoint("n")
     };
-    EndpointSlice::new(
-        ServiceKey::new("default", &format!("{service}-x")),
-        ServiceKey::new("default", service),
-        Family::V4,
-        [endpoint],
-    )
+    endpoint_slice(service, [endpoint])
 }
 
 fn speaker() -> Speaker {
@@ -84,10 +53,6 @@ fn synced(inputs: impl IntoIterator<Item = Input>) -> Speaker {
     inputs.into_iter().for_each(|input| speaker.handle(input));
     speaker.handle(Input::Synced);
     speaker
-}
-
-fn key(name: &str) -> ServiceKey {
-    ServiceKey::new("default", name)
 }
 
 /// What each backend would announce, VIP → pool.
@@ -130,7 +95,7 @@ fn only_the_backend_concerned_hears_of_a_change() {
         speaker.take_changes().is_empty(),
         "the same again is no change"
     );
-    speaker.handle(Input::ServiceDeleted(ServiceKey::new("default", "demo")));
+    speaker.handle(Input::ServiceDeleted(key("demo")));
     let [(backend, set)] = &speaker.take_changes()[..] else {
         panic!("one change")
     };
@@ -171,10 +136,7 @@ fn a_shared_vip_lives_as_long_as_one_of_its_services() {
     speaker.handle(Input::Endpoints(slice("a", false)));
     assert!(speaker.take_changes().is_empty());
     assert_eq!(speaker.services_on(vip), [b]);
-    let reason = speaker
-        .explain(&ServiceKey::new("default", "a"))
-        .unwrap()
-        .unwrap_err();
+    let reason = speaker.explain(&key("a")).unwrap().unwrap_err();
     assert_eq!(reason.token(), "noEndpoints");
     speaker.handle(Input::Endpoints(slice("b", false)));
     assert_eq!(wire(&speaker.take_changes()).len(), 0);
@@ -201,7 +163,7 @@ fn exclusive() -> (Speaker, IpAddr) {
 #[test]
 fn an_exclusive_vip_is_announced_by_who_has_it() {
     let (mut speaker, vip) = exclusive();
-    let a = ServiceKey::new("default", "a");
+    let a = key("a");
     assert_eq!(wire(&speaker.take_changes()), BTreeMap::new());
     assert_eq!(speaker.take_candidates(), [(vip, Some(Scope::Anywhere))]);
     let nobody = Err(WithdrawReason::NotOwner(None));
@@ -292,7 +254,7 @@ fn a_drained_node_leaves_routes_to_the_others() {
     assert_eq!(wire(&speaker.take_changes()).len(), 1);
     speaker.handle(Input::Draining(true));
     assert_eq!(wire(&speaker.take_changes()).len(), 0);
-    let told = speaker.explain(&ServiceKey::new("default", "a")).unwrap();
+    let told = speaker.explain(&key("a")).unwrap();
     assert_eq!(told, Err(WithdrawReason::NodeDraining));
     speaker.handle(Input::Draining(false));
     assert_eq!(wire(&speaker.take_changes()).len(), 1);
@@ -305,8 +267,7 @@ fn any_input() -> impl Strategy<Value = Input> {
     prop_oneof![
         (backend(), backend()).prop_map(|(a, b)| Input::Config(config(a, b))),
         (name.clone(), address).prop_map(|(n, a)| Input::Service(service(n, a))),
-        name.clone()
-            .prop_map(|n| Input::ServiceDeleted(ServiceKey::new("default", n))),
+        name.clone().prop_map(|n| Input::ServiceDeleted(key(n))),
         (name.clone(), any::<bool>()).prop_map(|(n, ready)| Input::Endpoints(slice(n, ready))),
         name.prop_map(|n| Input::EndpointsDeleted(slice(n, true).key)),
         any::<bool>().prop_map(|network_unavailable| Input::Node(Node {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::interface::{Exclusion, Interface, Interfaces, MacAddress};
+use carillon_core::testing::interface;
 use ipnet::IpNet;
 
 use crate::daemon::Daemon;
@@ -81,14 +82,10 @@ impl Node {
 
     pub(crate) fn interfaces(&self) -> Arc<Interfaces> {
         let interface = |(index, nic): (&u32, &Nic)| Interface {
-            index: *index,
-            name: format!("eth{index}").into(),
             mac: Some(nic.mac),
             is_running: nic.has_carrier,
-            is_loopback: false,
-            has_arp: true,
-            has_master: false,
             addresses: vec![IpNet::new(nic.host, 16).expect("the prefix is short enough")],
+            ..interface(*index, &format!("eth{index}"), &[])
         };
         let all: Vec<_> = self.nics.iter().map(interface).collect();
         Arc::new(Interfaces::usable(&all, &Exclusion::default()))

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::Family;
-use crate::config::{BgpAdvertisement, Password, Peer, Pool, PoolProtocol};
+use crate::config::{BgpAdvertisement, Password, Peer, Pool};
 use crate::selector::{Operator, Requirement, Selector};
+use crate::testing;
 use crate::yaml::{Content, Node};
 
 /// The configuration of the walk-through that Carillon must run unchanged.
@@ -63,9 +64,6 @@ fn parse_text(text: &str) -> Result<Config, String> {
 fn the_seed() {
     let config = parse_manifest(SEED).unwrap();
     let pool = Pool {
-        name: "my-ip-space".into(),
-        protocol: PoolProtocol::of_backend("bgp"),
-        blocks: vec!["198.51.100.0/24".parse().unwrap()],
         avoid_buggy_ips: true,
         auto_assign: true,
         bgp_advertisements: vec![BgpAdvertisement {
@@ -74,23 +72,17 @@ fn the_seed() {
             local_pref: 0,
             communities: BTreeSet::new(),
         }],
+        ..testing::pool("my-ip-space", &["198.51.100.0/24"])
     };
     let peer = Peer {
         my_asn: 64512,
-        peer_asn: 64512,
-        address: "192.168.7.10".parse().unwrap(),
         port: 179,
-        source_address: None,
         hold_time: Duration::from_secs(90),
-        keepalive_time: None,
-        router_id: None,
-        node_selectors: Vec::new(),
-        password: None,
-        ebgp_multihop: None,
+        ..testing::peer("192.168.7.10", 64512)
     };
     let expected = Config {
-        pools: [("my-ip-space".into(), Arc::new(pool))].into(),
         peers: vec![Arc::new(peer)],
+        ..testing::config([pool])
     };
     assert_eq!(config, expected);
 }

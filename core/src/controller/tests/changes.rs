@@ -3,7 +3,7 @@
 use super::*;
 
 fn small() -> Arc<Config> {
-    config(vec![pool("p", &["192.0.2.0/31"])])
+    Arc::new(config([pool("p", &["192.0.2.0/31"])]))
 }
 
 fn waiting(name: &str) -> String {
@@ -81,7 +81,7 @@ fn of_two_that_publish_one_address_the_first_keeps_it() {
     assert_eq!(cluster.addresses("b"), ips(&["192.0.2.0"]));
     assert!(told(&changes)[0].contains("192.0.2.1 is already in use by default/a"));
 
-    let config = config(vec![pool("p", &["192.0.2.0/31", "2001:db8::/64"])]);
+    let config = Arc::new(config([pool("p", &["192.0.2.0/31", "2001:db8::/64"])]));
     let mut pair = published(service("b"), &["192.0.2.1", "2001:db8::"]);
     pair.families = Ok(Families::Both);
     let single = published(service("a"), &["192.0.2.1"]);
@@ -138,7 +138,7 @@ fn what_is_released_goes_to_those_who_wait_in_order() {
 
 #[test]
 fn a_second_address_is_given_when_there_is_one() {
-    let config = config(vec![pool("p", &["192.0.2.0/31", "2001:db8::1/128"])]);
+    let config = Arc::new(config([pool("p", &["192.0.2.0/31", "2001:db8::1/128"])]));
     let mut dual = service("a");
     dual.families = Ok(Families::Both);
     let mut prefers = service("b");
@@ -171,7 +171,7 @@ fn a_failure_is_told_once() {
     assert_eq!(told(&cluster.settle()), [waiting("d")]);
     let mut wider = pool("p", &["192.0.2.0/31"]);
     wider.avoid_buggy_ips = false;
-    let other = config(vec![wider, pool("six", &["2001:db8::/64"])]);
+    let other = Arc::new(config([wider, pool("six", &["2001:db8::/64"])]));
     assert_eq!(cluster.reconfigure(&other), []);
     cluster.edit("c", |c| c.address_pool = Some("six".into()));
     assert_eq!(

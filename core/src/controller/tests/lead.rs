@@ -3,7 +3,7 @@
 use super::*;
 
 fn small() -> Arc<Config> {
-    config(vec![pool("p", &["192.0.2.0/31"])])
+    Arc::new(config([pool("p", &["192.0.2.0/31"])]))
 }
 
 /// A cluster whose controller follows from the start.
@@ -81,7 +81,7 @@ fn of_two_services_that_two_leaders_gave_one_address_one_keeps_it() {
 #[test]
 fn a_follower_takes_up_a_configuration_only_when_nothing_published_forbids_it() {
     let mut cluster = follower(vec![published(service("b"), &["192.0.2.0"])]);
-    let other = config(vec![pool("p", &["203.0.113.0/31"])]);
+    let other = Arc::new(config([pool("p", &["203.0.113.0/31"])]));
     assert_eq!(cluster.reconfigure(&other), []);
     assert!(cluster.controller.refused().is_some());
     cluster.delete("b");

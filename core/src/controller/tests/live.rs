@@ -3,7 +3,7 @@
 use super::*;
 
 fn one_pool(blocks: &[&str]) -> Arc<Config> {
-    config(vec![pool("p", blocks)])
+    Arc::new(config([pool("p", blocks)]))
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_waiting_configuration_is_replaced_or_taken_back() {
 
 #[test]
 fn no_pools_take_nothing_away() {
-    let none = config(Vec::new());
+    let none = Arc::default();
     let some = one_pool(&["192.0.2.0/30"]);
     let services = vec![published(service("a"), &["192.0.2.0"])];
 
@@ -128,10 +128,10 @@ fn at_the_start_others_addresses_do_not_keep_a_configuration_waiting() {
 fn addresses_move_with_their_blocks_to_other_pools() {
     let services = vec![service("a"), service("b")];
     let (mut cluster, _) = Cluster::start(&one_pool(&["192.0.2.0/30"]), services);
-    let changes = cluster.reconfigure(&config(vec![
+    let changes = cluster.reconfigure(&Arc::new(config([
         pool("q", &["192.0.2.0/32"]),
         pool("p", &["192.0.2.1/32"]),
-    ]));
+    ])));
     let [change] = changes.as_slice() else {
         panic!("{changes:?}");
     };
@@ -147,10 +147,10 @@ fn a_pair_that_would_be_split_keeps_the_old_pools() {
     dual.families = Ok(Families::Both);
     let old = one_pool(&["192.0.2.0/30", "2001:db8::/64"]);
     let (mut cluster, _) = Cluster::start(&old, vec![dual]);
-    cluster.reconfigure(&config(vec![
+    cluster.reconfigure(&Arc::new(config([
         pool("p", &["192.0.2.0/30"]),
         pool("q", &["2001:db8::/64"]),
-    ]));
+    ])));
     let refused = cluster.controller.refused().unwrap();
     assert_eq!(
         refused.holders[&key("a")],
@@ -164,7 +164,7 @@ fn avoiding_buggy_addresses_waits_for_those_in_use() {
     let (mut cluster, _) = Cluster::start(&one_pool(&["192.0.2.0/30"]), services);
     let mut careful = pool("p", &["192.0.2.0/30"]);
     careful.avoid_buggy_ips = true;
-    let careful = config(vec![careful]);
+    let careful = Arc::new(config([careful]));
     assert_eq!(cluster.reconfigure(&careful), []);
     let refused = cluster.controller.refused().unwrap();
     assert_eq!(refused.holders.keys().collect::<Vec<_>>(), [&key("a")]);
@@ -192,7 +192,7 @@ fn a_pool_that_a_service_asks_for_keeps_its_name() {
     let mut asks = service("a");
     asks.address_pool = Some("p".to_owned());
     let (mut cluster, _) = Cluster::start(&one_pool(&["192.0.2.0/30"]), vec![asks]);
-    let renamed = config(vec![pool("q", &["192.0.2.0/30"])]);
+    let renamed = Arc::new(config([pool("q", &["192.0.2.0/30"])]));
     assert_eq!(cluster.reconfigure(&renamed), []);
     assert!(cluster.controller.refused().is_some());
     cluster.edit("a", |a| a.address_pool = None);

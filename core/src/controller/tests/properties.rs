@@ -61,7 +61,7 @@ pub(super) fn any_config() -> impl Strategy<Value = Arc<Config>> {
                 ..pool(name, &blocks)
             }
         });
-        config(pools.filter(|pool| !pool.blocks.is_empty()).collect())
+        Arc::new(config(pools.filter(|pool| !pool.blocks.is_empty())))
     })
 }
 
@@ -98,23 +98,21 @@ pub(super) fn any_service() -> impl Strategy<Value = Service> {
     )
         .prop_map(
             |(name, families, (requested, pool), sharing, (local, app), numbers, ours)| {
-                let app = (!app.is_empty()).then(|| ("app".to_owned(), app.to_owned()));
-                let facts = ServiceFacts {
-                    is_load_balancer: ours.0,
-                    load_balancer_class: (!ours.1).then(|| "other".to_owned()),
-                    families,
-                    requested,
-                    address_pool: pool.map(str::to_owned),
-                    sharing_key: sharing.map(str::to_owned),
-                    ports: super::ports(&numbers),
-                    external_traffic_policy: if local {
-                        TrafficPolicy::Local
-                    } else {
-                        TrafficPolicy::Cluster
-                    },
-                    selector: app.into_iter().collect(),
-                };
-                Service::new(key(name), facts, [])
+                let mut service = service(name);
+                service.is_load_balancer = ours.0;
+                service.load_balancer_class = (!ours.1).then(|| "other".to_owned());
+                service.families = families;
+                service.requested = requested;
+                service.address_pool = pool.map(str::to_owned);
+                service.sharing_key = sharing.map(str::to_owned);
+                service.ports = super::ports(&numbers);
+                if local {
+                    service.external_traffic_policy = TrafficPolicy::Local;
+                }
+                if !app.is_empty() {
+                    service.selector.insert("app".to_owned(), app.to_owned());
+                }
+                service
             },
         )
 }

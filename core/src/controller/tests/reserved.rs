@@ -20,7 +20,7 @@ fn cluster(services: Vec<Service>) -> Cluster {
         controller: Controller::new(None),
         services: BTreeMap::new(),
     };
-    let config = config(vec![pool("p", &["192.0.2.0/31"])]);
+    let config = Arc::new(config([pool("p", &["192.0.2.0/31"])]));
     cluster.controller.handle(Input::Config(config));
     let reserved = Input::Reserved(key("a"), ips(&["192.0.2.0"]));
     cluster.controller.handle(reserved);
@@ -77,14 +77,14 @@ fn those_who_share_with_an_unknown_service_keep_what_they_have() {
 #[test]
 fn a_reservation_outlives_configurations() {
     let mut cluster = cluster(Vec::new());
-    let narrow = config(vec![pool("p", &["192.0.2.1/32"])]);
+    let narrow = Arc::new(config([pool("p", &["192.0.2.1/32"])]));
     cluster.reconfigure(&narrow);
     let refused = cluster.controller.refused().unwrap();
     assert_eq!(refused.holders[&key("a")], ips(&["192.0.2.0"]));
     // The service may ask for the pool by its name.
-    cluster.reconfigure(&config(vec![pool("q", &["192.0.2.0/32"])]));
+    cluster.reconfigure(&Arc::new(config([pool("q", &["192.0.2.0/32"])])));
     assert!(cluster.controller.refused().is_some());
-    cluster.reconfigure(&config(vec![pool("p", &["192.0.2.0/32"])]));
+    cluster.reconfigure(&Arc::new(config([pool("p", &["192.0.2.0/32"])])));
     cluster.put(service("b"));
     cluster.settle();
     assert!(cluster.addresses("b").is_empty());
@@ -95,7 +95,7 @@ fn a_reservation_outlives_configurations() {
 fn a_configuration_waits_for_a_service_that_begins_anew() {
     let mut cluster = cluster(vec![service("b")]);
     cluster.delete("a");
-    let narrow = config(vec![pool("p", &["198.51.100.0/24"])]);
+    let narrow = Arc::new(config([pool("p", &["198.51.100.0/24"])]));
     cluster.reconfigure(&narrow);
     assert!(cluster.controller.refused().is_some());
     cluster.delete("b");
@@ -114,7 +114,7 @@ fn a_configuration_waits_for_a_service_that_begins_anew() {
 
 #[test]
 fn a_service_that_changes_its_class_between_two_changes_gets_nothing() {
-    let config = config(vec![pool("p", &["192.0.2.0/31"])]);
+    let config = Arc::new(config([pool("p", &["192.0.2.0/31"])]));
     let mut controller = Controller::new(None);
     controller.handle(Input::Config(config));
     controller.handle(Input::Service(service("a")));

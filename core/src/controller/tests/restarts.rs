@@ -7,7 +7,7 @@ use super::properties::{NAMES, any_config, any_service};
 use super::*;
 
 fn one_pool(name: &str, blocks: &[&str]) -> Arc<Config> {
-    config(vec![pool(name, blocks)])
+    Arc::new(config([pool(name, blocks)]))
 }
 
 /// A controller after a restart.

@@ -324,13 +324,13 @@ fn pools() -> Arc<Config> {
     reserved.auto_assign = false;
     careful.auto_assign = false;
     careful.avoid_buggy_ips = true;
-    config(vec![
+    Arc::new(config([
         pool("dual", &["192.0.2.0/30", "2001:db8::/126"]),
         pool("dual-2", &["192.0.2.4/30", "2001:db8:2::/126"]),
         pool("six", &["2001:db8:6::/64"]),
         reserved,
         careful,
-    ])
+    ]))
 }
 
 /// The service `default/s`, from words that each set one field.
@@ -444,10 +444,10 @@ fn addresses_are_asked_for() {
 #[test]
 fn the_primary_family_comes_first() {
     for (primary, gets) in [(Family::V4, "192.0.2.1"), (Family::V6, "2001:db8::")] {
-        let config = config(vec![
+        let config = Arc::new(config([
             pool("six", &["2001:db8::/64"]),
             pool("two", &["192.0.2.1/32"]),
-        ]);
+        ]));
         let mut prefers = service("s");
         prefers.families = Ok(Families::PreferBoth { primary });
         let (cluster, _) = Cluster::start(&config, vec![prefers]);

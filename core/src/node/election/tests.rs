@@ -1,96 +1,35 @@
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::address::Family;
 use crate::backend::{Caps, Ownership as Kind};
-use crate::config::{Config, Pool, PoolProtocol};
-use crate::endpoint::{Endpoint, EndpointSlice};
-use crate::interface::{Exclusion, Interface, Interfaces, MacAddress};
+use crate::endpoint::EndpointSlice;
+use crate::interface::{Exclusion, Interfaces};
 use crate::membership::record::Claim;
 use crate::node::Node;
-use crate::service::{Families, Ingress, Service, ServiceFacts, ServiceKey, TrafficPolicy};
+use crate::service::{Families, Service};
+use crate::testing::{
+    self, beginning, config, endpoint, endpoint_slice, interface, ip as vip, layer2_pool, published,
+};
 
 const IPV4: &str = "192.0.2.100";
 const OTHER: &str = "192.0.2.101";
 const IPV6: &str = "2001:db8::100";
 
-fn vip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the beginning of virtual time")]
-fn beginning() -> Instant {
-    Instant::now()
-}
-
-fn config() -> Config {
-    let pool = Pool {
-        name: "lan".into(),
-        protocol: PoolProtocol {
-            name: "layer2",
-            ipv4: Some("arp"),
-            ipv6: Some("ndp"),
-        },
-        blocks: vec![
-            "192.0.2.0/24".parse().unwrap(),
-            "2001:db8::/64".parse().unwrap(),
-        ],
-        avoid_buggy_ips: false,
-        auto_assign: true,
-        bgp_advertisements: Vec::new(),
-    };
-    Config {
-        pools: [(pool.name.clone(), Arc::new(pool))].into(),
-        peers: Vec::new(),
-    }
-}
-
 /// One that has this address, and is called like it.
 fn service(text: &str) -> Service {
-    let facts = ServiceFacts {
-        is_load_balancer: true,
-        load_balancer_class: None,
-        families: Ok(Families::One(Family::of(vip(text)))),
-        address_pool: None,
-        requested: Ok(Vec::new()),
-        sharing_key: None,
-        ports: BTreeSet::new(),
-        external_traffic_policy: TrafficPolicy::Cluster,
-        selector: BTreeMap::new(),
-    };
-    let key = ServiceKey::new("default", text);
-    Service::new(key, facts, [Ingress::Address(vip(text))])
+    let mut service = published(testing::service(text), &[text]);
+    service.families = Ok(Families::One(Family::of(vip(text))));
+    service
 }
 
 fn slice(text: &str) -> EndpointSlice {
-    let endpoint = Endpoint {
-        node: Some("n".into()),
-        has_address: true,
-        ready: Some(true),
-        serving: None,
-    };
-    EndpointSlice::new(
-        ServiceKey::new("default", &format!("{text}-1")),
-        ServiceKey::new("default", text),
-        Family::of(vip(text)),
-        [endpoint],
-    )
+    EndpointSlice {
+        family: Family::of(vip(text)),
+        ..endpoint_slice(text, [endpoint("n")])
+    }
 }
 
 fn interfaces() -> Arc<Interfaces> {
-    let eth0 = Interface {
-        index: 2,
-        name: "eth0".into(),
-        mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
-        is_running: true,
-        is_loopback: false,
-        has_arp: true,
-        has_master: false,
-        addresses: vec![
-            "192.0.2.1/24".parse().unwrap(),
-            "2001:db8::1/64".parse().unwrap(),
-        ],
-    };
+    let eth0 = interface(2, "eth0", &["192.0.2.1/24", "2001:db8::1/64"]);
     Arc::new(Interfaces::usable(&[eth0], &Exclusion::default()))
 }
 
@@ -121,7 +60,8 @@ impl Site {
             gate: None,
             now,
         };
-        let config = speaker::Input::Config(Arc::new(config()));
+        let lan = layer2_pool("lan", &["192.0.2.0/24", "2001:db8::/64"]);
+        let config = speaker::Input::Config(Arc::new(config([lan])));
         site.speaker.handle(config);
         for vip in vips {
             site.speaker.handle(speaker::Input::Service(service(vip)));

@@ -1,16 +1,12 @@
 use super::*;
 use crate::node::Node;
+use crate::testing::{announcement, beginning, ips};
 
 const A: &str = "192.0.2.1";
 const B: &str = "192.0.2.2";
 
-#[expect(clippy::disallowed_methods, reason = "the beginning of virtual time")]
-fn beginning() -> Instant {
-    Instant::now()
-}
-
 fn addresses(texts: &[&str]) -> BTreeSet<IpAddr> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
+    ips(texts).into_iter().collect()
 }
 
 fn set(vips: &[&str]) -> Arc<AnnouncementSet> {
@@ -21,8 +17,8 @@ fn set_of(vips: &[&str], round: u64) -> Arc<AnnouncementSet> {
     let mut set = AnnouncementSet::empty(Arc::new(Node::named("n")));
     for vip in addresses(vips) {
         let announcement = Announcement {
-            pool: "p".into(),
             round,
+            ..announcement("p")
         };
         set.by_vip.insert(vip, Arc::new(announcement));
     }

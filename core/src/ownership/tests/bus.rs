@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::announcement::Respondent;
 use crate::interface::MacAddress;
+pub(super) use crate::testing::ip as vip;
+use crate::testing::{beginning, interface};
 
 /// node-b, node-c, node-a is its order.
 pub(super) const VIP: &str = "10.20.30.1";
@@ -19,10 +21,6 @@ const ROUTER: (IpAddr, MacAddress) = (
 
 /// How long a member is silent before it is found lost.
 const SUSPICION: Duration = Duration::from_millis(300);
-
-pub(super) fn vip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
 
 pub(super) fn id(index: usize, generation: u64) -> MemberId {
     let octet = u8::try_from(index + 1).unwrap();
@@ -39,14 +37,8 @@ pub(super) fn mac(index: usize) -> MacAddress {
 /// One interface with these addresses.
 pub(super) fn interfaces(index: usize, addresses: &[&str]) -> Input {
     let interface = Interface {
-        index: 2,
-        name: "eth0".into(),
         mac: Some(mac(index)),
-        is_running: true,
-        is_loopback: false,
-        has_arp: true,
-        has_master: false,
-        addresses: addresses.iter().map(|net| net.parse().unwrap()).collect(),
+        ..interface(2, "eth0", addresses)
     };
     let all = if addresses.is_empty() {
         Vec::new()
@@ -131,11 +123,6 @@ pub(super) struct Bus {
     reported: BTreeMap<(usize, usize, IpAddr), Instant>,
     /// Called after every event.
     pub(super) fewest: BTreeMap<IpAddr, usize>,
-}
-
-#[expect(clippy::disallowed_methods, reason = "the beginning of virtual time")]
-fn beginning() -> Instant {
-    Instant::now()
 }
 
 impl Bus {

@@ -175,9 +175,7 @@ fn an_owner_is_called_by_its_name_as_soon_as_that_is_known() {
         ipv4: true,
         ipv6: true,
         is_ready: true,
-        is_draining: false,
-        is_excluded: false,
-        capabilities: 0,
+        ..Node::default()
     };
     let records = [
         (Key::Claim(vip), Value::Claim(claim)),
