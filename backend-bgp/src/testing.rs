@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carillon_core::address::Family;
 use carillon_core::config::Peer;
+use carillon_core::testing::peer;
 use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,17 +27,8 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
 /// An external router of AS 64512.
 pub(crate) fn peer_at(address: SocketAddr) -> Peer {
     Peer {
-        my_asn: 64500,
-        peer_asn: 64512,
-        address: address.ip(),
         port: address.port(),
-        source_address: None,
-        hold_time: Duration::from_secs(90),
-        keepalive_time: None,
-        router_id: None,
-        node_selectors: Vec::new(),
-        password: None,
-        ebgp_multihop: None,
+        ..peer(&address.ip().to_string(), 64512)
     }
 }
 

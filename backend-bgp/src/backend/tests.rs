@@ -3,11 +3,11 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use carillon_core::announcement::Announcement;
 use carillon_core::backend::contract;
-use carillon_core::config::{BgpAdvertisement, Community, Config, Pool, PoolProtocol};
+use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
 use carillon_core::node::Node;
 use carillon_core::selector::{Operator, Requirement, Selector};
+use carillon_core::testing::{announcement, config, pool};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -34,20 +34,12 @@ struct World {
 
 impl World {
     fn new(peers: impl IntoIterator<Item = Peer>) -> Self {
-        let pool = Pool {
-            name: "pool".into(),
-            protocol: PoolProtocol::of_backend(NAME),
-            blocks: Vec::new(),
-            avoid_buggy_ips: false,
-            auto_assign: true,
-            bgp_advertisements: vec![BgpAdvertisement::default()],
-        };
         Self {
             generation: 0,
             node: Node::named("worker-0"),
             config: Config {
-                pools: [(pool.name.clone(), Arc::new(pool))].into(),
                 peers: peers.into_iter().map(Arc::new).collect(),
+                ..config([pool("pool", &[])])
             },
             pool: "pool",
             vips: vec!["198.51.100.1".parse().unwrap()],
@@ -60,11 +52,8 @@ impl World {
         let mut set = AnnouncementSet::empty(Arc::new(self.node.clone()));
         (set.generation, set.config) = (self.generation, Arc::new(self.config.clone()));
         for vip in &self.vips {
-            let announcement = Announcement {
-                pool: self.pool.into(),
-                round: 0,
-            };
-            set.by_vip.insert(*vip, Arc::new(announcement));
+            let announcement = Arc::new(announcement(self.pool));
+            set.by_vip.insert(*vip, announcement);
         }
         backend.set(Arc::new(set));
         let mut told = Vec::new();
@@ -135,8 +124,7 @@ async fn a_renamed_and_extended_pool_is_no_change_to_the_peer() {
         name: "pool".into(),
         ..renamed.clone()
     };
-    let pools = [renamed, other].map(|pool| (pool.name.clone(), Arc::new(pool)));
-    world.config.pools = pools.into();
+    world.config.pools = config([renamed, other]).pools;
     assert_eq!(world.set(&mut backend).await, []);
     world.vips.push("198.51.100.2".parse().unwrap());
     world.set(&mut backend).await;

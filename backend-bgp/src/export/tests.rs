@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
-use carillon_core::config::{Community, PoolProtocol};
+use carillon_core::config::Community;
 use carillon_core::node::Node;
+use carillon_core::testing;
 use proptest::prelude::*;
 
 use super::*;
@@ -9,12 +10,8 @@ use crate::packet::PeerType;
 
 fn pool(name: &str, advertisements: Vec<BgpAdvertisement>) -> Arc<Pool> {
     Arc::new(Pool {
-        name: name.into(),
-        protocol: PoolProtocol::of_backend("bgp"),
-        blocks: Vec::new(),
-        avoid_buggy_ips: false,
-        auto_assign: true,
         bgp_advertisements: advertisements,
+        ..testing::pool(name, &[])
     })
 }
 
@@ -28,13 +25,7 @@ fn advertisement(v4: u8, v6: u8, local_pref: u32, communities: &[u32]) -> BgpAdv
 }
 
 fn config(pools: impl IntoIterator<Item = Arc<Pool>>) -> Arc<Config> {
-    Arc::new(Config {
-        pools: pools
-            .into_iter()
-            .map(|pool| (pool.name.clone(), pool))
-            .collect(),
-        peers: Vec::new(),
-    })
+    Arc::new(testing::config(pools))
 }
 
 fn set(config: &Arc<Config>, vips: &[(&str, &str)]) -> AnnouncementSet {
@@ -48,10 +39,7 @@ fn set(config: &Arc<Config>, vips: &[(&str, &str)]) -> AnnouncementSet {
 }
 
 fn announcement(pool: &str) -> Arc<Announcement> {
-    Arc::new(Announcement {
-        pool: pool.into(),
-        round: 0,
-    })
+    Arc::new(testing::announcement(pool))
 }
 
 fn shown(routes: &Routes) -> Vec<String> {

@@ -1,15 +1,8 @@
+use carillon_core::testing::beginning;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an Instant cannot be made otherwise"
-)]
-fn epoch() -> Instant {
-    Instant::now()
-}
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -17,7 +10,7 @@ fn seconds(n: u64) -> Duration {
 
 #[test]
 fn timers_expire_in_order_and_once() {
-    let start = epoch();
+    let start = beginning();
     let mut table = TimerTable::default();
     assert_eq!(table.next(), None);
     table.arm(Timer::Hold, start + seconds(90));
@@ -33,7 +26,7 @@ fn timers_expire_in_order_and_once() {
 
 #[test]
 fn arming_again_replaces_the_deadline() {
-    let start = epoch();
+    let start = beginning();
     let mut table = TimerTable::default();
     table.arm(Timer::Hold, start + seconds(3));
     table.arm(Timer::Hold, start + seconds(6));

@@ -16,6 +16,7 @@ use carillon_core::backend::BackendEvent;
 use carillon_core::interface::{Exclusion, Interface, Interfaces, MacAddress};
 use carillon_core::mark::Mark;
 use carillon_core::node::Node;
+use carillon_core::testing::{announcement, interface};
 use carillon_layer2::announcer::Action;
 use carillon_layer2::{Announcer, Asker, Link, Message, Protocol, Question, Saying};
 use libfuzzer_sys::fuzz_target;
@@ -63,16 +64,8 @@ impl<P: Protocol> World<P> {
             "2001:db8::9/64"
         };
         let interface = Interface {
-            index: INTERFACE,
-            name: "eth0".into(),
             mac: Some(OWN),
-            is_running: true,
-            is_loopback: false,
-            has_arp: true,
-            has_master: false,
-            addresses: [subnet, "fe80::1/64"]
-                .map(|one| one.parse().expect("a subnet"))
-                .to_vec(),
+            ..interface(INTERFACE, "eth0", &[subnet, "fe80::1/64"])
         };
         let link = P::link(&interface).expect("it is usable");
         let mut set = AnnouncementSet::empty(Arc::new(Node::named("node")));
@@ -80,8 +73,8 @@ impl<P: Protocol> World<P> {
         set.interfaces = Arc::new(Interfaces::usable(&[interface], &Exclusion::default()));
         for last in [1, 2] {
             let announcement = Announcement {
-                pool: "pool".into(),
                 round: 1,
+                ..announcement("pool")
             };
             set.by_vip.insert(nth(base, last), Arc::new(announcement));
         }

@@ -4,6 +4,7 @@ use carillon_core::announcement::{Announcement, Respondent};
 use carillon_core::interface::{Exclusion, Interface, MacAddress};
 use carillon_core::mark::Mark;
 use carillon_core::node::Node;
+use carillon_core::testing;
 use proptest::prelude::*;
 
 use super::*;
@@ -24,14 +25,8 @@ fn vip(last: u32) -> IpAddr {
 
 fn interface(index: u32, subnet: &str) -> Interface {
     Interface {
-        index,
-        name: format!("eth{index}").into(),
         mac: Some(OWN),
-        is_running: true,
-        is_loopback: false,
-        has_arp: true,
-        has_master: false,
-        addresses: vec![subnet.parse().unwrap()],
+        ..testing::interface(index, &format!("eth{index}"), &[subnet])
     }
 }
 
@@ -49,12 +44,8 @@ struct World {
 }
 
 impl World {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "virtual time has to start somewhere"
-    )]
     fn new(refresh: Duration) -> Self {
-        let start = Instant::now();
+        let start = testing::beginning();
         Self {
             announcer: Announcer::new(Family::V4, refresh, [7; 32]),
             set: AnnouncementSet::empty(Arc::new(Node::named("node"))),
@@ -81,8 +72,8 @@ impl World {
 
     fn wish(&mut self, vip: IpAddr, round: u64) {
         let announcement = Announcement {
-            pool: "pool".into(),
             round,
+            ..testing::announcement("pool")
         };
         self.set.by_vip.insert(vip, Arc::new(announcement));
     }

@@ -66,6 +66,8 @@ impl Drain {
 
 #[cfg(test)]
 mod tests {
+    use carillon_core::testing::beginning;
+
     use super::*;
 
     fn ms(milliseconds: u64) -> Duration {
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_stands_still_is_given_up_and_one_that_moves_is_not() {
-        let start = Instant::now();
+        let start = beginning();
         let mut stuck = Drain::default();
         stuck.sent(700, true, start);
         let mut slow = stuck;
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_announcement_is_told_to_be_on_the_wire_when_the_queue_has_moved_after_it() {
-        let start = Instant::now();
+        let start = beginning();
         let mut drain = Drain::default();
         assert!(drain.is_flushed() && drain.due(start).is_none());
         drain.sent(10, true, start);
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn it_is_looked_at_often_and_in_time() {
-        let start = Instant::now();
+        let start = beginning();
         let mut drain = Drain::default();
         drain.sent(10, true, start);
         let (mut now, mut looks) = (start, 0);

@@ -6,6 +6,7 @@ use carillon_core::backend::{Backend, BackendStatus};
 use carillon_core::interface::{Exclusion, Interface, MacAddress};
 use carillon_core::mark::Mark;
 use carillon_core::node::Node;
+use carillon_core::testing::{announcement, interface};
 
 use super::*;
 use crate::coverage::Coverage;
@@ -49,23 +50,14 @@ impl Protocol for Silent {
 
 /// An interface that does not exist.
 fn missing(addresses: &[&str]) -> Interface {
-    Interface {
-        index: 0x7fff_fff0,
-        name: "missing0".into(),
-        mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
-        is_running: true,
-        is_loopback: false,
-        has_arp: true,
-        has_master: false,
-        addresses: addresses.iter().map(|one| one.parse().unwrap()).collect(),
-    }
+    interface(0x7fff_fff0, "missing0", addresses)
 }
 
 fn set_of(generation: u64, interfaces: &[Interface]) -> Arc<AnnouncementSet> {
     let vip = IpAddr::from([10, 0, 0, 9]);
     let announcement = Announcement {
-        pool: "pool".into(),
         round: 1,
+        ..announcement("pool")
     };
     let mut set = AnnouncementSet::empty(Arc::new(Node::named("node")));
     set.generation = generation;

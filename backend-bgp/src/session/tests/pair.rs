@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::config::Peer;
+use carillon_core::testing::{MY_ASN, beginning, peer};
 use ipnet::IpNet;
 
 use crate::export::Routes;
@@ -16,34 +17,14 @@ use crate::packet::message::put_keepalive;
 use crate::packet::{Capabilities, DecodeContext, FamilySet, Frame, Message, Notification, Open};
 use crate::session::{Event, Input, Session};
 
-pub(super) const OURS: u32 = 64500;
+pub(super) const OURS: u32 = MY_ASN;
 pub(super) const THEIRS: u32 = 64512;
 pub(super) const LOCAL: &str = "192.168.7.13";
 pub(super) const FALLBACK: Ipv4Addr = Ipv4Addr::new(9, 9, 9, 9);
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an Instant cannot be made otherwise"
-)]
-fn epoch() -> Instant {
-    Instant::now()
-}
-
 /// The seed's router as an external peer.
 pub(super) fn ebgp() -> Peer {
-    Peer {
-        my_asn: OURS,
-        peer_asn: THEIRS,
-        address: "192.168.7.10".parse().unwrap(),
-        port: 179,
-        source_address: None,
-        hold_time: Duration::from_secs(90),
-        keepalive_time: None,
-        router_id: None,
-        node_selectors: Vec::new(),
-        password: None,
-        ebgp_multihop: None,
-    }
+    peer("192.168.7.10", THEIRS)
 }
 
 /// The same as an internal peer.
@@ -101,7 +82,7 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new(peer: Peer) -> Self {
-        let now = epoch();
+        let now = beginning();
         Self {
             session: Session::new(Arc::new(peer), FALLBACK, 1, now),
             now,
