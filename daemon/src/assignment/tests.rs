@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
+use carillon_core::testing::ip;
 use proptest::prelude::*;
 
 use super::message::label;
@@ -18,10 +19,6 @@ const OURS: State = State {
     is_ours: true,
     ..READY
 };
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
 
 fn ips(texts: &[&str]) -> BTreeSet<IpAddr> {
     texts.iter().map(|text| ip(text)).collect()

@@ -2,6 +2,8 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
+use carillon_core::testing::key;
+
 use super::store::SLACK;
 use super::*;
 
@@ -82,10 +84,6 @@ impl Journal {
     fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
         self.ledger.addresses(&key(name)).map(<[IpAddr]>::to_vec)
     }
-}
-
-fn key(name: &str) -> ServiceKey {
-    ServiceKey::new("default", name)
 }
 
 fn ip(n: u8) -> [IpAddr; 1] {

@@ -1,10 +1,8 @@
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use carillon_core::address::Family;
-use carillon_core::config::{Config, Pool, PoolProtocol};
+use carillon_core::config::Config;
 use carillon_core::node::Node;
-use carillon_core::service::{Families, ServiceFacts, TrafficPolicy};
+use carillon_core::testing::{self, pool};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
@@ -16,37 +14,15 @@ mod model;
 const ADDRESSES: usize = 4;
 
 fn config() -> Arc<Config> {
-    let pool = Arc::new(Pool {
-        name: "p".into(),
-        protocol: PoolProtocol::of_backend("bgp"),
-        blocks: vec!["192.0.2.0/30".parse().unwrap()],
-        avoid_buggy_ips: false,
-        auto_assign: true,
-        bgp_advertisements: Vec::new(),
-    });
-    Arc::new(Config {
-        pools: [(pool.name.clone(), pool)].into_iter().collect(),
-        peers: Vec::new(),
-    })
+    Arc::new(testing::config([pool("p", &["192.0.2.0/30"])]))
 }
 
 fn key(n: usize) -> ServiceKey {
-    ServiceKey::new("default", &format!("s{n}"))
+    testing::key(&format!("s{n}"))
 }
 
 fn service(n: usize) -> Service {
-    let facts = ServiceFacts {
-        is_load_balancer: true,
-        load_balancer_class: None,
-        families: Ok(Families::One(Family::V4)),
-        address_pool: None,
-        requested: Ok(Vec::new()),
-        sharing_key: None,
-        ports: BTreeSet::new(),
-        external_traffic_policy: TrafficPolicy::Cluster,
-        selector: BTreeMap::new(),
-    };
-    Service::new(key(n), facts, [])
+    testing::service(&format!("s{n}"))
 }
 
 /// A Service as an API server has it.

@@ -1,3 +1,5 @@
+use carillon_core::testing;
+
 use super::*;
 
 /// One Service: what it is to publish, what it does, and the publisher.
@@ -10,7 +12,7 @@ struct Bench {
 }
 
 fn key() -> ServiceKey {
-    ServiceKey::new("default", "web")
+    testing::key("web")
 }
 
 fn wish(address: &str) -> Wish {
@@ -265,7 +267,7 @@ fn after_a_stop_nothing_is_written_and_late_answers_do_no_harm() {
     assert_eq!(bench.write(), None);
     bench.publisher.answered(
         Answer {
-            service: ServiceKey::new("default", "unknown"),
+            service: testing::key("unknown"),
             version: "1".into(),
             outcome: Outcome::Written,
         },
@@ -278,7 +280,7 @@ fn only_so_many_are_under_way() {
     let mut publisher = Publisher::new(Jitter::new(1));
     let now = Instant::now();
     let keys: Vec<_> = (0..AT_ONCE + 2)
-        .map(|n| ServiceKey::new("default", &n.to_string()))
+        .map(|n| testing::key(&n.to_string()))
         .collect();
     for key in &keys {
         publisher.touch(key);
