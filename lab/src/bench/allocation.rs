@@ -1,17 +1,15 @@
 //! `allocation`: what the controller role takes to find an address, from the service put in to the
 //! status change that comes out. No other program takes part, and nothing is read or written.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use carillon_core::address::Family;
-use carillon_core::config::{Config, Pool, PoolProtocol};
+use carillon_core::config::Pool;
 use carillon_core::controller::{Controller, Input};
-use carillon_core::service::{
-    Families, Port, Protocol, Service, ServiceFacts, ServiceKey, TrafficPolicy,
-};
+use carillon_core::service::{Families, Service};
+use carillon_core::testing::{self, config, pool, ports};
 
 use super::chart::Chart;
 use super::record::Record;
@@ -144,18 +142,10 @@ fn controller(wish: Wish) -> Result<Controller> {
         Wish::Ipv6 => "2001:db8::/64",
     };
     let pool = Pool {
-        name: "pool".into(),
-        protocol: PoolProtocol::of_backend("bgp"),
-        blocks: vec![block.parse()?],
         avoid_buggy_ips: true,
-        auto_assign: true,
-        bgp_advertisements: Vec::new(),
+        ..pool("pool", &[block])
     };
-    let pools = BTreeMap::from([(pool.name.clone(), Arc::new(pool))]);
-    let config = Config {
-        pools,
-        ..Config::default()
-    };
+    let config = config([pool]);
     let mut controller = Controller::new(None);
     controller.handle(Input::Config(Arc::new(config)));
     controller.handle(Input::Synced);
@@ -177,21 +167,9 @@ fn service(wish: Wish, number: usize) -> Service {
         ),
         Wish::Contended => (Family::V4, Some("key".to_owned()), 80),
     };
-    let port = Port {
-        protocol: Protocol::Tcp,
-        number: u16::try_from(port).unwrap_or(u16::MAX),
-    };
-    let facts = ServiceFacts {
-        is_load_balancer: true,
-        load_balancer_class: None,
-        families: Ok(Families::One(family)),
-        address_pool: None,
-        requested: Ok(Vec::new()),
-        sharing_key,
-        ports: BTreeSet::from([port]),
-        external_traffic_policy: TrafficPolicy::Cluster,
-        selector: BTreeMap::new(),
-    };
-    let key = ServiceKey::new("default", &format!("service-{number}"));
-    Service::new(key, facts, [])
+    let mut service = testing::service(&format!("service-{number}"));
+    service.families = Ok(Families::One(family));
+    service.sharing_key = sharing_key;
+    service.ports = ports(&[u16::try_from(port).unwrap_or(u16::MAX)]);
+    service
 }
