@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::mock::{MockBackend, MockLog};
+use carillon_core::testing::key;
 
 use super::*;
 use crate::files::{Catalog, Contents};
@@ -251,7 +252,7 @@ fn a_service_with_an_endpoint_is_announced_and_ends_with_its_file() {
         .driver
         .speaker
         .services_on("192.0.2.0".parse().unwrap());
-    assert_eq!(services, [ServiceKey::new("default", "web")]);
+    assert_eq!(services, [key("web")]);
     assert!(set.config.pools.contains_key("a"));
     assert_eq!(dir.lines(), ["web,addresses:[192.0.2.0]}"]);
 

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use carillon_core::testing::key;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -436,7 +437,7 @@ async fn an_object_that_is_too_long_is_named_and_skipped_and_keeps_its_addresses
         "{fat}"
     );
     let address = vec!["192.0.2.7".parse().unwrap()];
-    let key = ServiceKey::new("default", "fat");
+    let key = key("fat");
     assert_eq!(reserved, [ApiChange::Reserved(key, address)]);
     // None of it was asked for twice.
     let watches = server

@@ -5,12 +5,9 @@ use proptest::prelude::*;
 
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::node::Node;
+use carillon_core::testing::ip as v4;
 
 use super::*;
-
-fn v4(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
 
 fn watching(vips: impl IntoIterator<Item = IpAddr>) -> AnnouncementSet {
     AnnouncementSet {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use carillon_core::node::Node;
+use carillon_core::testing;
 use proptest::prelude::*;
 
 use super::*;
@@ -11,7 +12,7 @@ const NOW: &str = "03:04:05 UTC";
 fn key(name: &str) -> ObjectKey {
     ObjectKey {
         kind: Kind::Service,
-        name: ServiceKey::new("default", name),
+        name: testing::key(name),
     }
 }
 

@@ -214,7 +214,7 @@ async fn rights_that_lack_for_watching_the_lease_and_for_events_are_told() {
             message: "Assigned IP".to_owned(),
         };
         let notice = Notice {
-            service: ServiceKey::new("default", "web"),
+            service: key("web"),
             uid: "1-2-3".into(),
             version: "1".into(),
             event,

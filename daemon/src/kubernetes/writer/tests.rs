@@ -1,10 +1,10 @@
-use carillon_core::service::ServiceKey;
+use carillon_core::testing::key;
 
 use super::*;
 
 fn notice(version: &str, message: &str) -> Notice {
     Notice {
-        service: ServiceKey::new("default", "web"),
+        service: key("web"),
         uid: "1-2-3".into(),
         version: version.into(),
         event: carillon_core::controller::Event {
