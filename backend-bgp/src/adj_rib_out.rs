@@ -15,7 +15,8 @@ use imbl::ordmap::DiffItem;
 use ipnet::IpNet;
 
 use crate::export::{Routes, family_of};
-use crate::packet::{Attributes, FamilySet, ForPeer, PeerType};
+use crate::packet::attribute::Attribute;
+use crate::packet::{Attributes, FamilySet, PeerType};
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ pub(crate) enum Batch<'a> {
     /// Prefixes of this family that the peer has and must lose; never empty.
     Withdraw(Family, &'a [IpNet]),
     /// Prefixes of this family that carry the same; never empty.
-    Announce(Family, ForPeer<'a>, &'a [IpNet]),
+    Announce(Family, &'a [Attribute], &'a [IpNet]),
     /// The End-of-RIB marker of a family (RFC 4724 section 2).
     EndOfRib(Family),
 }
@@ -62,7 +63,7 @@ impl Group {
 /// `None` is less than `Some`.
 struct Groups<'a> {
     peer_type: PeerType,
-    groups: BTreeMap<(Option<ForPeer<'a>>, Family), Group>,
+    groups: BTreeMap<(Option<&'a [Attribute]>, Family), Group>,
 }
 
 impl<'a> Groups<'a> {

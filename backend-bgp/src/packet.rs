@@ -37,6 +37,6 @@ pub use message::{Frame, Message, RouteRefresh, put_keepalive};
 pub use notification::{Notification, Reason};
 pub use open::{Capabilities, Open};
 pub use update::{
-    Attributes, EncodeError, ForPeer, NextHop, Update, UpdateWriter, attribute, put_end_of_rib,
+    Attributes, EncodeError, NextHop, Update, UpdateWriter, attribute, put_end_of_rib,
     put_withdrawal,
 };

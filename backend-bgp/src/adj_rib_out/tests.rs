@@ -4,7 +4,7 @@ use carillon_core::config::Community;
 use proptest::prelude::*;
 
 use super::*;
-use crate::packet::attribute::{Attribute, Communities, LocalPref};
+use crate::packet::attribute::{Communities, LocalPref};
 
 /// Routes with this community are withheld.
 const UNFIT: Community = Community(1);
@@ -19,12 +19,12 @@ fn attributes(local_pref: u32, community: Option<u32>) -> Arc<Attributes> {
 }
 
 /// What a peer makes of what it is told.
-fn owned(attributes: ForPeer<'_>) -> Attributes {
+fn owned(attributes: &[Attribute]) -> Attributes {
     let attributes = attributes.iter().cloned().map(Some);
     attributes.fold(Attributes::default(), Attributes::with)
 }
 
-fn is_unfit(attributes: ForPeer<'_>) -> bool {
+fn is_unfit(attributes: &[Attribute]) -> bool {
     let unfit = Communities::new([UNFIT]).map(Attribute::from);
     attributes
         .iter()

@@ -25,7 +25,7 @@ mod receive;
 mod tests;
 
 pub use attribute::next_hop::NextHop;
-pub use attributes::{Attributes, ForPeer};
+pub use attributes::Attributes;
 pub use encode::{EncodeError, UpdateWriter, put_end_of_rib, put_withdrawal};
 pub use fault::Fault;
 pub use problem::{Approach, Problem};

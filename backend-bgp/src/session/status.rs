@@ -10,7 +10,8 @@ use carillon_core::backend::{NeighborStatus, Route};
 use super::{Agreement, Session};
 use crate::export::family_of;
 use crate::fsm::State;
-use crate::packet::{Attributes, ForPeer, NextHop};
+use crate::packet::attribute::Attribute;
+use crate::packet::{Attributes, NextHop};
 
 impl Session {
     /// A picture of the present.
@@ -119,7 +120,7 @@ fn in_seconds(time: Option<Duration>) -> String {
     }
 }
 
-fn in_words(next_hop: Option<NextHop>, attributes: ForPeer<'_>) -> String {
+fn in_words(next_hop: Option<NextHop>, attributes: &[Attribute]) -> String {
     let next_hop = next_hop.map(|next_hop| format!("next hop {next_hop}"));
     let attributes = attributes.iter().map(ToString::to_string);
     let words: Vec<_> = next_hop.into_iter().chain(attributes).collect();

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use super::{Agreement, Session, State, Timer, fsm};
 use crate::adj_rib_out::Batch;
-use crate::packet::{ForPeer, UpdateWriter, put_end_of_rib, put_withdrawal};
+use crate::packet::attribute::Attribute;
+use crate::packet::{UpdateWriter, put_end_of_rib, put_withdrawal};
 
 /// How many octets of UPDATEs are made at a time. More are made when the peer has taken these.
 const CHUNK: usize = 64 * 1024;
@@ -150,7 +151,7 @@ impl Agreement {
         }
     }
 
-    fn writer(&self, family: Family, attributes: ForPeer<'_>) -> Result<UpdateWriter, String> {
+    fn writer(&self, family: Family, attributes: &[Attribute]) -> Result<UpdateWriter, String> {
         let next_hop = self
             .next_hop(family)
             .ok_or_else(|| format!("{} is no next hop for {family} routes", self.local))?;
@@ -162,7 +163,7 @@ impl Agreement {
     fn put_announcement(
         &self,
         family: Family,
-        attributes: ForPeer<'_>,
+        attributes: &[Attribute],
         prefixes: &[IpNet],
         out: &mut Vec<u8>,
     ) -> Result<Written, String> {

@@ -9,7 +9,6 @@ use super::attribute::as_path::AS4_PATH;
 use super::attribute::multiprotocol::UNREACH_LEN;
 use super::attribute::next_hop::{NEXT_HOP, NextHop};
 use super::attribute::{Attribute, as_path, multiprotocol, origin};
-use super::attributes::ForPeer;
 use crate::packet::cursor::put_field16;
 use crate::packet::header::{HEADER_LEN, MAX_LEN, MessageType, put_message};
 use crate::packet::prefix;
@@ -82,7 +81,8 @@ pub struct UpdateWriter {
 impl UpdateWriter {
     /// Encodes the attributes for a peer with, or without, 4-octet AS numbers (RFC 6793). The AS
     /// path is one AS_SEQUENCE, nearest AS first: our own AS number for an external peer, empty for
-    /// an internal one (RFC 4271 section 5.1.2); no number may be 0. ORIGIN is always IGP.
+    /// an internal one (RFC 4271 section 5.1.2); no number may be 0. ORIGIN is always IGP. The other
+    /// attributes are those of [`super::Attributes::for_peer`].
     ///
     /// # Errors
     /// They are too large, or the routes cannot have that next hop.
@@ -90,7 +90,7 @@ impl UpdateWriter {
         family: Family,
         next_hop: NextHop,
         as_path: &[u32],
-        attributes: ForPeer<'_>,
+        attributes: &[Attribute],
         four_octet_as: bool,
     ) -> Result<Self, EncodeError> {
         let mut encoded = Vec::new();
@@ -109,16 +109,15 @@ impl UpdateWriter {
         };
         // "The sender of an UPDATE message SHOULD order path attributes within the UPDATE message in
         // ascending order of attribute type" (RFC 4271 section 5).
-        let is_before = |attribute: &&Attribute| attribute.code() < AS4_PATH.code;
-        attributes
-            .iter()
-            .filter(is_before)
-            .for_each(|attribute| attribute.put(&mut encoded));
+        let is_before = |attribute: &Attribute| attribute.code() < AS4_PATH.code;
+        let (before, after) = attributes.split_at(attributes.partition_point(is_before));
+        for attribute in before {
+            attribute.put(&mut encoded);
+        }
         as_path::put_as4(as_path, four_octet_as, &mut encoded);
-        attributes
-            .iter()
-            .skip_while(is_before)
-            .for_each(|attribute| attribute.put(&mut encoded));
+        for attribute in after {
+            attribute.put(&mut encoded);
+        }
 
         let octets = encoded.len();
         let limit = MAX_LEN - place.overhead() - prefix::longest(family);

@@ -1,3 +1,5 @@
+use std::cmp::Ordering;
+
 use carillon_core::config::Community;
 
 use super::*;
@@ -57,7 +59,7 @@ fn what_a_peer_cannot_tell_apart_is_equal_to_it() {
     let preferred = attributes(Some(200), &[5]);
     let [internal, external] = BOTH.map(|peer_type| {
         let (one, preferred) = (one.for_peer(peer_type), preferred.for_peer(peer_type));
-        one.cmp(&preferred)
+        one.cmp(preferred)
     });
     assert_eq!((internal, external), (Ordering::Less, Ordering::Equal));
 }
