@@ -18,6 +18,7 @@ mod usable;
 pub use exclusion::{Exclusion, ExclusionError};
 pub use segments::Segments;
 pub use usable::Interfaces;
+pub(crate) use usable::is_of_a_segment;
 
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

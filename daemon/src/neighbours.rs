@@ -2,6 +2,7 @@
 //!
 //! The table may be long: it is read only while somebody wants it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +28,11 @@ const MOST: usize = 64;
 /// Addresses, each with its station; those first of which the kernel has heard last.
 pub(crate) type Neighbours = Arc<[(IpAddr, MacAddress)]>;
 
+/// The indices of the interfaces on which they are wanted; without any they are not.
+pub(crate) type Wanted = BTreeSet<u32>;
+
 /// Starts to tell them as long as they are wanted; needs a tokio runtime. Ends with either side.
-pub(crate) fn spawn(wanted: watch::Receiver<bool>) -> watch::Receiver<Neighbours> {
+pub(crate) fn spawn(wanted: watch::Receiver<Wanted>) -> watch::Receiver<Neighbours> {
     let (sender, receiver) = watch::channel(Neighbours::default());
     tokio::spawn(async move {
         tokio::select! {
@@ -40,24 +44,29 @@ pub(crate) fn spawn(wanted: watch::Receiver<bool>) -> watch::Receiver<Neighbours
 }
 
 /// Ends when nobody can want them any more.
-async fn follow(mut wanted: watch::Receiver<bool>, sender: &watch::Sender<Neighbours>) {
-    while wanted.wait_for(|is_wanted| *is_wanted).await.is_ok() {
-        match read().await {
+async fn follow(mut wanted: watch::Receiver<Wanted>, sender: &watch::Sender<Neighbours>) {
+    loop {
+        let interfaces = wanted.wait_for(|interfaces| !interfaces.is_empty()).await;
+        let Ok(interfaces) = interfaces.map(|interfaces| interfaces.clone()) else {
+            return;
+        };
+        match read(&interfaces).await {
             Ok(neighbours) => drop(sender.send_replace(neighbours)),
             Err(problem) => debug!(%problem, "the neighbour table cannot be read"),
         }
-        if let Ok(Err(_)) = timeout(AGAIN, wanted.wait_for(|is_wanted| !*is_wanted)).await {
+        if let Ok(Err(_)) = timeout(AGAIN, wanted.wait_for(Wanted::is_empty)).await {
             return;
         }
     }
 }
 
-async fn read() -> Result<Neighbours, NetlinkError> {
+async fn read(interfaces: &Wanted) -> Result<Neighbours, NetlinkError> {
     let netlink = Netlink::open()?;
     let mut all: Vec<_> = netlink
         .neighbours()
         .await?
         .iter()
+        .filter(|entry| interfaces.contains(&entry.header.ifindex))
         .filter_map(neighbour)
         .collect();
     all.sort();
@@ -68,7 +77,7 @@ async fn read() -> Result<Neighbours, NetlinkError> {
 }
 
 /// What an entry says, after the time since that was confirmed; `None` if it is unknown which
-/// station has the address.
+/// station has the address, or that is of the link alone.
 fn neighbour(entry: &NeighbourMessage) -> Option<(u32, IpAddr, MacAddress)> {
     match entry.header.state {
         NeighbourState::Reachable
@@ -84,7 +93,9 @@ fn neighbour(entry: &NeighbourMessage) -> Option<(u32, IpAddr, MacAddress)> {
             NeighbourAttribute::Destination(NeighbourAddress::Inet(one)) => {
                 address = Some(IpAddr::from(*one));
             }
-            NeighbourAttribute::Destination(NeighbourAddress::Inet6(one)) => {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(one))
+                if !one.is_unicast_link_local() =>
+            {
                 address = Some(IpAddr::from(*one));
             }
             NeighbourAttribute::LinkLayerAddress(octets) => {

@@ -115,7 +115,7 @@ impl Interfaces {
 }
 
 /// Whether an address is one that its host was given.
-fn is_of_a_segment(address: IpAddr) -> bool {
+pub(crate) fn is_of_a_segment(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !address.is_link_local(),
         IpAddr::V6(address) => !address.is_unicast_link_local(),

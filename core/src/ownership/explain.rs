@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::interface::MacAddress;
+use crate::interface::{MacAddress, is_of_a_segment};
 use crate::membership::{Departure, MemberId};
 
 use super::Ownership;
@@ -225,7 +225,8 @@ impl Ownership {
         for (id, member) in self.members.iter().filter(|(_, member)| member.is_live()) {
             let interfaces = member.interfaces.values();
             for interface in interfaces.filter(|one| !one.mac.0.starts_with(&VRRP)) {
-                for subnet in &interface.subnets {
+                let subnets = interface.subnets.iter();
+                for subnet in subnets.filter(|subnet| is_of_a_segment(subnet.addr())) {
                     let before = known.insert((interface.mac, *subnet), id);
                     if let Some(other) = before.filter(|other| *other != id) {
                         let names = [other, id].map(|id| self.members.name(id));

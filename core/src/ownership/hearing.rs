@@ -161,11 +161,12 @@ impl Ownership {
     }
 
     /// The hosts of the other nodes answer for their own addresses, even without a daemon: they are
-    /// asked while it is in question who hears whom.
+    /// asked while it is in question who hears whom, and that matters for something.
     pub(super) fn find_witnesses(&mut self) {
         let mut wanted = BTreeMap::new();
         let mut wants_neighbours = false;
-        if !self.inquiries.is_empty() || self.may_be_deaf() {
+        let is_asked_for = !self.waiting.is_empty() || self.has_live_others();
+        if !self.inquiries.is_empty() || self.may_be_deaf() && is_asked_for {
             let is_well =
                 |id: &MemberId| self.members.is_live(*id) && !self.inquiries.contains_key(id);
             wanted = self.hosts(is_well, FEW);

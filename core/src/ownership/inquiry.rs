@@ -29,9 +29,9 @@ use super::{Output, Ownership};
 const SAMPLE: usize = 2;
 /// How long an answer is waited for, if the member has not been asked before it was lost.
 const ANSWER: Duration = Duration::from_millis(40);
-/// The same from when it is suspected: one question may get lost, and the shortest deadline by which a
-/// member is lost is not much longer.
-const SUSPECTED: Duration = Duration::from_millis(20);
+/// The same from when it is suspected: one frame may get lost, after which it is asked again 20 ms later
+/// and twice, and the shortest deadline by which a member is lost is not much longer.
+const SUSPECTED: Duration = Duration::from_millis(25);
 /// The same of one that was asked before this member could hear, and is not asked as often any more.
 const REPEATED: Duration = Duration::from_millis(150);
 /// How long after it was asked its answer is of an earlier silence, when it is suspected again.

@@ -72,6 +72,9 @@ impl Ownership {
                 Step::Wait(at) => {
                     until = at;
                     self.waiting.insert(vip);
+                    if self.waiting.len() == 1 {
+                        self.find_witnesses();
+                    }
                     break;
                 }
                 Step::Take => self.take(vip, now),

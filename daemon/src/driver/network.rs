@@ -21,7 +21,7 @@ use super::Driver;
 use crate::exclusion::Excluded;
 use crate::gossip::{Command, Commands, Gossip};
 use crate::interfaces;
-use crate::neighbours::Neighbours;
+use crate::neighbours::{Neighbours, Wanted};
 use crate::objects::ObjectKey;
 use crate::socket::Answer;
 
@@ -46,8 +46,8 @@ pub(super) struct Network {
     has_new_pods: bool,
     /// Why the daemons of other nodes cannot be talked to.
     trouble: Option<String>,
-    /// Whether other hosts of the subnets are wanted.
-    wants_neighbours: watch::Sender<bool>,
+    /// Where other hosts of the subnets are wanted.
+    wants_neighbours: watch::Sender<Wanted>,
     /// To the daemons of other nodes, if there are any.
     pub(super) gossip: Option<Commands>,
     /// When to tell them what there was no room for.
@@ -70,7 +70,7 @@ impl Network {
             pods: BTreeMap::new(),
             has_new_pods: false,
             trouble: None,
-            wants_neighbours: watch::Sender::new(false),
+            wants_neighbours: watch::Sender::new(Wanted::new()),
             gossip: None,
             again: None,
             is_told: false,
@@ -83,7 +83,9 @@ impl Network {
 
     /// Takes in whether other hosts of this node's subnets are wanted.
     pub(super) fn want_neighbours(&self, are_wanted: bool) {
-        self.wants_neighbours.send_replace(are_wanted);
+        let usable = self.usable.iter().map(|one| one.index);
+        let interfaces = usable.filter(|_| are_wanted).collect();
+        self.wants_neighbours.send_replace(interfaces);
     }
 }
 
@@ -122,7 +124,7 @@ impl Driver {
     }
 
     /// Whether it is to be told [`Self::set_neighbours`].
-    pub(crate) fn wants_neighbours(&self) -> watch::Receiver<bool> {
+    pub(crate) fn wants_neighbours(&self) -> watch::Receiver<Wanted> {
         self.network.wants_neighbours.subscribe()
     }
 

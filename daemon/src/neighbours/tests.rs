@@ -11,11 +11,15 @@ fn those_that_have_a_station_are_told_as_long_as_they_are_wanted() {
         ip("neighbour add 192.0.2.7 lladdr 02:00:00:00:00:07 dev nic nud stale");
         ip("neighbour add 2001:db8::8 lladdr 02:00:00:00:00:08 dev nic nud permanent");
         ip("neighbour add 192.0.2.9 dev nic nud failed");
-        let (wanted, wants) = watch::channel(false);
+        ip("neighbour add fe80::8 lladdr 02:00:00:00:00:08 dev nic nud permanent");
+        ip("neighbour add 192.0.2.11 lladdr 02:00:00:00:00:0b dev other nud permanent");
+        let link = ip("-oneline link show nic");
+        let index: u32 = link.split(':').next().unwrap().parse().unwrap();
+        let (wanted, wants) = watch::channel(Wanted::new());
         let mut neighbours = spawn(wants);
         tokio::task::yield_now().await;
         assert_eq!(*neighbours.borrow_and_update(), Neighbours::default());
-        wanted.send_replace(true);
+        wanted.send_replace([index].into());
         let known = |number: u8| {
             let address = match number {
                 8 => "2001:db8::8".parse().unwrap(),

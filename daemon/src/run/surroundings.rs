@@ -13,7 +13,7 @@ use crate::driver::Driver;
 use crate::exclusion::{self, Excluded};
 use crate::gossip::{self, Gossip, Secret};
 use crate::interfaces;
-use crate::neighbours::{self, Neighbours};
+use crate::neighbours::{self, Neighbours, Wanted};
 use crate::pulse::Pulse;
 
 /// How many events are taken in before anything else gets its turn.
@@ -52,7 +52,7 @@ impl Surroundings {
         is_cluster: bool,
         assigned: Option<watch::Receiver<Assigned>>,
         pulse: watch::Receiver<Pulse>,
-        wants_neighbours: watch::Receiver<bool>,
+        wants_neighbours: watch::Receiver<Wanted>,
     ) -> Result<Self> {
         let gossip = &args.gossip;
         let mut interfaces = interfaces::spawn();

@@ -266,7 +266,7 @@ fn an_answer_in_an_earlier_silence_says_nothing_in_the_next() {
     bus.seconds(1);
     bus.peers[1].is_up = false;
     suspect(&mut bus);
-    bus.run(Duration::from_millis(22));
+    bus.run(Duration::from_millis(25));
     for peer in [0, 2] {
         let why = Departure::Lost;
         bus.input(peer, Input::MemberDown { member, why });
