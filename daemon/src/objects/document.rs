@@ -302,6 +302,8 @@ impl Reader<'_> {
         let place = |error: FieldError| (value.place(&error), error.to_string());
         let mut errors: Vec<_> = errors.into_iter().map(place).collect();
         errors.sort();
+        // A value that is read twice is told twice.
+        errors.dedup();
         self.refuse(key, value.0.position, errors);
     }
 

@@ -225,7 +225,8 @@ impl Spec {
                 let right = "SingleStack, PreferDualStack or RequireDualStack";
                 let path = Path::fields(&["spec", "ipFamilyPolicy"]);
                 errors.push(FieldError::new(path, unknown(other, right)));
-                None
+                // Of a newer API server: a Service keeps the two addresses that it has.
+                (self.cluster_ips().len() > 1).then_some(FamilyPolicy::PreferDualStack)
             }
         }
     }

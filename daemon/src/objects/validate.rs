@@ -85,9 +85,11 @@ impl<'a> Cursor<'a> {
             Some(Content::Mapping(entries)) => entries,
             Some(Content::Null | Content::Scalar { .. } | Content::Sequence(_)) | None => &[],
         };
-        entries
-            .iter()
-            .map(|entry| (&*entry.key, entry.position, self.field(&entry.key)))
+        entries.iter().map(move |entry| {
+            let value = Some(Value(&entry.value)).filter(|value| !value.is_null());
+            let above = Some((self, Part::Key(&entry.key)));
+            (&*entry.key, entry.position, Cursor { above, value })
+        })
     }
 
     /// Whether this is a list.

@@ -269,12 +269,10 @@ const WRONG: &[(&str, &[&str])] = &[
     (
         "kind: Node\nmetadata: {name: n_1, labels: {a b: c}, annotations: {d e: f, G.h/i: k}}",
         &[
-            "3:18: metadata.name: \"n_1\" is not a name here: up to 253 small letters, digits and \
-             `-` and `.`, a letter or digit at both ends; write for example n-1",
-            "3:32: metadata.labels[\"a b\"]: \"a b\" is not a key: up to 63 letters, digits, `-`, \
+            "3:32: Node n_1: metadata.labels[\"a b\"]: \"a b\" is not a key: up to 63 letters, digits, `-`, \
              `_` and `.`, a letter or digit at both ends; a domain name and one `/` may stand \
              before, for example example.com/rack",
-            "3:55: metadata.annotations[\"d e\"]: \"d e\" is not a key: up to 63 letters, digits, \
+            "3:55: Node n_1: metadata.annotations[\"d e\"]: \"d e\" is not a key: up to 63 letters, digits, \
              `-`, `_` and `.`, a letter or digit at both ends; a domain name and one `/` may stand \
              before, for example example.com/rack",
         ],

@@ -55,10 +55,6 @@ pub(in super::super) fn check(slice: &Cursor<'_>, found: &mut Found) {
         for address in &addresses {
             check_address(address, &mut expected, &mut seen, found);
         }
-        let node = endpoint.field("nodeName");
-        if node.is_written() {
-            node.refuse_if_wrong(Name::Subdomain.check(node.text(found)), found);
-        }
     }
     ports(slice, found);
 }

@@ -200,6 +200,12 @@ fn what_an_api_server_has_accepted_is_served_and_noted() {
             r#""sessionAffinity": "Any", "loadBalancerSourceRanges": ["010.0.0.0/8"], "selector": {"a": "b c"}"#,
             vec![],
         ),
+        (
+            r#""clusterIPs": ["10.0.0.1", "fd00::1"], "ipFamilyPolicy": "Any""#,
+            vec![
+                r#"spec.ipFamilyPolicy: "Any" is not known; write SingleStack, PreferDualStack or RequireDualStack"#,
+            ],
+        ),
     ];
     for (spec, expected) in cases {
         let json = format!(

@@ -8,13 +8,15 @@ use super::super::validate::format::{self, Name};
 use super::super::validate::{Cursor, Found};
 
 /// What is wrong with the name of an object, or its namespace. Since v1.34 the name of a Service may
-/// begin with a digit, as those of others may.
+/// begin with a digit, as those of others may. That of a Node has to be the name of a host, whatever
+/// that is.
 pub(in super::super) fn names(kind: Kind, key: &ServiceKey) -> Vec<FieldError> {
     let form = match kind {
-        Kind::Service => Name::Label,
-        Kind::ConfigMap | Kind::EndpointSlice | Kind::Node | Kind::Pod => Name::Subdomain,
+        Kind::Service => Some(Name::Label),
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Pod => Some(Name::Subdomain),
+        Kind::Node => None,
     };
-    let name = form.check(key.name()).err();
+    let name = form.and_then(|form| form.check(key.name()).err());
     let namespace = match kind {
         // It is in none, whatever is written.
         Kind::Node => None,

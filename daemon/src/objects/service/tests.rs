@@ -320,6 +320,7 @@ fn what_kubernetes_takes_is_taken() {
         "ports: [{port: 80}], clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1, 'fd00::1'], ipFamilies: \
          [IPv4, IPv6]",
         "ports: [{port: 80}], selector: {}, loadBalancerIP: ''",
+        "ports: [{port: 80}], loadBalancerSourceRanges: []",
     ] {
         let told = read(&format!("spec: {{{spec}}}")).err().unwrap_or_default();
         assert_eq!(told, [""; 0], "{spec}");

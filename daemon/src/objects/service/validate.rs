@@ -227,22 +227,19 @@ fn requests(service: &Cursor<'_>, spec: &Cursor<'_>, found: &mut Found) {
     }
     let metadata = service.field("metadata");
     let annotations = metadata.field("annotations");
-    let keys = REQUESTS.iter().map(|key| annotations.field(key));
-    let annotation = keys.into_iter().find(Cursor::is_written);
+    let keys = REQUESTS.iter().map(|key| (key, annotations.field(key)));
+    let annotation = keys.into_iter().find(|(_, value)| value.is_written());
     let field = spec.field("loadBalancerIP");
     let (list, single) = (
-        annotation.map_or("", |annotation| annotation.text(found)),
+        annotation.map_or("", |(_, annotation)| annotation.text(found)),
         field.text(found),
     );
     match annotation {
-        Some(_) if !list.is_empty() && !single.is_empty() => {
-            let message = format!(
-                "asks again, as the annotation {} does: remove one",
-                REQUESTS[0]
-            );
+        Some((key, _)) if !list.is_empty() && !single.is_empty() => {
+            let message = format!("asks again, as the annotation {key} does: remove one");
             field.refuse(message, found);
         }
-        Some(annotation) if !list.is_empty() => request_list(&annotation, list, found),
+        Some((_, annotation)) if !list.is_empty() => request_list(&annotation, list, found),
         Some(_) | None if !single.is_empty() => {
             field.refuse_if_wrong(format::address(single, None), found);
         }
@@ -272,7 +269,8 @@ fn request_list(annotation: &Cursor<'_>, list: &str, found: &mut Found) {
 fn without_load_balancer(service: &Cursor<'_>, spec: &Cursor<'_>, kind: &str, found: &mut Found) {
     for field in ["loadBalancerClass", "loadBalancerSourceRanges"] {
         let field = spec.field(field);
-        if field.is_written() {
+        let is_empty = field.is_list() && field.items(found).next().is_none();
+        if field.is_written() && !is_empty {
             let message = format!(
                 "has no meaning for a Service of type {kind}: remove it, or write `type: \
                  LoadBalancer`"
