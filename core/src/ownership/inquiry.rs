@@ -98,6 +98,7 @@ impl Ownership {
         self.find_witnesses();
     }
 
+    /// Whoever else is asked for the same VIPs has to answer anew, too.
     fn ask_anew(&mut self, member: MemberId, now: Instant) {
         let Some(inquiry) = self.inquiries.get_mut(&member) else {
             return;
