@@ -171,7 +171,7 @@ impl Ownership {
                 |id: &MemberId| self.members.is_live(*id) && !self.inquiries.contains_key(id);
             wanted = self.hosts(is_well, FEW);
             if wanted.is_empty() {
-                wanted = self.neighbours();
+                wanted = self.near(self.hearing.neighbours.iter().copied(), MANY);
                 wanted.extend(self.hosts(|_| true, MANY));
                 wants_neighbours = self.has_several_others();
             }
@@ -205,30 +205,28 @@ impl Ownership {
         }
     }
 
-    /// Some hosts where this one is that are no members.
-    fn neighbours(&self) -> BTreeMap<IpAddr, MacAddress> {
-        let Some(me) = self.members.get(self.me) else {
-            return BTreeMap::new();
-        };
-        let all = self.hearing.neighbours.iter().copied();
-        let near = all.filter(|(host, _)| me.has_subnet_of(*host));
-        let hosts = near.filter(|(host, _)| !self.vips.contains_key(host));
-        hosts.take(MANY).collect()
-    }
-
     /// Some addresses that the nodes of others have for themselves where this one is, too.
     fn hosts(
         &self,
         counts: impl Fn(&MemberId) -> bool,
         most: usize,
     ) -> BTreeMap<IpAddr, MacAddress> {
-        let Some(me) = self.members.get(self.me) else {
-            return BTreeMap::new();
-        };
         let others = self.members.iter();
         let others = others.filter(|(id, _)| *id != self.me && counts(id));
         let interfaces = others.flat_map(|(_, member)| member.interfaces.values());
         let hosts = interfaces.flat_map(|one| one.hosts.iter().map(|host| (*host, one.mac)));
+        self.near(hosts, most)
+    }
+
+    /// Some of these hosts that are where this one is, and whose addresses are no VIPs.
+    fn near(
+        &self,
+        hosts: impl Iterator<Item = (IpAddr, MacAddress)>,
+        most: usize,
+    ) -> BTreeMap<IpAddr, MacAddress> {
+        let Some(me) = self.members.get(self.me) else {
+            return BTreeMap::new();
+        };
         let hosts = hosts.filter(|(host, _)| me.has_subnet_of(*host));
         let hosts = hosts.filter(|(host, _)| !self.vips.contains_key(host));
         hosts.take(most).collect()
