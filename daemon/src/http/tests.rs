@@ -1,10 +1,13 @@
 use std::sync::Mutex;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
+use super::probes::PATIENCE;
+use super::server::{CLIENTS, accept};
 use super::*;
 use crate::driver::Request as Question;
-use crate::status::Status;
+use crate::status::{Neighbor, Status};
 
 /// What the driver would say.
 #[derive(Clone, Default)]
@@ -136,7 +139,7 @@ async fn serving(driver: &Driver) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     tokio::spawn(accept(
         listener,
-        Arc::new(Probes::new(driver.client(), beating())),
+        Arc::new(Site::new(driver.client(), beating())),
     ));
     address
 }
