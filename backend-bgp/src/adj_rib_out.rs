@@ -27,8 +27,8 @@ const REFRESH_STEP: usize = 4096;
 /// The next thing to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Batch<'a> {
-    /// Prefixes of this family that the peer has and must lose; never empty.
-    Withdraw(Family, &'a [IpNet]),
+    /// Prefixes of one family that the peer has and must lose; never empty.
+    Withdraw(&'a [IpNet]),
     /// Prefixes of this family that carry the same; never empty.
     Announce(Family, &'a [Attribute], &'a [IpNet]),
     /// The End-of-RIB marker of a family (RFC 4724 section 2).
@@ -171,7 +171,7 @@ impl AdjRibOut {
                     attributes.for_peer(self.peer_type),
                     group.rest(),
                 ),
-                None => Batch::Withdraw(group.family, group.rest()),
+                None => Batch::Withdraw(group.rest()),
             }),
             None => self.end_of_rib.front().copied().map(Batch::EndOfRib),
         }

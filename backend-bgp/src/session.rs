@@ -10,12 +10,10 @@
 //! the next deadline until there is nothing more.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carillon_core::address::Family;
 use carillon_core::config::Peer;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -24,17 +22,21 @@ use crate::adj_rib_out::AdjRibOut;
 use crate::export::Routes;
 use crate::fsm::{self, Action, Cause, State};
 use crate::packet::message::put_keepalive;
-use crate::packet::{Capabilities, MessageType, Notification, Reason};
+use crate::packet::{Capabilities, Notification, Reason};
 use crate::timer::{Backoff, SHORTEST_KEEPALIVE, Timer, TimerTable, jitter};
 
 use agreement::Agreement;
 pub(crate) use agreement::router_id_of;
+use connection::Connection;
 use counters::Counters;
+pub(crate) use event::{Event, Input};
 pub(crate) use reason::name_of;
 use trouble::Trouble;
 
 mod agreement;
+mod connection;
 mod counters;
+mod event;
 mod reason;
 mod receive;
 mod status;
@@ -51,42 +53,6 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(240);
 /// How long the last withdrawals may take when a session is stopped.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What happens to a session.
-#[derive(Debug)]
-pub(crate) enum Input<'a> {
-    /// It is wanted.
-    Start,
-    /// It is no longer wanted: withdraw everything, send this NOTIFICATION, and end.
-    Stop(Notification),
-    /// These are the routes to announce.
-    Routes(Routes),
-    /// TCP is connected, from this address.
-    Connected(SocketAddr),
-    /// TCP could not connect.
-    ConnectFailed(io::Error),
-    /// The connection was closed by the peer, or failed.
-    Closed(Option<io::Error>),
-    /// The peer sent these octets.
-    Received(&'a [u8]),
-    /// This many octets of [`Session::poll_transmit`] are written.
-    Written(usize),
-    /// The peer's TCP has acknowledged all that is written.
-    Acknowledged,
-}
-
-/// What a session wants of its owner, or tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// Connect to the peer.
-    Connect,
-    /// Close the connection, after these octets if the peer takes them; or stop connecting.
-    Disconnect(Vec<u8>),
-    /// The session is Established.
-    Up,
-    /// It no longer is, or an attempt failed for a new reason.
-    Down(String),
-}
-
 /// One BGP session.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -100,22 +66,9 @@ pub(crate) struct Session {
     rng: StdRng,
     /// The next OPEN is without capabilities, for the peer has refused the last because of them.
     plain: bool,
-    /// What is known of the present connection.
-    agreement: Option<Agreement>,
-    /// Received octets that are not a whole message yet.
-    received: Vec<u8>,
-    /// Octets to send, of which some are written.
-    output: Vec<u8>,
-    written: usize,
-    /// The peer's TCP may lack some of the UPDATEs that are written.
-    unacknowledged: bool,
+    /// The one that the state is about, from OpenSent on.
+    connection: Option<Connection>,
     rib: AdjRibOut,
-    /// The type of the message at hand.
-    at_hand: Option<MessageType>,
-    /// The family that the peer wants to be sent again.
-    requested: Option<Family>,
-    /// The NOTIFICATION that a malformed message calls for.
-    complaint: Option<Notification>,
     /// The last words, once the session is no longer wanted.
     farewell: Option<Notification>,
     events: VecDeque<Event>,
@@ -140,15 +93,8 @@ impl Session {
             backoff: Backoff::default(),
             rng: StdRng::seed_from_u64(seed),
             plain: false,
-            agreement: None,
-            received: Vec::new(),
-            output: Vec::new(),
-            written: 0,
-            unacknowledged: false,
+            connection: None,
             rib: AdjRibOut::default(),
-            at_hand: None,
-            requested: None,
-            complaint: None,
             farewell: None,
             events: VecDeque::new(),
             trouble: Trouble::default(),
@@ -174,7 +120,11 @@ impl Session {
             }
             Input::Received(octets) => self.receive(octets, now),
             Input::Written(count) => self.wrote(count, now),
-            Input::Acknowledged => self.acknowledged(),
+            Input::Acknowledged => {
+                if let Some(connection) = &mut self.connection {
+                    connection.acknowledged();
+                }
+            }
         }
     }
 
@@ -215,7 +165,11 @@ impl Session {
     /// Whether the peer has everything that it is to know, or there is no peer to know it.
     pub(crate) fn is_settled(&mut self) -> bool {
         self.state != State::Established
-            || (self.unwritten().is_empty() && !self.unacknowledged && self.rib.next().is_none())
+            || self
+                .connection
+                .as_ref()
+                .is_none_or(Connection::is_delivered)
+                && self.rib.next().is_none()
     }
 
     /// Whether the session was stopped, and perhaps is still saying its last words.
@@ -246,15 +200,14 @@ impl Session {
             return;
         }
         let local = local.ip().to_canonical();
-        if agreement::families_over(local).is_empty() {
+        let Some(mut agreement) = Agreement::new(&self.peer, local, self.fallback_router_id) else {
             self.lose(fsm::Event::TcpFailed, reason::no_next_hop(local), now);
             return;
-        }
-        let mut agreement = Agreement::new(&self.peer, local, self.fallback_router_id);
+        };
         if std::mem::take(&mut self.plain) {
             agreement.ours.capabilities = Capabilities::default();
         }
-        self.agreement = Some(agreement);
+        self.connection = Some(Connection::new(agreement));
         self.fire(fsm::Event::TcpConnected, now);
     }
 
@@ -308,14 +261,15 @@ impl Session {
         match action {
             Action::Connect => self.events.push_back(Event::Connect),
             Action::Disconnect => self.disconnect(),
-            Action::SendOpen => self.send_open(),
-            Action::SendKeepalive => self.send(put_keepalive),
+            Action::SendOpen => self.send(Connection::send_open),
+            Action::SendKeepalive => self.send(|connection| connection.send(put_keepalive)),
             Action::Notify(cause) => self.notify(cause),
             Action::Arm(timer) => self.arm(timer, established, now),
             Action::Disarm(timer) => self.timers.disarm(timer),
             Action::Announce => self.announce(),
             Action::Resend => {
-                if let Some(family) = self.requested.take() {
+                let connection = self.connection.as_mut();
+                if let Some(family) = connection.and_then(|c| c.requested.take()) {
                     self.rib.refresh(family);
                 }
             }
@@ -323,29 +277,29 @@ impl Session {
     }
 
     fn disconnect(&mut self) {
-        let unsent = self.unwritten().to_vec();
-        self.output = Vec::new();
-        self.written = 0;
-        self.unacknowledged = false;
-        self.received = Vec::new();
+        let connection = self.connection.take();
+        let unsent = connection.map(|connection| connection.unwritten().to_vec());
         self.timers.clear();
         self.rib.stop();
-        self.agreement = None;
+        let unsent = unsent.unwrap_or_default();
         self.events.push_back(Event::Disconnect(unsent));
     }
 
     fn notify(&mut self, cause: Cause) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         let notification = match cause {
-            Cause::Message => self.complaint.take(),
+            Cause::Message => connection.complaint.take(),
             Cause::Stop => self.farewell.clone(),
             Cause::HoldExpired => Some(Notification::new(Reason::HoldTimerExpired)),
             Cause::SendHoldExpired => Some(Notification::new(Reason::SendHoldTimerExpired)),
-            Cause::Unexpected(state) => Some(reason::unexpected_in(state, self.at_hand)),
+            Cause::Unexpected(state) => Some(reason::unexpected_in(state, connection.at_hand)),
         };
         if let Some(notification) = notification {
             let peer = self.name();
             tracing::debug!(peer, reason = %notification, "NOTIFICATION sent");
-            self.send(|out| notification.encode(out));
+            self.send(|connection| connection.send(|out| notification.encode(out)));
         }
     }
 
@@ -359,10 +313,8 @@ impl Session {
             Timer::Hold if self.state == State::OpenSent => Some(OPEN_TIMEOUT),
             Timer::Hold => Some(self.hold_time()).filter(|time| !time.is_zero()),
             Timer::Keepalive => {
-                let interval = self
-                    .agreement
-                    .as_ref()
-                    .and_then(|a| a.keepalive_time(&self.peer));
+                let agreement = self.agreement();
+                let interval = agreement.and_then(|a| a.keepalive_time(&self.peer));
                 interval.map(|time| jitter(time, &mut self.rng).max(SHORTEST_KEEPALIVE))
             }
             Timer::SendHold => Some(self.send_hold_time()),
@@ -374,13 +326,14 @@ impl Session {
         }
     }
 
-    fn local(&self) -> Option<IpAddr> {
-        self.agreement.as_ref().map(|agreement| agreement.local)
+    fn agreement(&self) -> Option<&Agreement> {
+        let connection = self.connection.as_ref();
+        connection.map(|connection| &connection.agreement)
     }
 
     /// The negotiated hold time; before that, the proposed one.
     fn hold_time(&self) -> Duration {
-        let agreed = self.agreement.as_ref().and_then(Agreement::hold_time);
+        let agreed = self.agreement().and_then(Agreement::hold_time);
         agreed.unwrap_or(self.peer.hold_time)
     }
 

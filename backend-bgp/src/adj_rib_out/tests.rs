@@ -63,7 +63,7 @@ impl Peer {
             return false;
         };
         let taken = match batch {
-            Batch::Withdraw(_, prefixes) => {
+            Batch::Withdraw(prefixes) => {
                 let some = &prefixes[..count.min(prefixes.len())];
                 for prefix in some {
                     assert!(
@@ -150,7 +150,7 @@ fn an_empty_table_is_ended_too() {
 fn withdrawals_come_before_updates() {
     let (mut rib, _) = started(routes(&[("192.0.2.1/32", 1), ("192.0.2.2/32", 1)]));
     rib.set(routes(&[("192.0.2.2/32", 2), ("192.0.2.3/32", 1)]));
-    assert!(matches!(rib.next(), Some(Batch::Withdraw(_, [_]))));
+    assert!(matches!(rib.next(), Some(Batch::Withdraw([_]))));
     rib.advance(1);
     assert!(matches!(rib.next(), Some(Batch::Announce(_, _, [_]))));
 }

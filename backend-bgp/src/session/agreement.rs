@@ -22,8 +22,16 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
-    /// The beginning of one, on a new connection. It offers the families that have a next hop.
-    pub(super) fn new(peer: &Peer, local: IpAddr, fallback: Ipv4Addr) -> Self {
+    /// The beginning of one, on a new connection from this address. It offers the families that have
+    /// a next hop; `None` if there are none.
+    pub(super) fn new(peer: &Peer, local: IpAddr, fallback: Ipv4Addr) -> Option<Self> {
+        let families: FamilySet = [Family::V4, Family::V6]
+            .into_iter()
+            .filter(|family| next_hop(local, *family).is_some())
+            .collect();
+        if families.is_empty() {
+            return None;
+        }
         let router_id = peer.router_id.unwrap_or(match local {
             IpAddr::V4(local) => local,
             IpAddr::V6(_) => fallback,
@@ -33,16 +41,16 @@ impl Agreement {
             hold_time: peer.hold_time.as_secs().try_into().unwrap_or(u16::MAX),
             router_id,
             capabilities: Capabilities {
-                multiprotocol: Some(families_over(local)),
+                multiprotocol: Some(families),
                 four_octet_as: true,
                 route_refresh: true,
             },
         };
-        Self {
+        Some(Self {
             local,
             ours,
             theirs: None,
-        }
+        })
     }
 
     /// How messages are to be read and written.
@@ -96,14 +104,6 @@ fn next_hop(local: IpAddr, family: Family) -> Option<NextHop> {
         }),
         (Family::V4 | Family::V6, IpAddr::V4(_) | IpAddr::V6(_)) => None,
     }
-}
-
-/// The families whose routes a session from this address can carry.
-pub(super) fn families_over(local: IpAddr) -> FamilySet {
-    [Family::V4, Family::V6]
-        .into_iter()
-        .filter(|family| next_hop(local, *family).is_some())
-        .collect()
 }
 
 /// The BGP identifier of a node for sessions that have no IPv4 address: any number but 0 that stays

@@ -27,7 +27,8 @@ impl Session {
         if is_silent && self.state == State::Established {
             unacknowledged(self.patience()) + self.ttl_hint(now)
         } else {
-            closed(self.state, self.local(), error)
+            let local = self.agreement().map(|agreement| agreement.local);
+            closed(self.state, local, error)
         }
     }
 

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Agreement, Session, State, fsm, reason};
-use crate::packet::{
-    DecodeContext, Frame, Message, MessageError, MessageType, Notification, Open, Reason, Update,
-};
+use super::connection::Received;
+use super::{Session, State, fsm, reason};
+use crate::packet::{Message, MessageError, MessageType, Notification, Open, Reason, Update};
 
 /// How many kinds of errors in UPDATEs are logged.
 const MAX_FAULTS: usize = 32;
@@ -13,20 +12,13 @@ const MAX_FAULTS: usize = 32;
 impl Session {
     /// Takes octets from the peer, and acts on every message that is whole.
     pub(super) fn receive(&mut self, octets: &[u8], now: Instant) {
-        let mut received = std::mem::take(&mut self.received);
-        received.extend(octets);
-        let mut rest = received.as_slice();
-        while self.agreement.is_some() {
-            match Frame::parse(rest) {
-                Ok(Some(frame)) => {
-                    self.counters.messages_received += 1;
-                    self.message(frame, now);
-                    rest = rest.get(frame.size()..).unwrap_or_default();
-                }
-                Ok(None) => {
-                    self.received = rest.to_vec();
-                    return;
-                }
+        if let Some(connection) = &mut self.connection {
+            connection.receive(octets);
+        }
+        while let Some(connection) = &mut self.connection {
+            match connection.next_message() {
+                Ok(Some(received)) => self.message(received, now),
+                Ok(None) => return,
                 Err(error) => {
                     self.refuse(fsm::Event::HeaderError, &error, now);
                     return;
@@ -35,20 +27,17 @@ impl Session {
         }
     }
 
-    fn message(&mut self, frame: Frame<'_>, now: Instant) {
-        let context = match &self.agreement {
-            Some(agreement) => agreement.context(),
-            None => DecodeContext::default(),
-        };
-        let kind = frame.message_type;
-        self.at_hand = Some(kind);
+    fn message(&mut self, Received { kind, message }: Received, now: Instant) {
+        self.counters.messages_received += 1;
         tracing::debug!(peer = self.name(), state = %self.state, %kind, "message received");
-        match Message::decode(frame, context) {
+        match message {
             Ok(Message::Open(open)) => self.open(open, now),
             Ok(Message::Update(update)) => self.update(&update, now),
             Ok(Message::Keepalive) => self.accept(fsm::Event::Keepalive, kind, now),
             Ok(Message::RouteRefresh(request)) => {
-                self.requested = request.requested();
+                if let Some(connection) = &mut self.connection {
+                    connection.requested = request.requested();
+                }
                 self.accept(fsm::Event::RouteRefresh, kind, now);
             }
             Ok(Message::Notification(notification)) => {
@@ -74,9 +63,10 @@ impl Session {
     /// "SHOULD attempt to re-establish a BGP connection with the peer without sending to the peer
     /// the Capabilities Optional Parameter" (RFC 5492 section 3).
     fn may_be_plain(&self, notification: &Notification) -> bool {
-        let ours = self.agreement.as_ref().map(|agreement| &agreement.ours);
         notification.reason() == Some(Reason::UnsupportedOptionalParameter)
-            && ours.is_some_and(Open::needs_no_capabilities)
+            && self
+                .agreement()
+                .is_some_and(|agreement| agreement.ours.needs_no_capabilities())
     }
 
     /// A message that is in order, though it may have no place in this state.
@@ -92,21 +82,20 @@ impl Session {
 
     /// A message that ends the session.
     fn refuse(&mut self, event: fsm::Event, error: &MessageError, now: Instant) {
-        self.complaint = Some(error.notification());
+        if let Some(connection) = &mut self.connection {
+            connection.complaint = Some(error.notification());
+        }
         let reason = reason::malformed(&self.peer, error);
         self.lose(event, reason, now);
     }
 
     fn open(&mut self, open: Open, now: Instant) {
-        let Some(Agreement { ours, theirs, .. }) = &mut self.agreement else {
+        if self.state == State::OpenSent
+            && let Some(connection) = &mut self.connection
+            && let Err(error) = connection.accept(open, self.peer.peer_asn)
+        {
+            self.refuse(fsm::Event::OpenError, &error, now);
             return;
-        };
-        if self.state == State::OpenSent {
-            if let Err(error) = open.judge(ours, self.peer.peer_asn) {
-                self.refuse(fsm::Event::OpenError, &error, now);
-                return;
-            }
-            *theirs = Some(open);
         }
         self.accept(fsm::Event::Open, MessageType::Open, now);
     }

@@ -18,7 +18,7 @@ impl Session {
     pub(crate) fn status(&mut self, now: Instant) -> NeighborStatus {
         let announced = self.announced();
         let mut facts = self.configured();
-        if let Some(agreement) = &self.agreement {
+        if let Some(agreement) = self.agreement() {
             facts.extend(self.agreed(agreement));
         }
         facts.extend(self.counted(announced.len()));
@@ -91,7 +91,7 @@ impl Session {
 
     /// What the peer holds, each set of attributes put into words once.
     fn announced(&self) -> Vec<Route> {
-        let Some(agreement) = &self.agreement else {
+        let Some(agreement) = self.agreement() else {
             return Vec::new();
         };
         let peer_type = agreement.context().peer_type;

@@ -380,8 +380,9 @@ proptest! {
                 Step::Routes(count) => pair.input(Input::Routes(hosts(count))),
                 Step::Reads(reads) => pair.reads = reads,
             }
-            prop_assert!(pair.session.output.len() < 128 * 1024, "bounded");
-            prop_assert!(pair.session.received.len() < 4096, "bounded");
+            let (received, output) = pair.held();
+            prop_assert!(output < 128 * 1024, "bounded");
+            prop_assert!(received < 4096, "bounded");
         }
         pair.input(Input::Stop(Notification::new(Reason::PeerDeconfigured)));
         pair.pass(Duration::from_secs(5));

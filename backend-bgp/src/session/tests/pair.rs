@@ -15,6 +15,7 @@ use crate::fsm::State;
 use crate::packet::Attributes;
 use crate::packet::message::put_keepalive;
 use crate::packet::{Capabilities, DecodeContext, FamilySet, Frame, Message, Notification, Open};
+use crate::session::connection::Connection;
 use crate::session::{Event, Input, Session};
 
 pub(super) const OURS: u32 = MY_ASN;
@@ -210,7 +211,7 @@ impl Pair {
     }
 
     fn take(&mut self, octets: &[u8]) {
-        if let Some(agreement) = &self.session.agreement {
+        if let Some(agreement) = self.session.agreement() {
             self.context = agreement.context();
         }
         self.octets.extend(octets);
@@ -227,6 +228,12 @@ impl Pair {
             self.received.push(message);
             self.octets.drain(..size);
         }
+    }
+
+    /// How many octets the session holds of what it received, and of what it has to send.
+    pub(super) fn held(&self) -> (usize, usize) {
+        let connection = self.session.connection.as_ref();
+        connection.map(Connection::held).unwrap_or_default()
     }
 
     /// The NOTIFICATION that the router received last.
