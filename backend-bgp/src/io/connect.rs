@@ -49,11 +49,11 @@ pub(super) async fn connect(peer: &Peer) -> io::Result<TcpStream> {
 /// The hop limit: external sessions can be held to one hop, or let over many; for all others the
 /// kernel has its default.
 fn ttl(peer: &Peer) -> Option<u32> {
-    let external = peer.my_asn != peer.peer_asn;
     match peer.ebgp_multihop {
-        Some(false) if external => Some(1),
-        Some(true) if external => Some(MULTIHOP_TTL),
-        Some(_) | None => None,
+        _ if peer.is_internal() => None,
+        Some(false) => Some(1),
+        Some(true) => Some(MULTIHOP_TTL),
+        None => None,
     }
 }
 

@@ -41,14 +41,13 @@ impl Session {
             State::Established => age < 2 * self.hold_time(),
             State::Idle | State::Connect | State::Active | State::OpenSent => false,
         };
-        let is_external = self.peer.my_asn != self.peer.peer_asn;
-        match (is_young, is_external, self.peer.ebgp_multihop) {
-            (false, _, _) | (true, true, Some(true)) => "",
-            (true, true, Some(false) | None) => {
+        match (is_young, self.peer.is_internal(), self.peer.ebgp_multihop) {
+            (false, _, _) | (true, false, Some(true)) => "",
+            (true, false, Some(false) | None) => {
                 "; does it drop packets for their TTL (ttl-security, RFC 5082)? With ebgp-multihop: \
                  true they have the TTL of 255 that it asks for"
             }
-            (true, false, _) => {
+            (true, true, _) => {
                 "; does it drop packets for their TTL (ttl-security, RFC 5082)? Those of iBGP do not \
                  have the TTL of 255 that it asks for: turn that off there"
             }
@@ -106,7 +105,7 @@ pub(super) fn no_next_hop(local: IpAddr) -> String {
 }
 
 fn is_limited_to_one_hop(peer: &Peer) -> bool {
-    peer.ebgp_multihop == Some(false) && peer.my_asn != peer.peer_asn
+    peer.ebgp_multihop == Some(false) && !peer.is_internal()
 }
 
 /// The connection ended without a word.

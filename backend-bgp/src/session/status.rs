@@ -38,11 +38,7 @@ impl Session {
 
     fn configured(&self) -> Vec<(&'static str, String)> {
         let peer = &self.peer;
-        let kind = if peer.my_asn == peer.peer_asn {
-            "iBGP"
-        } else {
-            "eBGP"
-        };
+        let kind = if peer.is_internal() { "iBGP" } else { "eBGP" };
         vec![
             ("type", kind.to_owned()),
             ("local AS", peer.my_asn.to_string()),

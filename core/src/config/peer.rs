@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::Peer;
 use super::address::parse_ip;
 use super::duration::{self, DurationError};
 use super::error::quote;
@@ -190,11 +191,22 @@ fn whole_seconds(text: &str) -> Result<Duration, DurationError> {
 /// # Errors
 /// It is one of iBGP.
 pub fn check_multihop(multihop: bool, my_asn: u32, peer_asn: u32) -> Result<(), PeerError> {
-    if multihop && my_asn == peer_asn {
+    if multihop && is_internal(my_asn, peer_asn) {
         Err(PeerError::MultihopIbgp)
     } else {
         Ok(())
     }
+}
+
+impl Peer {
+    /// Whether the session is one of iBGP, within one AS.
+    pub fn is_internal(&self) -> bool {
+        is_internal(self.my_asn, self.peer_asn)
+    }
+}
+
+fn is_internal(my_asn: u32, peer_asn: u32) -> bool {
+    my_asn == peer_asn
 }
 
 /// Checks the length of a TCP MD5 password.
