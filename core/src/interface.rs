@@ -1,11 +1,9 @@
 //! The network interfaces of this node, and which of them a VIP is announced on.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 
 use crate::address::Family;
 
@@ -15,30 +13,11 @@ mod segments;
 mod tests;
 mod usable;
 
+pub use carillon_gossip::MacAddress;
 pub use exclusion::{Exclusion, ExclusionError};
 pub use segments::Segments;
 pub use usable::Interfaces;
 pub(crate) use usable::is_of_a_segment;
-
-/// An Ethernet address.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct MacAddress(pub [u8; 6]);
-
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, octet) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ":" };
-            write!(f, "{separator}{octet:02x}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// An interface as the kernel tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

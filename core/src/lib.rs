@@ -19,11 +19,9 @@ pub mod config;
 pub mod controller;
 pub mod endpoint;
 pub mod few;
-pub mod hash;
 pub mod interface;
 pub mod latest;
 pub mod mark;
-pub mod membership;
 pub mod node;
 pub mod ownership;
 pub mod policy;
@@ -35,3 +33,5 @@ pub mod speaker;
 pub mod testing;
 pub mod text;
 pub mod yaml;
+
+pub use carillon_gossip::hash;

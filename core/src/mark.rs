@@ -31,7 +31,7 @@ const VERSION: u8 = 1;
 pub struct Mark {
     /// Of the name of the node, so that it is the same for ever and on all interfaces.
     rank: u32,
-    /// The last bits of [`crate::membership::MemberId::generation`].
+    /// The last bits of [`carillon_gossip::MemberId::generation`].
     run: u32,
 }
 

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 
 use crate::address::Family;
 use crate::interface::MacAddress;
-use crate::membership::MemberId;
+use carillon_gossip::MemberId;
 
 mod addresses;
 mod belief;

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::address::Family;
 use crate::announcement::Announcement;
@@ -22,6 +22,8 @@ use crate::interface::{Interface, MacAddress};
 use crate::service::{
     Families, Ingress, Port, Protocol, Service, ServiceFacts, ServiceKey, TrafficPolicy,
 };
+
+pub use carillon_gossip::testing::beginning;
 
 /// Our AS number in [`peer`].
 pub const MY_ASN: u32 = 64500;
@@ -40,15 +42,6 @@ pub fn ip(text: &str) -> IpAddr {
 /// Addresses, in this order.
 pub fn ips(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| ip(text)).collect()
-}
-
-/// The beginning of virtual time.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where virtual time begins does not matter, and an Instant cannot be made otherwise"
-)]
-pub fn beginning() -> Instant {
-    Instant::now()
 }
 
 /// The name of a Service, in the namespace `default`.

@@ -14,8 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Error, Result, anyhow};
-use carillon_core::membership::record::{Key, Value};
-use carillon_core::membership::{Event, Keys, MemberId, Membership, Profile, Settings, Status};
+use carillon_gossip::record::{Key, Value};
+use carillon_gossip::{Event, Keys, MemberId, Membership, Profile, Settings, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 

@@ -5,6 +5,11 @@
 //!                     │      └──▶ core::Speaker ─AnnouncementSet─▶ backends
 //!                     └─ status ─▶ socket ─▶ `carillon status`
 //! ```
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this crate has the clock, files, sockets and tasks, for the others have none"
+)]
 
 use std::io;
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use carillon_core::backend::{NeighborStatus, Route};
-use carillon_core::membership::{self, DroppedStatus, StuckStatus};
+use carillon_gossip::{DroppedStatus, StuckStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::StatusArgs;
@@ -66,7 +66,7 @@ impl Status {
     }
 
     /// Adds what the daemons of other nodes have said last, and problems with them.
-    pub(crate) fn hear(&mut self, gossip: &membership::Status) {
+    pub(crate) fn hear(&mut self, gossip: &carillon_gossip::Status) {
         for member in &gossip.members {
             let address = member.id.to_string();
             let mut nodes = self.nodes.iter_mut();
@@ -87,7 +87,7 @@ impl Status {
         let dropped = gossip.dropped_of.iter();
         let problems = dropped.filter(is_problem).take(MAX_SENDERS).map(|dropped| {
             let (from, why) = (dropped.from, dropped.why);
-            membership::Note::Dropped { from, why }.to_string()
+            carillon_gossip::Note::Dropped { from, why }.to_string()
         });
         self.problems.other.extend(problems);
         self.dropped = gossip.dropped_of.iter().map(Dropped::new).collect();

@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     reason = "this is how a test fails"
 )]
+#![expect(clippy::disallowed_methods, reason = "a process takes time")]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The binary as a process: signals, closed outputs, exit codes.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![expect(clippy::disallowed_methods, reason = "a process takes time")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

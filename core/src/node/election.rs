@@ -14,10 +14,10 @@ use std::time::Instant;
 use super::gate::Gate;
 use crate::announcement::AnnouncementSet;
 use crate::backend::BackendEvent;
-use crate::membership::record::{Key, Value};
-use crate::membership::{Event, MemberId};
 use crate::ownership::{Holding, Input, MoveError, Note, Output, Ownership, Settings};
 use crate::speaker::{self, Speaker};
+use carillon_gossip::record::{Key, Value};
+use carillon_gossip::{Event, MemberId};
 
 #[cfg(test)]
 mod tests;

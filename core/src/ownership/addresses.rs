@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::membership::record::Interface;
+use carillon_gossip::record::Interface;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

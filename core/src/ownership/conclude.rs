@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::membership::{Departure, MemberId};
+use carillon_gossip::{Departure, MemberId};
 
 use super::conflict::QUIET;
 use super::election::{Basis, Election};

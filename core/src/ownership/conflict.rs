@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use crate::membership::record::Claim;
+use carillon_gossip::record::Claim;
 
 use super::election::Election;
 use super::eligibility::{Member, Members};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::membership::MemberId;
-use crate::membership::record::Claim;
+use carillon_gossip::MemberId;
+use carillon_gossip::record::Claim;
 
 use super::Scope;
 use super::eligibility::Members;

@@ -10,8 +10,8 @@ use ipnet::IpNet;
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use crate::membership::record::{Interface, Node};
-use crate::membership::{Departure, MemberId};
+use carillon_gossip::record::{Interface, Node};
+use carillon_gossip::{Departure, MemberId};
 
 use super::Scope;
 use super::addresses::Addresses;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::interface::{MacAddress, is_of_a_segment};
-use crate::membership::{Departure, MemberId};
+use carillon_gossip::{Departure, MemberId};
 
 use super::Ownership;
 use super::conclude::is_held_by;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::membership::MemberId;
-use crate::membership::record::{Claim, Key, Request, Value};
+use carillon_gossip::MemberId;
+use carillon_gossip::record::{Claim, Key, Request, Value};
 
 use super::ineligible::Ineligible;
 use super::{HANDOVER, Note, Output, Ownership};

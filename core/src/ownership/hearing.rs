@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use crate::announcement::{Asked, Respondent};
 use crate::interface::MacAddress;
-use crate::membership::record::Claim;
-use crate::membership::{Departure, MemberId};
+use carillon_gossip::record::Claim;
+use carillon_gossip::{Departure, MemberId};
 
 use super::eligibility::{Member, Presence};
 use super::{Output, Ownership};

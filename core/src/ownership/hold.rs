@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::membership::MemberId;
-use crate::membership::record::{Claim, Key, Value};
+use carillon_gossip::MemberId;
+use carillon_gossip::record::{Claim, Key, Value};
 
 use super::election::{Basis, Election};
 use super::other::Who;

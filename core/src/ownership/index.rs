@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use crate::membership::MemberId;
+use carillon_gossip::MemberId;
 
 use super::Scope;
 

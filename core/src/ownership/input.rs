@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::address::Family;
 use crate::interface::{Interfaces, MacAddress};
 use crate::mark::Mark;
-use crate::membership::record::{Key, Value};
-use crate::membership::{Departure, MemberId};
+use carillon_gossip::record::{Key, Value};
+use carillon_gossip::{Departure, MemberId};
 
 use super::Scope;
 

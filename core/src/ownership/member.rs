@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::address::Family;
-use crate::membership::Departure;
-use crate::membership::record::{Interface, Node};
+use carillon_gossip::Departure;
+use carillon_gossip::record::{Interface, Node};
 
 use super::Scope;
 use super::ineligible::Ineligible;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::interface::MacAddress;
-use crate::membership::MemberId;
+use carillon_gossip::MemberId;
 
 use super::Why;
 use super::other::Intrusion;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::membership::MemberId;
+use carillon_gossip::MemberId;
 
 use super::Scope;
 

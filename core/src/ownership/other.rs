@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::interface::MacAddress;
-use crate::membership::MemberId;
+use carillon_gossip::MemberId;
 
 use super::eligibility::Members;
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::announcement::Asked;
-use crate::membership::MemberId;
-use crate::membership::record::{Key, Value};
+use carillon_gossip::MemberId;
+use carillon_gossip::record::{Key, Value};
 
 use super::{Holding, Note};
 
@@ -38,7 +38,7 @@ pub enum Output {
     /// Whether this member has any VIP.
     Owner(bool),
     /// This member is on the segment with what is ours, as if it had lost us: whether it can be
-    /// talked to is to be found out now, [`crate::membership::Membership::doubt`].
+    /// talked to is to be found out now, [`carillon_gossip::Membership::doubt`].
     Doubt(MemberId),
     /// Something that people should be told.
     Note(Note),

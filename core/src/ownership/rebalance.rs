@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
-use crate::membership::MemberId;
+use carillon_gossip::MemberId;
 
 use super::Ownership;
 

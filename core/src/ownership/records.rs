@@ -8,8 +8,8 @@ use ipnet::IpNet;
 
 use crate::address::Family;
 use crate::interface::{Interface, Interfaces};
-use crate::membership::record::{self, Key, Node, Value};
-use crate::membership::{Departure, MemberId};
+use carillon_gossip::record::{self, Key, Node, Value};
+use carillon_gossip::{Departure, MemberId};
 
 use super::eligibility::{Member, Presence};
 use super::{Note, Output, Ownership, Scope};

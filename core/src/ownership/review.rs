@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::address::Family;
 use crate::interface::MacAddress;
-use crate::membership::MemberId;
-use crate::membership::record::{Claim, Key};
+use carillon_gossip::MemberId;
+use carillon_gossip::record::{Claim, Key};
 
 use super::election::{Basis, Election};
 use super::ineligible::Ineligible;

@@ -7,9 +7,9 @@ use super::*;
 use crate::announcement::Asked;
 use crate::interface::{Exclusion, Interface, Interfaces};
 use crate::mark::Mark;
-use crate::membership::Departure;
-use crate::membership::record::{Claim, Key, Value};
 use bus::{Bus, VIP, id, interfaces, vip};
+use carillon_gossip::Departure;
+use carillon_gossip::record::{Claim, Key, Value};
 
 mod bus;
 mod conflicts;

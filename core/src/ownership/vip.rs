@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::interface::MacAddress;
-use crate::membership::MemberId;
-use crate::membership::record::Claim;
+use carillon_gossip::MemberId;
+use carillon_gossip::record::Claim;
 
 use super::election::Claims;
 use super::explain::Why;

@@ -10,12 +10,12 @@ use carillon_core::address::Family;
 use carillon_core::backend::{BackendEvent, Caps, Ownership as Kind};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
-use carillon_core::membership::{Event, MemberId};
 use carillon_core::node::Node as Facts;
 use carillon_core::node::election::{Effect, Election};
 use carillon_core::node::gate::Gate;
 use carillon_core::ownership::{Input, Settings};
 use carillon_core::speaker::{self, Speaker};
+use carillon_gossip::{Event, MemberId};
 use carillon_layer2::Message;
 
 use crate::layer2::{Layer2, Sent};

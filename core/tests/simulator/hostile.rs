@@ -8,8 +8,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use carillon_core::membership::testing::{Network, address, settings};
-use carillon_core::membership::{Keys, Transmit};
+use carillon_gossip::testing::{Network, address, settings};
+use carillon_gossip::{Keys, Transmit};
 
 /// How many of each kind come in a second.
 const RATE: u32 = 20_000;

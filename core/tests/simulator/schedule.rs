@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use carillon_core::interface::MacAddress;
 use carillon_core::mark::Mark;
-use carillon_core::membership::testing::Link;
 use carillon_core::ownership::{Input, Scope};
+use carillon_gossip::testing::Link;
 use carillon_layer2::DEFAULT_REFRESH;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

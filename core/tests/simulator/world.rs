@@ -5,11 +5,11 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use carillon_core::membership::record::{Key, Value};
-use carillon_core::membership::testing::{Network, settings};
-use carillon_core::membership::{Event, Keys, Membership, Settings};
 use carillon_core::node::election::Effect;
 use carillon_core::ownership::{Input, Scope};
+use carillon_gossip::record::{Key, Value};
+use carillon_gossip::testing::{Network, settings};
+use carillon_gossip::{Event, Keys, Membership, Settings};
 use rand::RngExt;
 
 use crate::daemon::{Arrival, Daemon};

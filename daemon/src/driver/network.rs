@@ -10,10 +10,10 @@ use carillon_core::address::Family;
 use carillon_core::backend::{BoxFuture, Ownership};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
-use carillon_core::membership::{self, Event, MemberId, Status};
 use carillon_core::node::DrainRule;
 use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
+use carillon_gossip::{Event, MemberId, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
@@ -259,7 +259,7 @@ impl Driver {
             self.mark(me);
         }
         match event {
-            Event::Note(note @ membership::Note::SeedAnswers(_)) => info!("{note}"),
+            Event::Note(note @ carillon_gossip::Note::SeedAnswers(_)) => info!("{note}"),
             Event::Note(note) => warn!("{note}"),
             event => self.election.heard(event, now),
         }

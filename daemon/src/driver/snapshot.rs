@@ -7,7 +7,6 @@ use carillon_core::address::Family;
 use carillon_core::allocator;
 use carillon_core::backend::{BackendStatus, BoxFuture};
 use carillon_core::controller::ServiceStatus;
-use carillon_core::membership;
 use carillon_core::ownership::{Explanation, Intrusion, NodeStatus};
 use carillon_core::policy::Grant;
 use carillon_core::service::ServiceKey;
@@ -29,7 +28,7 @@ pub(crate) struct Snapshot {
     status: Status,
     backends: Vec<(&'static str, BoxFuture<BackendStatus>)>,
     /// What is known of the daemons of other nodes.
-    gossip: Option<oneshot::Receiver<membership::Status>>,
+    gossip: Option<oneshot::Receiver<carillon_gossip::Status>>,
 }
 
 impl Snapshot {

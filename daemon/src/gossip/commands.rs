@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use carillon_core::latest::Latest;
-use carillon_core::membership::MemberId;
-use carillon_core::membership::record::Key;
+use carillon_gossip::MemberId;
+use carillon_gossip::record::Key;
 use tokio::sync::mpsc;
 
 use super::Command;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use carillon_core::membership::{Event, Keys, Membership, Profile};
+use carillon_gossip::{Event, Keys, Membership, Profile};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use tokio::sync::mpsc::error::TrySendError;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use carillon_core::membership::Keys;
+use carillon_gossip::Keys;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 

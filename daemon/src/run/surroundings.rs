@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use carillon_core::membership::Event;
+use carillon_gossip::Event;
 use tokio::sync::{mpsc, watch};
 
 use super::channel::{changed, receive};

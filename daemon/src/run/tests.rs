@@ -89,7 +89,7 @@ struct Sources {
     answers: Option<mpsc::Sender<Answer>>,
     interfaces: Option<watch::Sender<interfaces::Known>>,
     excluded: Option<watch::Sender<exclusion::Excluded>>,
-    heard: Option<mpsc::Sender<carillon_core::membership::Event>>,
+    heard: Option<mpsc::Sender<carillon_gossip::Event>>,
     assigned: Option<watch::Sender<assignment::Assigned>>,
     neighbours: Option<watch::Sender<Neighbours>>,
     pulse: Heart,

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use carillon_core::membership::octets::Listener;
+use carillon_gossip::octets::Listener;
 use libfuzzer_sys::fuzz_target;
 
 /// How many inputs one member hears before the next takes its place.

@@ -3,12 +3,12 @@ use crate::address::Family;
 use crate::backend::{Caps, Ownership as Kind};
 use crate::endpoint::EndpointSlice;
 use crate::interface::{Exclusion, Interfaces};
-use crate::membership::record::Claim;
 use crate::node::Node;
 use crate::service::{Families, Service};
 use crate::testing::{
     self, beginning, config, endpoint, endpoint_slice, interface, ip as vip, layer2_pool, published,
 };
+use carillon_gossip::record::Claim;
 
 const IPV4: &str = "192.0.2.100";
 const OTHER: &str = "192.0.2.101";

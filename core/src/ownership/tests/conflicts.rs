@@ -5,7 +5,7 @@ use bus::mac;
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use crate::membership::record::Claim;
+use carillon_gossip::record::Claim;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::membership::record::Node;
+use carillon_gossip::record::Node;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 

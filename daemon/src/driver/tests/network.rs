@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use carillon_core::membership::{Event, MemberId};
 use carillon_core::service::ServiceKey;
+use carillon_gossip::{Event, MemberId};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use carillon_core::membership::record::{Claim, Value};
+use carillon_gossip::record::{Claim, Value};
 use tokio::sync::oneshot;
 
 use super::*;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::super::record::{Claim, Interface, Key, Node, Request, Value};
 use super::super::seal::{Keys, Sealer};
 use super::*;
-use crate::interface::MacAddress;
+use crate::MacAddress;
 
 const TOKEN: u64 = 0x1122_3344_5566_7788;
 const COUNTER: u64 = 130;

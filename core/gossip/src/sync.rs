@@ -112,7 +112,7 @@ mod tests {
     /// Who has told nothing, everything, and whose records are missing.
     #[test]
     fn nothing_is_settled_before_somebody_has_told_everything() {
-        let start = crate::membership::testing::Network::new(1).now;
+        let start = crate::testing::Network::new(1).now;
         let second = |count| start + Duration::from_secs(count);
         let id = |port| MemberId {
             address: ([192, 0, 2, 1], port).into(),

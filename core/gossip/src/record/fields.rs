@@ -14,9 +14,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, Interface, Key, Node, Request, Value};
-use crate::interface::MacAddress;
-use crate::membership::MemberId;
-use crate::membership::wire::encode;
+use crate::MacAddress;
+use crate::MemberId;
+use crate::wire::encode;
 
 /// The fields of [`Node`].
 mod node {

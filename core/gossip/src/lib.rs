@@ -34,6 +34,7 @@ use wire::Message;
 
 pub use detector::Profile;
 pub use event::{Departure, Event};
+pub use mac::MacAddress;
 pub use member::{MemberId, Settings};
 pub use seal::{KeyError, Keys};
 pub use status::{Dropped, DroppedStatus, MemberStatus, Note, State, Status, StuckStatus};
@@ -42,7 +43,9 @@ mod detector;
 mod doubts;
 mod drops;
 mod event;
+pub mod hash;
 mod identity;
+mod mac;
 mod member;
 #[cfg(any(test, feature = "testing"))]
 pub mod octets;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::interface::MacAddress;
+use crate::MacAddress;
 
 mod fields;
 
@@ -105,7 +105,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The capability to repeat the nonce of a question in the answer ([`crate::mark`]).
+    /// The capability to repeat the nonce of a question in the answer (`mark.rs` of the core).
     pub const REPEATS_NONCE: u64 = 1;
 }
 

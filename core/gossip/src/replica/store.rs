@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::membership::MemberId;
-use crate::membership::record::{AnyKey, Octets};
-use crate::membership::wire::{MAX_CONTENT, Records, encode_item};
+use crate::MemberId;
+use crate::record::{AnyKey, Octets};
+use crate::wire::{MAX_CONTENT, Records, encode_item};
 
 /// What a [`Records`] has beside its items.
 const HEAD: usize = 70;

@@ -10,9 +10,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Records, encode};
-use crate::interface::MacAddress;
-use crate::membership::MemberId;
-use crate::membership::record::{self, AnyKey, Octets};
+use crate::MacAddress;
+use crate::MemberId;
+use crate::record::{self, AnyKey, Octets};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Key {
