@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use carillon_core::address::Family;
 use carillon_core::config::origin::Origin;
-use carillon_core::config::{Config, Peer, Pool, legacy};
+use carillon_core::config::{Config, Peer, Pool};
 use carillon_core::controller::{self, Controller};
 use carillon_core::endpoint::EndpointSlice;
 use carillon_core::policy::WithdrawReason;
@@ -21,7 +21,7 @@ use crate::backends;
 use crate::cli::CheckArgs;
 use crate::files::{self, Catalog, Contents, Listing};
 use crate::journal;
-use crate::objects::{self, ConfigText, Object, ObjectKey};
+use crate::objects::{self, ConfigText, Object, ObjectKey, Setting};
 use crate::source::Change;
 
 mod cluster;
@@ -85,11 +85,12 @@ fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -
                     if !path.as_ref().is_dir() && objects::is_configuration(&text) =>
                 {
                     let origin = Origin::whole(&label);
-                    report.take_config(&ConfigText {
+                    let text = ConfigText {
                         text,
                         origin,
                         renumber: None,
-                    });
+                    };
+                    report.take_setting(&Setting::ConfigMap(text.into()));
                 }
                 contents => catalog.set(&label, contents, &mut changes),
             }
@@ -137,8 +138,8 @@ impl Report {
             }
         }
         for object in self.objects.values().cloned().collect::<Vec<_>>() {
-            if let Object::Config(text) = &object {
-                self.take_config(text);
+            if let Object::Setting(setting) = &object {
+                self.take_setting(setting);
             }
         }
     }
@@ -174,8 +175,9 @@ impl Report {
             .collect()
     }
 
-    fn take_config(&mut self, config: &ConfigText) {
-        match legacy::parse(&config.text, &config.origin, &backends::names()) {
+    fn take_setting(&mut self, setting: &Setting) {
+        let Setting::ConfigMap(config) = setting;
+        match config.read(&backends::names()) {
             Ok(config) => self.config = Some(Arc::new(config)),
             Err(errors) => self.errors.extend(errors.iter().map(ToString::to_string)),
         }
@@ -212,7 +214,9 @@ impl Report {
     fn services(&self) -> impl Iterator<Item = &Service> {
         self.objects.values().filter_map(|object| match object {
             Object::Service(service) => Some(service),
-            Object::EndpointSlice(_) | Object::Node(_) | Object::Pod(_) | Object::Config(_) => None,
+            Object::EndpointSlice(_) | Object::Node(_) | Object::Pod(_) | Object::Setting(_) => {
+                None
+            }
         })
     }
 
@@ -313,7 +317,7 @@ impl Report {
 fn labels(object: &Object) -> Option<&BTreeMap<String, String>> {
     match object {
         Object::Node(node) => Some(&node.labels),
-        Object::Service(_) | Object::EndpointSlice(_) | Object::Pod(_) | Object::Config(_) => None,
+        Object::Service(_) | Object::EndpointSlice(_) | Object::Pod(_) | Object::Setting(_) => None,
     }
 }
 
@@ -326,7 +330,7 @@ fn served(object: &Object) -> Option<(&ServiceKey, Family)> {
 fn slice_of(object: &Object) -> Option<&EndpointSlice> {
     match object {
         Object::EndpointSlice(slice) => slice.as_ref(),
-        Object::Config(_) | Object::Service(_) | Object::Node(_) | Object::Pod(_) => None,
+        Object::Setting(_) | Object::Service(_) | Object::Node(_) | Object::Pod(_) => None,
     }
 }
 

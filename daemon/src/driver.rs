@@ -29,7 +29,7 @@ use crate::assignment::Assignment;
 use crate::backends;
 use crate::heap;
 use crate::journal::Answer;
-use crate::objects::{Kind, Object, ObjectKey};
+use crate::objects::{Object, ObjectKey, Purpose};
 use crate::source::{Batch, Change, Description, LISTED, Problems};
 
 mod allocation;
@@ -163,6 +163,9 @@ impl Driver {
                 Change::Removed(key) => self.remove(&key),
             }
         }
+        if let Some(input) = self.config.assemble() {
+            self.allocation.configure(input);
+        }
         #[cfg(feature = "kubernetes")]
         for change in batch.api {
             self.allocation.take(change, now);
@@ -214,29 +217,25 @@ impl Driver {
                 self.review_node(now);
             }
             Object::Pod(address) => self.set_pod(key, *address),
-            Object::Config(text) => {
-                if let Some(input) = self.config.offer(text) {
-                    self.allocation.configure(input);
-                }
-            }
+            Object::Setting(setting) => self.config.set(key, setting),
         }
     }
 
     fn remove(&mut self, key: &ObjectKey) {
         let name = key.name.clone();
-        match key.kind {
-            Kind::Service => {
+        match key.kind.info().purpose {
+            Purpose::Service => {
                 if self.allocation.remove(&name) {
                     info!(service = %name, "service deleted");
                     self.speaker.handle(speaker::Input::ServiceDeleted(name));
                 }
             }
-            Kind::EndpointSlice => self.speaker.handle(speaker::Input::EndpointsDeleted(name)),
-            Kind::Node => self
+            Purpose::EndpointSlice => self.speaker.handle(speaker::Input::EndpointsDeleted(name)),
+            Purpose::Node => self
                 .speaker
                 .handle(speaker::Input::NodeDeleted(name.name().into())),
-            Kind::Pod => self.set_pod(key, None),
-            Kind::ConfigMap => self.config.removed(),
+            Purpose::Pod => self.set_pod(key, None),
+            Purpose::Setting => self.config.remove(key),
         }
     }
 

@@ -19,7 +19,7 @@ use carillon_core::service::ServiceKey;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::objects::{ObjectKey, Stored};
+use crate::objects::{ObjectKey, Purpose, Stored};
 use crate::source::Batch;
 use crate::supervise::Tasks;
 
@@ -131,23 +131,18 @@ pub(crate) fn spawn(cluster: &Cluster, options: &Options, tasks: &mut Tasks) -> 
     let (relist_services, requests) = mpsc::channel(QUEUE);
     let (told, events) = mpsc::channel(QUEUE);
     let cluster = Arc::new(cluster.clone());
-    let config = &options.config.name;
-    let mut resources = vec![
-        api::Resource::services(),
-        api::Resource::config_map(config.namespace(), config.name()),
-    ];
-    if options.announces {
-        let of_node = api::Resource::node(&options.node);
-        resources.extend([api::Resource::endpoint_slices(), of_node]);
-        let pods = options.pods.as_deref();
-        resources.extend(pods.map(|labels| api::Resource::pods(config.namespace(), labels)));
-    }
+    let resources = api::Resource::within(&api::Scope {
+        config: &options.config.name,
+        node: Some(&options.node),
+        pods: options.pods.as_deref(),
+        announces: options.announces,
+    });
     let mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut requests = Some(requests);
     for resource in resources {
+        let is_services = resource.kind.info().purpose == Purpose::Service;
         let mut watch = Watch::new(cluster.clone(), resource, told.clone());
-        // The first is that of the Services.
-        if let Some(requests) = requests.take() {
+        if let Some(requests) = requests.take_if(|_| is_services) {
             watch = watch.on_request(requests);
         }
         tasks.spawn("follows the objects", watch.run());

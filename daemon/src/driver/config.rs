@@ -1,15 +1,16 @@
 //! What became of the configuration: read, in force, refused, missing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use carillon_core::config::Config;
 use carillon_core::config::origin::Origin;
-use carillon_core::config::{Config, legacy};
 use carillon_core::controller::{Controller, Input};
 use carillon_core::hash::fnv32;
 use tracing::{error, info, warn};
 
-use crate::objects::{ConfigText, ObjectKey, RENUMBER};
+use crate::objects::{ConfigText, ObjectKey, RENUMBER, Setting};
 use crate::source::Description;
 
 /// The state of the configuration.
@@ -17,6 +18,10 @@ pub(super) struct ConfigState {
     key: ObjectKey,
     source: Description,
     backends: Vec<&'static str>,
+    /// The objects that make up the newest version.
+    settings: BTreeMap<ObjectKey, Setting>,
+    /// One of them has changed since they were last read.
+    has_changed: bool,
     /// Where the newest version is written; `None` if there is none.
     pub(super) file: Option<String>,
     /// Why the newest version is no configuration.
@@ -33,8 +38,8 @@ pub(super) struct ConfigState {
     outdated: bool,
     /// The text of the newest version, told from all others.
     fingerprint: String,
-    /// The newest version that is a configuration, and its text.
-    newest: Option<(Arc<Config>, String)>,
+    /// The newest version that is a configuration, and how it is written.
+    newest: Option<(Arc<Config>, Arc<ConfigText>)>,
     /// It is known what was in force before the restart.
     has_before: bool,
 }
@@ -45,6 +50,8 @@ impl ConfigState {
             key,
             source,
             backends,
+            settings: BTreeMap::new(),
+            has_changed: false,
             file: None,
             errors: Vec::new(),
             waiting: None,
@@ -68,16 +75,42 @@ impl ConfigState {
         &self.source.name
     }
 
+    /// Takes in an object as it is now. It is read by [`Self::assemble`].
+    pub(super) fn set(&mut self, key: &ObjectKey, setting: &Setting) {
+        self.settings.insert(key.clone(), setting.clone());
+        self.has_changed = true;
+    }
+
+    /// Takes in that an object is gone.
+    pub(super) fn remove(&mut self, key: &ObjectKey) {
+        self.settings.remove(key);
+        self.has_changed = true;
+    }
+
+    /// Reads what the objects make up together, if any of them has changed. Returns it if it is a
+    /// configuration.
+    pub(super) fn assemble(&mut self) -> Option<Input> {
+        if !std::mem::take(&mut self.has_changed) {
+            return None;
+        }
+        let Some(Setting::ConfigMap(text)) = self.settings.get(&self.key) else {
+            self.removed();
+            return None;
+        };
+        let text = text.clone();
+        self.offer(&text)
+    }
+
     /// Reads a new version.
-    pub(super) fn offer(&mut self, text: &ConfigText) -> Option<Input> {
+    fn offer(&mut self, text: &Arc<ConfigText>) -> Option<Input> {
         self.file = Some(text.origin.file().to_owned());
         self.missing = None;
         self.fingerprint = fingerprint(&text.text);
-        match legacy::parse(&text.text, &text.origin, &self.backends) {
+        match text.read(&self.backends) {
             Ok(config) => {
                 self.errors.clear();
                 let config = Arc::new(config);
-                self.newest = Some((config.clone(), text.text.clone()));
+                self.newest = Some((config.clone(), text.clone()));
                 let may_renumber = text.renumber.as_ref() == Some(&self.fingerprint);
                 Some(if may_renumber {
                     Input::Renumber(config)
@@ -101,8 +134,12 @@ impl ConfigState {
 
     /// Reads the version that was in force before the restart.
     pub(super) fn recall(&mut self, text: &str) -> Option<Input> {
-        let origin = Origin::whole("the configuration in force before");
-        match legacy::parse(text, &origin, &self.backends) {
+        let text = ConfigText {
+            text: text.to_owned(),
+            origin: Origin::whole("the configuration in force before"),
+            renumber: None,
+        };
+        match text.read(&self.backends) {
             Ok(config) => {
                 self.has_before = true;
                 Some(Input::InForceBefore(Arc::new(config)))
@@ -118,11 +155,11 @@ impl ConfigState {
     /// The text of the version that has come into force, if it is the newest one and no makeshift.
     pub(super) fn text_of(&self, config: &Arc<Config>) -> Option<&str> {
         let (newest, text) = self.newest.as_ref()?;
-        Arc::ptr_eq(newest, config).then_some(text)
+        Arc::ptr_eq(newest, config).then_some(&text.text)
     }
 
     /// The ConfigMap is gone. That is no reason to withdraw anything.
-    pub(super) fn removed(&mut self) {
+    fn removed(&mut self) {
         self.file = None;
         self.errors.clear();
         self.miss("has been deleted from");

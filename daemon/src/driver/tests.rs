@@ -405,6 +405,26 @@ fn a_missing_configuration_is_told_once_all_is_read() {
 }
 
 #[test]
+fn of_several_versions_in_one_batch_the_last_counts() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual())]);
+    daemon.read("c.yaml", &config("- nonsense"));
+    let changes = &mut daemon.batch.changes;
+    daemon.catalog.remove(&"c.yaml".into(), changes);
+    daemon.read("d.yaml", &config(&pool("b", "203.0.113.0/28")));
+    daemon.settle();
+    let status = daemon.status();
+    assert_eq!(status.problems.configuration, [""; 0]);
+    assert_eq!(status.pools[0].name, "b");
+
+    let changes = &mut daemon.batch.changes;
+    daemon.catalog.remove(&"d.yaml".into(), changes);
+    daemon.settle();
+    let told = &daemon.status().problems.configuration;
+    assert!(told[0].contains("has been deleted from dir"), "{told:?}");
+}
+
+#[test]
 fn a_configuration_without_a_pool_for_an_address_in_use_waits() {
     let dir = Dir::new();
     let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);

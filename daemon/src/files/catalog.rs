@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use carillon_core::yaml::Position;
 
-use crate::objects::{self, Kind, Note, Object, ObjectKey, Parsed};
+use crate::objects::{self, Kind, Note, Object, ObjectKey, Parsed, Setting};
 use crate::source::{Change, LISTED, Problem, Problems};
 
 mod definitions;
@@ -284,7 +284,9 @@ impl Catalog {
 /// The key and place of a ConfigMap that holds a configuration.
 fn stray(parsed: Parsed) -> Option<(ObjectKey, Position)> {
     match (parsed.key, parsed.object) {
-        (Some(key), Ok(Object::Config(config))) if objects::is_configuration(&config.text) => {
+        (Some(key), Ok(Object::Setting(Setting::ConfigMap(config))))
+            if objects::is_configuration(&config.text) =>
+        {
             Some((key, parsed.at))
         }
         _ => None,

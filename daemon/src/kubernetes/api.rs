@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use carillon_core::service::ServiceKey;
 use http_body_util::BodyExt as _;
 use hyper::body::Bytes;
 use hyper::http::request::Builder;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use super::client::Cluster;
 use super::clip::Clip;
 use super::failure::{Failure, excerpt};
-use crate::objects::Kind;
+use crate::objects::{KINDS, Kind, Selection};
 
 /// How long an answer may take to begin, and a page to end; the API server itself gives up after a
 /// minute.
@@ -28,80 +29,81 @@ const LINE_BYTES: usize = 64 << 20;
 /// How much is read of what is no answer.
 const ERROR_BYTES: usize = 64 << 10;
 
+/// Whose objects are of interest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope<'a> {
+    /// The ConfigMap with the configuration.
+    pub(super) config: &'a ServiceKey,
+    /// The node whose Node is asked for; `None` for those of all.
+    pub(super) node: Option<&'a str>,
+    /// The labels of the Pods of all daemons, as a selector; `None` for none.
+    pub(super) pods: Option<&'a str>,
+    /// What only tells where to announce is asked for, too.
+    pub(super) announces: bool,
+}
+
 /// Objects to ask for.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
     /// Their kind.
     pub(super) kind: Kind,
-    /// Their API group; empty for the oldest.
-    pub(super) group: &'static str,
-    /// Their name in paths and rules.
-    pub(super) name: &'static str,
     /// The namespace they are in, if one is enough.
     pub(super) namespace: Option<String>,
-    /// What else is asked of them, as a part of a query.
-    pub(super) selector: String,
+    /// The name of the only one, if it is only one.
+    pub(super) name: Option<String>,
+    /// What else is asked of them, as labels.
+    labels: Option<String>,
 }
 
 impl Resource {
-    /// The Services of all namespaces.
-    pub(super) fn services() -> Self {
-        Self::of(Kind::Service, "", "services", String::new())
+    /// All that is of interest, by kind.
+    pub(super) fn within(scope: &Scope<'_>) -> Vec<Self> {
+        let purpose = |kind: &Kind| kind.info().purpose;
+        let mut kinds = KINDS.to_vec();
+        kinds.retain(|kind| scope.announces || !purpose(kind).is_to_announce());
+        kinds.sort_by_key(purpose);
+        let resources = kinds.into_iter().filter_map(|kind| Self::of(kind, scope));
+        resources.collect()
     }
 
-    /// The EndpointSlices of all Services but headless ones, which cannot be load balancers. That
-    /// is what kube-proxy follows, too.
-    pub(super) fn endpoint_slices() -> Self {
-        let labels = encode("kubernetes.io/service-name,!service.kubernetes.io/headless");
-        let selector = format!("labelSelector={labels}");
-        let group = "discovery.k8s.io";
-        Self::of(Kind::EndpointSlice, group, "endpointslices", selector)
-    }
-
-    /// All Nodes.
-    pub(super) fn nodes() -> Self {
-        Self::of(Kind::Node, "", "nodes", String::new())
-    }
-
-    /// One Node.
-    pub(super) fn node(name: &str) -> Self {
-        Self::of(Kind::Node, "", "nodes", by_name(name))
-    }
-
-    /// The Pods of a namespace with these labels, as a selector: those of the daemons.
-    pub(super) fn pods(namespace: &str, labels: &str) -> Self {
-        let selector = format!("labelSelector={}", encode(labels));
-        let mut resource = Self::of(Kind::Pod, "", "pods", selector);
-        resource.namespace = Some(namespace.to_owned());
-        resource
-    }
-
-    /// One ConfigMap.
-    pub(super) fn config_map(namespace: &str, name: &str) -> Self {
-        let mut resource = Self::of(Kind::ConfigMap, "", "configmaps", by_name(name));
-        resource.namespace = Some(namespace.to_owned());
-        resource
-    }
-
-    fn of(kind: Kind, group: &'static str, name: &'static str, selector: String) -> Self {
-        let namespace = None;
-        Self {
+    fn of(kind: Kind, scope: &Scope<'_>) -> Option<Self> {
+        let info = kind.info();
+        let (name, labels) = match info.selection {
+            Selection::All => (None, None),
+            Selection::Labels(labels) => (None, Some(labels)),
+            Selection::Configuration => (Some(scope.config.name()), None),
+            Selection::ThisNode => (scope.node, None),
+            Selection::Daemons => (None, Some(scope.pods?)),
+        };
+        let namespace = info.beside_configuration.then(|| scope.config.namespace());
+        Some(Self {
             kind,
-            group,
-            name,
-            namespace,
-            selector,
-        }
+            namespace: namespace.map(str::to_owned),
+            name: name.map(str::to_owned),
+            labels: labels.map(str::to_owned),
+        })
     }
 
     fn path(&self) -> String {
-        let root = match self.group {
-            "" => "/api/v1".to_owned(),
-            group => format!("/apis/{group}/v1"),
+        let info = self.kind.info();
+        let root = match info.group {
+            "" => format!("/api/{}", info.version),
+            group => format!("/apis/{group}/{}", info.version),
         };
         match &self.namespace {
-            Some(namespace) => format!("{root}/namespaces/{}/{}", encode(namespace), self.name),
-            None => format!("{root}/{}", self.name),
+            Some(namespace) => format!("{root}/namespaces/{}/{}", encode(namespace), info.plural),
+            None => format!("{root}/{}", info.plural),
+        }
+    }
+
+    /// The part of a query that chooses among all of the kind.
+    fn selector(&self) -> String {
+        match (&self.name, &self.labels) {
+            (Some(name), _) => {
+                format!("fieldSelector={}", encode(&format!("metadata.name={name}")))
+            }
+            (None, Some(labels)) => format!("labelSelector={}", encode(labels)),
+            (None, None) => String::new(),
         }
     }
 }
@@ -109,12 +111,8 @@ impl Resource {
 /// As users know them.
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(self.kind.info().plural)
     }
-}
-
-fn by_name(name: &str) -> String {
-    format!("fieldSelector={}", encode(&format!("metadata.name={name}")))
 }
 
 /// Percent-encodes (RFC 3986, 2.1) all that could mean something in a path or query.
@@ -154,7 +152,7 @@ pub(super) async fn list(
     (limit, next): (usize, Option<&str>),
     take: &mut (impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure> + Send),
 ) -> Result<bool, Failure> {
-    let mut uri = format!("{}?limit={limit}&{}", resource.path(), resource.selector);
+    let mut uri = format!("{}?limit={limit}&{}", resource.path(), resource.selector());
     if let Some(next) = next {
         uri.push_str("&continue=");
         uri.push_str(&encode(next));
@@ -186,7 +184,7 @@ pub(super) async fn watch(
         "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={}&{}",
         resource.path(),
         encode(version),
-        resource.selector
+        resource.selector()
     );
     lines(cluster, &uri).await
 }

@@ -177,6 +177,7 @@ fn forbidden(said: &str, resource: &Resource) -> String {
         Some(user) => format!("the user {user}"),
         None => "this user".to_owned(),
     };
+    let info = resource.kind.info();
     let verb = between(said, "cannot ", " ").unwrap_or("read");
     let (role, within) = match &resource.namespace {
         Some(namespace) => ("Role", format!(" in the namespace {namespace}")),
@@ -185,7 +186,7 @@ fn forbidden(said: &str, resource: &Resource) -> String {
     format!(
         "{user} may not {verb} {resource}{within}: give its {role} a rule with apiGroups \
          [{:?}], resources [{:?}] and verbs [\"list\", \"watch\"], as manifests/install.yaml has it",
-        resource.group, resource.name
+        info.group, info.plural
     )
 }
 

@@ -17,7 +17,7 @@ use carillon_core::service::ServiceKey;
 
 use super::ApiChange;
 use super::failure::Class;
-use crate::objects::{ApiObject, Kind, Names, ObjectKey, Unreadable};
+use crate::objects::{ApiObject, Kind, Names, ObjectKey, Purpose, Unreadable};
 use crate::source::{Batch, Change, LISTED, Problem, Problems};
 
 #[cfg(test)]
@@ -173,7 +173,8 @@ impl Mirror {
     /// Without the Pods others cannot be found, but what needs no others goes on.
     fn becomes_synced(&mut self, of_pods: bool) -> bool {
         let mut kinds = self.kinds.iter();
-        let is_listed = kinds.all(|(kind, state)| state.listed || (*kind == Kind::Pod) != of_pods);
+        let is_pod = |kind: &Kind| kind.info().purpose == Purpose::Pod;
+        let is_listed = kinds.all(|(kind, state)| state.listed || is_pod(kind) != of_pods);
         let is_synced = if of_pods {
             &mut self.are_pods_synced
         } else {
@@ -192,7 +193,7 @@ impl Mirror {
                 let key = ObjectKey { kind, name };
                 problems.extend(tell(&key.to_string(), Some(&key), errors, keeps_last));
             }
-            let nameless = format!("a {kind:?} of the cluster");
+            let nameless = format!("a {kind} of the cluster");
             problems.extend(tell(&nameless, None, &state.nameless, true));
         }
         problems

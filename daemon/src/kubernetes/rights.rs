@@ -11,7 +11,6 @@ use super::call::{self, Content};
 use super::client::Cluster;
 use super::failure::Failure;
 use super::lease::io::NAME;
-use crate::objects::{Kind, ObjectKey};
 
 /// How long an answer may take: someone is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,18 +26,15 @@ pub(super) struct Rule {
     verbs: &'static [&'static str],
 }
 
-/// What is needed to read these objects. The one ConfigMap is the only one that is read by name.
-pub(super) fn to_read(resource: &Resource, config: &ObjectKey) -> Rule {
-    let name = config.name.name();
-    let object = resource.namespace.clone();
+/// What is needed to read these objects.
+pub(super) fn to_read(resource: &Resource) -> Rule {
+    let info = resource.kind.info();
+    let namespace = resource.namespace.clone();
     Rule {
-        group: resource.group,
-        resource: resource.name,
+        group: info.group,
+        resource: info.plural,
         subresource: None,
-        object: object.map(|namespace| {
-            let is_one = resource.kind == Kind::ConfigMap;
-            (namespace, is_one.then(|| name.to_owned()))
-        }),
+        object: namespace.map(|namespace| (namespace, resource.name.clone())),
         verbs: &["list", "watch"],
     }
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::api::Resource;
+use super::api::{Resource, Scope};
 use super::client::Cluster;
 use super::failure::Class;
 use super::failure::Failure;
 use super::mirror::{Event, Mirror};
 use super::page::Pages;
 use super::rights;
-use crate::objects::ObjectKey;
+use crate::objects::{ObjectKey, Purpose};
 use crate::source::{Batch, Change};
 
 /// How long it may take to read all objects of one kind: someone is waiting for it.
@@ -40,13 +40,14 @@ pub(crate) struct Part {
 /// Reads what a daemon would follow, but of the Nodes all, and of the Pods none: of these only the
 /// right is asked for, which a daemon needs as the manifests start it.
 pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> Snapshot {
-    let mut resources = vec![
-        Resource::services(),
-        Resource::config_map(config.name.namespace(), config.name.name()),
-    ];
-    if part.announces {
-        resources.extend([Resource::endpoint_slices(), Resource::nodes()]);
-    }
+    let resources = Resource::within(&Scope {
+        config: &config.name,
+        node: None,
+        pods: Some(""),
+        announces: part.announces,
+    });
+    let is_pods = |resource: &Resource| resource.kind.info().purpose == Purpose::Pod;
+    let (pods, resources): (Vec<_>, Vec<_>) = resources.into_iter().partition(is_pods);
     let mut mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut batch = Batch::default();
     let mut rules = Vec::new();
@@ -57,7 +58,7 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
         let listed = timeout(PATIENCE, list(cluster, &resource, &mut take)).await;
         let silent = Failure::Connection("no answer in time".to_owned());
         match listed.unwrap_or(Err(silent)) {
-            Ok(()) => rules.push(rights::to_read(&resource, config)),
+            Ok(()) => rules.push(rights::to_read(&resource)),
             Err(failure) => {
                 let class = failure.class(&resource);
                 is_well &= matches!(class, Class::Forbidden(_));
@@ -72,9 +73,7 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
     errors.extend(problems.texts());
     errors.extend(problems.more());
     let namespace = config.name.namespace();
-    if part.announces {
-        rules.push(rights::to_read(&Resource::pods(namespace, ""), config));
-    }
+    rules.extend(pods.iter().map(rights::to_read));
     if part.may_lead {
         rules.extend(rights::to_write(namespace));
     } else {

@@ -1,19 +1,14 @@
 //! A file's text: its documents, the objects in them, and what is wrong with each.
 
 use carillon_core::config::error::suggest;
-use carillon_core::config::origin::Origin;
 use carillon_core::yaml::{self, Content, Limits, Position};
 use serde::Deserialize;
 
-use super::endpoint_slice::EndpointSliceObject;
+use super::manifest::Document;
 use super::metadata::{self, Identity};
 use super::names::Names;
-use super::node::NodeObject;
-use super::pod::PodObject;
-use super::schema;
-use super::service::ServiceObject;
 use super::tree::{FieldError, Path, Value, shown};
-use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER, validate};
+use super::{Kind, Object, ObjectKey, schema, validate};
 
 #[cfg(test)]
 mod tests;
@@ -61,10 +56,13 @@ pub(crate) fn parse(file: &str, text: &str) -> Findings {
     let mut found = Findings::default();
     let mut names = Names::default();
     for (lines_above, document) in documents(text) {
-        let mut reader = Reader {
+        let at = Document {
             file,
             text,
             lines_above,
+        };
+        let mut reader = Reader {
+            at,
             names: &mut names,
             found: &mut found,
         };
@@ -135,10 +133,7 @@ pub(super) struct Named {
 
 /// One document being read.
 struct Reader<'a> {
-    file: &'a str,
-    /// The whole file.
-    text: &'a str,
-    lines_above: usize,
+    at: Document<'a>,
     names: &'a mut Names,
     found: &'a mut Findings,
 }
@@ -191,10 +186,13 @@ impl Reader<'_> {
         let checked = validate::check(kind, value);
         errors.extend(checked.errors);
         self.note(known.as_ref(), value, &checked.notes);
-        match self.convert(value, kind, &key) {
+        let mut remarks = Vec::new();
+        let read = (kind.info().reader.document)(value, self.at, &key.name, &mut remarks);
+        self.note(Some(&key), value, &remarks);
+        match read {
             Ok(mut object) if errors.is_empty() => {
                 self.names.share(&mut key, &mut object);
-                let at = self.in_file(value.0.position);
+                let at = self.at.in_file(value.0.position);
                 let (key, object) = (Some(key), Ok(object));
                 self.found.objects.push(Parsed { key, at, object });
             }
@@ -213,7 +211,7 @@ impl Reader<'_> {
             return;
         };
         if let Ok(key) = metadata.key() {
-            let at = self.in_file(value.0.position);
+            let at = self.at.in_file(value.0.position);
             let service = key.name();
             let message = format!(
                 "Endpoints {key}: this kind is passed over: write an EndpointSlice \
@@ -224,74 +222,10 @@ impl Reader<'_> {
         }
     }
 
-    fn convert(
-        &mut self,
-        value: Value<'_>,
-        kind: Kind,
-        object: &ObjectKey,
-    ) -> Result<Object, Vec<FieldError>> {
-        let one = |error| vec![error];
-        let key = &object.name;
-        match kind {
-            Kind::Service => {
-                let service = ServiceObject::deserialize(value).map_err(one)?;
-                self.note(Some(object), value, &service.remarks());
-                match service.convert(key)? {
-                    (service, unknown) if unknown.is_empty() => Ok(Object::Service(service)),
-                    (_, unknown) => Err(unknown),
-                }
-            }
-            Kind::EndpointSlice => EndpointSliceObject::deserialize(value)
-                .map(|slice| Object::EndpointSlice(slice.convert(key)))
-                .map_err(one),
-            Kind::Node => NodeObject::deserialize(value)
-                .map(|node| Object::Node(node.convert(key.name()).into()))
-                .map_err(one),
-            Kind::Pod => PodObject::deserialize(value)
-                .map(|pod| Object::Pod(pod.address()))
-                .map_err(one),
-            Kind::ConfigMap => {
-                let config = self.config(value).map_err(one)?;
-                Ok(Object::Config(config.into()))
-            }
-        }
-    }
-
-    /// The text of a ConfigMap's key `config`.
-    fn config(&self, value: Value<'_>) -> Result<ConfigText, FieldError> {
-        let path = Path::fields(&["data"]);
-        let Some(config) = value.get("data").and_then(|data| data.get("config")) else {
-            let message = "has no key `config`; write `config: |` and the configuration below it";
-            return Err(FieldError::new(path, message));
-        };
-        let text = match &config.0.content {
-            Content::Scalar { text, .. } => text.clone(),
-            Content::Null => String::new(),
-            Content::Sequence(_) | Content::Mapping(_) => {
-                let message = "is not text; write `config: |` and the configuration below it";
-                return Err(FieldError::new(path.field("config"), message));
-            }
-        };
-        let start = self.in_file(config.0.position);
-        let origin = Origin::embedded(self.file, self.text, &text, start);
-        let annotations = value.get("metadata");
-        let annotations = annotations.and_then(|metadata| metadata.get("annotations"));
-        let renumber = annotations.and_then(|annotations| annotations.get(RENUMBER));
-        let renumber = renumber.and_then(|value| match &value.0.content {
-            Content::Scalar { text, .. } => Some(text.clone()),
-            Content::Null | Content::Sequence(_) | Content::Mapping(_) => None,
-        });
-        Ok(ConfigText {
-            text,
-            origin,
-            renumber,
-        })
-    }
-
     fn note(&mut self, key: Option<&ObjectKey>, value: Value<'_>, remarks: &[FieldError]) {
         let notes = remarks.iter().map(|remark| Note {
             key: key.cloned(),
-            at: self.in_file(value.place(remark)),
+            at: self.at.in_file(value.place(remark)),
             message: remark.to_string(),
         });
         let notes: Vec<Note> = notes.collect();
@@ -308,20 +242,12 @@ impl Reader<'_> {
     }
 
     fn refuse(&mut self, key: Option<ObjectKey>, at: Position, errors: Vec<(Position, String)>) {
-        let at = self.in_file(at);
+        let at = self.at.in_file(at);
         let errors = errors
             .into_iter()
-            .map(|(at, message)| (self.in_file(at), message));
+            .map(|(at, message)| (self.at.in_file(at), message));
         let object = Err(errors.collect());
         self.found.objects.push(Parsed { key, at, object });
-    }
-
-    /// The place in the file of a place in the document.
-    fn in_file(&self, position: Position) -> Position {
-        Position {
-            line: position.line + self.lines_above,
-            ..position
-        }
     }
 }
 

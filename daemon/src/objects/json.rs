@@ -6,19 +6,13 @@
 
 use std::net::IpAddr;
 
-use carillon_core::config::origin::Origin;
-use carillon_core::service::ServiceKey;
 use carillon_core::yaml;
-use serde::{Deserialize, Deserializer};
 
 use super::document::Named;
-use super::endpoint_slice::EndpointSliceObject;
-use super::metadata::{Identity, Metadata};
-use super::node::NodeObject;
-use super::pod::PodObject;
-use super::service::ServiceObject;
-use super::tree::{FieldError, Path, Value};
-use super::{ConfigText, Kind, Object, ObjectKey, RENUMBER};
+use super::manifest::Manifest;
+use super::metadata::Identity;
+use super::tree::Value;
+use super::{Kind, Object, ObjectKey};
 
 mod found;
 #[cfg(test)]
@@ -91,17 +85,22 @@ pub(crate) fn read(kind: Kind, json: &[u8], is_cut: bool) -> Result<ApiObject, U
             ..Unreadable::new(kind, json, vec![TOO_LONG.to_owned()])
         });
     }
-    match Raw::read(kind, &mut serde_json::Deserializer::from_slice(json)) {
-        Ok(mut raw) => {
-            let identity = raw.metadata().identity();
-            raw.finish(kind, &identity, json)
+    (kind.info().reader.json)(kind, json)
+}
+
+/// Reads an object of this type.
+pub(super) fn read_as<T: Manifest>(kind: Kind, json: &[u8]) -> Result<ApiObject, Unreadable> {
+    match T::deserialize(&mut serde_json::Deserializer::from_slice(json)) {
+        Ok(mut object) => {
+            let identity = object.metadata().identity();
+            finish(object, kind, &identity, json)
         }
-        Err(_) => read_leniently(kind, json),
+        Err(_) => read_leniently::<T>(kind, json),
     }
 }
 
 /// The same with more patience, for what is wrong or unusual.
-fn read_leniently(kind: Kind, json: &[u8]) -> Result<ApiObject, Unreadable> {
+fn read_leniently<T: Manifest>(kind: Kind, json: &[u8]) -> Result<ApiObject, Unreadable> {
     let wrong = |error: String| Unreadable::new(kind, json, vec![error]);
     let nameless = |error: String| Unreadable {
         key: None,
@@ -115,16 +114,50 @@ fn read_leniently(kind: Kind, json: &[u8]) -> Result<ApiObject, Unreadable> {
     let text = std::str::from_utf8(json).map_err(|error| wrong(error.to_string()))?;
     match yaml::parse(text) {
         Ok(Some(root)) => {
-            let raw = Raw::read(kind, Value(&root)).map_err(|error| wrong(error.to_string()));
+            let object = T::deserialize(Value(&root)).map_err(|error| wrong(error.to_string()));
             let unreadable = |error| Unreadable {
                 published: read_published(json),
                 ..error
             };
-            raw.map_err(unreadable)?.finish(kind, &metadata, json)
+            finish(object.map_err(unreadable)?, kind, &metadata, json)
         }
         Ok(None) => Err(wrong("is empty".to_owned())),
         Err(error) => Err(wrong(error.message)),
     }
+}
+
+/// The object in the core's words.
+fn finish<T: Manifest>(
+    object: T,
+    kind: Kind,
+    identity: &Identity,
+    json: &[u8],
+) -> Result<ApiObject, Unreadable> {
+    let name = identity.key().map_err(|error| Unreadable {
+        key: None,
+        ..Unreadable::new(kind, json, vec![error.to_string()])
+    })?;
+    let (published, mut notes) = (object.published(), few(object.remarks()));
+    let (object, unknown) = object.convert(&name).map_err(|errors| Unreadable {
+        published: read_published(json),
+        ..Unreadable::new(kind, json, errors.iter().map(ToString::to_string).collect())
+    })?;
+    notes.extend(few(unknown));
+    let version: Box<str> = identity.version().unwrap_or_default().into();
+    let stored = published.map(|published| Stored {
+        uid: identity.uid().unwrap_or_default().into(),
+        resource_version: version.clone(),
+        pool: published.pool,
+        ip_modes: published.ip_modes,
+        deprecated: published.deprecated,
+    });
+    Ok(ApiObject {
+        key: kind.key(name),
+        object,
+        version,
+        stored,
+        notes,
+    })
 }
 
 impl Unreadable {
@@ -164,114 +197,5 @@ impl Found {
     /// The version of the object, if that was found.
     pub(crate) fn version(&self) -> Option<&str> {
         self.identity.version()
-    }
-}
-
-/// An object as it was sent.
-enum Raw {
-    Service(Box<ServiceObject>),
-    EndpointSlice(EndpointSliceObject),
-    Node(NodeObject),
-    Pod(PodObject),
-    ConfigMap(ConfigMapObject),
-}
-
-impl Raw {
-    fn read<'de, D: Deserializer<'de>>(kind: Kind, from: D) -> Result<Self, D::Error> {
-        Ok(match kind {
-            Kind::Service => Self::Service(Box::new(ServiceObject::deserialize(from)?)),
-            Kind::EndpointSlice => Self::EndpointSlice(EndpointSliceObject::deserialize(from)?),
-            Kind::Node => Self::Node(NodeObject::deserialize(from)?),
-            Kind::Pod => Self::Pod(PodObject::deserialize(from)?),
-            Kind::ConfigMap => Self::ConfigMap(ConfigMapObject::deserialize(from)?),
-        })
-    }
-
-    fn metadata(&mut self) -> &mut Metadata {
-        match self {
-            Self::Service(service) => &mut service.metadata,
-            Self::EndpointSlice(slice) => &mut slice.metadata,
-            Self::Node(node) => &mut node.metadata,
-            Self::Pod(pod) => &mut pod.metadata,
-            Self::ConfigMap(config) => &mut config.metadata,
-        }
-    }
-
-    /// The object in the core's words.
-    fn finish(self, kind: Kind, identity: &Identity, json: &[u8]) -> Result<ApiObject, Unreadable> {
-        let name = identity.key().map_err(|error| Unreadable {
-            key: None,
-            ..Unreadable::new(kind, json, vec![error.to_string()])
-        })?;
-        let (published, mut notes) = match &self {
-            Self::Service(service) => (Some(service.published()), few(service.remarks())),
-            Self::EndpointSlice(_) | Self::Node(_) | Self::Pod(_) | Self::ConfigMap(_) => {
-                (None, Vec::new())
-            }
-        };
-        let (object, unknown) = self.convert(&name).map_err(|errors| Unreadable {
-            published: read_published(json),
-            ..Unreadable::new(kind, json, errors.iter().map(ToString::to_string).collect())
-        })?;
-        notes.extend(few(unknown));
-        let version: Box<str> = identity.version().unwrap_or_default().into();
-        let stored = published.map(|published| Stored {
-            uid: identity.uid().unwrap_or_default().into(),
-            resource_version: version.clone(),
-            pool: published.pool,
-            ip_modes: published.ip_modes,
-            deprecated: published.deprecated,
-        });
-        Ok(ApiObject {
-            key: kind.key(name),
-            object,
-            version,
-            stored,
-            notes,
-        })
-    }
-
-    /// The object, and what in it is not known here.
-    fn convert(self, key: &ServiceKey) -> Result<(Object, Vec<FieldError>), Vec<FieldError>> {
-        let object = match self {
-            Self::Service(service) => {
-                let (service, unknown) = service.convert(key)?;
-                return Ok((Object::Service(service), unknown));
-            }
-            Self::EndpointSlice(slice) => Object::EndpointSlice(slice.convert(key)),
-            Self::Node(node) => Object::Node(node.convert(key.name()).into()),
-            Self::Pod(pod) => Object::Pod(pod.address()),
-            Self::ConfigMap(config) => Object::Config(config.convert(key)?.into()),
-        };
-        Ok((object, Vec::new()))
-    }
-}
-
-/// A ConfigMap as Kubernetes writes it.
-#[derive(Deserialize)]
-struct ConfigMapObject {
-    metadata: Metadata,
-    #[serde(default)]
-    data: Data,
-}
-
-#[derive(Default, Deserialize)]
-struct Data {
-    config: Option<String>,
-}
-
-impl ConfigMapObject {
-    fn convert(mut self, key: &ServiceKey) -> Result<ConfigText, Vec<FieldError>> {
-        let Some(text) = self.data.config else {
-            let message = "has no key `config`; write `config: |` and the configuration below it";
-            return Err(vec![FieldError::new(Path::fields(&["data"]), message)]);
-        };
-        let key = Kind::ConfigMap.key(key.clone());
-        let origin = Origin::whole(&key.to_string());
-        Ok(ConfigText {
-            text,
-            origin,
-            renumber: self.metadata.annotations.remove(RENUMBER),
-        })
     }
 }

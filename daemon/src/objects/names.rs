@@ -38,7 +38,8 @@ impl Names {
                 }
                 unify(&mut self.lists, &mut slice.nodes);
             }
-            Object::EndpointSlice(None) | Object::Node(_) | Object::Pod(_) | Object::Config(_) => {}
+            Object::EndpointSlice(None) | Object::Node(_) | Object::Pod(_) | Object::Setting(_) => {
+            }
         }
     }
 

@@ -1,17 +1,38 @@
 //! Pod: where another daemon is reached.
 
-use std::net::IpAddr;
-
+use carillon_core::service::ServiceKey;
 use serde::Deserialize;
 
+use super::Object;
+use super::kind::{KindInfo, Purpose, Selection};
+use super::manifest::{Manifest, Reader};
 #[cfg(feature = "kubernetes")]
 use super::metadata::Metadata;
+use super::schema::Table;
+use super::tree::FieldError;
+use super::validate::format::Name;
+
+/// The row of this kind.
+pub(super) static KIND: KindInfo = KindInfo {
+    name: "Pod",
+    group: "",
+    version: "v1",
+    older_versions: &[],
+    plural: "pods",
+    namespaced: true,
+    names: Some(Name::Subdomain),
+    in_files: false,
+    purpose: Purpose::Pod,
+    selection: Selection::Daemons,
+    beside_configuration: true,
+    reader: Reader::of::<PodObject>(),
+};
 
 /// A Pod as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PodObject {
     #[cfg(feature = "kubernetes")]
-    pub(super) metadata: Metadata,
+    metadata: Metadata,
     #[serde(default)]
     status: Status,
 }
@@ -24,10 +45,18 @@ struct Status {
     pod_ip: String,
 }
 
-impl PodObject {
+impl Manifest for PodObject {
+    const FIELDS: Table = &[];
+
+    #[cfg(feature = "kubernetes")]
+    fn metadata(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
     /// Its address, if it has one and has not ended.
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    fn convert(self, _name: &ServiceKey) -> Result<(Object, Vec<FieldError>), Vec<FieldError>> {
         let has_ended = matches!(&*self.status.phase, "Succeeded" | "Failed");
-        self.status.pod_ip.parse().ok().filter(|_| !has_ended)
+        let address = self.status.pod_ip.parse().ok().filter(|_| !has_ended);
+        Ok((Object::Pod(address), Vec::new()))
     }
 }

@@ -11,13 +11,36 @@ use carillon_core::service::{
 use carillon_core::text::{bounded, bounded_labels, excerpt};
 use serde::Deserialize;
 
+use super::Object;
+use super::kind::{KindInfo, Purpose, Selection};
+use super::manifest::{Manifest, Reader};
 use super::metadata::Metadata;
+use super::schema::Table;
 use super::tree::{FieldError, Path};
-use super::validate::unknown;
+use super::validate::format::Name;
+use super::validate::{Cursor, Found, unknown};
 
+mod fields;
 #[cfg(test)]
 mod tests;
-pub(super) mod validate;
+mod validate;
+
+/// The row of this kind.
+pub(super) static KIND: KindInfo = KindInfo {
+    name: "Service",
+    group: "",
+    version: "v1",
+    older_versions: &[],
+    plural: "services",
+    namespaced: true,
+    // Since v1.34 it may begin with a digit, as those of others may.
+    names: Some(Name::Label),
+    in_files: true,
+    purpose: Purpose::Service,
+    selection: Selection::All,
+    beside_configuration: false,
+    reader: Reader::of::<ServiceObject>(),
+};
 
 /// The annotation that names the pool of a Service's addresses.
 pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
@@ -36,7 +59,7 @@ pub(super) struct Published {
 /// A Service as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ServiceObject {
-    pub(super) metadata: Metadata,
+    metadata: Metadata,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]
@@ -89,30 +112,20 @@ struct IngressObject {
     ip_mode: Option<String>,
 }
 
-#[cfg(feature = "kubernetes")]
-impl ServiceObject {
-    /// What its metadata and status say about its addresses, beside the addresses.
-    pub(super) fn published(&self) -> Published {
-        let ip_mode = |entry: &IngressObject| {
-            let address = entry.ip.as_deref()?.parse().ok()?;
-            Some((address, entry.ip_mode.as_deref()?.into()))
-        };
-        let ingress = self.status.load_balancer.ingress.iter();
-        let pool = self.metadata.annotations.get(ALLOCATED_FROM);
-        Published {
-            pool: pool.map(|pool| bounded(pool).into()),
-            ip_modes: ingress.filter_map(ip_mode).collect(),
-            deprecated: Annotations(&self.metadata.annotations)
-                .deprecated()
-                .collect(),
-        }
-    }
-}
+impl Manifest for ServiceObject {
+    const FIELDS: Table = fields::FIELDS;
 
-impl ServiceObject {
-    /// What its annotations and labels probably mean, and do not say: the path to each, and a
-    /// remark.
-    pub(super) fn remarks(&self) -> Vec<FieldError> {
+    fn check(object: &Cursor<'_>, found: &mut Found) {
+        validate::check(object, found);
+    }
+
+    #[cfg(feature = "kubernetes")]
+    fn metadata(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    /// What its annotations and labels probably mean, and do not say.
+    fn remarks(&self) -> Vec<FieldError> {
         let metadata = [
             ("annotations", &self.metadata.annotations),
             ("labels", &self.metadata.labels),
@@ -136,15 +149,26 @@ impl ServiceObject {
         remarks
     }
 
-    /// The Service in the core's words, and every value that is not known here, each with its path. A
-    /// newer API server may know it: it counts as if it were not written.
-    ///
-    /// # Errors
-    /// It is not known whether it is of type `LoadBalancer`.
-    pub(super) fn convert(
-        self,
-        key: &ServiceKey,
-    ) -> Result<(Service, Vec<FieldError>), Vec<FieldError>> {
+    #[cfg(feature = "kubernetes")]
+    fn published(&self) -> Option<Published> {
+        let ip_mode = |entry: &IngressObject| {
+            let address = entry.ip.as_deref()?.parse().ok()?;
+            Some((address, entry.ip_mode.as_deref()?.into()))
+        };
+        let ingress = self.status.load_balancer.ingress.iter();
+        let pool = self.metadata.annotations.get(ALLOCATED_FROM);
+        Some(Published {
+            pool: pool.map(|pool| bounded(pool).into()),
+            ip_modes: ingress.filter_map(ip_mode).collect(),
+            deprecated: Annotations(&self.metadata.annotations)
+                .deprecated()
+                .collect(),
+        })
+    }
+
+    /// A value that is not known here counts as if it were not written: a newer API server may know
+    /// it. But it must be known whether the Service is of type `LoadBalancer`.
+    fn convert(self, name: &ServiceKey) -> Result<(Object, Vec<FieldError>), Vec<FieldError>> {
         let mut unknown = Vec::new();
         let spec = &self.spec;
         let policy = spec.family_policy(&mut unknown);
@@ -183,10 +207,10 @@ impl ServiceObject {
             },
         };
         let ingress = self.status.load_balancer.ingress.into_iter().map(ingress);
-        let mut service = Service::new(key.clone(), facts, ingress);
+        let mut service = Service::new(name.clone(), facts, ingress);
         let pool = self.metadata.annotations.get(ALLOCATED_FROM);
         service.set_given_from(pool.map(|pool| bounded(pool).into()));
-        Ok((service, unknown))
+        Ok((Object::Service(service), unknown))
     }
 }
 

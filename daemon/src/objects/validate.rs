@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::tree::{FieldError, Path, Step, Value};
-use super::{Kind, endpoint_slice, metadata, node, service};
+use super::{Kind, metadata};
 
 pub(super) mod format;
 
@@ -28,12 +28,7 @@ pub(super) fn check(kind: Kind, object: Value<'_>) -> Found {
     let mut found = Found::default();
     let object = Cursor::root(object);
     metadata::validate::check(&object, &mut found);
-    match kind {
-        Kind::EndpointSlice => endpoint_slice::validate::check(&object, &mut found),
-        Kind::Node => node::validate::check(&object, &mut found),
-        Kind::Service => service::validate::check(&object, &mut found),
-        Kind::ConfigMap | Kind::Pod => {}
-    }
+    (kind.info().reader.check)(&object, &mut found);
     found
 }
 

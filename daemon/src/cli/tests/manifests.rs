@@ -136,6 +136,39 @@ fn each_pod_has_its_role_and_the_account_with_the_rights_of_it() {
     }
 }
 
+/// Whether a rule of this role lets read these objects.
+#[cfg(feature = "kubernetes")]
+fn may_read(role: (&str, &str), group: &str, plural: &str) -> bool {
+    let has = |value: &Value, word: &str| value.as_array().unwrap().contains(&json!(word));
+    let rules = object(role.0, role.1)["rules"].as_array().unwrap().clone();
+    rules.iter().any(|rule| {
+        has(&rule["apiGroups"], group)
+            && has(&rule["resources"], plural)
+            && ["list", "watch"]
+                .iter()
+                .all(|verb| has(&rule["verbs"], verb))
+    })
+}
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn each_kind_may_be_read_by_those_who_follow_it() {
+    for kind in crate::objects::KINDS {
+        let info = kind.info();
+        for (_, account) in WORKLOADS {
+            let whole = format!("metallb-system:{account}");
+            let role = if info.beside_configuration {
+                ("Role", account)
+            } else {
+                ("ClusterRole", whole.as_str())
+            };
+            let is_followed = account == "speaker" || !info.purpose.is_to_announce();
+            let may = may_read(role, info.group, info.plural);
+            assert_eq!(may, is_followed, "{role:?} and {kind}");
+        }
+    }
+}
+
 #[test]
 fn the_controller_has_no_privilege_and_may_run_where_there_is_no_control_plane() {
     let (pod, container) = (pod_of(WORKLOADS[1]), container_of(WORKLOADS[1]));

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::gossip::{Command, Commands, Gossip};
+use crate::objects::Kind;
 
 fn pod(name: &str, address: Option<u8>) -> Change {
     let key = pod_key(name);

@@ -1,5 +1,7 @@
+use carillon_core::service::ServiceKey;
 use kube::core::response::StatusDetails;
 
+use super::super::api::Scope;
 use super::*;
 
 const SERVER: &str = "https://192.0.2.1:6443";
@@ -8,11 +10,22 @@ fn refused(code: u16, message: &str) -> Failure {
     Failure::Refused(Status::failure(message, "").with_code(code).boxed())
 }
 
+fn resource(kind: Kind) -> Resource {
+    let resources = Resource::within(&Scope {
+        config: &ServiceKey::new("metallb-system", "config"),
+        node: None,
+        pods: None,
+        announces: true,
+    });
+    let mut resources = resources.into_iter();
+    resources.find(|resource| resource.kind == kind).unwrap()
+}
+
 #[test]
 fn a_missing_rule_is_named() {
     let message = "services is forbidden: User \"system:serviceaccount:metallb-system:speaker\" \
                    cannot list resource \"services\" in API group \"\" at the cluster scope";
-    let services = Resource::services();
+    let services = resource(Kind::Service);
     let text = refused(403, message).text(SERVER, &services);
     let expected = "the service account system:serviceaccount:metallb-system:speaker may not list \
                     services: give its ClusterRole a rule with apiGroups [\"\"], resources \
@@ -20,7 +33,7 @@ fn a_missing_rule_is_named() {
                     it";
     assert_eq!(text, expected);
     let message = "configmaps is forbidden: User \"jane\" cannot watch resource \"configmaps\" …";
-    let config = Resource::config_map("metallb-system", "config");
+    let config = resource(Kind::ConfigMap);
     let text = refused(403, message).text(SERVER, &config);
     assert!(
         text.starts_with(
@@ -28,7 +41,7 @@ fn a_missing_rule_is_named() {
         ),
         "{text}"
     );
-    let text = refused(403, "no").text(SERVER, &Resource::endpoint_slices());
+    let text = refused(403, "no").text(SERVER, &resource(Kind::EndpointSlice));
     assert!(
         text.starts_with("this user may not read endpointslices: ")
             && text.contains("apiGroups [\"discovery.k8s.io\"]"),
@@ -38,7 +51,7 @@ fn a_missing_rule_is_named() {
 
 #[test]
 fn each_failure_says_who_has_to_act() {
-    let services = Resource::services();
+    let services = resource(Kind::Service);
     let certificate = Failure::Certificate("invalid peer certificate: UnknownIssuer".to_owned());
     for (failure, class, text) in [
         (

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::super::Setting;
 use super::*;
 
 const SEED: &str = "\
@@ -343,7 +344,7 @@ fn the_embedded_configuration_knows_its_place() {
     let text = "---\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\n\
                 data:\n  config: |\n    peers: []\n    address-pools: 7\n";
     let parsed = parse("f.yaml", text).objects;
-    let Ok(Object::Config(config)) = &parsed[0].object else {
+    let Ok(Object::Setting(Setting::ConfigMap(config))) = &parsed[0].object else {
         panic!("{parsed:?}");
     };
     assert_eq!(config.text, "peers: []\naddress-pools: 7\n");
@@ -366,7 +367,7 @@ fn a_text_that_is_folded_is_told_how_to_write_it() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\n\
                 data:\n  config: >\n    address-pools:\n    - name: a\n";
     let parsed = parse("f.yaml", text).objects.remove(0);
-    let Ok(Object::Config(config)) = parsed.object else {
+    let Ok(Object::Setting(Setting::ConfigMap(config))) = parsed.object else {
         panic!("{parsed:?}");
     };
     let refused = carillon_core::config::legacy::parse(&config.text, &config.origin, &["bgp"]);

@@ -2,6 +2,7 @@ use carillon_core::address::Family;
 use carillon_core::service::{Ingress, ServiceKey};
 use proptest::prelude::*;
 
+use super::super::Setting;
 use super::*;
 
 fn read(kind: Kind, json: &str) -> Result<ApiObject, Unreadable> {
@@ -68,7 +69,7 @@ fn a_configuration_is_read_with_what_it_may_do() {
              \"annotations\": {annotations}}}, \"data\": {{\"config\": \"peers: []\"}}}}"
         );
         let read = read(Kind::ConfigMap, &json).unwrap();
-        let Object::Config(config) = &read.object else {
+        let Object::Setting(Setting::ConfigMap(config)) = &read.object else {
             panic!("{:?}", read.object);
         };
         assert_eq!(config.renumber.as_deref(), expected, "{annotations}");
@@ -108,7 +109,7 @@ fn the_configuration_says_where_it_is_written() {
     let config = r#"{"metadata": {"name": "config", "namespace": "metallb-system"},
         "data": {"config": "peers: []\n", "other": "x"}}"#;
     let read = read(Kind::ConfigMap, config).unwrap();
-    let Object::Config(config) = &read.object else {
+    let Object::Setting(Setting::ConfigMap(config)) = &read.object else {
         panic!("{:?}", read.object);
     };
     assert_eq!(config.text, "peers: []\n");

@@ -7,23 +7,12 @@ use super::super::tree::{FieldError, Path};
 use super::super::validate::format::{self, Name};
 use super::super::validate::{Cursor, Found};
 
-/// What is wrong with the name of an object, or its namespace. Since v1.34 the name of a Service may
-/// begin with a digit, as those of others may. That of a Node has to be the name of a host, whatever
-/// that is.
+/// What is wrong with the name of an object, or its namespace.
 pub(in super::super) fn names(kind: Kind, key: &ServiceKey) -> Vec<FieldError> {
-    let form = match kind {
-        Kind::Service => Some(Name::Label),
-        Kind::ConfigMap | Kind::EndpointSlice | Kind::Pod => Some(Name::Subdomain),
-        Kind::Node => None,
-    };
-    let name = form.and_then(|form| form.check(key.name()).err());
-    let namespace = match kind {
-        // It is in none, whatever is written.
-        Kind::Node => None,
-        Kind::ConfigMap | Kind::EndpointSlice | Kind::Pod | Kind::Service => {
-            Name::Label.check(key.namespace()).err()
-        }
-    };
+    let info = kind.info();
+    let name = info.names.and_then(|form| form.check(key.name()).err());
+    let namespace = Some(Name::Label).filter(|_| info.namespaced);
+    let namespace = namespace.and_then(|form| form.check(key.namespace()).err());
     let wrong = [("namespace", namespace), ("name", name)].into_iter();
     let wrong = wrong.filter_map(|(field, message)| Some((field, message?)));
     wrong

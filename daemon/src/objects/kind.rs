@@ -1,0 +1,198 @@
+//! The kinds of objects that Carillon reads, as a table.
+//!
+//! A kind is a file with its [`Manifest`](super::manifest::Manifest) and its row, a line here, and a
+//! rule in `manifests/base/rbac.yaml`.
+
+use std::fmt;
+
+use carillon_core::config::error::suggest;
+use carillon_core::service::ServiceKey;
+
+use super::manifest::Reader;
+use super::validate::format::Name;
+use super::{ObjectKey, config_map, endpoint_slice, node, pod, service};
+
+#[cfg(test)]
+mod tests;
+
+/// What there is to know of a kind: its row in the table.
+#[cfg_attr(
+    not(feature = "kubernetes"),
+    expect(dead_code, reason = "some is about clusters only")
+)]
+pub(crate) struct KindInfo {
+    /// `kind`.
+    pub(crate) name: &'static str,
+    /// Its API group; empty for the oldest.
+    pub(crate) group: &'static str,
+    /// The version of the group that an API server is asked for.
+    pub(crate) version: &'static str,
+    /// Versions of old that files may have as well.
+    pub(super) older_versions: &'static [&'static str],
+    /// Its name in the paths of an API server and in the rules of a role.
+    pub(crate) plural: &'static str,
+    /// Its objects are in namespaces.
+    pub(super) namespaced: bool,
+    /// The form of its objects' names; `None` for any.
+    pub(super) names: Option<Name>,
+    /// It is read in files, too; there others are passed over.
+    pub(super) in_files: bool,
+    /// What its objects are for.
+    pub(crate) purpose: Purpose,
+    /// Which of its objects are followed in a cluster.
+    pub(crate) selection: Selection,
+    /// Only those in the namespace of the configuration are followed.
+    pub(crate) beside_configuration: bool,
+    /// How its objects are read.
+    pub(super) reader: Reader,
+}
+
+/// What the objects of a kind are for: the variants of [`Object`](super::Object), in the order in
+/// which a cluster is asked for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// To have addresses.
+    Service,
+    /// To be the configuration, or a part of it.
+    Setting,
+    /// To tell where a Service has endpoints.
+    EndpointSlice,
+    /// To tell what a node is like.
+    Node,
+    /// To tell where another daemon is reached.
+    Pod,
+}
+
+impl Purpose {
+    /// Whether a daemon that announces nothing has no use for them.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn is_to_announce(self) -> bool {
+        match self {
+            Self::Service | Self::Setting => false,
+            Self::EndpointSlice | Self::Node | Self::Pod => true,
+        }
+    }
+}
+
+/// Which objects of a kind are followed in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// All.
+    All,
+    /// Those with these labels, as a selector.
+    Labels(&'static str),
+    /// The one that is named as the configuration.
+    Configuration,
+    /// The one that is named as this node.
+    ThisNode,
+    /// Those with the labels of the daemons.
+    Daemons,
+}
+
+/// Makes the rows one enumeration and one table, in this order.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $module:ident,)*) => {
+        /// The kinds that Carillon reads.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub(crate) enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        /// All kinds.
+        pub(crate) const KINDS: &[Kind] = &[$(Kind::$kind,)*];
+
+        impl Kind {
+            /// What there is to know of it.
+            pub(crate) fn info(self) -> &'static KindInfo {
+                match self {
+                    $(Self::$kind => &$module::KIND,)*
+                }
+            }
+        }
+    };
+}
+
+// In the order in which problems with their objects are told.
+kinds! {
+    /// `v1` ConfigMap.
+    ConfigMap => config_map,
+    /// `v1` Node.
+    Node => node,
+    /// `v1` Pod. Only a cluster has them; files with some are passed over.
+    Pod => pod,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice => endpoint_slice,
+    /// `v1` Service.
+    Service => service,
+}
+
+impl Kind {
+    /// Those that are read in files.
+    fn in_files() -> impl Iterator<Item = Self> {
+        let kinds = KINDS.iter().copied();
+        kinds.filter(|kind| kind.info().in_files)
+    }
+
+    /// The kind of an object in a file, if it is one that Carillon reads.
+    pub(super) fn of(api_version: &str, kind: &str) -> Option<Self> {
+        Self::in_files().find(|known| {
+            let info = known.info();
+            info.name == kind && info.has_version(api_version)
+        })
+    }
+
+    /// The `apiVersion` and `kind` that were meant by what is none of these, but nearly so. The
+    /// kinds of other API groups are not meant, even those with the same name.
+    pub(super) fn meant(api_version: &str, kind: &str) -> Option<(String, &'static str)> {
+        let (group, _) = api_version.rsplit_once('/').unwrap_or_default();
+        let names: Vec<&str> = Self::in_files().map(|kind| kind.info().name).collect();
+        let near = suggest(kind, &names)?;
+        let meant = Self::in_files().find(|kind| kind.info().name == near)?;
+        let groups = Self::in_files().map(|kind| kind.info().group);
+        let groups: Vec<&str> = groups.filter(|group| !group.is_empty()).collect();
+        let is_near = matches!(group, "" | "core") || suggest(group, &groups).is_some();
+        let info = meant.info();
+        (is_near && Self::of(api_version, kind).is_none()).then(|| (info.api_version(), info.name))
+    }
+
+    /// The key of an object of this kind. What is in no namespace has an empty one, whatever is
+    /// written.
+    pub(super) fn key(self, name: ServiceKey) -> ObjectKey {
+        let name = if self.info().namespaced {
+            name
+        } else {
+            ServiceKey::new("", name.name())
+        };
+        ObjectKey { kind: self, name }
+    }
+}
+
+/// As users know it.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.info().name)
+    }
+}
+
+impl KindInfo {
+    /// The `apiVersion` of its objects.
+    fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// Whether this is the `apiVersion` of such objects, today's or one of old.
+    fn has_version(&self, api_version: &str) -> bool {
+        let version = match self.group {
+            "" => Some(api_version),
+            group => api_version
+                .strip_prefix(group)
+                .and_then(|rest| rest.strip_prefix('/')),
+        };
+        version.is_some_and(|written| {
+            written == self.version || self.older_versions.contains(&written)
+        })
+    }
+}
