@@ -215,6 +215,13 @@ impl AdjRibOut {
         }
     }
 
+    /// How many routes [`Self::for_each`] passes over.
+    pub(crate) fn count(&self) -> usize {
+        let held = self.held_now();
+        let is_taken = |prefix: &&IpNet| self.families.contains(family_of(prefix));
+        held.keys().filter(is_taken).count()
+    }
+
     fn begin_round(&mut self) {
         self.held = self.held_now();
         self.taken_up = self.wished.clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{
-    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, NeighborStatus, Ownership,
+    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Fact, NeighborStatus, Ownership,
 };
 use carillon_core::config::Peer;
 use carillon_core::node::Node;
@@ -154,6 +154,7 @@ impl Backend for BgpBackend {
         Caps {
             name: NAME,
             ownership: Ownership::Shared,
+            uses_interfaces: false,
         }
     }
 
@@ -187,8 +188,9 @@ impl Backend for BgpBackend {
         Poll::Pending
     }
 
-    fn status(&self) -> BoxFuture<BackendStatus> {
-        let asked: Vec<_> = self.tasks.iter().map(Task::status).collect();
+    fn status(&self, detail: Detail) -> BoxFuture<BackendStatus> {
+        let tasks = self.tasks.iter();
+        let asked: Vec<_> = tasks.map(|task| task.status(detail)).collect();
         let passed_over = self.passed_over.clone();
         Box::pin(async move {
             let mut neighbors = Vec::new();
@@ -270,9 +272,10 @@ fn passed_over(set: &AnnouncementSet) -> Vec<NeighborStatus> {
         name: name_of(peer),
         state: "none".to_owned(),
         since: Duration::ZERO,
-        facts: vec![("remote AS".to_owned(), peer.peer_asn.to_string())],
+        facts: vec![Fact::text("remote AS", peer.peer_asn.to_string())],
         last_error: Some(format!("its node-selectors do not match this node: {why}")),
         in_sync: true,
+        prefixes: 0,
         announced: Vec::new(),
     };
     others.map(status).collect()

@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carillon_core::backend::NeighborStatus;
+use carillon_core::backend::{Detail, NeighborStatus};
 use carillon_core::config::Peer;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -74,7 +74,7 @@ pub(crate) enum News {
 
 #[derive(Debug)]
 enum Question {
-    Status(oneshot::Sender<NeighborStatus>),
+    Status(Detail, oneshot::Sender<NeighborStatus>),
     Pulse(oneshot::Sender<()>),
 }
 
@@ -137,9 +137,12 @@ impl Task {
     }
 
     /// A picture of the present; `None` if the task has ended, or does not come to answer.
-    pub(crate) fn status(&self) -> impl Future<Output = Option<NeighborStatus>> + use<> {
+    pub(crate) fn status(
+        &self,
+        detail: Detail,
+    ) -> impl Future<Output = Option<NeighborStatus>> + use<> {
         let (sender, receiver) = oneshot::channel();
-        let _ = self.questions.try_send(Question::Status(sender));
+        let _ = self.questions.try_send(Question::Status(detail, sender));
         async move { receiver.await.ok() }
     }
 
@@ -256,10 +259,10 @@ impl Driver {
     /// Answers a question; nobody may be waiting any more.
     fn answer(&mut self, question: Question) {
         match question {
-            Question::Status(sender) => {
+            Question::Status(detail, sender) => {
                 // Whoever asks after a wish is to see how far that one has come.
                 self.take_wish();
-                let _ = sender.send(self.session.status(now()));
+                let _ = sender.send(self.session.status(detail, now()));
             }
             Question::Pulse(sender) => drop(sender.send(())),
         }

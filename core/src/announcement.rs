@@ -57,8 +57,8 @@ pub struct AnnouncementSet {
     pub node: Arc<Node>,
     /// The announcements by VIP.
     pub by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
-    /// The interfaces that VIPs can be announced on; backends that speak of routes have no need of
-    /// them.
+    /// The interfaces that VIPs can be announced on; empty for a backend that has no use of them
+    /// ([`crate::backend::Caps::uses_interfaces`]).
     pub interfaces: Arc<Interfaces>,
     /// VIPs that another station of the segment has, as far as is known. The backend keeps asking
     /// for them and reports each answer as [`crate::backend::BackendEvent::Conflict`].

@@ -8,9 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ipnet::IpNet;
-use serde::Serialize;
-
 use crate::address::Family;
 use crate::announcement::AnnouncementSet;
 use crate::interface::MacAddress;
@@ -20,8 +17,11 @@ use crate::mark::Mark;
 pub mod contract;
 #[cfg(any(test, feature = "testing"))]
 pub mod mock;
+mod status;
 #[cfg(test)]
 mod tests;
+
+pub use status::{BackendStatus, Counter, Detail, Fact, NeighborStatus, Route, Value};
 
 /// How long the rest of a daemon may be silent before what others judge the node by falls silent, too:
 /// its heartbeats, and what it says on the wire of addresses with one owner. Both at once, for others
@@ -46,9 +46,9 @@ pub trait Backend: Send {
     /// The next thing the backend has to say.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<BackendEvent>;
 
-    /// The state of now, for `carillon status`. Resolves soon even when neighbours do not
+    /// The state of now, for people and machines. Resolves soon even when neighbours do not
     /// answer.
-    fn status(&self) -> BoxFuture<BackendStatus>;
+    fn status(&self, detail: Detail) -> BoxFuture<BackendStatus>;
 
     /// Resolves when each task of the backend has come round once since the call: soon, unless one of
     /// them hangs. To be asked often, and therefore cheap.
@@ -69,6 +69,9 @@ pub struct Caps {
     pub name: &'static str,
     /// Who may announce a VIP at one time.
     pub ownership: Ownership,
+    /// It announces on the interfaces of this node, and has to know them:
+    /// [`AnnouncementSet::interfaces`].
+    pub uses_interfaces: bool,
 }
 
 /// How many nodes may announce one VIP at a time.
@@ -149,42 +152,4 @@ pub enum BackendEvent {
         /// What happened, and what would help where that is known.
         reason: String,
     },
-}
-
-/// The state of a backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BackendStatus {
-    /// [`Caps::name`].
-    pub backend: &'static str,
-    /// Its neighbours, in configuration order.
-    pub neighbors: Vec<NeighborStatus>,
-}
-
-/// One neighbour to which a backend announces: a BGP peer, for instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct NeighborStatus {
-    /// Its address, with the port where that is not the protocol's own.
-    pub name: String,
-    /// The protocol's own name of the state, for example `Established`.
-    pub state: String,
-    /// How long it has been in that state.
-    pub since: Duration,
-    /// Facts worth showing, by label, for example `remote AS` → `64512`.
-    pub facts: Vec<(String, String)>,
-    /// What went wrong last, if anything did.
-    pub last_error: Option<String>,
-    /// Whether it has been told everything that is wished; never while it cannot be reached.
-    pub in_sync: bool,
-    /// What is announced to it now.
-    pub announced: Vec<Route>,
-}
-
-/// One announced prefix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Route {
-    /// The prefix.
-    pub prefix: IpNet,
-    /// Its attributes in the protocol's own words, for example `next hop 192.168.7.13, local
-    /// preference 100`.
-    pub attributes: Arc<str>,
 }

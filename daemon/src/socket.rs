@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use carillon_core::backend::Detail;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -222,7 +223,7 @@ async fn answer(
 /// Does what an order asks for; the answer as JSON.
 async fn carry_out(order: &[u8], path: &Path, driver: &Client) -> Result<Vec<u8>> {
     let mut json = match serde_json::from_slice(order) {
-        Ok(Order::Status) => serde_json::to_vec_pretty(&driver.status().await?)?,
+        Ok(Order::Status) => serde_json::to_vec_pretty(&driver.status(Detail::Routes).await?)?,
         Ok(Order::Held) => serde_json::to_vec(&driver.held().await?)?,
         Ok(Order::Owner(vip)) => serde_json::to_vec(&driver.owner(vip).await?)?,
         Ok(Order::Drain(is_draining)) => {

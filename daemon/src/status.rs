@@ -307,15 +307,17 @@ impl Neighbor {
             prefix: route.prefix.to_string(),
             attributes: route.attributes.to_string(),
         };
+        let facts = status.facts.into_iter();
+        let facts = facts.map(|fact| (fact.label.to_owned(), fact.value.to_string()));
         Self {
             backend: backend.to_owned(),
             name: status.name,
             state: status.state,
             since_seconds: status.since.as_secs_f64(),
-            facts: status.facts,
+            facts: facts.collect(),
             last_error: status.last_error,
             in_sync: status.in_sync,
-            sent_prefixes: status.announced.len(),
+            sent_prefixes: status.prefixes,
             announced: status.announced.into_iter().map(announced).collect(),
         }
     }

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
-use carillon_core::backend::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Ownership};
+use carillon_core::backend::{
+    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Ownership,
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::io::{Task, Wish};
@@ -63,6 +65,7 @@ impl<P: Protocol> Backend for Layer2Backend<P> {
         Caps {
             name: P::NAME,
             ownership: Ownership::Exclusive(P::FAMILY),
+            uses_interfaces: true,
         }
     }
 
@@ -83,8 +86,8 @@ impl<P: Protocol> Backend for Layer2Backend<P> {
         }
     }
 
-    fn status(&self) -> BoxFuture<BackendStatus> {
-        let asked = self.task.as_ref().map(Task::status);
+    fn status(&self, detail: Detail) -> BoxFuture<BackendStatus> {
+        let asked = self.task.as_ref().map(|task| task.status(detail));
         Box::pin(async move {
             let neighbors = match asked {
                 Some(status) => status.await.unwrap_or_default(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::announcement::AnnouncementSet;
-use carillon_core::backend::{BackendEvent, NeighborStatus, SILENCE};
+use carillon_core::backend::{BackendEvent, Detail, NeighborStatus, SILENCE};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
 use rand::RngExt;
@@ -30,6 +30,7 @@ use port::Port;
 use ports::Ports;
 
 mod clock;
+mod counters;
 mod drain;
 mod filters;
 mod groups;
@@ -53,7 +54,7 @@ const JOINS: usize = 20;
 const WAITING: usize = 64;
 
 enum Command {
-    Status(oneshot::Sender<Vec<NeighborStatus>>),
+    Status(Detail, oneshot::Sender<Vec<NeighborStatus>>),
     Pulse(oneshot::Sender<()>),
     Stop,
 }
@@ -101,9 +102,12 @@ impl Task {
     }
 
     /// A picture of the present; `None` if the task has ended, or does not come to answer.
-    pub(crate) fn status(&self) -> impl Future<Output = Option<Vec<NeighborStatus>>> + use<> {
+    pub(crate) fn status(
+        &self,
+        detail: Detail,
+    ) -> impl Future<Output = Option<Vec<NeighborStatus>>> + use<> {
         let (sender, receiver) = oneshot::channel();
-        let _ = self.commands.try_send(Command::Status(sender));
+        let _ = self.commands.try_send(Command::Status(detail, sender));
         async move { receiver.await.ok() }
     }
 
@@ -163,11 +167,11 @@ impl<P: Protocol> Driver<P> {
                 }
                 Ok(()) = self.wishes.changed() => self.take_wish(),
                 command = self.commands.recv() => match command {
-                    Some(Command::Status(sender)) => {
+                    Some(Command::Status(detail, sender)) => {
                         // Whoever asks after a wish is to see how far that one has come.
                         self.take_wish();
                         // Nobody may be waiting any more.
-                        let _ = sender.send(self.status(now()));
+                        let _ = sender.send(self.status(detail, now()));
                     }
                     Some(Command::Pulse(sender)) => {
                         self.pulse = Some(now());
@@ -334,7 +338,7 @@ impl<P: Protocol> Driver<P> {
                     if let Some(port) = self.ports.get_mut(interface)
                         && let Some(link) = port.link()
                     {
-                        port.conflicts += 1;
+                        port.counters.conflicts += 1;
                         let interface = port.interface.name.clone();
                         self.outbox.push(BackendEvent::Conflict {
                             vip,

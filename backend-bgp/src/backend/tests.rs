@@ -173,7 +173,7 @@ async fn only_the_peer_whose_settings_changed_is_touched() {
     world.vips.clear();
     world.set(&mut backend).await;
     kept.table_of(0).await;
-    let status = soon(backend.status()).await;
+    let status = soon(backend.status(Detail::Routes)).await;
     let names: Vec<_> = status.neighbors.iter().map(|n| n.name.clone()).collect();
     let expected = [&other, &one].map(|l| l.local_addr().unwrap().to_string());
     assert_eq!(names, expected, "in configuration order");
@@ -199,7 +199,12 @@ async fn a_peer_that_is_gone_is_told_so_and_waited_for() {
         notification.and_then(|n| n.reason()),
         Some(Reason::PeerDeconfigured)
     );
-    assert!(soon(backend.status()).await.neighbors.is_empty());
+    assert!(
+        soon(backend.status(Detail::Routes))
+            .await
+            .neighbors
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -220,7 +225,7 @@ async fn node_selectors_decide_where_a_session_runs() {
         let label = label.map(|rack| ("rack".to_owned(), rack.to_owned()));
         world.node.labels = label.into_iter().collect();
         world.set(&mut backend).await;
-        let neighbors = soon(backend.status()).await.neighbors;
+        let neighbors = soon(backend.status(Detail::Routes)).await.neighbors;
         let why = format!("its node-selectors do not match this node: {why}");
         let [other] = &neighbors[..] else {
             panic!("{neighbors:?}");
@@ -273,7 +278,10 @@ async fn selectors_that_still_match_leave_the_session_alone() {
     ] {
         world.config.peers = peers.into_iter().map(Arc::new).collect();
         assert_eq!(world.set(&mut backend).await, []);
-        assert_eq!(soon(backend.status()).await.neighbors.len(), 1);
+        assert_eq!(
+            soon(backend.status(Detail::Routes)).await.neighbors.len(),
+            1
+        );
     }
     world.vips.clear();
     world.set(&mut backend).await;

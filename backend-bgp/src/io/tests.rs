@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
+use carillon_core::backend::Detail;
 use carillon_core::config::Community;
 use ipnet::IpNet;
 use tokio::io::AsyncWriteExt;
@@ -154,8 +155,15 @@ async fn a_router_that_reads_late_gets_it_all() {
     let mut connection = router.establish().await;
     assert!(matches!(router.news().await, News::Up(_)));
     router.wish(1, heavy(20_000));
-    assert!(!router.task.status().await.unwrap().in_sync);
-    while router.task.status().await.unwrap().announced.is_empty() {
+    assert!(!router.task.status(Detail::Routes).await.unwrap().in_sync);
+    while router
+        .task
+        .status(Detail::Routes)
+        .await
+        .unwrap()
+        .announced
+        .is_empty()
+    {
         tokio::task::yield_now().await;
     }
     router.wish(2, hosts(1000));
@@ -167,7 +175,7 @@ async fn a_router_that_reads_late_gets_it_all() {
     }
     assert!(most < 20_000, "the older wish was given up");
     router.applied(3).await;
-    assert!(router.task.status().await.unwrap().in_sync);
+    assert!(router.task.status(Detail::Routes).await.unwrap().in_sync);
 }
 
 /// A router whose TCP has room for few octets.
@@ -188,16 +196,24 @@ async fn what_is_not_acknowledged_is_not_in_sync() {
     assert!(matches!(router.news().await, News::Up(_)));
     while router.reports.try_recv().is_ok() {}
     router.wish(1, heavy(40));
-    while router.task.status().await.unwrap().announced.len() < 40 {
+    while router
+        .task
+        .status(Detail::Routes)
+        .await
+        .unwrap()
+        .announced
+        .len()
+        < 40
+    {
         tokio::task::yield_now().await;
     }
     for _ in 0..100 {
-        assert!(!router.task.status().await.unwrap().in_sync);
+        assert!(!router.task.status(Detail::Routes).await.unwrap().in_sync);
     }
     assert!(router.reports.try_recv().is_err(), "nothing is applied yet");
     connection.table_of(40).await;
     router.applied(1).await;
-    assert!(router.task.status().await.unwrap().in_sync);
+    assert!(router.task.status(Detail::Routes).await.unwrap().in_sync);
 }
 
 #[tokio::test]
@@ -245,7 +261,7 @@ async fn a_task_whose_reports_nobody_takes_goes_on() {
         connection.table_of(count as usize).await;
         assert_eq!(soon(task.pulse()).await, Ok(()));
     }
-    while !task.status().await.unwrap().in_sync {}
+    while !task.status(Detail::Routes).await.unwrap().in_sync {}
     let mut told = 0;
     loop {
         told += 1;
@@ -257,7 +273,7 @@ async fn a_task_whose_reports_nobody_takes_goes_on() {
     assert!(told < 5, "old news are replaced by new ones: {told}");
     task.stop(Notification::new(Reason::AdministrativeShutdown));
     soon(task.clone().ended()).await;
-    assert_eq!(task.status().await, None, "it has ended");
+    assert_eq!(task.status(Detail::Routes).await, None, "it has ended");
 }
 
 #[tokio::test]
@@ -332,7 +348,7 @@ fn a_router_that_never_stops_talking_leaves_time_for_others() {
             }
             std::thread::spawn(move || while flood.write_all(&octets).is_ok() {});
             for _ in 0..100 {
-                let status = router.task.status().await.unwrap();
+                let status = router.task.status(Detail::Routes).await.unwrap();
                 assert_eq!(status.state, "Established");
             }
         });
@@ -352,7 +368,7 @@ async fn nobody_listens() {
         reason,
         "connection refused: nothing listens on 127.0.0.1:1; is BGP running there?"
     );
-    let status = router.task.status().await.unwrap();
+    let status = router.task.status(Detail::Routes).await.unwrap();
     assert_eq!(
         (status.state.as_str(), status.last_error),
         ("Active", Some(reason))

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use carillon_core::backend::Fact;
+
 /// Totals over all connections of a session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counters {
@@ -17,4 +19,25 @@ pub(super) struct Counters {
     pub(super) routes_received: u64,
     /// The kinds of errors in received UPDATEs.
     pub(super) faults: BTreeSet<String>,
+}
+
+impl Counters {
+    /// As they are shown.
+    pub(super) fn facts(&self) -> [Fact; 5] {
+        [
+            Fact::counter("updates sent", "updates_sent", self.updates_sent),
+            Fact::counter("messages sent", "messages_sent", self.messages_sent),
+            Fact::counter(
+                "messages received",
+                "messages_received",
+                self.messages_received,
+            ),
+            Fact::counter(
+                "routes received and dropped",
+                "routes_received",
+                self.routes_received,
+            ),
+            Fact::counter("times established", "established", self.established),
+        ]
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
-use carillon_core::backend::{NeighborStatus, Route};
+use carillon_core::backend::{Detail, Fact, NeighborStatus, Route};
 
 use super::{Agreement, Session};
 use crate::export::family_of;
@@ -15,74 +15,61 @@ use crate::packet::{Attributes, NextHop};
 
 impl Session {
     /// A picture of the present.
-    pub(crate) fn status(&mut self, now: Instant) -> NeighborStatus {
-        let announced = self.announced();
-        let mut facts = self.configured();
+    pub(crate) fn status(&mut self, detail: Detail, now: Instant) -> NeighborStatus {
+        let prefixes = self.rib.count();
+        let mut facts = self.configured().to_vec();
         if let Some(agreement) = self.agreement() {
             facts.extend(self.agreed(agreement));
         }
-        facts.extend(self.counted(announced.len()));
+        facts.push(Fact::text("prefixes sent", prefixes.to_string()));
+        facts.extend(self.counters.facts());
         NeighborStatus {
             name: self.name(),
             state: self.state.to_string(),
             since: now.saturating_duration_since(self.since),
-            facts: facts
-                .into_iter()
-                .map(|(label, fact)| (label.to_owned(), fact))
-                .collect(),
+            facts,
             last_error: self.trouble.shown(self.state == State::Established, now),
             in_sync: self.state == State::Established && self.is_settled(),
-            announced,
+            prefixes,
+            announced: match detail {
+                Detail::Counters => Vec::new(),
+                Detail::Routes => self.announced(),
+            },
         }
     }
 
-    fn configured(&self) -> Vec<(&'static str, String)> {
+    fn configured(&self) -> [Fact; 3] {
         let peer = &self.peer;
         let kind = if peer.is_internal() { "iBGP" } else { "eBGP" };
-        vec![
-            ("type", kind.to_owned()),
-            ("local AS", peer.my_asn.to_string()),
-            ("remote AS", peer.peer_asn.to_string()),
+        [
+            Fact::text("type", kind),
+            Fact::text("local AS", peer.my_asn.to_string()),
+            Fact::text("remote AS", peer.peer_asn.to_string()),
         ]
     }
 
-    fn agreed(&self, agreement: &Agreement) -> Vec<(&'static str, String)> {
+    fn agreed(&self, agreement: &Agreement) -> Vec<Fact> {
         let Agreement {
             local,
             ours,
             theirs,
         } = agreement;
         let mut facts = vec![
-            ("local address", local.to_string()),
-            ("local router ID", ours.router_id.to_string()),
+            Fact::text("local address", local.to_string()),
+            Fact::text("local router ID", ours.router_id.to_string()),
         ];
         if let Some(theirs) = theirs {
             let families = agreement.context().families;
             let families: Vec<_> = families.iter().map(|f| format!("{f} unicast")).collect();
             let keepalive = agreement.keepalive_time(&self.peer);
             facts.extend([
-                ("remote router ID", theirs.router_id.to_string()),
-                ("address families", families.join(", ")),
-                ("hold time", in_seconds(agreement.hold_time())),
-                ("keepalive interval", in_seconds(keepalive)),
+                Fact::text("remote router ID", theirs.router_id.to_string()),
+                Fact::text("address families", families.join(", ")),
+                Fact::text("hold time", in_seconds(agreement.hold_time())),
+                Fact::text("keepalive interval", in_seconds(keepalive)),
             ]);
         }
         facts
-    }
-
-    fn counted(&self, announced: usize) -> Vec<(&'static str, String)> {
-        let counters = &self.counters;
-        vec![
-            ("prefixes sent", announced.to_string()),
-            ("updates sent", counters.updates_sent.to_string()),
-            ("messages sent", counters.messages_sent.to_string()),
-            ("messages received", counters.messages_received.to_string()),
-            (
-                "routes received and dropped",
-                counters.routes_received.to_string(),
-            ),
-            ("times established", counters.established.to_string()),
-        ]
     }
 
     /// What the peer holds, each set of attributes put into words once.

@@ -1,10 +1,11 @@
 //! The contract that every backend keeps, as a test to run against it.
 
-use std::future::{Future, poll_fn};
+use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::{Backend, BackendEvent};
+use super::{Backend, BackendEvent, Detail, NeighborStatus};
 use crate::announcement::AnnouncementSet;
 use crate::config::{Pool, PoolProtocol};
 use crate::node::Node;
@@ -63,10 +64,24 @@ pub async fn check(mut backend: Box<dyn Backend>) {
         "an unchanged wish is applied too"
     );
 
-    let status: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = backend.status();
-    assert_eq!(status.await.backend, name);
+    check_status(backend.as_ref()).await;
     assert_eq!(backend.pulse().await, Ok(()));
     backend.shutdown("contract test".to_owned()).await;
+}
+
+async fn check_status(backend: &dyn Backend) {
+    let brief = backend.status(Detail::Counters).await;
+    let full = backend.status(Detail::Routes).await;
+    assert_eq!([brief.backend, full.backend], [backend.caps().name; 2]);
+    let lists_none = |neighbor: &NeighborStatus| neighbor.announced.is_empty();
+    assert!(brief.neighbors.iter().all(lists_none), "{brief:?}");
+    for neighbor in full.neighbors {
+        assert_eq!(neighbor.announced.len(), neighbor.prefixes);
+        let names: Vec<_> = neighbor.counters().map(|counter| counter.name).collect();
+        let is_token = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        assert!(names.iter().all(is_token), "{names:?}");
+        assert_eq!(BTreeSet::from_iter(&names).len(), names.len(), "{names:?}");
+    }
 }
 
 async fn applied(backend: &mut dyn Backend) -> u64 {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Ownership};
+use super::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Ownership};
 use crate::address::Family;
 use crate::announcement::AnnouncementSet;
 
@@ -96,6 +96,7 @@ impl Backend for MockBackend {
         Caps {
             name: self.name,
             ownership: self.ownership,
+            uses_interfaces: self.ownership.is_exclusive(),
         }
     }
 
@@ -129,7 +130,7 @@ impl Backend for MockBackend {
         })
     }
 
-    fn status(&self) -> BoxFuture<BackendStatus> {
+    fn status(&self, _: Detail) -> BoxFuture<BackendStatus> {
         let status = BackendStatus {
             backend: self.name,
             neighbors: Vec::new(),

@@ -47,14 +47,14 @@ impl Outlet {
         self.changed = true;
     }
 
-    /// Only a backend that talks to a segment needs to know the interfaces.
     pub(super) fn set_interfaces(&mut self, interfaces: &Arc<Interfaces>) {
-        if self.caps.ownership.is_exclusive() {
+        if self.caps.uses_interfaces {
             self.set.interfaces = interfaces.clone();
             self.changed = true;
         }
     }
 
+    /// Only stations of a segment recognise each other.
     pub(super) fn set_mark(&mut self, mark: Mark) {
         if self.caps.ownership.is_exclusive() {
             self.set.mark = mark;

@@ -14,10 +14,12 @@ const BACKENDS: [Caps; 2] = [
     Caps {
         name: "one",
         ownership: Ownership::Shared,
+        uses_interfaces: false,
     },
     Caps {
         name: "two",
         ownership: Ownership::Shared,
+        uses_interfaces: false,
     },
 ];
 
@@ -150,6 +152,7 @@ fn exclusive() -> (Speaker, IpAddr) {
             "two" => Ownership::Exclusive(Family::V4),
             _ => caps.ownership,
         },
+        uses_interfaces: caps.name == "two",
         ..caps
     });
     let mut speaker = Speaker::new(Node::named("n"), None, &caps);
@@ -203,8 +206,14 @@ fn an_exclusive_vip_is_announced_by_who_has_it() {
 }
 
 #[test]
-fn only_exclusive_backends_hear_of_interfaces() {
-    let (mut speaker, _) = exclusive();
+fn only_backends_that_use_interfaces_hear_of_them() {
+    let caps = BACKENDS.map(|caps| Caps {
+        uses_interfaces: caps.name == "two",
+        ..caps
+    });
+    let mut speaker = Speaker::new(Node::named("n"), None, &caps);
+    speaker.handle(Input::Synced);
+    speaker.handle(Input::Config(config("one", "two")));
     speaker.take_changes();
     speaker.handle(Input::Interfaces(Arc::default()));
     let told = speaker.take_changes();

@@ -69,6 +69,7 @@ impl Daemon {
         let caps = Caps {
             name: "arp",
             ownership: Kind::Exclusive(Family::V4),
+            uses_interfaces: true,
         };
         let settings = Settings {
             node: node.clone(),

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use carillon_core::backend::Detail;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,7 +18,7 @@ const WAITING: usize = 8;
 /// A question.
 pub(crate) enum Request {
     /// What is known now.
-    Status(oneshot::Sender<Snapshot>),
+    Status(Detail, oneshot::Sender<Snapshot>),
     /// What it holds, of what one node announces at a time.
     Held(oneshot::Sender<Held>),
     /// The name of the node that has an address.
@@ -50,8 +51,9 @@ impl Client {
     ///
     /// # Errors
     /// The driver answers no more.
-    pub(crate) async fn status(&self) -> Result<Status, Stopping> {
-        Ok(self.ask(Request::Status).await?.complete().await)
+    pub(crate) async fn status(&self, detail: Detail) -> Result<Status, Stopping> {
+        let snapshot = self.ask(|sender| Request::Status(detail, sender)).await?;
+        Ok(snapshot.complete().await)
     }
 
     /// What this node holds, of what one node announces at a time.
@@ -117,7 +119,7 @@ impl Driver {
                 let answer = self.move_to(vip, &node, now);
                 drop(sender.send(answer));
             }
-            Request::Status(sender) => drop(sender.send(self.snapshot())),
+            Request::Status(detail, sender) => drop(sender.send(self.snapshot(detail))),
             Request::Lacks(sender) => drop(sender.send(self.lacks())),
             Request::Held(sender) => drop(sender.send(self.held())),
             Request::Owner(vip, sender) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use carillon_core::address::Family;
 use carillon_core::allocator;
-use carillon_core::backend::{BackendStatus, BoxFuture};
+use carillon_core::backend::{BackendStatus, BoxFuture, Detail};
 use carillon_core::controller::ServiceStatus;
 use carillon_core::ownership::{Explanation, Intrusion, NodeStatus};
 use carillon_core::policy::Grant;
@@ -67,7 +67,7 @@ impl From<Status> for Snapshot {
 
 impl Driver {
     /// What is known now.
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self, detail: Detail) -> Snapshot {
         let services = self.allocation.services();
         let unready = (!self.synced).then(|| self.lacks().join("; "));
         let unready = unready.as_deref();
@@ -91,7 +91,7 @@ impl Driver {
             unsent: None,
         };
         let backends = self.backends.iter();
-        let backends = backends.map(|backend| (backend.caps().name, backend.status()));
+        let backends = backends.map(|backend| (backend.caps().name, backend.status(detail)));
         Snapshot {
             status,
             backends: backends.collect(),

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
+use carillon_core::backend::Detail;
 use carillon_core::backend::mock::{MockBackend, MockLog};
 use carillon_core::testing::key;
 
@@ -167,7 +168,7 @@ impl Daemon {
             .enable_time()
             .build()
             .unwrap();
-        runtime.block_on(self.driver.snapshot().complete())
+        runtime.block_on(self.driver.snapshot(Detail::Routes).complete())
     }
 
     /// The addresses of the services, by name.

@@ -9,6 +9,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use carillon_core::backend::Detail;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -83,7 +84,7 @@ impl Probes {
     /// The neighbours that have to be waited for.
     async fn untold(&self) -> Result<Vec<String>, String> {
         let since = *self.since.get_or_init(Instant::now);
-        let status = self.driver.status().await;
+        let status = self.driver.status(Detail::Counters).await;
         let status = status.map_err(|stopping| stopping.to_string())?;
         let untold = status.neighbors.iter().filter(|one| !one.in_sync);
         let untold: Vec<_> = untold.map(describe).collect();

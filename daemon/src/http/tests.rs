@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use carillon_core::backend::Detail;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -45,7 +46,8 @@ impl Driver {
             let mut said = said.lock().unwrap();
             match question {
                 Question::Lacks(sender) => sender.send(said.lacks.clone()).unwrap(),
-                Question::Status(sender) => {
+                Question::Status(Detail::Routes, _) => panic!("a probe lists no routes"),
+                Question::Status(Detail::Counters, sender) => {
                     said.asked_for_status += 1;
                     drop(sender.send(said.status.clone().into()));
                 }

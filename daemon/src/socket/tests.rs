@@ -38,7 +38,7 @@ fn answering(path: &Path, node: &str, services: usize) -> SocketFile {
         ..Status::default()
     };
     let driver = Client::of(move |request| {
-        if let Request::Status(sender) = request {
+        if let Request::Status(_, sender) = request {
             let _ = sender.send(status.clone().into());
         }
     });

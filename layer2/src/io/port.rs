@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use carillon_core::interface::Interface;
 use carillon_core::mark::Mark;
 
+use super::counters::Counters;
 use super::drain::Drain;
 use super::groups::Groups;
 use super::socket::{PacketSocket, explain};
@@ -38,10 +39,7 @@ pub(super) struct Port<P> {
     /// Since when it has been open or closed.
     pub(super) since: Instant,
     pub(super) last_error: Option<String>,
-    pub(super) announcements: u64,
-    pub(super) answers: u64,
-    pub(super) probes: u64,
-    pub(super) conflicts: u64,
+    pub(super) counters: Counters,
     protocol: PhantomData<P>,
 }
 
@@ -65,10 +63,7 @@ impl<P: Protocol> Port<P> {
             backoff: RETRY[0],
             since: now,
             last_error: None,
-            announcements: 0,
-            answers: 0,
-            probes: 0,
-            conflicts: 0,
+            counters: Counters::default(),
             protocol: PhantomData,
         }
     }
@@ -245,11 +240,7 @@ impl<P: Protocol> Port<P> {
         });
         let is_announcement = matches!(saying, Saying::Announcement(_));
         open.sent = Some(is_announcement || open.sent == Some(true));
-        match saying {
-            Saying::Announcement(_) => self.announcements += 1,
-            Saying::Answer(_) => self.answers += 1,
-            Saying::Probe(_) | Saying::Inquiry(..) => self.probes += 1,
-        }
+        self.counters.said(saying);
         result.map_err(|error| explain(&error))
     }
 

@@ -1,10 +1,11 @@
 //! What `carillon status` shows of a protocol: one entry for each interface.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use carillon_core::address::Family;
-use carillon_core::backend::{NeighborStatus, Route};
+use carillon_core::backend::{Detail, Fact, NeighborStatus, Route};
 use carillon_core::interface::Interface;
 use ipnet::IpNet;
 
@@ -13,17 +14,23 @@ use super::port::Port;
 use crate::protocol::Protocol;
 
 impl<P: Protocol> Driver<P> {
-    pub(super) fn status(&self, now: Instant) -> Vec<NeighborStatus> {
+    pub(super) fn status(&self, detail: Detail, now: Instant) -> Vec<NeighborStatus> {
         if self.ports.is_empty() && self.announcer.wished() > 0 {
             return vec![self.without_interfaces(now)];
         }
         let ports = self.ports.iter();
         ports
-            .map(|(index, port)| self.status_of(index, port, now))
+            .map(|(index, port)| self.status_of(index, port, detail, now))
             .collect()
     }
 
-    fn status_of(&self, index: u32, port: &Port<P>, now: Instant) -> NeighborStatus {
+    fn status_of(
+        &self,
+        index: u32,
+        port: &Port<P>,
+        detail: Detail,
+        now: Instant,
+    ) -> NeighborStatus {
         let link = port.link();
         let instead = self.in_place_of(port);
         let state = match (link, &instead) {
@@ -34,8 +41,12 @@ impl<P: Protocol> Driver<P> {
         let mut facts = facts_of(port);
         if let Some(other) = instead {
             let fact = format!("{other}, which announces in its place");
-            facts.push(("on one segment with".to_owned(), fact));
+            facts.push(Fact::text("on one segment with", fact));
         }
+        let vips = match link {
+            Some(_) => self.announcer.announced(index),
+            None => Vec::new(),
+        };
         let is_told = self.announcer.applied() == self.wished && port.is_flushed();
         NeighborStatus {
             name: port.interface.name.to_string(),
@@ -44,7 +55,11 @@ impl<P: Protocol> Driver<P> {
             facts,
             last_error: port.trouble(),
             in_sync: link.is_some() && is_told && port.hears_all(),
-            announced: self.routes(index, port),
+            prefixes: vips.len(),
+            announced: match detail {
+                Detail::Counters => Vec::new(),
+                Detail::Routes => routes(vips, port),
+            },
         }
     }
 
@@ -56,24 +71,6 @@ impl<P: Protocol> Driver<P> {
         };
         let other = self.interfaces.in_place_of(&port.interface, is_open)?;
         Some(other.name.clone())
-    }
-
-    fn routes(&self, index: u32, port: &Port<P>) -> Vec<Route> {
-        let Some(link) = port.link() else {
-            return Vec::new();
-        };
-        let inside: Arc<str> = format!("at {}", link.mac).into();
-        let outside: Arc<str> = format!("at {}, outside every local subnet", link.mac).into();
-        let vips = self.announcer.announced(index).into_iter();
-        vips.map(|vip| Route {
-            prefix: IpNet::from(vip),
-            attributes: if port.interface.has_subnet_of(vip) {
-                inside.clone()
-            } else {
-                outside.clone()
-            },
-        })
-        .collect()
     }
 
     fn without_interfaces(&self, now: Instant) -> NeighborStatus {
@@ -89,26 +86,41 @@ impl<P: Protocol> Driver<P> {
             facts: Vec::new(),
             last_error: Some(error),
             in_sync: false,
+            prefixes: 0,
             announced: Vec::new(),
         }
     }
 }
 
-fn facts_of<P: Protocol>(port: &Port<P>) -> Vec<(String, String)> {
+fn routes<P: Protocol>(vips: Vec<IpAddr>, port: &Port<P>) -> Vec<Route> {
+    let Some(link) = port.link() else {
+        return Vec::new();
+    };
+    let inside: Arc<str> = format!("at {}", link.mac).into();
+    let outside: Arc<str> = format!("at {}, outside every local subnet", link.mac).into();
+    let route = |vip| Route {
+        prefix: IpNet::from(vip),
+        attributes: if port.interface.has_subnet_of(vip) {
+            inside.clone()
+        } else {
+            outside.clone()
+        },
+    };
+    vips.into_iter().map(route).collect()
+}
+
+fn facts_of<P: Protocol>(port: &Port<P>) -> Vec<Fact> {
     let subnets = port.interface.addresses.iter();
     let subnets: Vec<String> = subnets
         .filter(|subnet| Family::of(subnet.addr()) == P::FAMILY)
         .map(ToString::to_string)
         .collect();
-    let mut facts = Vec::new();
-    let mut fact = |label: &str, value: String| facts.push((label.to_owned(), value));
-    if let Some(mac) = port.interface.mac {
-        fact("MAC", mac.to_string());
-    }
-    fact("addresses", subnets.join(", "));
-    fact("announcements sent", port.announcements.to_string());
-    fact("questions answered", port.answers.to_string());
-    fact("probes sent", port.probes.to_string());
-    fact("conflicts heard", port.conflicts.to_string());
+    let mac = port.interface.mac;
+    let mut facts: Vec<_> = mac
+        .map(|mac| Fact::text("MAC", mac.to_string()))
+        .into_iter()
+        .collect();
+    facts.push(Fact::text("addresses", subnets.join(", ")));
+    facts.extend(port.counters.facts());
     facts
 }

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use carillon_core::address::Family;
 use carillon_core::announcement::Announcement;
-use carillon_core::backend::{Backend, BackendStatus};
+use carillon_core::backend::{Backend, BackendStatus, Detail};
 use carillon_core::interface::{Exclusion, Interface, MacAddress};
 use carillon_core::mark::Mark;
 use carillon_core::node::Node;
@@ -79,7 +79,7 @@ async fn event(backend: &mut Layer2Backend<Silent>) -> BackendEvent {
 }
 
 async fn status(backend: &Layer2Backend<Silent>) -> BackendStatus {
-    tokio::time::timeout(Duration::from_secs(10), backend.status())
+    tokio::time::timeout(Duration::from_secs(10), backend.status(Detail::Routes))
         .await
         .unwrap()
 }

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use carillon_core::address::Family;
+use carillon_core::backend::Detail;
 use carillon_core::config::Community;
 
 use super::pair::{FALLBACK, OURS, Pair, ebgp, ibgp, open, routes};
@@ -32,9 +33,9 @@ fn over_ipv6() -> Pair {
 }
 
 fn fact(pair: &mut Pair, label: &str) -> String {
-    let facts = pair.session.status(pair.now).facts;
-    let found = facts.into_iter().find(|(found, _)| found == label);
-    found.map(|(_, fact)| fact).unwrap_or_default()
+    let facts = pair.session.status(Detail::Routes, pair.now).facts;
+    let found = facts.into_iter().find(|fact| fact.label == label);
+    found.map_or_else(String::new, |fact| fact.value.to_string())
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn each_session_announces_the_routes_of_its_family() {
     v6.say(put_keepalive);
     v6.input(Input::Routes(both()));
     assert_eq!(v6.table, ["2001:db8::1/128".parse().unwrap()].into());
-    let announced = v6.session.status(v6.now).announced;
+    let announced = v6.session.status(Detail::Routes, v6.now).announced;
     assert_eq!(&*announced[0].attributes, "next hop 2001:db8:7::13");
 }
 
@@ -128,7 +129,7 @@ fn attributes_fit_the_kind_of_peer() {
         pair.input(Input::Routes(
             [(prefix, attributes.clone())].into_iter().collect(),
         ));
-        let announced = pair.session.status(pair.now).announced;
+        let announced = pair.session.status(Detail::Routes, pair.now).announced;
         assert_eq!(&*announced[0].attributes, expected);
     }
 }
@@ -145,7 +146,7 @@ fn status_says_what_was_agreed() {
         .encode(out);
     });
     pair.say(put_keepalive);
-    let status = pair.session.status(pair.now);
+    let status = pair.session.status(Detail::Routes, pair.now);
     assert_eq!(
         (status.name.as_str(), status.state.as_str()),
         ("192.168.7.10", "Established")

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
+use carillon_core::backend::Detail;
 use carillon_core::config::Peer;
 use carillon_core::testing::{MY_ASN, beginning, peer};
 use ipnet::IpNet;
@@ -262,7 +263,7 @@ impl Pair {
     }
 
     pub(super) fn last_error(&mut self) -> String {
-        let status = self.session.status(self.now);
+        let status = self.session.status(Detail::Routes, self.now);
         status.last_error.unwrap_or_default()
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use carillon_core::backend::Detail;
 use carillon_core::config::Community;
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -117,7 +118,7 @@ fn routes_whose_attributes_fit_in_no_message_are_left_out() {
     table.insert(prefixes[2], huge);
     pair.input(Input::Routes(table));
     assert_eq!(pair.table, [prefixes[1]].into());
-    let announced = pair.session.status(pair.now).announced;
+    let announced = pair.session.status(Detail::Routes, pair.now).announced;
     assert_eq!(announced.len(), 1, "status does not claim the others");
     assert!(
         pair.last_error().contains("leave no room for a prefix"),

@@ -46,6 +46,7 @@ impl Site {
         let caps = [("arp", Family::V4), ("ndp", Family::V6)].map(|(name, family)| Caps {
             name,
             ownership: Kind::Exclusive(family),
+            uses_interfaces: true,
         });
         let settings = Settings {
             node: "n".into(),
