@@ -10,10 +10,11 @@ use carillon_core::backend::{
     Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Fact, NeighborStatus, Ownership,
 };
 use carillon_core::config::Peer;
+use carillon_core::config::peer::Difference;
 use carillon_core::node::Node;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use crate::export::Export;
+use crate::export::{Export, Routes};
 use crate::io::{News, Report, STOP_TIMEOUT, Task, WAITING, Wish};
 use crate::packet::{Notification, Reason};
 use crate::session::{name_of, router_id_of};
@@ -29,7 +30,6 @@ const NAME: &str = "bgp";
 #[derive(Debug)]
 pub struct BgpBackend {
     export: Export,
-    wishes: watch::Sender<Wish>,
     /// The sessions wanted, in the order of the configuration.
     tasks: Vec<Task>,
     /// The peers that this node has no session with, and why.
@@ -61,7 +61,6 @@ impl BgpBackend {
         let (reporter, reports) = mpsc::channel(WAITING);
         Self {
             export: Export::default(),
-            wishes: watch::Sender::default(),
             tasks: Vec::new(),
             passed_over: Vec::new(),
             ending: Vec::new(),
@@ -76,46 +75,51 @@ impl BgpBackend {
         }
     }
 
-    /// Starts and stops sessions so that those run which `set` wants. A session whose settings are
-    /// the same is left alone.
-    fn reconcile(&mut self, set: &AnnouncementSet) {
+    /// Starts and stops sessions so that those run which `set` wants, and tells them their routes.
+    /// A session is left alone as far as [`Peer::difference`] allows.
+    fn reconcile(&mut self, set: &AnnouncementSet, routes: &Routes) {
+        let wanted = wanted(set);
         let mut before = std::mem::take(&mut self.tasks);
-        let wanted: Vec<_> = wanted(set)
-            .into_iter()
-            .map(
-                |peer| match before.iter().position(|task| task.peer == peer) {
-                    Some(at) => Ok(before.swap_remove(at)),
-                    None => Err(peer),
-                },
-            )
-            .collect();
+        let kept = take_kept(&wanted, &mut before);
+        let sessions: Vec<_> = wanted.into_iter().zip(kept).collect();
         for task in before {
+            let gone = task.peer();
             let end = |peer: &Peer| (peer.address, peer.port);
-            let replaced = wanted.iter().any(|slot| {
-                slot.as_ref()
-                    .is_err_and(|peer| end(peer) == end(&task.peer))
-            });
-            task.stop(reason_to_stop(&task.peer, replaced, set));
+            let replaced = sessions
+                .iter()
+                .any(|(peer, task)| task.is_none() && end(peer) == end(&gone));
+            task.stop(reason_to_stop(&gone, replaced, set));
             self.ending.push(task);
         }
-        for slot in wanted {
-            let task = slot.unwrap_or_else(|peer| self.spawn(&peer, set));
+        for (peer, task) in sessions {
+            let wish = Wish {
+                generation: set.generation,
+                peer: peer.clone(),
+                routes: routes.clone(),
+            };
+            let task = match task {
+                Some(task) => {
+                    task.set(wish);
+                    task
+                }
+                None => self.spawn(wish, set),
+            };
             self.tasks.push(task);
         }
     }
 
-    fn spawn(&mut self, peer: &Arc<Peer>, set: &AnnouncementSet) -> Task {
+    fn spawn(&mut self, wish: Wish, set: &AnnouncementSet) -> Task {
         let number = self.next_number;
         self.next_number += 1;
         self.applied.insert(number, None);
-        let same_address = |task: &&Task| task.peer.address == peer.address;
+        let same_address = |task: &&Task| task.peer().address == wish.peer.address;
+        let predecessors = self.ending.iter().filter(same_address).cloned().collect();
         Task::spawn(
             number,
-            peer.clone(),
+            wish,
             router_id_of(&set.node.name),
-            self.wishes.subscribe(),
             self.reporter.clone(),
-            self.ending.iter().filter(same_address).cloned().collect(),
+            predecessors,
         )
     }
 
@@ -160,10 +164,8 @@ impl Backend for BgpBackend {
 
     fn set(&mut self, desired: Arc<AnnouncementSet>) {
         let routes = self.export.apply(&desired);
-        let generation = desired.generation;
-        self.wished = Some(generation);
-        self.wishes.send_replace(Wish { generation, routes });
-        self.reconcile(&desired);
+        self.wished = Some(desired.generation);
+        self.reconcile(&desired, &routes);
         self.passed_over = passed_over(&desired);
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -237,14 +239,32 @@ impl Backend for BgpBackend {
 /// The sessions that the set's node has; a session that several peers ask for, once.
 fn wanted(set: &AnnouncementSet) -> Vec<Arc<Peer>> {
     let peers = set.config.peers.iter();
-    let selected = peers.filter(|peer| is_selected(peer, &set.node));
-    let mut sessions = Vec::new();
-    for session in selected.map(session_of) {
-        if !sessions.contains(&session) {
-            sessions.push(session);
+    let mut sessions: Vec<Arc<Peer>> = Vec::new();
+    for peer in peers.filter(|peer| is_selected(peer, &set.node)) {
+        if !sessions.iter().any(|other| is_same_session(other, peer)) {
+            sessions.push(peer.clone());
         }
     }
     sessions
+}
+
+fn is_same_session(peer: &Peer, other: &Peer) -> bool {
+    peer.difference(other) == Difference::None
+}
+
+/// Takes out of the running tasks that of each session wanted: one that has it, or else one that can
+/// become it.
+fn take_kept(wanted: &[Arc<Peer>], running: &mut Vec<Task>) -> Vec<Option<Task>> {
+    let mut kept: Vec<Option<Task>> = wanted.iter().map(|_| None).collect();
+    for difference in [Difference::None, Difference::Live] {
+        let slots = wanted.iter().zip(&mut kept);
+        for (peer, slot) in slots.filter(|(_, slot)| slot.is_none()) {
+            let fits = |task: &Task| task.peer().difference(peer) == difference;
+            let found = running.iter().position(fits);
+            *slot = found.map(|at| running.swap_remove(at));
+        }
+    }
+    kept
 }
 
 fn is_selected(peer: &Peer, node: &Node) -> bool {
@@ -267,7 +287,8 @@ fn passed_over(set: &AnnouncementSet) -> Vec<NeighborStatus> {
         format!("the labels of Node {name} are not those")
     };
     let peers = set.config.peers.iter();
-    let others = peers.filter(|peer| !sessions.contains(&session_of(peer)));
+    let has_session = |peer: &Peer| sessions.iter().any(|other| is_same_session(other, peer));
+    let others = peers.filter(|peer| !has_session(peer));
     let status = |peer: &Arc<Peer>| NeighborStatus {
         name: name_of(peer),
         state: "none".to_owned(),
@@ -281,22 +302,16 @@ fn passed_over(set: &AnnouncementSet) -> Vec<NeighborStatus> {
     others.map(status).collect()
 }
 
-/// A peer without what makes no difference to its session: which nodes have it.
-fn session_of(peer: &Arc<Peer>) -> Arc<Peer> {
-    if peer.node_selectors.is_empty() {
-        return peer.clone();
-    }
-    Arc::new(Peer {
-        node_selectors: Vec::new(),
-        ..Peer::clone(peer)
-    })
-}
-
 /// What a peer whose session ends is told.
-fn reason_to_stop(peer: &Arc<Peer>, replaced: bool, set: &AnnouncementSet) -> Notification {
+fn reason_to_stop(peer: &Peer, replaced: bool, set: &AnnouncementSet) -> Notification {
     if replaced {
         Notification::new(Reason::OtherConfigurationChange)
-    } else if set.config.peers.iter().any(|one| session_of(one) == *peer) {
+    } else if set
+        .config
+        .peers
+        .iter()
+        .any(|one| is_same_session(one, peer))
+    {
         let text = format!(
             "node {} is no longer selected for this session",
             set.node.name

@@ -10,25 +10,24 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carillon_core::backend::{Detail, NeighborStatus};
 use carillon_core::config::Peer;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::export::Routes;
 use crate::packet::Notification;
 use crate::session::{Event, Input, Session};
 
 use link::{Happening, Link};
+use task::Question;
+pub(crate) use task::{News, Report, Task, Wish};
 
 mod connect;
 mod link;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -40,134 +39,6 @@ pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 const LOOKS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(64);
 /// How many reports or questions may wait.
 pub(crate) const WAITING: usize = 64;
-
-/// What all peers are to be told. A newer wish replaces an older one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Wish {
-    /// The generation of the announcement set.
-    pub(crate) generation: u64,
-    /// Its routes.
-    pub(crate) routes: Routes,
-}
-
-/// What a task reports, with its number.
-#[derive(Debug)]
-pub(crate) struct Report {
-    /// The number given to [`Task::spawn`].
-    pub(crate) task: u64,
-    /// What happened.
-    pub(crate) news: News,
-}
-
-/// What can happen.
-#[derive(Debug)]
-pub(crate) enum News {
-    /// This generation is on the wire, or there is nobody to tell it.
-    Applied(u64),
-    /// The session with this peer is Established.
-    Up(String),
-    /// The session with this peer is not, for this reason.
-    Down(String, String),
-    /// The task is no more.
-    Ended,
-}
-
-#[derive(Debug)]
-enum Question {
-    Status(Detail, oneshot::Sender<NeighborStatus>),
-    Pulse(oneshot::Sender<()>),
-}
-
-/// The handle of a running task. The task stops when it is dropped.
-#[derive(Clone, Debug)]
-pub(crate) struct Task {
-    /// Its number.
-    pub(crate) number: u64,
-    /// Its peer.
-    pub(crate) peer: Arc<Peer>,
-    questions: mpsc::Sender<Question>,
-    stop: watch::Sender<Option<Notification>>,
-}
-
-impl Task {
-    /// Starts a session with a peer, once the `predecessors` have ended: a router refuses a second
-    /// connection from the same address.
-    pub(crate) fn spawn(
-        number: u64,
-        peer: Arc<Peer>,
-        router_id: Ipv4Addr,
-        wishes: watch::Receiver<Wish>,
-        reports: mpsc::Sender<Report>,
-        predecessors: Vec<Self>,
-    ) -> Self {
-        let (sender, questions) = mpsc::channel(WAITING);
-        let (stop, stopped) = watch::channel(None);
-        let driver = Driver {
-            number,
-            peer: peer.clone(),
-            session: Session::new(peer.clone(), router_id, rand::random(), now()),
-            link: Link::Down,
-            closing: JoinSet::new(),
-            wishes,
-            wished: 0,
-            applied: None,
-            look: None,
-            questions,
-            stopped,
-            reports,
-            outbox: VecDeque::new(),
-        };
-        tokio::spawn(driver.run(predecessors));
-        Self {
-            number,
-            peer,
-            questions: sender,
-            stop,
-        }
-    }
-
-    /// Withdraws everything, sends this NOTIFICATION, and ends, in less than [`STOP_TIMEOUT`].
-    pub(crate) fn stop(&self, notification: Notification) {
-        self.stop.send_replace(Some(notification));
-    }
-
-    /// Resolves when the task has ended.
-    pub(crate) async fn ended(self) {
-        self.stop.closed().await;
-    }
-
-    /// A picture of the present; `None` if the task has ended, or does not come to answer.
-    pub(crate) fn status(
-        &self,
-        detail: Detail,
-    ) -> impl Future<Output = Option<NeighborStatus>> + use<> {
-        let (sender, receiver) = oneshot::channel();
-        let _ = self.questions.try_send(Question::Status(detail, sender));
-        async move { receiver.await.ok() }
-    }
-
-    /// Resolves when the task has come round once more, or has ended as it was told to. It is asked
-    /// now, and not when its answer is awaited: many answers are under way at once.
-    ///
-    /// # Errors
-    /// It has died.
-    pub(crate) fn pulse(&self) -> impl Future<Output = Result<(), String>> + use<> {
-        let (sender, receiver) = oneshot::channel();
-        let asked = self.questions.try_send(Question::Pulse(sender));
-        let (questions, stop, peer) =
-            (self.questions.clone(), self.stop.clone(), self.peer.address);
-        async move {
-            let asked = match asked {
-                Err(TrySendError::Full(question)) => questions.send(question).await.is_ok(),
-                asked => asked.is_ok(),
-            };
-            if asked && receiver.await.is_ok() || stop.borrow().is_some() {
-                return Ok(());
-            }
-            Err(format!("the task of the BGP session with {peer} has died"))
-        }
-    }
-}
 
 /// The inside of a task.
 struct Driver {
@@ -253,6 +124,10 @@ impl Driver {
     fn take_wish(&mut self) {
         let wish = self.wishes.borrow_and_update().clone();
         self.wished = wish.generation;
+        if self.peer != wish.peer {
+            self.peer = wish.peer.clone();
+            self.tell(Input::Peer(wish.peer));
+        }
         self.tell(Input::Routes(wish.routes));
     }
 

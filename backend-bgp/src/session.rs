@@ -109,6 +109,7 @@ impl Session {
             Input::Stop(notification) => self.stop(notification, now),
             Input::Routes(routes) if self.farewell.is_none() => self.rib.set(routes),
             Input::Start | Input::Routes(_) => {}
+            Input::Peer(peer) => self.set_peer(peer, now),
             Input::Connected(local) => self.connected(local, now),
             Input::ConnectFailed(error) => {
                 let reason = reason::connect_failed(&self.peer, &error);
@@ -192,6 +193,16 @@ impl Session {
             self.timers.arm(Timer::Drain, now + DRAIN_TIMEOUT);
         } else {
             self.fire(fsm::Event::Stop, now);
+        }
+    }
+
+    /// Takes over settings that need no other session. The next KEEPALIVE may come sooner, but is
+    /// not put off, however often the settings change.
+    fn set_peer(&mut self, peer: Arc<Peer>, now: Instant) {
+        self.peer = peer;
+        let due = self.timers.deadline(Timer::Keepalive);
+        if let (Some(due), Some(interval)) = (due, self.interval(Timer::Keepalive, None)) {
+            self.timers.arm(Timer::Keepalive, due.min(now + interval));
         }
     }
 
@@ -304,7 +315,15 @@ impl Session {
     }
 
     fn arm(&mut self, timer: Timer, established: Option<Duration>, now: Instant) {
-        let interval = match timer {
+        match self.interval(timer, established) {
+            Some(interval) => self.timers.arm(timer, now + interval),
+            None => self.timers.disarm(timer),
+        }
+    }
+
+    /// How long a timer that is started now runs, if it is of use at all.
+    fn interval(&mut self, timer: Timer, established: Option<Duration>) -> Option<Duration> {
+        match timer {
             Timer::ConnectRetry if self.state == State::Connect => Some(CONNECT_TIMEOUT),
             Timer::ConnectRetry => {
                 let wait = self.backoff.wait(established);
@@ -319,10 +338,6 @@ impl Session {
             }
             Timer::SendHold => Some(self.send_hold_time()),
             Timer::Drain => Some(DRAIN_TIMEOUT),
-        };
-        match interval {
-            Some(interval) => self.timers.arm(timer, now + interval),
-            None => self.timers.disarm(timer),
         }
     }
 

@@ -3,7 +3,7 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use carillon_core::backend::contract;
+use carillon_core::backend::{Fact, contract};
 use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
 use carillon_core::node::Node;
 use carillon_core::selector::{Operator, Requirement, Selector};
@@ -286,6 +286,65 @@ async fn selectors_that_still_match_leave_the_session_alone() {
     world.vips.clear();
     world.set(&mut backend).await;
     connection.table_of(0).await;
+}
+
+/// The connection is looked at to its end: there is no NOTIFICATION, and no other one.
+#[tokio::test]
+async fn a_changed_keepalive_time_is_in_force_in_the_session_that_is_there() {
+    let (listener, peer) = listener().await;
+    let mut world = World::new([peer.clone()]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    up(&mut backend).await;
+    connection.table_of(1).await;
+    for (configured, shown) in [(Some(7), "7 s"), (Some(1), "1 s"), (None, "30 s")] {
+        world.config.peers = vec![Arc::new(Peer {
+            keepalive_time: configured.map(Duration::from_secs),
+            ..peer.clone()
+        })];
+        assert_eq!(world.set(&mut backend).await, []);
+        let neighbors = soon(backend.status(Detail::Counters)).await.neighbors;
+        let [router] = &neighbors[..] else {
+            panic!("{neighbors:?}");
+        };
+        assert_eq!(router.state, "Established");
+        let interval = Fact::text("keepalive interval", shown);
+        assert!(router.facts.contains(&interval), "{:?}", router.facts);
+    }
+    let shutdown = Box::new(backend).shutdown("node is drained".to_owned());
+    let ((), notification) = tokio::join!(soon(shutdown), async {
+        connection.table_of(0).await;
+        let last = connection.last_words().await;
+        drop(connection);
+        last
+    });
+    let text = notification.as_ref().and_then(Notification::communication);
+    assert_eq!(text, Some("node is drained"));
+    let another = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+    assert!(another.is_err(), "there was one connection: {another:?}");
+}
+
+/// Of two sessions that could become what is wanted, the one goes on that has it already.
+#[tokio::test]
+async fn a_session_whose_settings_are_the_same_goes_before_one_that_could_take_them_over() {
+    let (listener, peer) = listener().await;
+    let with_keepalive = |seconds| Peer {
+        keepalive_time: Some(Duration::from_secs(seconds)),
+        ..peer.clone()
+    };
+    let mut world = World::new([with_keepalive(7), with_keepalive(8)]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let _one = Connection::establish(&listener).await;
+    let _other = Connection::establish(&listener).await;
+    for _ in 0..2 {
+        up(&mut backend).await;
+    }
+    world.config.peers.reverse();
+    assert_eq!(world.set(&mut backend).await, [], "both are left alone");
+    let numbers: Vec<_> = backend.tasks.iter().map(|task| task.number).collect();
+    assert_eq!(numbers, [1, 0], "each is the one that it was");
 }
 
 /// Two routers, or routing tables, on one host: each is told what concerns it.

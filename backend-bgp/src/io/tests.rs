@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::export::Routes;
 use crate::packet::Attributes;
 use crate::packet::attribute::Communities;
 use crate::packet::message::put_keepalive;
@@ -18,7 +19,6 @@ use crate::testing::{Connection, peer_at, soon};
 
 struct Router {
     listener: TcpListener,
-    wishes: watch::Sender<Wish>,
     reports: mpsc::Receiver<Report>,
     task: Task,
 }
@@ -29,20 +29,11 @@ impl Router {
         let local = listener.local_addr().unwrap();
         let mut peer = peer_at(local);
         change(&mut peer);
-        let wishes = watch::Sender::default();
         let (reporter, reports) = mpsc::channel(WAITING);
         let id = Ipv4Addr::new(9, 9, 9, 9);
-        let task = Task::spawn(
-            7,
-            Arc::new(peer),
-            id,
-            wishes.subscribe(),
-            reporter,
-            Vec::new(),
-        );
+        let task = Task::spawn(7, nothing_for(peer), id, reporter, Vec::new());
         Self {
             listener,
-            wishes,
             reports,
             task,
         }
@@ -57,7 +48,7 @@ impl Router {
     }
 
     fn wish(&self, generation: u64, routes: Routes) {
-        self.wishes.send_replace(Wish { generation, routes });
+        wish(&self.task, generation, routes);
     }
 
     /// The next report that is not about a generation.
@@ -79,6 +70,24 @@ impl Router {
             }
         }
     }
+}
+
+/// The wish for a session with this peer, which is told nothing.
+fn nothing_for(peer: Peer) -> Wish {
+    Wish {
+        generation: 0,
+        peer: Arc::new(peer),
+        routes: Routes::new(),
+    }
+}
+
+fn wish(task: &Task, generation: u64, routes: Routes) {
+    let peer = task.peer();
+    task.set(Wish {
+        generation,
+        peer,
+        routes,
+    });
 }
 
 fn hosts(count: u32) -> Routes {
@@ -243,21 +252,12 @@ async fn a_router_that_sends_and_does_not_read_is_given_up_after_the_hold_time()
 async fn a_task_whose_reports_nobody_takes_goes_on() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = peer_at(listener.local_addr().unwrap());
-    let wishes = watch::Sender::<Wish>::default();
     let (reporter, mut reports) = mpsc::channel(1);
     let id = Ipv4Addr::new(9, 9, 9, 9);
-    let task = Task::spawn(
-        7,
-        Arc::new(peer),
-        id,
-        wishes.subscribe(),
-        reporter,
-        Vec::new(),
-    );
+    let task = Task::spawn(7, nothing_for(peer), id, reporter, Vec::new());
     let mut connection = Connection::establish(&listener).await;
     for count in 1..=100 {
-        let (generation, routes) = (count.into(), hosts(count));
-        wishes.send_replace(Wish { generation, routes });
+        wish(&task, count.into(), hosts(count));
         connection.table_of(count as usize).await;
         assert_eq!(soon(task.pulse()).await, Ok(()));
     }
@@ -412,11 +412,9 @@ async fn a_task_that_nobody_wants_ends() {
         listener,
         mut reports,
         task,
-        wishes,
     } = Router::new("127.0.0.1", |_| ()).await;
     let (_stream, _) = soon(listener.accept()).await.unwrap();
     drop(task);
-    drop(wishes);
     while let Some(report) = soon(reports.recv()).await {
         if matches!(report.news, News::Ended) {
             return;
@@ -433,9 +431,8 @@ async fn a_successor_waits_for_its_predecessor() {
     let (reporter, _reports) = mpsc::channel(WAITING);
     let _successor = Task::spawn(
         8,
-        router.task.peer.clone(),
+        nothing_for(Peer::clone(&router.task.peer())),
         Ipv4Addr::new(9, 9, 9, 9),
-        router.wishes.subscribe(),
         reporter,
         vec![router.task.clone()],
     );
@@ -464,10 +461,11 @@ fn played() -> (
 ) {
     let (questions, asked) = mpsc::channel(WAITING);
     let (stop, stopped) = watch::channel(None);
-    let peer = Arc::new(peer_at("127.0.0.1:179".parse().unwrap()));
+    let peer = peer_at("127.0.0.1:179".parse().unwrap());
+    let (wish, _) = watch::channel(nothing_for(peer));
     let task = Task {
         number: 1,
-        peer,
+        wish,
         questions,
         stop,
     };

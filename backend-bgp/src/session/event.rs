@@ -2,6 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use carillon_core::config::Peer;
 
 use crate::export::Routes;
 use crate::packet::Notification;
@@ -15,6 +18,8 @@ pub(crate) enum Input<'a> {
     Stop(Notification),
     /// These are the routes to announce.
     Routes(Routes),
+    /// These are the settings of the peer; those that differ need no other session.
+    Peer(Arc<Peer>),
     /// TCP is connected, from this address.
     Connected(SocketAddr),
     /// TCP could not connect.

@@ -9,6 +9,9 @@ use super::duration::{self, DurationError};
 use super::error::quote;
 use crate::address::Family;
 
+#[cfg(test)]
+mod tests;
+
 /// The TCP port of BGP.
 pub const DEFAULT_PORT: u16 = 179;
 /// The hold time to propose unless the user chose one.
@@ -203,6 +206,53 @@ impl Peer {
     pub fn is_internal(&self) -> bool {
         is_internal(self.my_asn, self.peer_asn)
     }
+
+    /// What a session with this peer takes so that the settings of `other` are in force: that of the
+    /// setting which takes most.
+    pub fn difference(&self, other: &Self) -> Difference {
+        let Self {
+            my_asn,
+            peer_asn,
+            address,
+            port,
+            source_address,
+            hold_time,
+            keepalive_time,
+            router_id,
+            node_selectors,
+            password,
+            ebgp_multihop,
+        } = other;
+        let settings = [
+            (self.my_asn == *my_asn, Difference::Reset),
+            (self.peer_asn == *peer_asn, Difference::Reset),
+            (self.address == *address, Difference::Reset),
+            (self.port == *port, Difference::Reset),
+            (self.source_address == *source_address, Difference::Reset),
+            // It is told in the OPEN, as is the BGP identifier.
+            (self.hold_time == *hold_time, Difference::Reset),
+            // It is nobody's business but ours, as long as the hold time is kept.
+            (self.keepalive_time == *keepalive_time, Difference::Live),
+            (self.router_id == *router_id, Difference::Reset),
+            (self.node_selectors == *node_selectors, Difference::None),
+            (self.password == *password, Difference::Reset),
+            (self.ebgp_multihop == *ebgp_multihop, Difference::Reset),
+        ];
+        let differing = settings.into_iter().filter(|(is_equal, _)| !is_equal);
+        differing.map(|(_, takes)| takes).max().unwrap_or_default()
+    }
+}
+
+/// What it takes for changed settings of a peer to be in force in its session, the least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// Nothing: it is the same session, whatever else differs.
+    #[default]
+    None,
+    /// The session takes them over, and stays up.
+    Live,
+    /// Another session: the settings are agreed on with the peer, or are those of the connection.
+    Reset,
 }
 
 fn is_internal(my_asn: u32, peer_asn: u32) -> bool {

@@ -1,6 +1,7 @@
 //! Timers, retries, and the end of sessions.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_core::config::Peer;
@@ -120,6 +121,37 @@ fn a_configured_keepalive_time_cannot_be_more_than_a_third_of_the_hold_time() {
             "{sent} in 300 s, keepalive time {configured} s"
         );
     }
+}
+
+/// Settings that another session is not needed for.
+#[test]
+fn a_new_keepalive_time_counts_at_once_and_puts_no_keepalive_off() {
+    let with_keepalive = |seconds| {
+        Input::Peer(Arc::new(Peer {
+            keepalive_time: Some(seconds * SECOND),
+            ..ebgp()
+        }))
+    };
+    let mut pair = Pair::established(ebgp());
+    pair.input(with_keepalive(2));
+    let before = pair.keepalives();
+    pair.live(60);
+    let sent = pair.keepalives() - before;
+    assert!((30..=40).contains(&sent), "{sent} in 60 s");
+
+    let before = pair.keepalives();
+    for second in 0..60 {
+        pair.input(with_keepalive(29 + second % 2));
+        pair.live(1);
+    }
+    assert!(pair.keepalives() - before >= 2, "a change each second");
+    assert_eq!(pair.downs(), Vec::<&str>::new());
+    assert_eq!(pair.session.state, State::Established);
+
+    let mut pair = Pair::open_sent(ebgp());
+    pair.input(with_keepalive(2));
+    pair.pass(9 * SECOND);
+    assert_eq!(pair.keepalives(), 0, "not before the OPEN is answered");
 }
 
 #[test]
