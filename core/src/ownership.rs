@@ -38,9 +38,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use carillon_gossip::MemberId;
+
 use crate::address::Family;
 use crate::interface::MacAddress;
-use carillon_gossip::MemberId;
 
 mod addresses;
 mod belief;

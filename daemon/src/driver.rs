@@ -20,12 +20,12 @@ use carillon_core::ownership;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
+use carillon_host::assignment::Assignment;
 use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
-use crate::assignment::Assignment;
 use crate::backends;
 use crate::heap;
 use crate::journal::Answer;

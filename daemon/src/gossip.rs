@@ -16,11 +16,11 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Error, Result, anyhow};
 use carillon_gossip::record::{Key, Value};
 use carillon_gossip::{Event, Keys, MemberId, Membership, Profile, Settings, Status};
+use carillon_host::interfaces::Known;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::cli::GossipArgs;
-use crate::interfaces::Known;
 use crate::pulse::{Pulse, Watcher};
 
 mod commands;

@@ -16,7 +16,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-mod assignment;
 mod backends;
 mod check;
 mod cli;
@@ -24,18 +23,14 @@ mod clock;
 mod drain;
 mod drained;
 mod driver;
-mod exclusion;
 mod files;
 mod gossip;
 mod heap;
 mod http;
-mod interfaces;
 mod journal;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod logging;
-mod neighbours;
-mod netlink;
 mod notify;
 mod objects;
 mod pulse;

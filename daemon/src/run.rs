@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use carillon_core::backend::BoxFuture;
+use carillon_host::assignment::Assignment;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use crate::assignment::Assignment;
 use crate::cli::{RunArgs, VERSION};
 use crate::clock::sleep_until;
 #[cfg(feature = "kubernetes")]

@@ -11,13 +11,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use carillon_gossip::record::{Key, Value};
+use carillon_gossip::{Event, MemberId};
+
 use super::gate::Gate;
 use crate::announcement::AnnouncementSet;
 use crate::backend::BackendEvent;
 use crate::ownership::{Holding, Input, MoveError, Note, Output, Ownership, Settings};
 use crate::speaker::{self, Speaker};
-use carillon_gossip::record::{Key, Value};
-use carillon_gossip::{Event, MemberId};
 
 #[cfg(test)]
 mod tests;

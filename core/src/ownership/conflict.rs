@@ -20,9 +20,10 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use carillon_gossip::record::Claim;
+
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use carillon_gossip::record::Claim;
 
 use super::election::Election;
 use super::eligibility::{Member, Members};

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use carillon_gossip::record::{Interface, Node};
+use carillon_gossip::{Departure, MemberId};
 use ipnet::IpNet;
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use carillon_gossip::record::{Interface, Node};
-use carillon_gossip::{Departure, MemberId};
 
 use super::Scope;
 use super::addresses::Addresses;

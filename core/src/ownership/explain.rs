@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::interface::{MacAddress, is_of_a_segment};
 use carillon_gossip::{Departure, MemberId};
+
+use crate::interface::{MacAddress, is_of_a_segment};
 
 use super::Ownership;
 use super::conclude::is_held_by;

@@ -12,10 +12,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::announcement::{Asked, Respondent};
-use crate::interface::MacAddress;
 use carillon_gossip::record::Claim;
 use carillon_gossip::{Departure, MemberId};
+
+use crate::announcement::{Asked, Respondent};
+use crate::interface::MacAddress;
 
 use super::eligibility::{Member, Presence};
 use super::{Output, Ownership};

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use carillon_gossip::MemberId;
+
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use carillon_gossip::MemberId;
 
 use super::Scope;
 

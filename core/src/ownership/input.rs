@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use carillon_gossip::record::{Key, Value};
+use carillon_gossip::{Departure, MemberId};
+
 use crate::address::Family;
 use crate::interface::{Interfaces, MacAddress};
 use crate::mark::Mark;
-use carillon_gossip::record::{Key, Value};
-use carillon_gossip::{Departure, MemberId};
 
 use super::Scope;
 

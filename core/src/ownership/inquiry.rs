@@ -14,11 +14,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use carillon_gossip::record::Claim;
+use carillon_gossip::{Departure, MemberId};
+
 use crate::address::Family;
 use crate::announcement::{Asked, Respondent};
 use crate::interface::MacAddress;
-use carillon_gossip::record::Claim;
-use carillon_gossip::{Departure, MemberId};
 
 use super::election::Election;
 use super::eligibility::Presence;

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::address::Family;
 use carillon_gossip::Departure;
 use carillon_gossip::record::{Interface, Node};
+
+use crate::address::Family;
 
 use super::Scope;
 use super::ineligible::Ineligible;

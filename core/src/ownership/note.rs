@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::interface::MacAddress;
 use carillon_gossip::MemberId;
+
+use crate::interface::MacAddress;
 
 use super::Why;
 use super::other::Intrusion;

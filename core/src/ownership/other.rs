@@ -14,8 +14,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::interface::MacAddress;
 use carillon_gossip::MemberId;
+
+use crate::interface::MacAddress;
 
 use super::eligibility::Members;
 

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::announcement::Asked;
 use carillon_gossip::MemberId;
 use carillon_gossip::record::{Key, Value};
+
+use crate::announcement::Asked;
 
 use super::{Holding, Note};
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use carillon_gossip::record::{self, Key, Node, Value};
+use carillon_gossip::{Departure, MemberId};
 use ipnet::IpNet;
 
 use crate::address::Family;
 use crate::interface::{Interface, Interfaces};
-use carillon_gossip::record::{self, Key, Node, Value};
-use carillon_gossip::{Departure, MemberId};
 
 use super::eligibility::{Member, Presence};
 use super::{Note, Output, Ownership, Scope};

@@ -4,10 +4,11 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::address::Family;
-use crate::interface::MacAddress;
 use carillon_gossip::MemberId;
 use carillon_gossip::record::{Claim, Key};
+
+use crate::address::Family;
+use crate::interface::MacAddress;
 
 use super::election::{Basis, Election};
 use super::ineligible::Ineligible;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use carillon_gossip::Departure;
+use carillon_gossip::record::{Claim, Key, Value};
+
 use super::*;
 use crate::announcement::Asked;
 use crate::interface::{Exclusion, Interface, Interfaces};
 use crate::mark::Mark;
 use bus::{Bus, VIP, id, interfaces, vip};
-use carillon_gossip::Departure;
-use carillon_gossip::record::{Claim, Key, Value};
 
 mod bus;
 mod conflicts;

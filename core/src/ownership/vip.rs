@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::interface::MacAddress;
 use carillon_gossip::MemberId;
 use carillon_gossip::record::Claim;
+
+use crate::interface::MacAddress;
 
 use super::election::Claims;
 use super::explain::Why;

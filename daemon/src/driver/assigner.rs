@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::node::gate::Gate;
+use carillon_host::assignment::{Assigned, Assignment};
 
 use super::Driver;
-use crate::assignment::{Assigned, Assignment};
 
 /// How long a node whose kernel refused an address of a family counts as one that cannot have any.
 const DISTRUST: Duration = Duration::from_secs(60);

@@ -14,14 +14,14 @@ use carillon_core::node::DrainRule;
 use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
 use carillon_gossip::{Event, MemberId, Status};
+use carillon_host::exclusion::Excluded;
+use carillon_host::interfaces;
+use carillon_host::neighbours::{Neighbours, Wanted};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use super::Driver;
-use crate::exclusion::Excluded;
 use crate::gossip::{Command, Commands, Gossip};
-use crate::interfaces;
-use crate::neighbours::{Neighbours, Wanted};
 use crate::objects::ObjectKey;
 use crate::socket::Answer;
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use carillon_gossip::{Event, Keys, Membership, Profile};
+use carillon_host::interfaces::Known;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use tokio::sync::mpsc::error::TrySendError;
@@ -17,7 +18,6 @@ use super::place::Place;
 use super::socket::Registered;
 use super::{Command, addresses, reached};
 use crate::clock::sleep_until;
-use crate::interfaces::Known;
 use crate::pulse::Watcher;
 
 /// The largest datagram there is.

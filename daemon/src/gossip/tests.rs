@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use carillon_host::testing::{in_namespace, ip};
 use clap::Parser as _;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::netlink::testing::{in_namespace, ip};
 use crate::notify::Notifier;
 use crate::pulse::Heart;
 

@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use anyhow::Result;
 use carillon_gossip::Event;
+use carillon_host::assignment::Assigned;
+use carillon_host::exclusion::{self, Excluded};
+use carillon_host::interfaces;
+use carillon_host::neighbours::{self, Neighbours, Wanted};
 use tokio::sync::{mpsc, watch};
 
 use super::channel::{changed, receive};
-use crate::assignment::Assigned;
 use crate::cli::RunArgs;
 use crate::driver::Driver;
-use crate::exclusion::{self, Excluded};
 use crate::gossip::{self, Gossip, Secret};
-use crate::interfaces;
-use crate::neighbours::{self, Neighbours, Wanted};
 use crate::pulse::Pulse;
 
 /// How many events are taken in before anything else gets its turn.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use carillon_core::address::Family;
 use carillon_core::backend::mock::{MockBackend, MockLog};
 use carillon_core::ownership::FAREWELL;
+use carillon_host::neighbours::Neighbours;
+use carillon_host::{assignment, exclusion, interfaces};
 use clap::Parser;
 
 use super::*;
-use crate::neighbours::Neighbours;
+use crate::driver;
 use crate::objects::ObjectKey;
-use crate::{assignment, driver, exclusion, interfaces};
 
 /// The lines `key=value` of the unit of systemd.
 fn unit() -> Vec<(String, String)> {

@@ -1,3 +1,5 @@
+use carillon_gossip::record::Claim;
+
 use super::*;
 use crate::address::Family;
 use crate::backend::{Caps, Ownership as Kind};
@@ -8,7 +10,6 @@ use crate::service::{Families, Service};
 use crate::testing::{
     self, beginning, config, endpoint, endpoint_slice, interface, ip as vip, layer2_pool, published,
 };
-use carillon_gossip::record::Claim;
 
 const IPV4: &str = "192.0.2.100";
 const OTHER: &str = "192.0.2.101";

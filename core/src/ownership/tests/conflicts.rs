@@ -1,3 +1,4 @@
+use carillon_gossip::record::Claim;
 use proptest::prelude::*;
 
 use super::*;
@@ -5,7 +6,6 @@ use bus::mac;
 
 use crate::interface::MacAddress;
 use crate::mark::Mark;
-use carillon_gossip::record::Claim;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 

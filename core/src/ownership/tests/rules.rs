@@ -1,5 +1,6 @@
-use super::*;
 use carillon_gossip::record::Node;
+
+use super::*;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 

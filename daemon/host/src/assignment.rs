@@ -41,13 +41,13 @@ const REFUSED: Duration = Duration::from_secs(5);
 /// After which time everything is read anew, in case that a notice was not understood.
 const REFRESH: Duration = Duration::from_secs(300);
 /// How long the end may take: the kernel needs seconds for ten thousand addresses.
-pub(crate) const LEAVE: Duration = Duration::from_secs(10);
+pub const LEAVE: Duration = Duration::from_secs(10);
 /// How many requests are on their way at once. Their answers must fit into the smallest of buffers.
 const AT_ONCE: usize = 128;
 
 /// Why no address can be put on an interface.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
+pub enum StartError {
     /// There is no such interface.
     #[error(
         "there is no interface {name} on which to put VIPs: give one of {present} to --assign-vips"
@@ -65,18 +65,18 @@ pub(crate) enum StartError {
 
 /// Which of the wanted addresses are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Assigned {
+pub struct Assigned {
     /// Those to which this node answers now.
-    pub(crate) usable: Arc<BTreeSet<IpAddr>>,
+    pub usable: Arc<BTreeSet<IpAddr>>,
     /// Those of them that somebody else has put there. They are not removed when they are not
     /// wanted any more.
-    pub(crate) foreign: Arc<BTreeSet<IpAddr>>,
+    pub foreign: Arc<BTreeSet<IpAddr>>,
     /// The interface is down or gone: none is usable.
-    pub(crate) is_down: bool,
+    pub is_down: bool,
     /// The families of which none can be put there.
-    pub(crate) refused: BTreeSet<Family>,
+    pub refused: BTreeSet<Family>,
     /// What keeps addresses from the interface, and the remedy.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 /// What the interface is to have.
@@ -90,7 +90,7 @@ struct Wish {
 
 /// Puts addresses on an interface, and keeps them there.
 #[derive(Debug)]
-pub(crate) struct Assignment {
+pub struct Assignment {
     wish: watch::Sender<Wish>,
     assigned: watch::Receiver<Assigned>,
     task: JoinHandle<()>,
@@ -102,7 +102,7 @@ impl Assignment {
     ///
     /// # Errors
     /// There is no such interface, or the kernel cannot be asked.
-    pub(crate) async fn start(interface: &str) -> Result<Self, StartError> {
+    pub async fn start(interface: &str) -> Result<Self, StartError> {
         let mut reconciler = Reconciler::new(interface);
         load(&mut reconciler, &Netlink::open()?.dump().await?);
         if !reconciler.has_interface() {
@@ -127,7 +127,7 @@ impl Assignment {
     }
 
     /// These are to be there, and none else of ours.
-    pub(crate) fn set(&self, desired: Arc<BTreeSet<IpAddr>>) {
+    pub fn set(&self, desired: Arc<BTreeSet<IpAddr>>) {
         self.wish.send_if_modified(|wish| {
             let is_known = |known: &Arc<_>| Arc::ptr_eq(known, &desired) || *known == desired;
             let changed = !wish.desired.as_ref().is_some_and(is_known);
@@ -137,12 +137,12 @@ impl Assignment {
     }
 
     /// What is there, at every moment.
-    pub(crate) fn assigned(&self) -> watch::Receiver<Assigned> {
+    pub fn assigned(&self) -> watch::Receiver<Assigned> {
         self.assigned.clone()
     }
 
     /// Removes all that is ours.
-    pub(crate) async fn shutdown(self) {
+    pub async fn shutdown(self) {
         self.wish.send_replace(Wish {
             desired: Some(Arc::default()),
             leaving: true,

@@ -35,18 +35,18 @@ const REFRESH: Duration = Duration::from_secs(300);
 
 /// What is known of this node's interfaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub struct Known {
     /// All of them, ascending by index; `None` until they have been read once.
-    pub(crate) interfaces: Option<Arc<[Interface]>>,
+    pub interfaces: Option<Arc<[Interface]>>,
     /// Which of them are on one segment.
-    pub(crate) segments: Arc<Segments>,
+    pub segments: Arc<Segments>,
     /// Why changes are not noticed at present.
-    pub(crate) problem: Option<Arc<str>>,
+    pub problem: Option<Arc<str>>,
 }
 
 /// Starts to follow the interfaces of the network namespace of the calling thread; the end of all
 /// receivers ends it. Needs a tokio runtime.
-pub(crate) fn spawn() -> watch::Receiver<Known> {
+pub fn spawn() -> watch::Receiver<Known> {
     let (sender, receiver) = watch::channel(Known::default());
     tokio::spawn(async move {
         tokio::select! {

@@ -26,13 +26,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 const MOST: usize = 64;
 
 /// Addresses, each with its station; those first of which the kernel has heard last.
-pub(crate) type Neighbours = Arc<[(IpAddr, MacAddress)]>;
+pub type Neighbours = Arc<[(IpAddr, MacAddress)]>;
 
 /// The indices of the interfaces on which they are wanted; without any they are not.
-pub(crate) type Wanted = BTreeSet<u32>;
+pub type Wanted = BTreeSet<u32>;
 
 /// Starts to tell them as long as they are wanted; needs a tokio runtime. Ends with either side.
-pub(crate) fn spawn(wanted: watch::Receiver<Wanted>) -> watch::Receiver<Neighbours> {
+pub fn spawn(wanted: watch::Receiver<Wanted>) -> watch::Receiver<Neighbours> {
     let (sender, receiver) = watch::channel(Neighbours::default());
     tokio::spawn(async move {
         tokio::select! {

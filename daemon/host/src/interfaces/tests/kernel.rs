@@ -1,7 +1,7 @@
 //! Against the kernel, in a network namespace that is gone afterwards.
 
 use super::*;
-use crate::netlink::testing::{in_namespace, ip, until};
+use crate::testing::{in_namespace, ip, until};
 
 fn find<'a>(known: &'a Known, name: &str) -> Option<&'a Interface> {
     let mut all = known.interfaces.as_deref()?.iter();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::netlink::testing::{PATIENCE, in_namespace, ip};
+use crate::testing::{PATIENCE, in_namespace, ip};
 
 #[test]
 fn those_that_have_a_station_are_told_as_long_as_they_are_wanted() {

@@ -19,9 +19,11 @@ const LONGEST: u64 = 1 << 20;
 
 /// The exclusion in force, and why it is not the newest, if so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Excluded {
-    pub(crate) exclusion: Exclusion,
-    pub(crate) problem: Option<String>,
+pub struct Excluded {
+    /// The interfaces on which nothing is announced.
+    pub exclusion: Exclusion,
+    /// What is wrong with the file.
+    pub problem: Option<String>,
 }
 
 impl Excluded {
@@ -62,7 +64,7 @@ fn read(file: &Path) -> io::Result<String> {
 }
 
 /// Reads the file, and again when it changes, for which it needs a tokio runtime.
-pub(crate) fn follow(file: PathBuf) -> watch::Receiver<Excluded> {
+pub fn follow(file: PathBuf) -> watch::Receiver<Excluded> {
     let mut excluded = Excluded::default();
     excluded.read(&file);
     let (sender, receiver) = watch::channel(excluded.clone());

@@ -1,4 +1,5 @@
 //! A network namespace for a test.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 use std::future::Future;
 use std::process::Command;
@@ -9,10 +10,10 @@ use nix::sched::{CloneFlags, unshare};
 use tokio::sync::watch;
 
 /// How long a test waits for what must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a test in a network namespace of its own, which needs root.
-pub(crate) fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+pub fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     let thread = std::thread::spawn(move || {
         match unshare(CloneFlags::CLONE_NEWNET) {
             Err(Errno::EPERM) => {
@@ -32,7 +33,7 @@ pub(crate) fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Se
 }
 
 /// Runs `ip` with these arguments; returns what it prints.
-pub(crate) fn ip(arguments: &str) -> String {
+pub fn ip(arguments: &str) -> String {
     let output = Command::new("ip")
         .args(arguments.split_whitespace())
         .output()
@@ -43,7 +44,7 @@ pub(crate) fn ip(arguments: &str) -> String {
 }
 
 /// Waits until what is watched is as it should be.
-pub(crate) async fn until<T: Clone + std::fmt::Debug>(
+pub async fn until<T: Clone + std::fmt::Debug>(
     receiver: &mut watch::Receiver<T>,
     is_right: impl FnMut(&T) -> bool,
 ) -> T {

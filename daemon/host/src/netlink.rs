@@ -23,9 +23,6 @@ use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use rtnetlink::{Handle, MulticastGroup, new_connection, new_multicast_connection};
 use tokio::task::JoinSet;
 
-#[cfg(test)]
-pub(crate) mod testing;
-
 /// How much may wait in the kernel to be read, in bytes. The default holds the notices of some
 /// hundred addresses that change at once.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -35,7 +32,7 @@ const INTERRUPTED: Duration = Duration::from_millis(20);
 
 /// Why the kernel cannot be asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NetlinkError {
+pub enum NetlinkError {
     /// There is no socket to be had.
     #[error("the netlink socket to the kernel cannot be opened: {0}")]
     Open(#[source] io::Error),

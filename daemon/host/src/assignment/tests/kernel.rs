@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 
 use super::*;
 use crate::interfaces;
-use crate::netlink::testing::{in_namespace, ip as run, until};
+use crate::testing::{in_namespace, ip as run, until};
 
 const BOTH: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 
