@@ -27,6 +27,7 @@ pub mod error;
 pub mod legacy;
 pub mod origin;
 pub mod peer;
+pub mod place;
 pub mod pool;
 pub mod validate;
 

@@ -8,16 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use arcstr::ArcStr;
 
-use super::error::{ConfigError, ConfigErrors, Located, Place, quote, shorten, suggest};
+use super::error::{ConfigErrors, quote, suggest};
 use super::origin::Origin;
+use super::place::{Located, Path, Place, Texts};
 use crate::yaml::{Content, Entry, Node, Position};
 
 /// The collector of problems.
 pub(super) struct Decoder<'o> {
-    origin: &'o Origin,
+    object: Arc<str>,
+    pub(super) texts: Texts,
     /// Every mapping of the format, with its keys: for those that stand in another one.
     places: &'o [(&'static str, &'static [&'static str])],
     pub(super) errors: ConfigErrors,
@@ -27,14 +30,14 @@ pub(super) struct Decoder<'o> {
 #[derive(Clone)]
 pub(super) struct Value {
     pub(super) node: Rc<Node>,
-    pub(super) path: String,
+    pub(super) path: Path,
 }
 
 impl Value {
     pub(super) fn root(node: Rc<Node>) -> Self {
         Self {
             node,
-            path: String::new(),
+            path: Path::default(),
         }
     }
 
@@ -50,7 +53,7 @@ impl Value {
 /// The values of a mapping by key, without those that are null.
 pub(super) struct Fields {
     position: Position,
-    path: String,
+    path: Path,
     values: BTreeMap<Rc<str>, Value>,
     /// The known keys that unknown ones were taken for; they are not missing as well.
     misspelt: BTreeSet<String>,
@@ -64,38 +67,46 @@ impl Fields {
 
 impl<'o> Decoder<'o> {
     pub(super) fn new(
-        origin: &'o Origin,
+        origin: &Origin,
+        root: Option<Rc<Node>>,
         places: &'o [(&'static str, &'static [&'static str])],
     ) -> Self {
         Self {
-            origin,
+            object: origin.file().into(),
+            texts: Texts::of(origin.clone(), root),
             places,
             errors: ConfigErrors::default(),
         }
     }
 
-    pub(super) fn place(&self, value: &Value) -> Place {
-        self.origin.place(value.node.position, &value.path)
+    fn place(&self, path: &Path, at: Option<Position>) -> Place {
+        Place {
+            object: Arc::clone(&self.object),
+            path: path.clone(),
+            at,
+        }
     }
 
     pub(super) fn locate<T>(&self, value: &Value, inner: T) -> Located<T> {
-        let place = self.place(value);
         Located {
             value: inner,
-            place,
+            place: self.place(&value.path, None),
         }
     }
 
     /// Reports a problem of a value.
     pub(super) fn refuse(&mut self, value: &Value, message: impl fmt::Display) {
-        self.refuse_at(value.node.position, &value.path, message);
+        self.report(&self.place(&value.path, None), message);
     }
 
-    pub(super) fn refuse_at(&mut self, at: Position, path: &str, message: impl fmt::Display) {
-        self.errors.push(ConfigError {
-            place: self.origin.place(at, path),
-            message: message.to_string(),
-        });
+    /// Reports a problem at a position that the path does not tell.
+    fn refuse_at(&mut self, at: Position, path: &Path, message: impl fmt::Display) {
+        self.report(&self.place(path, Some(at)), message);
+    }
+
+    fn report(&mut self, place: &Place, message: impl fmt::Display) {
+        let error = self.texts.error(place, message.to_string());
+        self.errors.push(error);
     }
 
     /// The value, or what is wrong with it reported.
@@ -145,12 +156,12 @@ impl<'o> Decoder<'o> {
         let mut places: BTreeMap<Rc<str>, Place> = BTreeMap::new();
         let mut values = Vec::new();
         for entry in entries {
-            let path = join(&value.path, &entry.key);
-            let place = self.origin.place(entry.position, &path);
+            let path = value.path.clone().field(Rc::clone(&entry.key));
+            let place = self.place(&path, Some(entry.position));
             if let Some(first) = places.get(&entry.key) {
-                let line = first.seen_from(&place);
+                let line = self.texts.seen_from(first, &place);
                 let message = format!("the key is set twice: {line} has it, too; remove one");
-                self.refuse_at(entry.position, &path, message);
+                self.report(&place, message);
                 continue;
             }
             places.insert(Rc::clone(&entry.key), place);
@@ -203,7 +214,7 @@ impl<'o> Decoder<'o> {
     ) -> Option<&'f Value> {
         let value = fields.get(key);
         if value.is_none() && !fields.misspelt.contains(key) {
-            let path = join(&fields.path, key);
+            let path = fields.path.clone().field(key);
             self.refuse_at(fields.position, &path, format!("missing: {hint}"));
         }
         value
@@ -224,7 +235,7 @@ impl<'o> Decoder<'o> {
         items
             .map(|(index, node)| Value {
                 node: Rc::clone(node),
-                path: format!("{}[{index}]", value.path),
+                path: value.path.clone().item(index),
             })
             .collect()
     }
@@ -367,18 +378,5 @@ fn describe(node: &Node) -> String {
         Content::Scalar { text, .. } => quote(text),
         Content::Sequence(_) => "a list".to_owned(),
         Content::Mapping(_) => "a mapping".to_owned(),
-    }
-}
-
-/// The path of a key in a mapping: `peers[0].my-asn`, or `match-labels["kubernetes.io/hostname"]`.
-pub(super) fn join(path: &str, key: &str) -> String {
-    let is_word = |key: &str| {
-        let mut bytes = key.bytes();
-        key.len() <= 63 && bytes.all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-    };
-    match path {
-        _ if key.is_empty() || !is_word(key) => format!("{path}[{}]", shorten(key)),
-        "" => key.to_owned(),
-        path => format!("{path}.{key}"),
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use super::origin::Origin;
+use super::origin::{Origin, Spot};
+use super::place::Location;
 use crate::yaml::{Position, SyntaxError, suspects};
 
 /// The most problems that are kept of one configuration; nobody reads more.
@@ -11,51 +12,11 @@ const MAX_ERRORS: usize = 1000;
 /// The most characters of a value that a message repeats.
 const MAX_QUOTED: usize = 80;
 
-/// Where a value stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file, or what else the text was read from.
-    pub file: Arc<str>,
-    /// Line and column in the file.
-    pub position: Position,
-    /// Line and column within the text, if the text is quoted or folded in the file in a way that
-    /// hides them; `position` is then that of the whole text.
-    pub within: Option<Position>,
-    /// The path from the root of the configuration, for example `address-pools[1].addresses[0]`;
-    /// empty for the root.
-    pub path: String,
-}
-
-impl Place {
-    /// The key to sort by.
-    fn order(&self) -> (&str, Position, Option<Position>) {
-        (&self.file, self.position, self.within)
-    }
-
-    /// The short name of this place for a message about another one: `line 12`.
-    pub fn seen_from(&self, other: &Self) -> String {
-        match self.within {
-            _ if self.file != other.file => format!("{}:{}", self.file, self.position.line),
-            Some(within) => format!("line {} of the text", within.line),
-            None => format!("line {}", self.position.line),
-        }
-    }
-}
-
-/// A value and where it stands.
-#[derive(Clone, Debug)]
-pub struct Located<T> {
-    /// The value.
-    pub value: T,
-    /// Where it stands.
-    pub place: Place,
-}
-
 /// One problem of a configuration. Trying again does not help: the user must change the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// The value, what is wrong with it, and what would be right; one line.
     pub message: String,
 }
@@ -63,36 +24,33 @@ pub struct ConfigError {
 impl ConfigError {
     /// A syntax error of a text.
     pub fn syntax(error: &SyntaxError, origin: &Origin) -> Self {
-        let place = origin.place(error.position, "");
-        let packed = match place.within {
+        let spot = origin.spot(error.position);
+        let packed = match spot.within {
             Some(_) => {
                 "; the text is folded or quoted here: write `|` in front, and below it the text as it is"
             }
             None => "",
         };
-        let message = format!("{}{packed}", error.message);
-        Self { place, message }
+        Self {
+            location: Location {
+                object: Arc::from(origin.file()),
+                spot: Some(spot),
+                path: String::new(),
+            },
+            message: format!("{}{packed}", error.message),
+        }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place {
-            file,
-            position,
-            within,
-            path,
-        } = &self.place;
-        write!(f, "{file}:{}:{}: ", position.line, position.column)?;
-        if !path.is_empty() {
-            write!(f, "{path}: ")?;
-        }
-        f.write_str(&self.message)?;
-        match within {
-            Some(Position { line, column }) => {
-                write!(f, " (line {line}, column {column} of the text)")
-            }
-            None => Ok(()),
+        write!(f, "{}: {}", self.location, self.message)?;
+        match self.location.spot {
+            Some(Spot {
+                within: Some(Position { line, column }),
+                ..
+            }) => write!(f, " (line {line}, column {column} of the text)"),
+            Some(Spot { within: None, .. }) | None => Ok(()),
         }
     }
 }
@@ -139,7 +97,7 @@ impl ConfigErrors {
             return Ok(value);
         }
         self.errors
-            .sort_by(|a, b| a.place.order().cmp(&b.place.order()));
+            .sort_by(|a, b| a.location.order().cmp(&b.location.order()));
         Err(self)
     }
 }

@@ -57,7 +57,7 @@ pub fn parse(
     backends: &[&'static str],
 ) -> Result<Config, ConfigErrors> {
     let root = yaml::parse(text).map_err(|error| ConfigError::syntax(&error, origin))?;
-    let mut decoder = Decoder::new(origin, &PLACES);
+    let mut decoder = Decoder::new(origin, root.clone(), &PLACES);
     let config = match root {
         Some(node) => document(&mut decoder, &Value::root(node), backends),
         None => Config::default(),
@@ -77,11 +77,15 @@ fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) 
     let names: Vec<_> = pools.iter().filter_map(|pool| pool.name.clone()).collect();
     decoder
         .errors
-        .extend(duplicate_names("BFD profile", &profiles));
-    decoder.errors.extend(duplicate_names("pool", &names));
-    decoder.errors.extend(duplicate_peers(&peers));
+        .extend(duplicate_names("BFD profile", &profiles, &decoder.texts));
+    decoder
+        .errors
+        .extend(duplicate_names("pool", &names, &decoder.texts));
+    decoder
+        .errors
+        .extend(duplicate_peers(&peers, &decoder.texts));
     let entries: Vec<_> = pools.iter().flat_map(|pool| &pool.entries).collect();
-    decoder.errors.extend(overlaps(&entries));
+    decoder.errors.extend(overlaps(&entries, &decoder.texts));
 
     let pools = pools.into_iter().filter_map(|pool| pool.pool);
     let peers = peers.into_iter().map(|peer| Arc::new(peer.value));

@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
-use super::error::Place;
 use crate::yaml::Position;
 
 #[cfg(test)]
 mod tests;
+
+/// Where in a file something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// Line and column in the file.
+    pub position: Position,
+    /// Line and column within the text, if the text is quoted or folded in the file in a way that
+    /// hides them; `position` is then that of the whole text.
+    pub within: Option<Position>,
+}
 
 /// The file of a configuration text, and how places of the text become places of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,20 +64,19 @@ impl Origin {
     }
 
     /// The place in the file of a position in the text.
-    pub(super) fn place(&self, position: Position, path: &str) -> Place {
-        let (position, within) = match self.layout {
-            Layout::Shifted { lines, columns } => {
-                let line = position.line + lines;
-                let column = position.column + columns;
-                (Position { line, column }, None)
-            }
-            Layout::Packed(start) => (start, Some(position)),
-        };
-        Place {
-            file: Arc::clone(&self.file),
-            position,
-            within,
-            path: path.to_owned(),
+    pub(super) fn spot(&self, position: Position) -> Spot {
+        match self.layout {
+            Layout::Shifted { lines, columns } => Spot {
+                position: Position {
+                    line: position.line + lines,
+                    column: position.column + columns,
+                },
+                within: None,
+            },
+            Layout::Packed(start) => Spot {
+                position: start,
+                within: Some(position),
+            },
         }
     }
 }

@@ -6,7 +6,8 @@ use std::hash::Hash;
 use arcstr::ArcStr;
 use ipnet::IpNet;
 
-use super::error::{ConfigError, Located, quote};
+use super::error::{ConfigError, quote};
+use super::place::{Located, Texts};
 use super::{Peer, PoolName};
 use crate::address::Family;
 
@@ -26,7 +27,7 @@ pub struct AddressEntry {
 
 /// The entries that have addresses in common with an earlier entry of the same pool or another;
 /// each once, with one such entry.
-pub fn overlaps(entries: &[&Located<AddressEntry>]) -> Vec<ConfigError> {
+pub fn overlaps(entries: &[&Located<AddressEntry>], texts: &Texts) -> Vec<ConfigError> {
     let mut blocks: Vec<(IpNet, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         blocks.extend(entry.value.blocks.iter().map(|block| (*block, index)));
@@ -53,60 +54,61 @@ pub fn overlaps(entries: &[&Located<AddressEntry>]) -> Vec<ConfigError> {
         }
     }
     let entry = |index: usize| entries.get(index).copied();
-    let pair = |(later, earlier)| Some(overlap(entry(later)?, entry(earlier)?));
+    let pair = |(later, earlier)| Some(overlap(entry(later)?, entry(earlier)?, texts));
     pairs.into_iter().filter_map(pair).collect()
 }
 
-fn overlap(later: &Located<AddressEntry>, earlier: &Located<AddressEntry>) -> ConfigError {
+fn overlap(
+    later: &Located<AddressEntry>,
+    earlier: &Located<AddressEntry>,
+    texts: &Texts,
+) -> ConfigError {
     let message = format!(
         "{} overlaps {} of pool {} at {}: an address can be in one pool only, and there once",
         quote(&later.value.text),
         quote(&earlier.value.text),
         quote(&earlier.value.pool),
-        earlier.place.seen_from(&later.place),
+        texts.seen_from(&earlier.place, &later.place),
     );
-    ConfigError {
-        place: later.place.clone(),
-        message,
-    }
+    texts.error(&later.place, message)
 }
 
 /// The names (of what `kind` says) that an earlier one equals.
-pub fn duplicate_names<'a>(kind: &str, names: &'a [Located<ArcStr>]) -> Vec<ConfigError> {
-    let error = |later: &'a Located<ArcStr>, earlier: &Located<ArcStr>| ConfigError {
-        place: later.place.clone(),
-        message: format!(
+pub fn duplicate_names(kind: &str, names: &[Located<ArcStr>], texts: &Texts) -> Vec<ConfigError> {
+    let error = |later: &Located<ArcStr>, earlier: &Located<ArcStr>| {
+        let message = format!(
             "{} already exists: {} has a {kind} of that name, choose another one",
             quote(&later.value),
-            earlier.place.seen_from(&later.place),
-        ),
+            texts.seen_from(&earlier.place, &later.place),
+        );
+        texts.error(&later.place, message)
     };
     duplicates(names, ArcStr::clone, error)
 }
 
 /// The peers that are in no setting different from an earlier one. Peers with the same address are
 /// otherwise allowed; they are sessions with different nodes, for instance.
-pub fn duplicate_peers(peers: &[Located<Peer>]) -> Vec<ConfigError> {
+pub fn duplicate_peers(peers: &[Located<Peer>], texts: &Texts) -> Vec<ConfigError> {
     // As in MetalLB, where not given means false.
     let settings = |peer: &Peer| Peer {
         ebgp_multihop: Some(peer.ebgp_multihop.unwrap_or(false)),
         ..peer.clone()
     };
-    let error = |later: &Located<Peer>, earlier: &Located<Peer>| ConfigError {
-        place: later.place.clone(),
-        message: format!(
+    let error = |later: &Located<Peer>, earlier: &Located<Peer>| {
+        let message = format!(
             "this peer {} already exists: the one at {} has the same settings, remove one",
             later.value.address,
-            earlier.place.seen_from(&later.place),
-        ),
+            texts.seen_from(&earlier.place, &later.place),
+        );
+        texts.error(&later.place, message)
     };
     duplicates(peers, settings, error)
 }
 
-fn duplicates<'a, T, K: Eq + Hash>(
-    items: &'a [Located<T>],
+fn duplicates<T, K: Eq + Hash>(
+    items: &[Located<T>],
     key: impl Fn(&T) -> K,
-    error: impl Fn(&'a Located<T>, &'a Located<T>) -> ConfigError,
+    error: impl Fn(&Located<T>, &Located<T>) -> ConfigError,
 ) -> Vec<ConfigError> {
     let mut first: HashMap<K, &Located<T>> = HashMap::new();
     let mut errors = Vec::new();

@@ -4,6 +4,8 @@
 //! The tables have what any version of Kubernetes has or had. An API server sends no others, so that
 //! its objects need no check.
 
+use std::rc::Rc;
+
 use carillon_core::config::error::{quote, suggest};
 use carillon_core::yaml::{Content, Entry};
 
@@ -107,7 +109,7 @@ impl Check {
             return self.within(entries, path, place);
         };
         for (n, entry) in entries.iter().enumerate() {
-            let path = path.clone().field(&entry.key);
+            let path = path.clone().field(Rc::clone(&entry.key));
             if !known.contains(&&*entry.key) {
                 let message = self.unknown(&entry.key, known);
                 self.errors
@@ -127,7 +129,11 @@ impl Check {
             };
             let has_more = |(place, _): &(&str, _)| place.starts_with(&below);
             if self.tables.iter().any(|table| table.iter().any(has_more)) {
-                self.value(Value(&entry.value), &path.clone().field(&entry.key), &below);
+                self.value(
+                    Value(&entry.value),
+                    &path.clone().field(Rc::clone(&entry.key)),
+                    &below,
+                );
             }
         }
     }

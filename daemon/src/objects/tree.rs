@@ -7,80 +7,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-use carillon_core::config::error::{quote, shorten};
+use carillon_core::config::error::quote;
+pub(crate) use carillon_core::config::place::{Path, Step, shown};
 use carillon_core::text::MOST;
 use carillon_core::yaml::{Content, Entry, Node, Position};
 use serde::de::{self, IntoDeserializer, Visitor};
 
 #[cfg(test)]
 mod tests;
-
-/// One step from a value to a value inside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// A field of a mapping.
-    Key(String),
-    /// An item of a sequence.
-    Index(usize),
-}
-
-/// The way from the root of an object to a value; written `spec.ports[0].port`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Path(pub(crate) Vec<Step>);
-
-impl Path {
-    /// The path of nested fields.
-    pub(crate) fn fields(names: &[&str]) -> Self {
-        Self(
-            names
-                .iter()
-                .map(|name| Step::Key((*name).to_owned()))
-                .collect(),
-        )
-    }
-
-    /// This path and one more field.
-    pub(crate) fn field(mut self, name: &str) -> Self {
-        self.0.push(Step::Key(name.to_owned()));
-        self
-    }
-
-    /// This path and one more item.
-    pub(crate) fn item(mut self, index: usize) -> Self {
-        self.0.push(Step::Index(index));
-        self
-    }
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Key(key) if !is_field(key) => write!(f, "[{}]", shown(key))?,
-                Step::Key(key) if n == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether this could be the name of a field.
-fn is_field(key: &str) -> bool {
-    let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    !key.is_empty() && key.len() <= MOST && key.chars().all(usual)
-}
-
-/// A word of the user's choice, such as the key of an annotation: as it is, if it is short and usual.
-pub(super) fn shown(key: &str) -> String {
-    let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    if !key.is_empty() && key.len() <= MOST && key.chars().all(usual) {
-        key.to_owned()
-    } else {
-        shorten(key)
-    }
-}
 
 /// Why a value does not fit, and which one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -206,21 +140,8 @@ impl<'a> Value<'a> {
 
     /// The place that an error is about: that of the innermost value on its path that exists.
     pub(crate) fn place(self, error: &FieldError) -> Position {
-        if let Some(at) = error.at {
-            return at;
-        }
-        let mut value = self;
-        for step in &error.path.0 {
-            let next = match step {
-                Step::Key(key) => value.get(key),
-                Step::Index(index) => value.items().and_then(|mut items| items.nth(*index)),
-            };
-            match next {
-                Some(next) => value = next,
-                None => break,
-            }
-        }
-        value.0.position
+        let found = || error.path.position(self.0);
+        error.at.unwrap_or_else(found)
     }
 }
 
@@ -391,6 +312,6 @@ impl<'de> de::MapAccess<'de> for Fields<'de> {
             return Err(de::Error::custom("a value without a key"));
         };
         let value = seed.deserialize(Value(&entry.value));
-        value.map_err(|error| error.within(Step::Key(entry.key.to_string())))
+        value.map_err(|error| error.within(Step::Key(Rc::clone(&entry.key))))
     }
 }

@@ -172,7 +172,7 @@ impl<'a> Cursor<'a> {
         };
         let mut path = above.path();
         path.0.push(match part {
-            Part::Key(key) => Step::Key(key.to_owned()),
+            Part::Key(key) => Step::Key(key.into()),
             Part::Item(index) => Step::Index(index),
         });
         path

@@ -15,7 +15,8 @@ fuzz_target!(|octets: &[u8]| {
     };
     assert!(!errors.is_empty());
     for error in &errors {
-        assert!(error.place.position.line >= 1 && error.place.position.column >= 1);
+        let at = error.location.spot.expect("a text").position;
+        assert!(at.line >= 1 && at.column >= 1);
         assert!(!error.to_string().chars().any(char::is_control), "{error}");
     }
 });

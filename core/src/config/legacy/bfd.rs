@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use arcstr::ArcStr;
 
 use crate::config::decode::{Decoder, Value};
-use crate::config::error::Located;
+use crate::config::place::Located;
 
 /// The keys with numbers, and what they may be; intervals are in milliseconds.
 const NUMBERS: [(&str, RangeInclusive<u32>); 5] = [

@@ -7,8 +7,9 @@ use std::time::Duration;
 use arcstr::ArcStr;
 
 use crate::config::decode::{Decoder, Fields, Value};
-use crate::config::error::{Located, quote};
+use crate::config::error::quote;
 use crate::config::peer::{self, DEFAULT_HOLD_TIME, DEFAULT_PORT, PeerError};
+use crate::config::place::Located;
 use crate::config::{Password, Peer};
 use crate::selector::{self, Operator, Requirement, Selector};
 

@@ -8,7 +8,8 @@ use super::Aliases;
 use crate::address::Family;
 use crate::config::community::CommunityError;
 use crate::config::decode::{Decoder, Fields, Value};
-use crate::config::error::{ConfigError, Located, quote};
+use crate::config::error::quote;
+use crate::config::place::Located;
 use crate::config::validate::AddressEntry;
 use crate::config::{BgpAdvertisement, Community, Pool, PoolName, PoolProtocol, address, pool};
 
@@ -145,8 +146,9 @@ fn families(
     for entry in entries {
         if let Err(error) = pool::check_family(protocol, &entry.value, backends) {
             let message = format!("{}: {error}", quote(&entry.value.text));
-            let place = entry.place.clone();
-            decoder.errors.extend([ConfigError { place, message }]);
+            decoder
+                .errors
+                .push(decoder.texts.error(&entry.place, message));
         }
     }
 }

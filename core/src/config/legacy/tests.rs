@@ -564,7 +564,10 @@ proptest! {
         if let Err(errors) = parse(&text, &origin, &["bgp"]) {
             prop_assert!(!errors.is_empty());
             let lines = text.lines().count() + 1;
-            let places: Vec<_> = errors.iter().map(|error| error.place.position).collect();
+            let places: Vec<_> = errors
+                .iter()
+                .map(|error| error.location.spot.unwrap().position)
+                .collect();
             prop_assert!(places.is_sorted());
             prop_assert!(places.iter().all(|place| (1..=lines).contains(&place.line)));
             prop_assert!(errors.iter().all(|error| error.to_string().lines().count() == 1));

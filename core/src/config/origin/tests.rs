@@ -2,7 +2,7 @@ use super::*;
 use crate::yaml::{self, Content, Node};
 
 /// The place in the file of the word `TARGET` in the text `data.config`.
-fn place_of_target(source: &str) -> Place {
+fn place_of_target(source: &str) -> Spot {
     let root = yaml::parse(source).unwrap().unwrap();
     let config = value_of(value_of(&root, "data"), "config");
     let Content::Scalar { text, .. } = &config.content else {
@@ -13,7 +13,7 @@ fn place_of_target(source: &str) -> Place {
         line: before.matches('\n').count() + 1,
         column: before.split('\n').next_back().unwrap().chars().count() + 1,
     };
-    Origin::embedded("f", source, text, config.position).place(position, "")
+    Origin::embedded("f", source, text, config.position).spot(position)
 }
 
 fn value_of<'n>(node: &'n Node, key: &str) -> &'n Node {

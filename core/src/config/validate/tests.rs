@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::address;
 use crate::config::origin::Origin;
+use crate::config::place::{Path, Place};
 use crate::yaml::Position;
 
 /// Entries on consecutive lines, with the number of their pool.
@@ -13,15 +14,20 @@ fn entries(texts: &[(u8, String)]) -> Vec<Located<AddressEntry>> {
             text: text.clone(),
             blocks: address::parse(text).unwrap(),
         },
-        place: Origin::whole("f").place(
-            Position {
+        place: Place {
+            object: "f".into(),
+            path: Path::default(),
+            at: Some(Position {
                 line: index + 1,
                 column: 1,
-            },
-            "",
-        ),
+            }),
+        },
     };
     texts.iter().enumerate().map(entry).collect()
+}
+
+fn texts_of_all() -> Texts {
+    Texts::of(Origin::whole("f"), None)
 }
 
 fn messages(texts: &[(u8, &str)]) -> Vec<String> {
@@ -30,7 +36,7 @@ fn messages(texts: &[(u8, &str)]) -> Vec<String> {
         .map(|(pool, text)| (*pool, (*text).to_owned()))
         .collect();
     let entries = entries(&texts);
-    overlaps(&entries.iter().collect::<Vec<_>>())
+    overlaps(&entries.iter().collect::<Vec<_>>(), &texts_of_all())
         .iter()
         .map(ToString::to_string)
         .collect()
@@ -93,10 +99,10 @@ proptest! {
         let text = |start: u8, length: u8| format!("10.0.0.{start}-10.0.0.{}", start + length);
         let texts = ranges.iter().map(|(pool, start, length)| (*pool, text(*start, *length)));
         let entries = entries(&texts.collect::<Vec<_>>());
-        let found = overlaps(&entries.iter().collect::<Vec<_>>());
+        let found = overlaps(&entries.iter().collect::<Vec<_>>(), &texts_of_all());
         let mut found = found.iter().map(|error| {
             let earlier = error.message.split('"').nth(3).unwrap();
-            (error.place.position.line - 1, earlier.to_owned())
+            (error.location.spot.unwrap().position.line - 1, earlier.to_owned())
         });
 
         for (index, (_, start, length)) in ranges.iter().enumerate() {
