@@ -238,7 +238,7 @@ impl Backend for BgpBackend {
 
 /// The sessions that the set's node has; a session that several peers ask for, once.
 fn wanted(set: &AnnouncementSet) -> Vec<Arc<Peer>> {
-    let peers = set.config.peers.iter();
+    let peers = set.config.bgp.peers.iter();
     let mut sessions: Vec<Arc<Peer>> = Vec::new();
     for peer in peers.filter(|peer| is_selected(peer, &set.node)) {
         if !sessions.iter().any(|other| is_same_session(other, peer)) {
@@ -286,7 +286,7 @@ fn passed_over(set: &AnnouncementSet) -> Vec<NeighborStatus> {
     } else {
         format!("the labels of Node {name} are not those")
     };
-    let peers = set.config.peers.iter();
+    let peers = set.config.bgp.peers.iter();
     let has_session = |peer: &Peer| sessions.iter().any(|other| is_same_session(other, peer));
     let others = peers.filter(|peer| !has_session(peer));
     let status = |peer: &Arc<Peer>| NeighborStatus {
@@ -308,6 +308,7 @@ fn reason_to_stop(peer: &Peer, replaced: bool, set: &AnnouncementSet) -> Notific
         Notification::new(Reason::OtherConfigurationChange)
     } else if set
         .config
+        .bgp
         .peers
         .iter()
         .any(|one| is_same_session(one, peer))

@@ -1,12 +1,12 @@
 //! From announcements to BGP routes, as MetalLB makes them.
 //!
-//! Each VIP becomes, for each advertisement of its pool, the prefix of the advertisement's length
+//! Each VIP becomes, for each of its advertisements, the prefix of the advertisement's length
 //! that contains it. VIPs and advertisements that lead to the same prefix share one route: its
 //! communities are those of all of them, its local preference is the highest. A route goes when
 //! the last VIP behind it goes.
 //!
 //! All peers share one persistent map of routes. A change of k announcements costs O(k log n);
-//! only a change of the pools makes all routes anew.
+//! only a change of the advertisements makes all routes anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use carillon_core::address::Family;
 use carillon_core::announcement::{Announcement, AnnouncementSet};
-use carillon_core::config::{BgpAdvertisement, Config, Pool, PoolName};
+use carillon_core::config::{AdvertisementNames, BgpAdvertisement, Config};
 use carillon_core::sorted::interleaved;
 use imbl::ordmap::DiffItem;
 use ipnet::IpNet;
@@ -41,12 +41,14 @@ pub(crate) fn family_of(prefix: &IpNet) -> Family {
     Family::of(prefix.addr())
 }
 
-/// The prefix lengths under which a pool announces, and what the routes of each carry.
+/// The prefix lengths under which advertisements together announce, and what the routes of each carry.
 type Plan = BTreeMap<(Family, u8), Arc<Attributes>>;
 
-fn plan_of(pool: &Pool) -> Plan {
+/// The plan of the advertisements of these names.
+fn plan_of(config: &Config, names: &AdvertisementNames) -> Plan {
     let mut plan = Plan::new();
-    for advertisement in &pool.bgp_advertisements {
+    let advertisements = config.bgp.advertisements.iter();
+    for advertisement in advertisements.filter(|one| names.contains(&one.name)) {
         let attributes = Arc::new(attributes_of(advertisement));
         for (family, length) in [
             (Family::V4, advertisement.aggregation_length_v4),
@@ -65,10 +67,11 @@ fn plan_of(pool: &Pool) -> Plan {
 pub(crate) struct Export {
     config: Arc<Config>,
     by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
-    plans: BTreeMap<PoolName, Plan>,
-    /// How many VIPs of which pool are behind an aggregate. Not for host routes: each has the one
-    /// VIP.
-    aggregates: BTreeMap<(IpNet, PoolName), usize>,
+    /// Those of the advertisements that VIPs are announced by.
+    plans: BTreeMap<AdvertisementNames, Plan>,
+    /// How many VIPs of which advertisements are behind an aggregate. Not for host routes: each has
+    /// the one VIP.
+    aggregates: BTreeMap<(IpNet, AdvertisementNames), usize>,
     routes: Routes,
 }
 
@@ -76,13 +79,8 @@ impl Export {
     /// The routes of `set`.
     pub(crate) fn apply(&mut self, set: &AnnouncementSet) -> Routes {
         if !Arc::ptr_eq(&self.config, &set.config) {
-            if self.config.pools != set.config.pools {
+            if self.config.bgp.advertisements != set.config.bgp.advertisements {
                 *self = Self::default();
-                let pools = &set.config.pools;
-                self.plans = pools
-                    .iter()
-                    .map(|(name, pool)| (name.clone(), plan_of(pool)))
-                    .collect();
             }
             self.config = set.config.clone();
         }
@@ -96,15 +94,27 @@ impl Export {
         for change in before.diff(by_vip) {
             let (old, new) = match change {
                 DiffItem::Add(vip, new) => (None, Some((vip, new))),
-                DiffItem::Update { old, new } if old.1.pool == new.1.pool => continue,
+                DiffItem::Update { old, new } if old.1.advertisements == new.1.advertisements => {
+                    continue;
+                }
                 DiffItem::Update { old, new } => (Some(old), Some(new)),
                 DiffItem::Remove(vip, old) => (Some((vip, old)), None),
             };
             if let Some((vip, old)) = old {
-                self.count(*vip, &old.pool, usize::saturating_sub, &mut touched);
+                self.count(
+                    *vip,
+                    &old.advertisements,
+                    usize::saturating_sub,
+                    &mut touched,
+                );
             }
             if let Some((vip, new)) = new {
-                self.count(*vip, &new.pool, usize::saturating_add, &mut touched);
+                self.count(
+                    *vip,
+                    &new.advertisements,
+                    usize::saturating_add,
+                    &mut touched,
+                );
             }
         }
         for prefix in interleaved(touched) {
@@ -115,16 +125,20 @@ impl Export {
         }
     }
 
-    /// Adds a VIP of a pool to the counts of its aggregates, or takes it out, and notes the
+    /// Adds a VIP of these advertisements to the counts of its aggregates, or takes it out, and notes the
     /// prefixes it leads to.
     fn count(
         &mut self,
         vip: IpAddr,
-        pool: &PoolName,
+        names: &AdvertisementNames,
         by: fn(usize, usize) -> usize,
         touched: &mut BTreeSet<IpNet>,
     ) {
-        let Some(plan) = self.plans.get(pool) else {
+        if !self.plans.contains_key(names) {
+            let plan = plan_of(&self.config, names);
+            self.plans.insert(names.clone(), plan);
+        }
+        let Some(plan) = self.plans.get(names) else {
             return;
         };
         for (_, length) in plan.keys().filter(|(family, _)| *family == Family::of(vip)) {
@@ -134,7 +148,7 @@ impl Export {
             let prefix = prefix.trunc();
             touched.insert(prefix);
             if prefix.prefix_len() < prefix.max_prefix_len() {
-                let key = (prefix, pool.clone());
+                let key = (prefix, names.clone());
                 let count = self.aggregates.entry(key.clone()).or_default();
                 *count = by(*count, 1);
                 if *count == 0 {
@@ -147,17 +161,18 @@ impl Export {
     /// What the route for a prefix carries, if any VIP is behind it.
     fn attributes(&self, prefix: IpNet) -> Option<Arc<Attributes>> {
         if prefix.prefix_len() == prefix.max_prefix_len() {
-            return self.planned(prefix, &self.by_vip.get(&prefix.addr())?.pool);
+            let announcement = self.by_vip.get(&prefix.addr())?;
+            return self.planned(prefix, &announcement.advertisements);
         }
         self.aggregates
-            .range((prefix, PoolName::new())..)
-            .map_while(|((aggregate, pool), _)| (*aggregate == prefix).then_some(pool))
-            .filter_map(|pool| self.planned(prefix, pool))
+            .range((prefix, AdvertisementNames::default())..)
+            .map_while(|((aggregate, names), _)| (*aggregate == prefix).then_some(names))
+            .filter_map(|names| self.planned(prefix, names))
             .reduce(|one, other| Arc::new(one.union(&other)))
     }
 
-    fn planned(&self, prefix: IpNet, pool: &PoolName) -> Option<Arc<Attributes>> {
+    fn planned(&self, prefix: IpNet, names: &AdvertisementNames) -> Option<Arc<Attributes>> {
         let key = (family_of(&prefix), prefix.prefix_len());
-        self.plans.get(pool)?.get(&key).cloned()
+        self.plans.get(names)?.get(&key).cloned()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::{Config, PoolName};
+use crate::config::{AdvertisementNames, Config, PoolName};
 use crate::interface::{Interfaces, MacAddress};
 use crate::mark::Mark;
 use crate::node::Node;
@@ -12,8 +12,10 @@ use crate::node::Node;
 /// How this node must announce a VIP. Those that are announced alike may share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// The pool it belongs to, a key of [`Config::pools`]; the pool says how it is announced.
+    /// The pool it belongs to, a key of [`Config::pools`].
     pub pool: PoolName,
+    /// The advertisements of the backend's own kind that say how it is announced.
+    pub advertisements: AdvertisementNames,
     /// When this differs from before, neighbours that remember another owner must be told anew, as
     /// loud as at first. 0 where every eligible node announces.
     pub round: u64,

@@ -84,6 +84,14 @@ pub enum Ownership {
 }
 
 impl Ownership {
+    /// Whether the backend is for VIPs of a family.
+    pub fn has(self, family: Family) -> bool {
+        match self {
+            Self::Exclusive(only) => only == family,
+            Self::Shared => true,
+        }
+    }
+
     /// Whether only one node may.
     pub fn is_exclusive(self) -> bool {
         match self {

@@ -7,7 +7,7 @@
 //!                                    peer, pool; of the whole: validate  ──▲
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use std::time::Duration;
 use arcstr::ArcStr;
 use ipnet::IpNet;
 
-use crate::address::Family;
 use crate::selector::Selector;
 
 pub mod address;
+pub mod advertisement;
 pub mod community;
 mod decode;
 pub mod duration;
@@ -31,26 +31,45 @@ pub mod place;
 pub mod pool;
 pub mod validate;
 
+pub use advertisement::{
+    AdvertisementName, AdvertisementNames, Audience, BgpAdvertisement, L2Advertisement,
+    OtherAdvertisement, Protocol,
+};
+
 /// The name of a pool. It is known in several places of every service that has addresses of the pool,
 /// so it is a single pointer.
 pub type PoolName = ArcStr;
+
+/// The name of a BGP peer.
+pub type PeerName = ArcStr;
 
 /// Everything the user configured, checked as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The pools by name.
     pub pools: BTreeMap<PoolName, Arc<Pool>>,
-    /// The BGP peers, in the order written.
-    pub peers: Vec<Arc<Peer>>,
+    /// What is announced by ARP and NDP.
+    pub layer2: Vec<Arc<L2Advertisement>>,
+    /// What is announced by BGP, and to whom.
+    pub bgp: Bgp,
+    /// What other backends announce.
+    pub others: Vec<Arc<OtherAdvertisement>>,
 }
 
-/// Addresses to allocate from, and the protocol that announces them.
+/// The part of BGP in a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bgp {
+    /// The peers, in the order written.
+    pub peers: Vec<Arc<Peer>>,
+    /// How VIPs become routes.
+    pub advertisements: Vec<Arc<BgpAdvertisement>>,
+}
+
+/// Addresses to allocate from. Advertisements say how they are announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// The name, unique.
     pub name: PoolName,
-    /// How it is announced.
-    pub protocol: PoolProtocol,
     /// The address blocks in the order written (ranges expanded to CIDRs, ascending); disjoint over
     /// all pools.
     pub blocks: Vec<IpNet>,
@@ -58,38 +77,6 @@ pub struct Pool {
     pub avoid_buggy_ips: bool,
     /// Hand out addresses to services that do not ask for this pool by name or address.
     pub auto_assign: bool,
-    /// How addresses become BGP routes; never empty for a pool that BGP announces.
-    pub bgp_advertisements: Vec<BgpAdvertisement>,
-}
-
-/// The protocol of a pool: which backend announces the addresses of each family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolProtocol {
-    /// As written in the configuration.
-    pub name: &'static str,
-    /// The backend for IPv4 addresses, [`crate::backend::Caps::name`]; `None` if it has none.
-    pub ipv4: Option<&'static str>,
-    /// The backend for IPv6 addresses.
-    pub ipv6: Option<&'static str>,
-}
-
-impl PoolProtocol {
-    /// The protocol of a backend that announces both families and is called like it.
-    pub const fn of_backend(name: &'static str) -> Self {
-        Self {
-            name,
-            ipv4: Some(name),
-            ipv6: Some(name),
-        }
-    }
-
-    /// The backend that announces addresses of this family.
-    pub fn backend(&self, family: Family) -> Option<&'static str> {
-        match family {
-            Family::V4 => self.ipv4,
-            Family::V6 => self.ipv6,
-        }
-    }
 }
 
 /// Whether an address belongs to those that old equipment takes for network or broadcast addresses:
@@ -98,30 +85,6 @@ pub fn is_buggy(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => matches!(address.octets(), [_, _, _, 0 | 255]),
         IpAddr::V6(_) => false,
-    }
-}
-
-/// How the addresses of a pool become BGP routes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BgpAdvertisement {
-    /// Prefix length of the routes for IPv4 addresses, 0–32.
-    pub aggregation_length_v4: u8,
-    /// Prefix length of the routes for IPv6 addresses, 0–128.
-    pub aggregation_length_v6: u8,
-    /// LOCAL_PREF, sent to iBGP peers only.
-    pub local_pref: u32,
-    /// COMMUNITIES (RFC 1997), ascending.
-    pub communities: BTreeSet<Community>,
-}
-
-impl Default for BgpAdvertisement {
-    fn default() -> Self {
-        Self {
-            aggregation_length_v4: 32,
-            aggregation_length_v6: 128,
-            local_pref: 0,
-            communities: BTreeSet::new(),
-        }
     }
 }
 
@@ -138,6 +101,10 @@ impl fmt::Display for Community {
 /// A BGP peer, as the user describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
+    /// The name; where a format has none, what [`NeighborStatus::name`] is.
+    ///
+    /// [`NeighborStatus::name`]: crate::backend::NeighborStatus::name
+    pub name: PeerName,
     /// Our AS number; not 0.
     pub my_asn: u32,
     /// The peer's AS number; not 0. Equal to ours for iBGP.

@@ -20,6 +20,7 @@ pub mod controller;
 pub mod endpoint;
 pub mod few;
 pub mod interface;
+pub mod labels;
 pub mod latest;
 pub mod mark;
 pub mod node;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::labels::Labels;
+
 pub mod election;
 pub mod gate;
 #[cfg(test)]
@@ -19,7 +21,7 @@ pub struct Node {
     /// The node's name.
     pub name: Arc<str>,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// The values of its taints, by key.
     pub taints: BTreeMap<String, String>,
     /// Condition `NetworkUnavailable` is `True`.
@@ -70,13 +72,13 @@ const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 impl DrainRule {
     /// Whether a node has what the rule asks for.
     pub fn matches(&self, node: &Node) -> bool {
-        let all = if self.is_taint {
-            &node.taints
+        let value = if self.is_taint {
+            node.taints.get(&self.key).map(String::as_str)
         } else {
-            &node.labels
+            node.labels.get(&self.key)
         };
-        let has = |value: &String| self.value.as_ref().is_none_or(|wanted| wanted == value);
-        all.get(&self.key).is_some_and(has)
+        let has = |value: &str| self.value.as_ref().is_none_or(|wanted| wanted == value);
+        value.is_some_and(has)
     }
 }
 

@@ -93,12 +93,13 @@ pub const TURN: Duration = Duration::from_secs(1);
 /// How long a stopping member waits for others to take its VIPs.
 pub const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Which nodes may have a VIP, as far as its services decide that.
+/// Which nodes may have a VIP, as far as its services and advertisements decide that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// All.
     Anywhere,
-    /// Those with an endpoint that can serve: external traffic policy `Local`.
+    /// Those with an endpoint that can serve (external traffic policy `Local`), or that the
+    /// advertisements are for, or both.
     Nodes(Arc<BTreeSet<Arc<str>>>),
 }
 
@@ -108,6 +109,17 @@ impl Scope {
         match self {
             Self::Anywhere => true,
             Self::Nodes(names) => names.contains(node),
+        }
+    }
+
+    /// The nodes that are in both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Anywhere, scope) | (scope, Self::Anywhere) => scope,
+            (Self::Nodes(mine), Self::Nodes(theirs)) => {
+                Self::Nodes(Arc::new(mine.intersection(&theirs).cloned().collect()))
+            }
         }
     }
 

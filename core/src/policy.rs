@@ -1,40 +1,23 @@
 //! Whether this node may announce a Service, and if not, why.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::address::Family;
 use crate::allocator::Blocks;
-use crate::config::PoolName;
+use crate::config::{AdvertisementNames, PoolName};
 use crate::endpoint::EndpointSlice;
-use crate::few::Few;
 use crate::node::Node;
 use crate::ownership::Scope;
 use crate::service::{Ingress, Service, TrafficPolicy};
 
+mod plan;
 #[cfg(test)]
 mod tests;
+mod way;
 
-/// What to announce for a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// The name of the pool that has all of its addresses.
-    pub pool: PoolName,
-    /// Those of its addresses whose family has an endpoint.
-    pub vips: Few<IpAddr>,
-    /// Where only one node at a time may announce them: which nodes that can be, of each of them in
-    /// the same order. Empty where all nodes announce.
-    pub scopes: Box<[Scope]>,
-}
-
-impl Grant {
-    /// Which nodes may announce a VIP of it, if one at a time does.
-    pub fn scope(&self, vip: IpAddr) -> Option<&Scope> {
-        let mut scopes = self.vips.iter().zip(&self.scopes);
-        scopes.find(|(of, _)| **of == vip).map(|(_, scope)| scope)
-    }
-}
+pub(crate) use plan::{Nodes, Plan, PlannedWay};
+pub use way::{Grant, GrantedVip, Reach, Way};
 
 /// Why a Service is not announced from this node. The first rule that fails gives the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +49,12 @@ pub enum WithdrawReason {
     /// Label of this node.
     #[error("this node has the label {}", crate::node::EXCLUDE_LABEL)]
     NodeLabeledExcludeBalancers,
+    /// No advertisement of the pool selects it.
+    #[error("no advertisement is for it")]
+    NoMatchingAdvertisement,
+    /// The node selectors of all advertisements that are for it are for other nodes.
+    #[error("the advertisements that are for it are for other nodes than this one")]
+    NodeNotSelected,
     /// External traffic policy `Local` without an endpoint here.
     #[error("externalTrafficPolicy is Local and no endpoint on this node is ready")]
     NoLocalEndpoints,
@@ -93,6 +82,7 @@ impl WithdrawReason {
             Self::NodeNetworkUnavailable => "nodeNetworkUnavailable",
             Self::NodeDraining => "nodeDraining",
             Self::NodeLabeledExcludeBalancers => "nodeLabeledExcludeBalancers",
+            Self::NoMatchingAdvertisement | Self::NodeNotSelected => "noMatchingAdvertisement",
             Self::NoLocalEndpoints => "noLocalEndpoints",
             Self::NoEndpoints => "noEndpoints",
             Self::NotOwner(_) => "notOwner",
@@ -118,8 +108,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) node: &'a Node,
     /// It is drained.
     pub(crate) is_draining: bool,
-    /// The pools whose addresses only one node at a time may announce.
-    pub(crate) exclusive: &'a BTreeSet<PoolName>,
+    /// How the pools of that configuration are announced.
+    pub(crate) plan: &'a Plan,
 }
 
 impl Facts<'_> {
@@ -133,37 +123,73 @@ impl Facts<'_> {
         slices: &[&EndpointSlice],
     ) -> Result<Grant, WithdrawReason> {
         let (pool, addresses) = self.addresses(service)?;
-        let is_exclusive = self.exclusive.contains(&pool);
-        if !is_exclusive {
-            if self.is_draining {
-                return Err(WithdrawReason::NodeDraining);
-            }
-            node_may_announce(self.node)?;
-        }
-        let policy = service.external_traffic_policy;
-        let mut why_not = WithdrawReason::NoEndpoints;
-        let (mut vips, mut scopes) = (Vec::new(), Vec::new());
+        let mut why_not = WithdrawReason::NoMatchingAdvertisement;
+        let mut vips = Vec::new();
         for vip in addresses {
-            let of_family = |slice: &&&EndpointSlice| slice.family == Family::of(vip);
-            let slices = slices.iter().filter(of_family).copied();
-            let reached = if is_exclusive {
-                scope(policy, slices).map(|scope| scopes.push(scope))
-            } else {
-                self.reachable(policy, slices)
+            let family = Family::of(vip);
+            let Some(plan) = self.plan.of(&pool, family) else {
+                continue;
             };
-            match reached {
-                Ok(()) => vips.push(vip),
-                Err(reason) => why_not = reason,
+            let slices: Vec<_> = slices.iter().filter(|one| one.family == family).collect();
+            let way = |way| self.way(way, service, slices.iter().map(|slice| **slice));
+            let ways: Vec<_> = plan.ways.iter().map(way).collect();
+            let closed = ways.iter().find_map(|way| way.reach.as_ref().err());
+            match closed {
+                Some(reason) if ways.iter().all(|way| way.reach.is_err()) => {
+                    why_not = reason.clone();
+                }
+                Some(_) | None => vips.push(GrantedVip {
+                    vip,
+                    ways: plan.shared(ways),
+                }),
             }
         }
         if vips.is_empty() {
             return Err(why_not);
         }
-        Ok(Grant {
-            pool,
-            vips: vips.into(),
-            scopes: scopes.into(),
-        })
+        let vips = vips.into();
+        Ok(Grant { pool, vips })
+    }
+
+    /// One way of announcing an address of a Service with these slices of its family.
+    fn way<'e>(
+        &self,
+        planned: &PlannedWay,
+        service: &Service,
+        slices: impl Iterator<Item = &'e EndpointSlice>,
+    ) -> Way {
+        let Some((advertisements, nodes)) = planned.select(service.labels()) else {
+            return Way {
+                backend: planned.backend,
+                advertisements: AdvertisementNames::default(),
+                reach: Err(WithdrawReason::NoMatchingAdvertisement),
+            };
+        };
+        let policy = service.external_traffic_policy;
+        let reach = if planned.is_exclusive {
+            scope(policy, slices).map(|scope| Reach::OneOf(scope.and(nodes)))
+        } else {
+            self.may_announce(&nodes)
+                .and_then(|()| self.reachable(policy, slices))
+                .map(|()| Reach::Shared)
+        };
+        Way {
+            backend: planned.backend,
+            advertisements,
+            reach,
+        }
+    }
+
+    /// Whether this node may announce what is for these.
+    fn may_announce(&self, nodes: &Scope) -> Result<(), WithdrawReason> {
+        if self.is_draining {
+            return Err(WithdrawReason::NodeDraining);
+        }
+        node_may_announce(self.node)?;
+        let is_selected = nodes.contains(&self.node.name);
+        is_selected
+            .then_some(())
+            .ok_or(WithdrawReason::NodeNotSelected)
     }
 
     /// The addresses of a service that is to be announced, and the pool that has them all.

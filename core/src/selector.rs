@@ -1,8 +1,9 @@
 //! Kubernetes label selectors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::config::error::quote;
+use crate::labels::Labels;
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ pub enum Operator {
 
 impl Selector {
     /// Whether the labels satisfy every term.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches(&self, labels: &Labels) -> bool {
         self.requirements.iter().all(|requirement| {
             let value = labels.get(&requirement.key);
             match &requirement.operator {

@@ -10,6 +10,7 @@ use arcstr::ArcStr;
 
 use crate::config::PoolName;
 use crate::few::Few;
+use crate::labels::Labels;
 use crate::text;
 
 mod annotations;
@@ -64,14 +65,17 @@ pub struct Service {
     pub key: ServiceKey,
     facts: Arc<ServiceFacts>,
     /// `None` where there is nothing in it.
-    status: Option<Arc<Status>>,
+    own: Option<Arc<Own>>,
 }
 
-/// What has been given to a Service.
+static NO_LABELS: Labels = Labels::new();
+
+/// What hardly any two Services have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Status {
+struct Own {
     published: Few<Ingress>,
     given_from: Option<PoolName>,
+    labels: Labels,
 }
 
 /// The facts of a Service but its name and its status.
@@ -155,15 +159,15 @@ pub enum TrafficPolicy {
 }
 
 impl Service {
-    /// A service with these facts and this status, of which nobody has noted who gave it.
+    /// A service with these facts and this status, without labels, of which nobody has noted who gave it.
     pub fn new(
         key: ServiceKey,
         facts: ServiceFacts,
         published: impl IntoIterator<Item = Ingress>,
     ) -> Self {
         let facts = Arc::new(facts);
-        let status = None;
-        let mut service = Self { key, facts, status };
+        let own = None;
+        let mut service = Self { key, facts, own };
         service.publish(published);
         service
     }
@@ -180,41 +184,56 @@ impl Service {
 
     /// `status.loadBalancer.ingress`, in its order.
     pub fn published(&self) -> &[Ingress] {
-        self.status.as_ref().map_or(&[], |status| &status.published)
+        self.own.as_ref().map_or(&[], |own| &own.published)
     }
 
     /// The pool that these addresses were given from, as a daemon like this one has noted it; empty
     /// if it has only noted that it gave them, `None` if it is not known that one did.
     pub fn given_from(&self) -> Option<&PoolName> {
-        self.status.as_ref()?.given_from.as_ref()
+        self.own.as_ref()?.given_from.as_ref()
     }
 
     /// Makes these the entries of `status.loadBalancer.ingress`.
     pub fn publish(&mut self, entries: impl IntoIterator<Item = Ingress>) {
-        let given_from = self.given_from().cloned();
         let published = entries.into_iter().collect();
-        self.set_status(Status {
-            published,
-            given_from,
-        });
+        self.change(|own| own.published = published);
     }
 
     /// Notes the pool that the published addresses were given from; see [`Self::given_from`].
     pub fn set_given_from(&mut self, given_from: Option<PoolName>) {
-        let published = self.published().iter().cloned().collect();
-        self.set_status(Status {
-            published,
-            given_from,
-        });
+        self.change(|own| own.given_from = given_from);
     }
 
     /// Gives it the status of another version of itself.
     pub fn take_status_of(&mut self, other: &Self) {
-        self.status.clone_from(&other.status);
+        if self.labels() == other.labels() {
+            self.own.clone_from(&other.own);
+            return;
+        }
+        let other = other.own.as_deref().cloned().unwrap_or_default();
+        self.change(|own| {
+            own.published = other.published;
+            own.given_from = other.given_from;
+        });
     }
 
-    fn set_status(&mut self, status: Status) {
-        self.status = (status != Status::default()).then(|| Arc::new(status));
+    /// Its labels.
+    pub fn labels(&self) -> &Labels {
+        self.own.as_ref().map_or(&NO_LABELS, |own| &own.labels)
+    }
+
+    /// Gives it other labels.
+    pub fn set_labels(&mut self, labels: Labels) {
+        self.change(|own| own.labels = labels);
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Own)) {
+        let mut own = self
+            .own
+            .take()
+            .map_or_else(Own::default, Arc::unwrap_or_clone);
+        change(&mut own);
+        self.own = (own != Own::default()).then(|| Arc::new(own));
     }
 
     /// The published addresses of the entries that have one.

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use crate::allocator::Blocks;
 use crate::announcement::{AnnouncementSet, Asked};
 use crate::backend::Caps;
-use crate::config::{Config, PoolName};
+use crate::config::Config;
 use crate::endpoint::{EndpointSlice, SliceKey};
 use crate::interface::Interfaces;
+use crate::labels::Labels;
 use crate::mark::Mark;
 use crate::node::Node;
 use crate::ownership::{Holding, Scope};
-use crate::policy::{Facts, Grant, WithdrawReason};
+use crate::policy::{Facts, Grant, Nodes, Plan, WithdrawReason};
 use crate::service::{Service, ServiceKey};
 use crate::sorted::{SortedVec, interleaved, pack};
 
@@ -25,9 +26,12 @@ mod candidates;
 mod outlet;
 #[cfg(test)]
 mod tests;
+mod ways;
+
+pub use ways::Verdict;
 
 use candidates::Candidates;
-use outlet::{Outlet, exclusive};
+use outlet::Outlet;
 
 /// A change of what the speaker knows.
 #[derive(Clone, Debug)]
@@ -42,7 +46,7 @@ pub enum Input {
     Endpoints(EndpointSlice),
     /// An EndpointSlice is gone.
     EndpointsDeleted(SliceKey),
-    /// A Node as it is now; nodes other than the speaker's own are passed over.
+    /// A Node as it is now. Of nodes other than the speaker's own the labels count.
     Node(Node),
     /// A Node is gone. The speaker's own keeps announcing with what was last known of it.
     NodeDeleted(Arc<str>),
@@ -69,8 +73,10 @@ pub struct Speaker {
     config: Option<Arc<Config>>,
     /// Those of the configuration.
     blocks: Option<Blocks>,
-    /// The pools whose addresses only one node at a time may announce.
-    exclusive: BTreeSet<PoolName>,
+    /// How its pools are announced.
+    plan: Plan,
+    /// The labels of all nodes that are known.
+    nodes: Nodes,
     synced: bool,
     is_draining: bool,
     services: BTreeMap<ServiceKey, Entry>,
@@ -113,7 +119,8 @@ impl Speaker {
             class,
             config: None,
             blocks: None,
-            exclusive: BTreeSet::new(),
+            plan: Plan::default(),
+            nodes: Nodes::from([(node.name.clone(), node.labels.clone())]),
             synced: false,
             is_draining: false,
             services: BTreeMap::new(),
@@ -143,7 +150,7 @@ impl Speaker {
             Input::Endpoints(slice) => self.set_slice(slice),
             Input::EndpointsDeleted(key) => self.remove_slice(&key),
             Input::Node(node) => self.set_node(node),
-            Input::NodeDeleted(_) => {}
+            Input::NodeDeleted(name) => self.remove_node(&name),
             Input::Interfaces(interfaces) => {
                 for outlet in &mut self.outlets {
                     outlet.set_interfaces(&interfaces);
@@ -201,26 +208,6 @@ impl Speaker {
         self.candidates.take()
     }
 
-    /// Whether and why a Service is announced from here, as of the last [`Self::take_changes`]. A
-    /// Service of whose addresses at least one is announced, is.
-    pub fn explain(&self, key: &ServiceKey) -> Option<Result<&Grant, WithdrawReason>> {
-        let grant = match &self.services.get(key)?.decision {
-            Ok(grant) => grant,
-            Err(reason) => return Some(Err(reason.clone())),
-        };
-        let elsewhere = |vip: &IpAddr| match self.candidates.holding(*vip) {
-            Some(Holding::Here { .. }) => None,
-            Some(Holding::Elsewhere { owner, .. }) => Some(owner.clone()),
-            None => Some(None),
-        };
-        let elsewhere: Vec<_> = grant.vips.iter().filter_map(elsewhere).collect();
-        if grant.scopes.is_empty() || elsewhere.len() < grant.vips.len() {
-            return Some(Ok(grant));
-        }
-        let owner = elsewhere.into_iter().flatten().next();
-        Some(Err(WithdrawReason::NotOwner(owner)))
-    }
-
     /// The services about which [`Self::take_changes`] has decided otherwise than before, since the
     /// last call.
     pub fn take_decided(&mut self) -> BTreeSet<ServiceKey> {
@@ -246,12 +233,46 @@ impl Speaker {
             outlet.set_config(config.clone());
         }
         self.blocks = Some(Blocks::new(&config));
-        self.exclusive = exclusive(&config, &self.outlets);
         self.config = Some(config);
+        self.make_plan();
         self.dirty = Dirty::All;
     }
 
+    /// Brings the plan up to date; returns whether it is another one.
+    fn make_plan(&mut self) -> bool {
+        let Some(config) = &self.config else {
+            return false;
+        };
+        let backends: Vec<_> = self.outlets.iter().map(|outlet| outlet.caps).collect();
+        let plan = Plan::new(config, &backends, &self.nodes, &self.node.name);
+        let is_other = plan != self.plan;
+        self.plan = plan;
+        is_other
+    }
+
+    /// Takes in the labels of a node; `None` if it is gone.
+    fn set_labels(&mut self, name: &Arc<str>, labels: Option<Labels>) {
+        if self.nodes.get(name) == labels.as_ref() {
+            return;
+        }
+        match labels {
+            Some(labels) => self.nodes.insert(name.clone(), labels),
+            None => self.nodes.remove(name),
+        };
+        let config = self.config.as_ref();
+        if config.is_some_and(|config| config.selects_nodes()) && self.make_plan() {
+            self.dirty = Dirty::All;
+        }
+    }
+
+    fn remove_node(&mut self, name: &Arc<str>) {
+        if *name != self.node.name {
+            self.set_labels(name, None);
+        }
+    }
+
     fn set_node(&mut self, node: Node) {
+        self.set_labels(&node.name, Some(node.labels.clone()));
         if node.name != self.node.name || node == *self.node {
             return;
         }
@@ -329,7 +350,7 @@ impl Speaker {
             class: self.class.as_deref(),
             node: &self.node,
             is_draining: self.is_draining,
-            exclusive: &self.exclusive,
+            plan: &self.plan,
         };
         let first = (key.clone(), SliceKey::default());
         let slices = self.slices_of.range(first..);
@@ -341,16 +362,16 @@ impl Speaker {
             self.decided.insert(key.clone());
         }
         let mut vips = self.retract(key, before);
-        for vip in decision.iter().flat_map(|grant| &grant.vips) {
-            self.announcers.entry(*vip).or_default().insert(key.clone());
-            vips.push(*vip);
+        for vip in decision.iter().flat_map(Grant::addresses) {
+            self.announcers.entry(vip).or_default().insert(key.clone());
+            vips.push(vip);
         }
         vips
     }
 
     /// Takes a service out of the index of its former VIPs, and returns them.
     fn retract(&mut self, key: &ServiceKey, before: Result<Grant, WithdrawReason>) -> Vec<IpAddr> {
-        let vips = before.map_or_else(|_| Vec::new(), |grant| grant.vips.to_vec());
+        let vips = before.map_or_else(|_| Vec::new(), |grant| grant.addresses().collect());
         for vip in &vips {
             if let Some(keys) = self.announcers.get_mut(vip) {
                 keys.remove(key);
@@ -365,28 +386,9 @@ impl Speaker {
     /// Brings one VIP up to date: whether it is a candidate, and what every backend has of it.
     fn update_announcement(&mut self, vip: IpAddr) {
         self.candidates.set(vip, self.scope(vip));
-        let (is_here, is_watched) = match self.candidates.holding(vip) {
-            Some(Holding::Here { .. }) => (true, false),
-            Some(Holding::Elsewhere { watched, .. }) => (false, *watched),
-            None => (!self.candidates.contains(vip), false),
-        };
-        let wanted = self.announcement(vip);
-        for outlet in &mut self.outlets {
-            let mine = wanted
-                .as_ref()
-                .filter(|(name, _)| *name == outlet.caps.name);
-            let announced = mine.filter(|_| is_here).map(|(_, wanted)| wanted);
-            outlet.update(vip, announced, is_watched && mine.is_some());
+        let wishes: Vec<_> = self.wishes(vip).collect();
+        for (outlet, wish) in self.outlets.iter_mut().zip(wishes) {
+            outlet.update(vip, wish);
         }
-    }
-
-    /// The scope of a candidate; `None` if it is not one.
-    fn scope(&self, vip: IpAddr) -> Option<Scope> {
-        let services = self.services_on(vip).iter();
-        let scope = |key| {
-            let decision = self.services.get(key)?.decision.as_ref();
-            decision.ok()?.scope(vip).cloned()
-        };
-        services.filter_map(scope).reduce(Scope::or)
     }
 }

@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use crate::address::Family;
 use crate::announcement::Announcement;
-use crate::config::pool::protocol;
-use crate::config::{BgpAdvertisement, Config, Peer, Pool, PoolProtocol};
+use crate::backend::{Caps, Ownership};
+use crate::config::{
+    Audience, BgpAdvertisement, Config, L2Advertisement, OtherAdvertisement, Peer, Pool,
+};
 use crate::endpoint::{Endpoint, EndpointSlice};
 use crate::interface::{Interface, MacAddress};
 use crate::service::{
@@ -100,40 +102,91 @@ pub fn endpoint_slice(
     EndpointSlice::new(slice, key(service), Family::V4, endpoints)
 }
 
-/// A pool that is announced by BGP.
+/// A pool of these blocks, from which addresses are given.
 pub fn pool(name: &str, blocks: &[&str]) -> Pool {
     Pool {
         name: name.into(),
-        protocol: PoolProtocol::of_backend("bgp"),
         blocks: blocks.iter().map(|block| parse(block)).collect(),
         avoid_buggy_ips: false,
         auto_assign: true,
-        bgp_advertisements: vec![BgpAdvertisement::default()],
     }
 }
 
-/// A pool that is announced by ARP and NDP.
-#[expect(clippy::expect_used, reason = "the protocol is a known one")]
-pub fn layer2_pool(name: &str, blocks: &[&str]) -> Pool {
-    Pool {
-        protocol: protocol("layer2", &["arp", "ndp"]).expect("a known protocol"),
-        bgp_advertisements: Vec::new(),
-        ..pool(name, blocks)
-    }
-}
-
-/// A configuration of these pools, without peers.
+/// A configuration of these pools without peers, each announced by BGP as host routes.
 pub fn config<P: Into<Arc<Pool>>>(pools: impl IntoIterator<Item = P>) -> Config {
+    let mut config = unannounced(pools);
+    let names = config.pools.keys();
+    config.bgp.advertisements = names
+        .map(|pool| Arc::new(bgp_advertisement(pool)))
+        .collect();
+    config
+}
+
+/// A configuration of these pools, each announced by ARP and NDP.
+pub fn layer2_config<P: Into<Arc<Pool>>>(pools: impl IntoIterator<Item = P>) -> Config {
+    let mut config = unannounced(pools);
+    let names = config.pools.keys();
+    config.layer2 = names.map(|pool| Arc::new(l2_advertisement(pool))).collect();
+    config
+}
+
+/// A configuration of these pools that nothing announces.
+pub fn unannounced<P: Into<Arc<Pool>>>(pools: impl IntoIterator<Item = P>) -> Config {
     let pools = pools.into_iter().map(Into::into);
     Config {
         pools: pools.map(|pool| (pool.name.clone(), pool)).collect(),
-        peers: Vec::new(),
+        ..Config::default()
+    }
+}
+
+/// That of a pool, with its name: host routes to all peers.
+pub fn bgp_advertisement(pool: &str) -> BgpAdvertisement {
+    BgpAdvertisement {
+        name: pool.into(),
+        audience: Audience::of_pool(pool.into()),
+        ..BgpAdvertisement::default()
+    }
+}
+
+/// That of a pool, with its name.
+pub fn l2_advertisement(pool: &str) -> L2Advertisement {
+    L2Advertisement {
+        name: pool.into(),
+        audience: Audience::of_pool(pool.into()),
+    }
+}
+
+/// That of a pool, with its name, by a backend that the core knows nothing of.
+pub fn other_advertisement(pool: &str, backend: &'static str) -> OtherAdvertisement {
+    OtherAdvertisement {
+        name: pool.into(),
+        backend,
+        audience: Audience::of_pool(pool.into()),
+    }
+}
+
+/// A backend by which every eligible node announces.
+pub const fn shared(name: &'static str) -> Caps {
+    Caps {
+        name,
+        ownership: Ownership::Shared,
+        uses_interfaces: false,
+    }
+}
+
+/// A backend by which one node of a segment announces addresses of this family.
+pub const fn exclusive(name: &'static str, family: Family) -> Caps {
+    Caps {
+        name,
+        ownership: Ownership::Exclusive(family),
+        uses_interfaces: true,
     }
 }
 
 /// The router at this address, of this AS; ours is [`MY_ASN`].
 pub fn peer(address: &str, asn: u32) -> Peer {
     Peer {
+        name: address.into(),
         my_asn: MY_ASN,
         peer_asn: asn,
         address: ip(address),
@@ -162,10 +215,11 @@ pub fn interface(index: u32, name: &str, addresses: &[&str]) -> Interface {
     }
 }
 
-/// That of an address of this pool, for the first time.
+/// That of an address of this pool by the advertisement with its name, for the first time.
 pub fn announcement(pool: &str) -> Announcement {
     Announcement {
         pool: pool.into(),
+        advertisements: [pool.into()].into(),
         round: 0,
     }
 }

@@ -14,6 +14,7 @@ use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, Peer, Pool};
 use carillon_core::controller::{self, Controller};
 use carillon_core::endpoint::EndpointSlice;
+use carillon_core::labels::Labels;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
 
@@ -228,7 +229,7 @@ impl Report {
             peer.node_selectors.is_empty()
                 || selectors.any(|one| labels.iter().any(|labels| one.matches(labels)))
         };
-        let others = config.peers.iter().filter(|peer| !is_selected(peer));
+        let others = config.bgp.peers.iter().filter(|peer| !is_selected(peer));
         let note = |peer: &Arc<Peer>| {
             format!(
                 "note: peer {}: its node-selectors match none of the {} here: no node has a \
@@ -314,7 +315,7 @@ impl Report {
     }
 }
 
-fn labels(object: &Object) -> Option<&BTreeMap<String, String>> {
+fn labels(object: &Object) -> Option<&Labels> {
     match object {
         Object::Node(node) => Some(&node.labels),
         Object::Service(_) | Object::EndpointSlice(_) | Object::Pod(_) | Object::Setting(_) => None,
@@ -348,11 +349,11 @@ fn describe(config: &Config) -> Vec<String> {
         format!(
             "pool {}: {}, {}",
             pool.name,
-            pool.protocol.name,
+            config.protocol_names(&pool.name),
             blocks.join(" ")
         )
     });
-    let peers = config.peers.iter().map(|peer| {
+    let peers = config.bgp.peers.iter().map(|peer| {
         format!(
             "peer {}: AS {}, ours {}",
             peer.address, peer.peer_asn, peer.my_asn
@@ -364,7 +365,7 @@ fn describe(config: &Config) -> Vec<String> {
         "no pools: no service gets an address",
     );
     let no_peers = none(
-        config.peers.is_empty(),
+        config.bgp.peers.is_empty(),
         "no peers: nobody is told of any address",
     );
     let lines = pools.chain(no_pools).chain(peers).chain(no_peers);

@@ -348,7 +348,8 @@ impl Driver {
     fn tell_decision(&self, service: &ServiceKey) {
         match self.speaker.explain(service) {
             Some(Ok(grant)) => {
-                let ips = join(&grant.vips);
+                let ips: Vec<_> = grant.addresses().collect();
+                let ips = join(&ips);
                 info!(%service, %ips, pool = %grant.pool, "service has IP, announcing");
             }
             // Most services of a cluster are of another type.

@@ -266,6 +266,32 @@ pub(crate) struct Service {
     pub(crate) reason: Option<String>,
     /// Why it is not announced, or lacks an address.
     pub(crate) why: Option<String>,
+    /// Where an address has more than one way, each with what becomes of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ways: Vec<Way>,
+}
+
+/// One backend by which an address of a service may be announced.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Way {
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// The backend.
+    pub(crate) backend: String,
+    /// Whether this node announces it in this way.
+    pub(crate) announced: bool,
+    /// The short token of why not, as in logs.
+    pub(crate) reason: Option<String>,
+    /// Why not.
+    pub(crate) why: Option<String>,
+}
+
+impl Way {
+    /// Why it is not announced in this way, for people.
+    pub(crate) fn why_not(&self) -> Option<String> {
+        let why = self.why.as_ref()?;
+        Some(format!("{} not by {}: {why}", self.address, self.backend))
+    }
 }
 
 /// One to whom a backend announces.

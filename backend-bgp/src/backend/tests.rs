@@ -3,11 +3,13 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use carillon_core::announcement::Announcement;
 use carillon_core::backend::{Fact, contract};
-use carillon_core::config::{BgpAdvertisement, Community, Config, Pool};
+use carillon_core::config::{BgpAdvertisement, Community, Config};
+use carillon_core::labels::Labels;
 use carillon_core::node::Node;
 use carillon_core::selector::{Operator, Requirement, Selector};
-use carillon_core::testing::{announcement, config, pool};
+use carillon_core::testing::{announcement, bgp_advertisement, config, pool};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -29,6 +31,7 @@ struct World {
     config: Config,
     /// The pool that the VIPs belong to.
     pool: &'static str,
+    advertisements: Vec<&'static str>,
     vips: Vec<IpAddr>,
 }
 
@@ -37,11 +40,13 @@ impl World {
         Self {
             generation: 0,
             node: Node::named("worker-0"),
-            config: Config {
-                peers: peers.into_iter().map(Arc::new).collect(),
-                ..config([pool("pool", &[])])
+            config: {
+                let mut config = config([pool("pool", &[])]);
+                config.bgp.peers = peers.into_iter().map(Arc::new).collect();
+                config
             },
             pool: "pool",
+            advertisements: vec!["pool"],
             vips: vec!["198.51.100.1".parse().unwrap()],
         }
     }
@@ -52,7 +57,11 @@ impl World {
         let mut set = AnnouncementSet::empty(Arc::new(self.node.clone()));
         (set.generation, set.config) = (self.generation, Arc::new(self.config.clone()));
         for vip in &self.vips {
-            let announcement = Arc::new(announcement(self.pool));
+            let advertisements = self.advertisements.iter().map(|name| (*name).into());
+            let announcement = Arc::new(Announcement {
+                advertisements: advertisements.collect(),
+                ..announcement(self.pool)
+            });
             set.by_vip.insert(*vip, announcement);
         }
         backend.set(Arc::new(set));
@@ -92,13 +101,14 @@ async fn a_change_of_advertisements_leaves_sessions_alone() {
     up(&mut backend).await;
     connection.table_of(1).await;
 
-    let mut pool = Pool::clone(&world.config.pools["pool"]);
-    pool.bgp_advertisements.push(BgpAdvertisement {
+    let second = BgpAdvertisement {
+        name: "second".into(),
         aggregation_length_v4: 24,
         communities: [Community(1)].into(),
-        ..BgpAdvertisement::default()
-    });
-    world.config.pools.insert(pool.name.clone(), Arc::new(pool));
+        ..bgp_advertisement("pool")
+    };
+    world.config.bgp.advertisements.push(Arc::new(second));
+    world.advertisements.push("second");
     world.vips.push("198.51.100.2".parse().unwrap());
     assert_eq!(world.set(&mut backend).await, []);
     connection.table_of(3).await;
@@ -115,16 +125,11 @@ async fn a_renamed_and_extended_pool_is_no_change_to_the_peer() {
     connection.table_of(1).await;
 
     world.pool = "renamed";
-    let renamed = Pool {
-        name: "renamed".into(),
-        blocks: vec!["198.51.100.0/24".parse().unwrap()],
-        ..Pool::clone(&world.config.pools["pool"])
-    };
-    let other = Pool {
-        name: "pool".into(),
-        ..renamed.clone()
-    };
-    world.config.pools = config([renamed, other]).pools;
+    world.advertisements = vec!["renamed"];
+    let blocks = ["198.51.100.0/24"];
+    let peers = std::mem::take(&mut world.config.bgp.peers);
+    world.config = config([pool("renamed", &blocks), pool("pool", &blocks)]);
+    world.config.bgp.peers = peers;
     assert_eq!(world.set(&mut backend).await, []);
     world.vips.push("198.51.100.2".parse().unwrap());
     world.set(&mut backend).await;
@@ -158,7 +163,7 @@ async fn only_the_peer_whose_settings_changed_is_touched() {
     up(&mut backend).await;
 
     other_peer.hold_time = Duration::from_secs(30);
-    world.config.peers = vec![Arc::new(other_peer), Arc::new(one_peer)];
+    world.config.bgp.peers = vec![Arc::new(other_peer), Arc::new(one_peer)];
     let (told, notification) = tokio::join!(world.set(&mut backend), changed.last_words());
     let reason = notification.and_then(|n| n.reason());
     assert_eq!(reason, Some(Reason::OtherConfigurationChange));
@@ -189,7 +194,7 @@ async fn a_peer_that_is_gone_is_told_so_and_waited_for() {
     up(&mut backend).await;
     connection.table_of(1).await;
 
-    world.config.peers.clear();
+    world.config.bgp.peers.clear();
     let (_, notification) = tokio::join!(world.set(&mut backend), async {
         let last = connection.last_words().await;
         drop(connection);
@@ -233,12 +238,12 @@ async fn node_selectors_decide_where_a_session_runs() {
         assert_eq!((&other.last_error, other.in_sync), (&Some(why), true));
     }
 
-    world.node.labels.insert("rack".to_owned(), "a".to_owned());
+    world.node.labels = [("rack", "a")].into_iter().collect();
     world.set(&mut backend).await;
     let mut connection = Connection::establish(&listener).await;
     up(&mut backend).await;
 
-    world.node.labels.clear();
+    world.node.labels = Labels::new();
     let (_, notification) = tokio::join!(world.set(&mut backend), async {
         let last = connection.last_words().await;
         drop(connection);
@@ -266,7 +271,7 @@ async fn selectors_that_still_match_leave_the_session_alone() {
         ..peer.clone()
     };
     let mut world = World::new([for_racks(&["a"])]);
-    world.node.labels.insert("rack".to_owned(), "a".to_owned());
+    world.node.labels = [("rack", "a")].into_iter().collect();
     let mut backend = BgpBackend::new();
     world.set(&mut backend).await;
     let mut connection = Connection::establish(&listener).await;
@@ -276,7 +281,7 @@ async fn selectors_that_still_match_leave_the_session_alone() {
         vec![for_racks(&["a"]), for_racks(&["a", "c"])],
         vec![peer.clone()],
     ] {
-        world.config.peers = peers.into_iter().map(Arc::new).collect();
+        world.config.bgp.peers = peers.into_iter().map(Arc::new).collect();
         assert_eq!(world.set(&mut backend).await, []);
         assert_eq!(
             soon(backend.status(Detail::Routes)).await.neighbors.len(),
@@ -299,7 +304,7 @@ async fn a_changed_keepalive_time_is_in_force_in_the_session_that_is_there() {
     up(&mut backend).await;
     connection.table_of(1).await;
     for (configured, shown) in [(Some(7), "7 s"), (Some(1), "1 s"), (None, "30 s")] {
-        world.config.peers = vec![Arc::new(Peer {
+        world.config.bgp.peers = vec![Arc::new(Peer {
             keepalive_time: configured.map(Duration::from_secs),
             ..peer.clone()
         })];
@@ -341,7 +346,7 @@ async fn a_session_whose_settings_are_the_same_goes_before_one_that_could_take_t
     for _ in 0..2 {
         up(&mut backend).await;
     }
-    world.config.peers.reverse();
+    world.config.bgp.peers.reverse();
     assert_eq!(world.set(&mut backend).await, [], "both are left alone");
     let numbers: Vec<_> = backend.tasks.iter().map(|task| task.number).collect();
     assert_eq!(numbers, [1, 0], "each is the one that it was");
@@ -358,7 +363,7 @@ async fn peers_on_different_ports_of_one_address_are_different_peers() {
     let mut gone = Connection::establish(&one).await;
     let mut changed = Connection::establish(&other).await;
     other_peer.hold_time = Duration::from_secs(30);
-    world.config.peers = vec![Arc::new(other_peer)];
+    world.config.bgp.peers = vec![Arc::new(other_peer)];
     let (_, gone, changed) = tokio::join!(
         world.set(&mut backend),
         async move { gone.last_words().await },

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use carillon_core::config::Community;
+use carillon_core::config::{Audience, Community};
 use carillon_core::node::Node;
 use carillon_core::testing;
 use proptest::prelude::*;
@@ -8,11 +8,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::packet::PeerType;
 
-fn pool(name: &str, advertisements: Vec<BgpAdvertisement>) -> Arc<Pool> {
-    Arc::new(Pool {
-        bgp_advertisements: advertisements,
-        ..testing::pool(name, &[])
-    })
+/// The advertisements of a pool, each with a name of its own.
+fn pool(name: &'static str, advertisements: Vec<BgpAdvertisement>) -> Vec<Arc<BgpAdvertisement>> {
+    let named = |(number, advertisement)| BgpAdvertisement {
+        name: format!("{name}-{number}").into(),
+        audience: Audience::of_pool(name.into()),
+        ..advertisement
+    };
+    let advertisements = advertisements.into_iter().enumerate();
+    advertisements.map(named).map(Arc::new).collect()
 }
 
 fn advertisement(v4: u8, v6: u8, local_pref: u32, communities: &[u32]) -> BgpAdvertisement {
@@ -21,25 +25,34 @@ fn advertisement(v4: u8, v6: u8, local_pref: u32, communities: &[u32]) -> BgpAdv
         aggregation_length_v6: v6,
         local_pref,
         communities: communities.iter().copied().map(Community).collect(),
+        ..BgpAdvertisement::default()
     }
 }
 
-fn config(pools: impl IntoIterator<Item = Arc<Pool>>) -> Arc<Config> {
-    Arc::new(testing::config(pools))
+fn config(pools: impl IntoIterator<Item = Vec<Arc<BgpAdvertisement>>>) -> Arc<Config> {
+    let mut config = Config::default();
+    config.bgp.advertisements = pools.into_iter().flatten().collect();
+    Arc::new(config)
 }
 
-fn set(config: &Arc<Config>, vips: &[(&str, &str)]) -> AnnouncementSet {
+fn set(config: &Arc<Config>, vips: &[(&str, &'static str)]) -> AnnouncementSet {
     let mut set = AnnouncementSet::empty(Arc::new(Node::named("n")));
     set.config = config.clone();
     for (vip, pool) in vips {
         let vip: IpAddr = vip.parse().unwrap();
-        set.by_vip.insert(vip, announcement(pool));
+        set.by_vip.insert(vip, announcement(config, pool));
     }
     set
 }
 
-fn announcement(pool: &str) -> Arc<Announcement> {
-    Arc::new(testing::announcement(pool))
+/// That by all advertisements of a pool.
+fn announcement(config: &Config, pool: &'static str) -> Arc<Announcement> {
+    let of_pool = |one: &&Arc<BgpAdvertisement>| one.audience.pools.contains(pool);
+    let advertisements = config.bgp.advertisements.iter().filter(of_pool);
+    Arc::new(Announcement {
+        advertisements: advertisements.map(|one| one.name.clone()).collect(),
+        ..testing::announcement(pool)
+    })
 }
 
 fn shown(routes: &Routes) -> Vec<String> {
@@ -122,10 +135,10 @@ fn contributions_to_one_prefix_are_merged() {
 }
 
 #[test]
-fn a_configuration_that_leaves_the_pools_alone_leaves_the_routes_alone() {
+fn a_configuration_that_leaves_the_advertisements_alone_leaves_the_routes_alone() {
     let with_peers = |peers| {
         let mut config = Config::clone(&config([pool("a", vec![BgpAdvertisement::default()])]));
-        config.peers = peers;
+        config.bgp.peers = peers;
         Arc::new(config)
     };
     let mut export = Export::default();
@@ -135,13 +148,16 @@ fn a_configuration_that_leaves_the_pools_alone_leaves_the_routes_alone() {
 }
 
 #[test]
-fn announcements_of_a_pool_that_is_gone_make_no_route() {
-    let config = config([]);
-    let routes = Export::default().apply(&set(&config, &[("198.51.100.1", "a")]));
+fn announcements_by_an_advertisement_that_is_gone_make_no_route() {
+    let mut set = set(&config([]), &[]);
+    let announcement = Arc::new(testing::announcement("a"));
+    set.by_vip
+        .insert("198.51.100.1".parse().unwrap(), announcement);
+    let routes = Export::default().apply(&set);
     assert!(routes.is_empty());
 }
 
-fn pools() -> impl Strategy<Value = Vec<Arc<Pool>>> {
+fn pools() -> impl Strategy<Value = Vec<Vec<Arc<BgpAdvertisement>>>> {
     let one = (
         prop_oneof![Just(32u8), Just(30), Just(28)],
         prop_oneof![Just(128u8), Just(126)],
@@ -169,11 +185,12 @@ fn address(v6: bool, last: u8) -> IpAddr {
     }
 }
 
-/// The definition: every VIP under every advertisement of its pool.
+/// The definition: every VIP under each of its advertisements.
 fn model(set: &AnnouncementSet) -> BTreeMap<IpNet, Attributes> {
     let mut routes = BTreeMap::<IpNet, (u32, BTreeSet<Community>)>::new();
     for (vip, announcement) in &set.by_vip {
-        for ad in &set.config.pools[&announcement.pool].bgp_advertisements {
+        let advertisements = set.config.bgp.advertisements.iter();
+        for ad in advertisements.filter(|one| announcement.advertisements.contains(&one.name)) {
             let length = match vip {
                 IpAddr::V4(_) => ad.aggregation_length_v4,
                 IpAddr::V6(_) => ad.aggregation_length_v6,
@@ -207,7 +224,9 @@ proptest! {
             let mut set = set(choice.get(&configs), &[]);
             for ((v6, last), in_a) in vips {
                 let vip = address(v6, last);
-                set.by_vip.insert(vip, announcement(if in_a { "a" } else { "b" }));
+                let pool = if in_a { "a" } else { "b" };
+                let announcement = announcement(&set.config, pool);
+                set.by_vip.insert(vip, announcement);
             }
             let routes: BTreeMap<_, _> = export
                 .apply(&set)

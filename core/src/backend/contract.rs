@@ -7,17 +7,13 @@ use std::sync::Arc;
 
 use super::{Backend, BackendEvent, Detail, NeighborStatus};
 use crate::announcement::AnnouncementSet;
-use crate::config::{Pool, PoolProtocol};
 use crate::node::Node;
 use crate::testing::{announcement, config, pool};
 
 /// A set of `vips` announcements in one pool of this backend, of both families by turns, without
 /// neighbours or interfaces.
-pub fn set_of(backend: &'static str, generation: u64, vips: u8) -> Arc<AnnouncementSet> {
-    let pool = Pool {
-        protocol: PoolProtocol::of_backend(backend),
-        ..pool("contract", &["198.51.100.0/24", "2001:db8::/120"])
-    };
+pub fn set_of(generation: u64, vips: u8) -> Arc<AnnouncementSet> {
+    let pool = pool("contract", &["198.51.100.0/24", "2001:db8::/120"]);
     let by_vip = (0..vips)
         .map(|last| {
             let vip = if last % 2 == 0 {
@@ -52,12 +48,12 @@ pub async fn check(mut backend: Box<dyn Backend>) {
     );
     assert_eq!(backend.caps(), backend.caps(), "caps are constant");
 
-    backend.set(set_of(name, 1, 3));
+    backend.set(set_of(1, 3));
     assert_eq!(applied(backend.as_mut()).await, 1);
-    backend.set(set_of(name, 2, 0));
-    backend.set(set_of(name, 3, 200));
+    backend.set(set_of(2, 0));
+    backend.set(set_of(3, 200));
     while applied(backend.as_mut()).await < 3 {}
-    backend.set(set_of(name, 4, 200));
+    backend.set(set_of(4, 200));
     assert_eq!(
         applied(backend.as_mut()).await,
         4,

@@ -87,14 +87,11 @@ fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) 
     let entries: Vec<_> = pools.iter().flat_map(|pool| &pool.entries).collect();
     decoder.errors.extend(overlaps(&entries, &decoder.texts));
 
-    let pools = pools.into_iter().filter_map(|pool| pool.pool);
+    let mut config = Config::default();
+    pool::put(pools, &mut config);
     let peers = peers.into_iter().map(|peer| Arc::new(peer.value));
-    Config {
-        pools: pools
-            .map(|pool| (pool.name.clone(), Arc::new(pool)))
-            .collect(),
-        peers: peers.collect(),
-    }
+    config.bgp.peers.extend(peers);
+    config
 }
 
 fn aliases(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Aliases {

@@ -1,12 +1,12 @@
 //! The rules for one BGP peer.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::Peer;
 use super::address::parse_ip;
 use super::duration::{self, DurationError};
 use super::error::quote;
+use super::{Peer, PeerName};
 use crate::address::Family;
 
 #[cfg(test)]
@@ -76,6 +76,14 @@ pub enum PeerError {
     /// Does not say which, because it is a secret.
     #[error("this password is longer than {MAX_PASSWORD} bytes, the most that TCP MD5 takes")]
     Password,
+}
+
+/// The name of a peer that has none: its address, with the port where that is not BGP's own.
+pub fn name(address: IpAddr, port: u16) -> PeerName {
+    match port {
+        DEFAULT_PORT => arcstr::format!("{address}"),
+        port => arcstr::format!("{}", SocketAddr::new(address, port)),
+    }
 }
 
 /// The peer's AS number.
@@ -211,6 +219,7 @@ impl Peer {
     /// setting which takes most.
     pub fn difference(&self, other: &Self) -> Difference {
         let Self {
+            name,
             my_asn,
             peer_asn,
             address,
@@ -224,6 +233,7 @@ impl Peer {
             ebgp_multihop,
         } = other;
         let settings = [
+            (self.name == *name, Difference::Live),
             (self.my_asn == *my_asn, Difference::Reset),
             (self.peer_asn == *peer_asn, Difference::Reset),
             (self.address == *address, Difference::Reset),

@@ -6,28 +6,16 @@ use ipnet::IpNet;
 
 use super::error::{quote, suggest};
 use super::validate::AddressEntry;
-use super::{BgpAdvertisement, Community, PoolProtocol};
+use super::{BgpAdvertisement, Community, Protocol};
 use crate::address::Family;
 
-/// The protocols that a pool may name and the backends behind them: MetalLB's `bgp` and `layer2`,
-/// and the two halves of the latter.
-const PROTOCOLS: [PoolProtocol; 4] = [
-    PoolProtocol::of_backend("bgp"),
-    PoolProtocol {
-        name: "layer2",
-        ipv4: Some("arp"),
-        ipv6: Some("ndp"),
-    },
-    PoolProtocol {
-        name: "arp",
-        ipv4: Some("arp"),
-        ipv6: None,
-    },
-    PoolProtocol {
-        name: "ndp",
-        ipv4: None,
-        ipv6: Some("ndp"),
-    },
+/// The protocols that a pool may name beside those of further backends: MetalLB's `bgp` and
+/// `layer2`, and the two halves of the latter.
+const PROTOCOLS: [Protocol; 4] = [
+    Protocol::Bgp,
+    Protocol::Layer2,
+    Protocol::Backend("arp"),
+    Protocol::Backend("ndp"),
 ];
 
 /// The most communities that a pool's routes may have: with all else that an UPDATE of 4096 octets
@@ -73,7 +61,7 @@ pub enum PoolError {
 }
 
 fn did_you_mean(protocol: &str) -> String {
-    match suggest(protocol, &PROTOCOLS.map(|known| known.name)) {
+    match suggest(protocol, &PROTOCOLS.map(Protocol::name)) {
         Some(meant) => format!(" (did you mean \"{meant}\"?)"),
         None => String::new(),
     }
@@ -84,17 +72,18 @@ fn did_you_mean(protocol: &str) -> String {
 ///
 /// # Errors
 /// There is no such protocol, or no backend for it.
-pub fn protocol(name: &str, backends: &[&'static str]) -> Result<PoolProtocol, PoolError> {
-    let Some(known) = PROTOCOLS.iter().find(|known| known.name == name) else {
+pub fn protocol(name: &str, backends: &[&'static str]) -> Result<Protocol, PoolError> {
+    let Some(known) = PROTOCOLS.iter().find(|known| known.name() == name) else {
         return match backends.iter().find(|backend| **backend == name) {
-            Some(backend) => Ok(PoolProtocol::of_backend(backend)),
+            Some(backend) => Ok(Protocol::Backend(backend)),
             None => Err(PoolError::UnknownProtocol(
                 name.to_owned(),
                 backends.join(", "),
             )),
         };
     };
-    let needed = [known.ipv4, known.ipv6].into_iter().flatten();
+    let families = [Family::V4, Family::V6].into_iter();
+    let needed = families.filter_map(|family| known.backend(family));
     let mut missing = needed.clone().filter(|name| !backends.contains(name));
     match missing.next() {
         Some(first) if needed.clone().all(|name| !backends.contains(&name)) => {
@@ -109,14 +98,14 @@ pub fn protocol(name: &str, backends: &[&'static str]) -> Result<PoolProtocol, P
 /// # Errors
 /// It has no backend for their family, or that is not built into this binary.
 pub fn check_family(
-    protocol: PoolProtocol,
+    protocol: Protocol,
     entry: &AddressEntry,
     backends: &[&'static str],
 ) -> Result<(), PoolError> {
     for block in &entry.blocks {
         let family = Family::of(block.addr());
         match protocol.backend(family) {
-            None => return Err(PoolError::WrongFamily(protocol.name, family)),
+            None => return Err(PoolError::WrongFamily(protocol.name(), family)),
             Some(backend) if !backends.contains(&backend) => {
                 return Err(PoolError::NotBuiltIn(backend));
             }

@@ -2,7 +2,7 @@ use super::*;
 
 fn node() -> Node {
     Node {
-        labels: BTreeMap::from([("maintenance".to_owned(), "soon".to_owned())]),
+        labels: [("maintenance", "soon")].into_iter().collect(),
         taints: BTreeMap::from([("out-of-service".to_owned(), String::new())]),
         ..Node::named("n")
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::config::{Config, Pool};
 use crate::endpoint::Endpoint;
@@ -14,6 +16,29 @@ fn config() -> Config {
         careful("a", &["198.51.100.0/24", "2001:db8:a::/64"]),
         careful("b", &["203.0.113.0/24"]),
     ])
+}
+
+/// How its pools are announced by BGP.
+fn plan() -> Plan {
+    Plan::new(&config(), &[testing::shared("bgp")], &Nodes::new(), "n")
+}
+
+/// How they are announced by ARP and NDP.
+fn exclusive() -> Plan {
+    let layer2 = [("arp", Family::V4), ("ndp", Family::V6)]
+        .map(|(name, family)| testing::exclusive(name, family));
+    let config = testing::layer2_config(config().pools.into_values());
+    Plan::new(&config, &layer2, &Nodes::new(), "n")
+}
+
+/// Of each address the nodes that one at a time may announce it.
+fn scopes(grant: &Grant) -> Vec<Scope> {
+    let ways = grant.vips.iter().flat_map(|granted| &*granted.ways);
+    ways.map(|way| match &way.reach {
+        Ok(Reach::OneOf(scope)) => scope.clone(),
+        other => panic!("{other:?}"),
+    })
+    .collect()
 }
 
 fn service(published: &[&str]) -> Service {
@@ -65,11 +90,11 @@ fn decide_with(
         class: None,
         node,
         is_draining: false,
-        exclusive: &BTreeSet::new(),
+        plan: &plan(),
     };
     facts
         .decide(service, slices)
-        .map(|grant| grant.vips.to_vec())
+        .map(|grant| grant.addresses().collect())
         .map_err(|reason| reason.token())
 }
 
@@ -110,7 +135,7 @@ fn nothing_is_announced_without_a_configuration() {
         class: None,
         node: &Node::named("n"),
         is_draining: false,
-        exclusive: &BTreeSet::new(),
+        plan: &plan(),
     };
     let reason = facts.decide(&service(&["198.51.100.1"]), &[]).unwrap_err();
     assert_eq!(reason.token(), "noConfiguration");
@@ -120,7 +145,7 @@ fn nothing_is_announced_without_a_configuration() {
 fn an_unfit_node_does_not_announce() {
     let (demo, ready) = (service(&["198.51.100.1"]), [endpoint("n", None, None)]);
     let mut node = Node::named("n");
-    node.labels.insert(EXCLUDE_LABEL.into(), String::new());
+    node.labels = [(EXCLUDE_LABEL, "")].into_iter().collect();
     assert_eq!(
         decide(&demo, &node, &ready),
         Err("nodeLabeledExcludeBalancers")
@@ -164,7 +189,6 @@ fn local_policy_wants_an_endpoint_here() {
 #[test]
 fn where_one_node_announces_the_endpoints_say_which_can() {
     let config = config();
-    let exclusive = BTreeSet::from(["a".into()]);
     let scope = |policy, endpoints: &[Endpoint]| {
         let facts = Facts {
             blocks: Some(&Blocks::new(&config)),
@@ -175,15 +199,15 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
                 ..Node::named("n")
             },
             is_draining: false,
-            exclusive: &exclusive,
+            plan: &exclusive(),
         };
         let service = service_of(&["198.51.100.1"], policy);
         let grant = facts.decide(&service, &[&slice(Family::V4, endpoints)]);
         grant.map(|grant| {
-            grant
-                .scope("198.51.100.1".parse().unwrap())
-                .unwrap()
-                .clone()
+            let [scope] = &scopes(&grant)[..] else {
+                panic!("{grant:?}")
+            };
+            scope.clone()
         })
     };
     let here_and_there = [
@@ -247,12 +271,12 @@ fn each_address_of_one_node_at_a_time_goes_where_its_family_is_served() {
         class: None,
         node: &Node::named("n"),
         is_draining: false,
-        exclusive: &BTreeSet::from(["a".into()]),
+        plan: &exclusive(),
     };
     let service = service_of(&["198.51.100.1", "2001:db8:a::1"], TrafficPolicy::Local);
     let four = slice(Family::V4, &[endpoint("n", None, None)]);
     let six = slice(Family::V6, &[endpoint("m", None, None)]);
     let grant = facts.decide(&service, &[&four, &six]).unwrap();
     let on = |node: &str| Scope::Nodes(Arc::new(BTreeSet::from([node.into()])));
-    assert_eq!(*grant.scopes, [on("n"), on("m")]);
+    assert_eq!(scopes(&grant), [on("n"), on("m")]);
 }

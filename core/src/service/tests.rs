@@ -96,5 +96,5 @@ fn requests_are_one_address_or_one_of_each_family() {
 fn a_service_takes_little_room() {
     assert_eq!(size_of::<ServiceKey>(), 8);
     assert_eq!(size_of::<Service>(), 24);
-    assert_eq!(size_of::<Status>(), 32);
+    assert_eq!(size_of::<Own>(), 40);
 }

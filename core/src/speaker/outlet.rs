@@ -1,6 +1,6 @@
 //! One backend's side of the seam: the set that it is to announce.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,9 +11,15 @@ use crate::config::{Config, PoolName};
 use crate::interface::Interfaces;
 use crate::mark::Mark;
 use crate::node::Node;
-use crate::ownership::Holding;
 
-use super::Speaker;
+/// What a backend is to do about one VIP.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    /// To announce it like this.
+    pub(super) announced: Option<Announcement>,
+    /// To watch who else has it.
+    pub(super) is_watched: bool,
+}
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -62,8 +68,9 @@ impl Outlet {
         }
     }
 
-    /// Brings one VIP up to date: what is to be announced of it, and whether it is watched.
-    pub(super) fn update(&mut self, vip: IpAddr, wanted: Option<&Announcement>, watched: bool) {
+    /// Brings one VIP up to date.
+    pub(super) fn update(&mut self, vip: IpAddr, wish: Wish) {
+        let (wanted, watched) = (wish.announced, wish.is_watched);
         if watched != self.set.watched.contains(&vip) {
             if watched {
                 self.set.watched.insert(vip);
@@ -74,13 +81,14 @@ impl Outlet {
         }
         match (wanted, self.set.by_vip.get(&vip)) {
             (None, None) => return,
-            (Some(wanted), Some(present)) if **present == *wanted => return,
+            (Some(wanted), Some(present)) if **present == wanted => return,
             (Some(wanted), _) => {
                 let newest = self.newest.get(&wanted.pool);
-                let like = newest.filter(|newest| ***newest == *wanted).cloned();
+                let like = newest.filter(|newest| ***newest == wanted).cloned();
                 let announcement = like.unwrap_or_else(|| {
-                    let new = Arc::new(wanted.clone());
-                    self.newest.insert(wanted.pool.clone(), new.clone());
+                    let pool = wanted.pool.clone();
+                    let new = Arc::new(wanted);
+                    self.newest.insert(pool, new.clone());
                     new
                 });
                 self.set.by_vip.insert(vip, announcement);
@@ -112,44 +120,5 @@ impl Outlet {
         *generation += 1;
         self.set.generation = *generation;
         Some(Arc::new(self.set.clone()))
-    }
-}
-
-/// The pools whose addresses only one node at a time may announce.
-pub(super) fn exclusive(config: &Config, outlets: &[Outlet]) -> BTreeSet<PoolName> {
-    let mut exclusive = BTreeSet::new();
-    for pool in config.pools.values() {
-        let backends = [pool.protocol.ipv4, pool.protocol.ipv6];
-        let of_pool = |outlet: &&Outlet| backends.contains(&Some(outlet.caps.name));
-        let mut outlets = outlets.iter().filter(of_pool);
-        if outlets.any(|outlet| outlet.caps.ownership.is_exclusive()) {
-            exclusive.insert(pool.name.clone());
-        }
-    }
-    exclusive
-}
-
-impl Speaker {
-    /// Whether the configuration has a pool whose addresses only one node at a time may announce.
-    pub fn has_exclusive_pools(&self) -> bool {
-        !self.exclusive.is_empty()
-    }
-
-    /// What is to be said about a VIP, and by which backend.
-    pub(super) fn announcement(&self, vip: IpAddr) -> Option<(&'static str, Announcement)> {
-        let first = self.services.get(self.services_on(vip).first()?)?;
-        let grant = first.decision.as_ref().ok()?;
-        let pool = self.config.as_ref()?.pools.get(&grant.pool)?;
-        let round = match self.candidates.holding(vip) {
-            Some(Holding::Here { round }) => *round,
-            Some(Holding::Elsewhere { .. }) | None => 0,
-        };
-        Some((
-            pool.protocol.backend(Family::of(vip))?,
-            Announcement {
-                pool: grant.pool.clone(),
-                round,
-            },
-        ))
     }
 }

@@ -5,33 +5,26 @@ use proptest::prelude::*;
 use super::*;
 use crate::address::Family;
 use crate::announcement::Announcement;
-use crate::backend::Ownership;
-use crate::config::{Pool, PoolProtocol};
+use crate::config::{BgpAdvertisement, L2Advertisement};
 use crate::endpoint::Endpoint;
-use crate::testing::{self, endpoint, endpoint_slice, key, pool, published};
+use crate::selector::{Operator, Requirement, Selector};
+use crate::testing::{
+    self, endpoint, endpoint_slice, ip, key, l2_advertisement, other_advertisement, pool,
+    published, unannounced,
+};
 
-const BACKENDS: [Caps; 2] = [
-    Caps {
-        name: "one",
-        ownership: Ownership::Shared,
-        uses_interfaces: false,
-    },
-    Caps {
-        name: "two",
-        ownership: Ownership::Shared,
-        uses_interfaces: false,
-    },
-];
+const BACKENDS: [Caps; 2] = [testing::shared("one"), testing::shared("two")];
 
 fn config(first: &'static str, second: &'static str) -> Arc<Config> {
-    let pool = |name, backend, block| Pool {
-        protocol: PoolProtocol::of_backend(backend),
-        ..pool(name, &[block])
-    };
-    Arc::new(testing::config([
-        pool("a", first, "198.51.100.0/28"),
-        pool("b", second, "203.0.113.0/28"),
-    ]))
+    let announced = [("a", first), ("b", second)];
+    let others = announced.map(|(pool, backend)| Arc::new(other_advertisement(pool, backend)));
+    Arc::new(Config {
+        others: others.into(),
+        ..unannounced([
+            pool("a", &["198.51.100.0/28"]),
+            pool("b", &["203.0.113.0/28"]),
+        ])
+    })
 }
 
 fn service(name: &str, address: &str) -> Service {
@@ -147,14 +140,10 @@ fn a_shared_vip_lives_as_long_as_one_of_its_services() {
 
 /// A speaker with an exclusive backend, called "two", and `a` in its pool.
 fn exclusive() -> (Speaker, IpAddr) {
-    let caps = BACKENDS.map(|caps| Caps {
-        ownership: match caps.name {
-            "two" => Ownership::Exclusive(Family::V4),
-            _ => caps.ownership,
-        },
-        uses_interfaces: caps.name == "two",
-        ..caps
-    });
+    let caps = [
+        testing::shared("one"),
+        testing::exclusive("two", Family::V4),
+    ];
     let mut speaker = Speaker::new(Node::named("n"), None, &caps);
     speaker.handle(Input::Config(config("one", "two")));
     speaker.handle(Input::Service(service("a", "203.0.113.1")));
@@ -267,6 +256,218 @@ fn a_drained_node_leaves_routes_to_the_others() {
     assert_eq!(told, Err(WithdrawReason::NodeDraining));
     speaker.handle(Input::Draining(false));
     assert_eq!(wire(&speaker.take_changes()).len(), 1);
+}
+
+/// ARP and BGP.
+const BOTH: [Caps; 2] = [
+    testing::exclusive("arp", Family::V4),
+    testing::shared("bgp"),
+];
+const VIP: &str = "198.51.100.1";
+
+/// A pool that is announced by ARP and by BGP.
+fn both_ways() -> Config {
+    let mut config = testing::config([pool("a", &["198.51.100.0/28"])]);
+    config.layer2 = vec![Arc::new(l2_advertisement("a"))];
+    config
+}
+
+/// A speaker with ARP and BGP, this configuration and a Service with [`VIP`].
+fn with_both(config: Config, service: Service) -> Speaker {
+    let mut speaker = Speaker::new(Node::named("n"), None, &BOTH);
+    speaker.handle(Input::Config(Arc::new(config)));
+    speaker.handle(Input::Service(service));
+    speaker.handle(Input::Endpoints(slice("a", true)));
+    speaker.handle(Input::Synced);
+    speaker
+}
+
+/// What the speaker says of each way of the Service `a`.
+fn verdicts(speaker: &Speaker) -> Vec<(&'static str, String)> {
+    let verdicts = speaker.verdicts(&key("a")).into_iter();
+    let shown = |verdict: Verdict<'_>| match verdict.outcome {
+        Ok(()) => (verdict.backend, "announced".to_owned()),
+        Err(reason) => (verdict.backend, reason.to_string()),
+    };
+    verdicts.map(shown).collect()
+}
+
+#[test]
+fn a_vip_is_announced_in_two_ways_each_by_who_may() {
+    let mut speaker = with_both(both_ways(), service("a", VIP));
+    let vip = ip(VIP);
+    let announced = |speaker: &mut Speaker| -> Vec<_> {
+        let changes = speaker.take_changes().into_iter();
+        changes
+            .map(|(name, set)| (name, set.by_vip.contains_key(&vip)))
+            .collect()
+    };
+    assert_eq!(announced(&mut speaker), [("arp", false), ("bgp", true)]);
+    assert_eq!(speaker.take_candidates(), [(vip, Some(Scope::Anywhere))]);
+    let nobody = "no node that may announce it is ready to".to_owned();
+    let by_bgp = ("bgp", "announced".to_owned());
+    assert_eq!(verdicts(&speaker), [("arp", nobody), by_bgp.clone()]);
+
+    speaker.handle(Input::Holding(vip, Holding::Here { round: 7 }));
+    assert_eq!(
+        announced(&mut speaker),
+        [("arp", true)],
+        "BGP has no part in it"
+    );
+    let owner = Some("m".into());
+    speaker.handle(Input::Holding(
+        vip,
+        Holding::Elsewhere {
+            owner,
+            watched: false,
+        },
+    ));
+    assert_eq!(announced(&mut speaker), [("arp", false)]);
+    let elsewhere = ("arp", "node m announces it".to_owned());
+    assert_eq!(verdicts(&speaker), [elsewhere.clone(), by_bgp]);
+    assert!(speaker.explain(&key("a")).unwrap().is_ok(), "by BGP it is");
+
+    speaker.handle(Input::Draining(true));
+    assert_eq!(announced(&mut speaker), [("bgp", false)]);
+    let drained = ("bgp", "this node is drained".to_owned());
+    assert_eq!(verdicts(&speaker), [elsewhere, drained]);
+    let told = speaker.explain(&key("a")).unwrap().unwrap_err();
+    assert_eq!(told.to_string(), "node m announces it");
+}
+
+/// The labels of a node or Service.
+fn labels(pair: (&str, &str)) -> Labels {
+    [pair].into_iter().collect()
+}
+
+/// A selector of one label.
+fn selector(key: &str, value: &str) -> Selector {
+    let operator = Operator::In([value.to_owned()].into());
+    let key = key.to_owned();
+    Selector {
+        requirements: vec![Requirement { key, operator }],
+    }
+}
+
+fn labelled(name: &str, rack: &str) -> Input {
+    Input::Node(Node {
+        labels: labels(("rack", rack)),
+        ..Node::named(name)
+    })
+}
+
+#[test]
+fn advertisements_are_for_the_nodes_that_they_select() {
+    let mut config = both_ways();
+    let mut first = l2_advertisement("a");
+    first.audience.nodes = vec![selector("rack", "1")];
+    let mut second = L2Advertisement {
+        name: "second".into(),
+        ..first.clone()
+    };
+    second.audience.nodes = vec![selector("rack", "2")];
+    config.layer2 = vec![Arc::new(first), Arc::new(second)];
+    let mut bgp = testing::bgp_advertisement("a");
+    bgp.audience.nodes = vec![selector("rack", "1")];
+    config.bgp.advertisements = vec![Arc::new(bgp)];
+    let mut speaker = with_both(config, service("a", VIP));
+    speaker.take_changes();
+    let scope = |names: &[&str]| {
+        let names = names.iter().map(|name| Arc::from(*name));
+        vec![(ip(VIP), Some(Scope::Nodes(Arc::new(names.collect()))))]
+    };
+    assert_eq!(
+        speaker.take_candidates(),
+        scope(&[]),
+        "nobody's labels are known"
+    );
+    let not_here = "the advertisements that are for it are for other nodes than this one";
+    assert_eq!(verdicts(&speaker)[1], ("bgp", not_here.to_owned()));
+
+    speaker.handle(labelled("n", "1"));
+    speaker.handle(labelled("m", "2"));
+    speaker.handle(labelled("far", "3"));
+    assert!(wire(&speaker.take_changes()).contains_key("bgp 198.51.100.1"));
+    assert_eq!(speaker.take_candidates(), scope(&["m", "n"]));
+    speaker.handle(Input::Holding(ip(VIP), Holding::Here { round: 1 }));
+    let changes = speaker.take_changes();
+    let announcement = &changes[0].1.by_vip[&ip(VIP)];
+    assert_eq!(
+        *announcement.advertisements,
+        ["a"],
+        "the other is for other nodes"
+    );
+
+    speaker.handle(labelled("m", "3"));
+    assert_eq!(speaker.take_changes().len(), 0, "nothing to say here");
+    assert_eq!(speaker.take_candidates(), scope(&["n"]));
+    speaker.handle(Input::NodeDeleted("n".into()));
+    speaker.take_changes();
+    assert_eq!(
+        speaker.take_candidates(),
+        [],
+        "with what was last known of it"
+    );
+    speaker.handle(labelled("n", "2"));
+    assert!(!wire(&speaker.take_changes()).contains_key("bgp 198.51.100.1"));
+}
+
+#[test]
+fn advertisements_are_for_the_services_that_they_select() {
+    let mut config = both_ways();
+    let gold = vec![selector("tier", "gold")];
+    let mut only_gold = BgpAdvertisement {
+        name: "gold".into(),
+        ..testing::bgp_advertisement("a")
+    };
+    only_gold.audience.services = gold.clone();
+    config.bgp.advertisements.push(Arc::new(only_gold));
+    let mut layer2 = l2_advertisement("a");
+    layer2.audience.services = gold;
+    config.layer2 = vec![Arc::new(layer2)];
+    let mut speaker = with_both(config, service("a", VIP));
+    let by_bgp = |speaker: &mut Speaker| {
+        let changes = speaker.take_changes();
+        let (_, set) = changes
+            .into_iter()
+            .find(|(name, _)| *name == "bgp")
+            .unwrap();
+        set.by_vip[&ip(VIP)].advertisements.to_vec()
+    };
+    assert_eq!(by_bgp(&mut speaker), ["a"]);
+    assert_eq!(speaker.take_candidates(), []);
+    assert_eq!(
+        verdicts(&speaker)[0],
+        ("arp", "no advertisement is for it".to_owned())
+    );
+
+    let mut golden = service("a", VIP);
+    golden.set_labels(labels(("tier", "gold")));
+    speaker.handle(Input::Service(golden.clone()));
+    assert_eq!(by_bgp(&mut speaker), ["a", "gold"]);
+    assert_eq!(
+        speaker.take_candidates(),
+        [(ip(VIP), Some(Scope::Anywhere))]
+    );
+
+    // One that shares the address takes part in what is said of it.
+    speaker.handle(Input::Service(service("a", VIP)));
+    golden.key = key("b");
+    speaker.handle(Input::Service(golden));
+    speaker.handle(Input::Endpoints(slice("b", true)));
+    assert!(speaker.take_changes().is_empty(), "all is as before");
+    assert_eq!(speaker.take_candidates(), []);
+}
+
+#[test]
+fn a_pool_without_advertisements_is_not_announced() {
+    let mut config = both_ways();
+    config.layer2.clear();
+    config.bgp.advertisements.clear();
+    let mut speaker = with_both(config, service("a", VIP));
+    assert_eq!(wire(&speaker.take_changes()).len(), 0);
+    let told = speaker.explain(&key("a")).unwrap().unwrap_err();
+    assert_eq!(told.token(), "noMatchingAdvertisement");
 }
 
 fn any_input() -> impl Strategy<Value = Input> {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use carillon_core::ownership::Scope;
 use carillon_core::service::{Ingress, TrafficPolicy};
 use carillon_core::speaker::Input;
-use carillon_core::testing::{self, endpoint, endpoint_slice, layer2_pool};
+use carillon_core::testing::{self, endpoint, endpoint_slice, pool};
 
 /// One pool, whose addresses are announced by ARP.
 pub(crate) fn config() -> Input {
-    let lan = layer2_pool("lan", &["10.0.0.0/8"]);
-    Input::Config(Arc::new(testing::config([lan])))
+    let lan = pool("lan", &["10.0.0.0/8"]);
+    Input::Config(Arc::new(testing::layer2_config([lan])))
 }
 
 /// The Service that has this VIP, on these nodes; without a scope it is gone.

@@ -225,7 +225,7 @@ impl ConfigState {
             return None;
         }
         let file = self.file.as_deref().unwrap_or_default();
-        let (pools, peers) = (now.pools.len(), now.peers.len());
+        let (pools, peers) = (now.pools.len(), now.bgp.peers.len());
         info!(file, pools, peers, "configuration accepted");
         self.accepted = Some(at);
         self.in_force = Some(now.clone());

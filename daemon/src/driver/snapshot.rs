@@ -10,13 +10,16 @@ use carillon_core::controller::ServiceStatus;
 use carillon_core::ownership::{Explanation, Intrusion, NodeStatus};
 use carillon_core::policy::Grant;
 use carillon_core::service::ServiceKey;
+use carillon_core::speaker::Verdict;
 
 use tokio::sync::oneshot;
 
 use super::Driver;
 use super::assigner::Assigner;
 use crate::cli::VERSION;
-use crate::status::{Configuration, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage};
+use crate::status::{
+    Configuration, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage, Way,
+};
 
 /// Why a daemon without a backend announces nothing.
 const NO_SPEAKER: &str = "this daemon gives addresses and announces none (--role controller)";
@@ -147,7 +150,7 @@ impl Driver {
             let pool = config.pools.get(&usage.name)?;
             Some(Pool {
                 name: usage.name.to_string(),
-                protocol: pool.protocol.name.to_owned(),
+                protocol: config.protocol_names(&usage.name),
                 addresses: pool.blocks.iter().map(ToString::to_string).collect(),
                 auto_assign: pool.auto_assign,
                 ipv4: count(&usage.ipv4),
@@ -167,6 +170,8 @@ impl Driver {
             .as_ref()
             .and_then(|decision| decision.as_ref().ok());
         let unserved = granted.and_then(|grant| unserved(&status.addresses, grant));
+        let ways = self.ways(key);
+        let unserved = unserved.or_else(|| ways.iter().find_map(Way::why_not));
         let why_not = match (&status.shortfall, reason) {
             _ if unready.is_some() => unready.map(str::to_owned),
             (Some(shortfall), _) if status.addresses.is_empty() => Some(shortfall.clone()),
@@ -181,7 +186,29 @@ impl Driver {
             announced: decision.as_ref().is_some_and(Result::is_ok),
             reason: reason.map(|reason| reason.token().to_owned()),
             why: why_not,
+            ways,
         }
+    }
+
+    /// What becomes of the ways of a service, where an address has more than one.
+    fn ways(&self, key: &ServiceKey) -> Vec<Way> {
+        let verdicts = self.speaker.verdicts(key);
+        let mut vips: Vec<_> = verdicts.iter().map(|verdict| verdict.vip).collect();
+        vips.dedup();
+        if vips.len() == verdicts.len() {
+            return Vec::new();
+        }
+        let way = |verdict: Verdict<'_>| {
+            let reason = verdict.outcome.err();
+            Way {
+                address: verdict.vip,
+                backend: verdict.backend.to_owned(),
+                announced: reason.is_none(),
+                reason: reason.as_ref().map(|reason| reason.token().to_owned()),
+                why: reason.as_ref().map(ToString::to_string),
+            }
+        };
+        verdicts.into_iter().map(way).collect()
     }
 }
 
@@ -290,7 +317,7 @@ impl Driver {
 /// What is not announced of a service that is.
 fn unserved(addresses: &[IpAddr], grant: &Grant) -> Option<String> {
     let mut addresses = addresses.iter();
-    let address = addresses.find(|address| !grant.vips.contains(address))?;
+    let address = addresses.find(|address| grant.ways(**address).is_empty())?;
     let family = Family::of(*address);
     Some(format!(
         "{address} is not announced: no endpoint of the family {family} is ready"

@@ -114,7 +114,7 @@ impl Manifest for NodeObject {
         let taints = self.spec.taints.into_iter();
         let node = Node {
             name: name.name().into(),
-            labels: self.metadata.labels,
+            labels: self.metadata.labels.iter().collect(),
             taints: taints.map(|taint| (taint.key, taint.value)).collect(),
             network_unavailable: self.status.conditions.iter().any(unavailable),
         };

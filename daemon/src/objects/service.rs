@@ -208,6 +208,9 @@ impl Manifest for ServiceObject {
         };
         let ingress = self.status.load_balancer.ingress.into_iter().map(ingress);
         let mut service = Service::new(name.clone(), facts, ingress);
+        if service.is_load_balancer {
+            service.set_labels(self.metadata.labels.iter().collect());
+        }
         let pool = self.metadata.annotations.get(ALLOCATED_FROM);
         service.set_given_from(pool.map(|pool| bounded(pool).into()));
         Ok((Object::Service(service), unknown))

@@ -61,11 +61,14 @@ fn peer(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Peer> {
     let node_selectors = node_selectors(decoder, fields);
     let password = password(decoder, fields);
     let ebgp_multihop = multihop(decoder, fields, my_asn.zip(peer_asn));
+    let address = address?;
+    let port = port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT);
     Some(Peer {
+        name: peer::name(address, port),
         my_asn: my_asn?,
         peer_asn: peer_asn?,
-        address: address?,
-        port: port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT),
+        address,
+        port,
         source_address,
         hold_time: hold_time?,
         keepalive_time,

@@ -1,6 +1,7 @@
 //! The items of `address-pools`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -11,7 +12,10 @@ use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::error::quote;
 use crate::config::place::Located;
 use crate::config::validate::AddressEntry;
-use crate::config::{BgpAdvertisement, Community, Pool, PoolName, PoolProtocol, address, pool};
+use crate::config::{
+    AdvertisementName, Audience, BgpAdvertisement, Community, Config, L2Advertisement,
+    OtherAdvertisement, Pool, PoolName, Protocol, address, pool,
+};
 
 /// The most address blocks of a configuration, ranges expanded.
 const MAX_BLOCKS: usize = 100_000;
@@ -36,8 +40,18 @@ pub(super) const ADVERTISEMENT_KEYS: [&str; 4] = [
 pub(super) struct Draft {
     pub(super) name: Option<Located<PoolName>>,
     pub(super) entries: Vec<Located<AddressEntry>>,
-    /// The pool, if nothing is wrong with its name and protocol.
-    pub(super) pool: Option<Pool>,
+    /// The pool and how it is announced, if nothing is wrong with its name and protocol.
+    pub(super) pool: Option<(Pool, Announced)>,
+}
+
+/// How the protocol of a pool announces it.
+pub(super) enum Announced {
+    /// By BGP, with these settings; at least one.
+    Bgp(Vec<BgpAdvertisement>),
+    /// By ARP and NDP.
+    Layer2,
+    /// By the backend of this name.
+    Backend(&'static str),
 }
 
 pub(super) fn pools(
@@ -79,16 +93,20 @@ fn draft(
         .boolean(fields.get("avoid-buggy-ips"))
         .unwrap_or(false);
     let auto_assign = decoder.boolean(fields.get("auto-assign")).unwrap_or(true);
-    let pool = name.clone().zip(protocol).map(|(name, protocol)| Pool {
-        name: name.value,
-        protocol,
-        blocks: entries
-            .iter()
-            .flat_map(|entry| entry.value.blocks.clone())
-            .collect(),
-        avoid_buggy_ips,
-        auto_assign,
-        bgp_advertisements,
+    let pool = name.clone().zip(protocol).map(|(name, protocol)| {
+        let blocks = entries.iter().flat_map(|entry| entry.value.blocks.clone());
+        let announced = match protocol {
+            Protocol::Bgp => Announced::Bgp(bgp_advertisements),
+            Protocol::Layer2 => Announced::Layer2,
+            Protocol::Backend(name) => Announced::Backend(name),
+        };
+        let pool = Pool {
+            name: name.value,
+            blocks: blocks.collect(),
+            avoid_buggy_ips,
+            auto_assign,
+        };
+        (pool, announced)
     });
     Draft {
         name,
@@ -139,7 +157,7 @@ fn addresses(
 /// Checks that the pool's protocol announces the addresses of every entry.
 fn families(
     decoder: &mut Decoder<'_>,
-    protocol: PoolProtocol,
+    protocol: Protocol,
     entries: &[Located<AddressEntry>],
     backends: &[&'static str],
 ) {
@@ -156,7 +174,7 @@ fn families(
 fn advertisements(
     decoder: &mut Decoder<'_>,
     fields: &Fields,
-    protocol: Option<PoolProtocol>,
+    protocol: Option<Protocol>,
     aliases: &Aliases,
     entries: &[Located<AddressEntry>],
 ) -> Vec<BgpAdvertisement> {
@@ -170,15 +188,16 @@ fn advertisements(
     if let Some(value) = fields.get("bgp-advertisements") {
         decoder.checked(value, pool::check_communities(&advertisements));
     }
-    match (protocol.map(|protocol| protocol.name), values.first()) {
-        (Some("bgp") | None, Some(_)) => advertisements,
-        (Some("bgp"), None) => vec![BgpAdvertisement::default()],
-        (Some(other), Some(first)) => {
+    match (protocol, values.first()) {
+        (Some(Protocol::Bgp) | None, Some(_)) => advertisements,
+        (Some(Protocol::Bgp), None) => vec![BgpAdvertisement::default()],
+        (Some(other @ (Protocol::Layer2 | Protocol::Backend(_))), Some(first)) => {
+            let other = other.name();
             let message = format!("the protocol {other} has no BGP advertisements: remove them");
             decoder.refuse(first, message);
             Vec::new()
         }
-        (Some(_) | None, None) => Vec::new(),
+        (Some(Protocol::Layer2 | Protocol::Backend(_)) | None, None) => Vec::new(),
     }
 }
 
@@ -209,6 +228,7 @@ fn advertisement(
         aggregation_length_v6: length_v6.unwrap_or(defaults.aggregation_length_v6),
         local_pref: local_pref.unwrap_or(defaults.local_pref),
         communities: communities_of(decoder, communities, aliases),
+        ..defaults
     })
 }
 
@@ -227,4 +247,46 @@ fn communities_of(
         communities.extend(decoder.parsed(&value, resolve).flatten());
     }
     communities
+}
+
+/// Makes the pools a part of a configuration, each with an advertisement of its own.
+pub(super) fn put(drafts: Vec<Draft>, config: &mut Config) {
+    let drafts: Vec<_> = drafts.into_iter().filter_map(|draft| draft.pool).collect();
+    let mut names: BTreeSet<_> = drafts.iter().map(|(pool, _)| pool.name.clone()).collect();
+    for (pool, announced) in drafts {
+        let name = pool.name.clone();
+        let audience = Audience::of_pool(name.clone());
+        match announced {
+            Announced::Layer2 => {
+                let advertisement = L2Advertisement { name, audience };
+                config.layer2.push(Arc::new(advertisement));
+            }
+            Announced::Backend(backend) => config.others.push(Arc::new(OtherAdvertisement {
+                name,
+                backend,
+                audience,
+            })),
+            Announced::Bgp(advertisements) => {
+                let named = |(index, advertisement)| BgpAdvertisement {
+                    name: name_of(&name, index, &mut names),
+                    audience: audience.clone(),
+                    ..advertisement
+                };
+                let named = advertisements.into_iter().enumerate().map(named);
+                config.bgp.advertisements.extend(named.map(Arc::new));
+            }
+        }
+        config.pools.insert(pool.name.clone(), Arc::new(pool));
+    }
+}
+
+/// The name of the advertisement of a pool with this index: that of the pool, then that and a number.
+fn name_of(pool: &PoolName, index: usize, taken: &mut BTreeSet<PoolName>) -> AdvertisementName {
+    if index == 0 {
+        return pool.clone();
+    }
+    let mut names = (index + 1..).map(|number| arcstr::format!("{pool}-{number}"));
+    names
+        .find(|name| taken.insert(name.clone()))
+        .unwrap_or_default()
 }

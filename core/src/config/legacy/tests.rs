@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::Family;
+use crate::config::Bgp;
 use crate::config::{BgpAdvertisement, Password, Peer, Pool};
 use crate::selector::{Operator, Requirement, Selector};
 use crate::testing;
@@ -66,12 +67,6 @@ fn the_seed() {
     let pool = Pool {
         avoid_buggy_ips: true,
         auto_assign: true,
-        bgp_advertisements: vec![BgpAdvertisement {
-            aggregation_length_v4: 32,
-            aggregation_length_v6: 128,
-            local_pref: 0,
-            communities: BTreeSet::new(),
-        }],
         ..testing::pool("my-ip-space", &["198.51.100.0/24"])
     };
     let peer = Peer {
@@ -80,9 +75,19 @@ fn the_seed() {
         hold_time: Duration::from_secs(90),
         ..testing::peer("192.168.7.10", 64512)
     };
+    let advertisement = BgpAdvertisement {
+        aggregation_length_v4: 32,
+        aggregation_length_v6: 128,
+        local_pref: 0,
+        communities: BTreeSet::new(),
+        ..testing::bgp_advertisement("my-ip-space")
+    };
     let expected = Config {
-        peers: vec![Arc::new(peer)],
-        ..testing::config([pool])
+        bgp: Bgp {
+            peers: vec![Arc::new(peer)],
+            advertisements: vec![Arc::new(advertisement)],
+        },
+        ..testing::unannounced([pool])
     };
     assert_eq!(config, expected);
 }
@@ -154,9 +159,13 @@ fn other_backends_are_chosen_by_the_protocol() {
     let text = "address-pools: [{name: a, protocol: arp, addresses: [10.0.0.0/8]}]";
     let config = parse(text, &Origin::whole("f"), &["bgp", "arp"]).unwrap();
     let pool = &config.pools["a"];
-    assert_eq!(pool.protocol.backend(Family::V4), Some("arp"));
-    assert_eq!(pool.protocol.backend(Family::V6), None);
-    assert_eq!(pool.bgp_advertisements, []);
+    let protocols = config.protocols_of(&pool.name);
+    let [protocol] = Vec::from_iter(protocols)[..] else {
+        panic!("one protocol")
+    };
+    assert_eq!(protocol.backend(Family::V4), Some("arp"));
+    assert_eq!(protocol.backend(Family::V6), None);
+    assert_eq!(config.bgp.advertisements, []);
 
     let text = text.replace("]}]", "], bgp-advertisements: [{}]}]");
     assert_eq!(
@@ -175,7 +184,8 @@ fn a_protocol_announces_the_families_that_it_has() {
         let text =
             format!("address-pools: [{{name: a, protocol: {protocol}, addresses: [{addresses}]}}]");
         let config = parse(&text, &Origin::whole("f"), backends).map_err(|e| e.to_string())?;
-        let protocol = config.pools["a"].protocol;
+        let protocols = config.protocols_of(&"a".into());
+        let protocol = protocols.into_iter().next().unwrap();
         Ok([Family::V4, Family::V6].map(|family| protocol.backend(family)))
     };
     let layer2 = Ok([Some("arp"), Some("ndp")]);
@@ -206,7 +216,7 @@ fn a_protocol_announces_the_families_that_it_has() {
 /// A configuration with one peer that has these settings, too.
 fn peer_with(settings: &str) -> Result<Peer, String> {
     let text = format!("peers: [{{my-asn: 1, peer-asn: 2, peer-address: 10.0.0.1, {settings}}}]");
-    parse_text(&text).map(|config| Peer::clone(&config.peers[0]))
+    parse_text(&text).map(|config| Peer::clone(&config.bgp.peers[0]))
 }
 
 /// Asserts what a setting makes different from a peer without it.
@@ -227,7 +237,13 @@ fn settings_of_peers() {
     let password = |text: &str| with(&|peer| peer.password = Some(Password(text.to_owned())));
     let everywhere = with(&|peer| peer.node_selectors = vec![Selector::default()]);
     check_peers(&[
-        ("peer-port: 1179", with(&|peer| peer.port = 1179)),
+        (
+            "peer-port: 1179",
+            with(&|peer| {
+                peer.port = 1179;
+                peer.name = arcstr::format!("{}:1179", peer.address);
+            }),
+        ),
         ("peer-port: 0", plain.clone()),
         ("peer-port: 0xb3", plain.clone()),
         ("peer-port:", plain.clone()),
@@ -290,7 +306,7 @@ fn peers_of_any_family_and_as() {
                         {my-asn: 65535, peer-asn: 65535, peer-address: '::ffff:10.0.0.1',
                          ebgp-multihop: no}]";
     let config = parse_text(text).unwrap();
-    let [first, second] = &config.peers[..] else {
+    let [first, second] = &config.bgp.peers[..] else {
         panic!("two peers");
     };
     assert_eq!(first.address.to_string(), "2001:db8::1");
@@ -309,7 +325,7 @@ fn peers_that_differ_coexist() {
       - {<<: *peer, node-selectors: [{match-labels: {rack: b}}]}
       - {<<: *peer, password: a}
       - {<<: *peer, password: b}";
-    assert_eq!(parse_text(text).unwrap().peers.len(), 7);
+    assert_eq!(parse_text(text).unwrap().bgp.peers.len(), 7);
 }
 
 #[test]
@@ -352,13 +368,27 @@ fn unused_bfd_profiles() {
     assert_eq!(parse_text(text), Ok(Config::default()));
 }
 
-/// A configuration with one pool that has these settings, too.
+/// The pool of this configuration.
 fn pool_with(addresses: &str, settings: &str) -> Result<Pool, String> {
+    config_with(addresses, settings).map(|config| Pool::clone(&config.pools["a"]))
+}
+
+/// The advertisements of this configuration.
+fn advertised_with(addresses: &str, settings: &str) -> Result<Vec<BgpAdvertisement>, String> {
+    let advertisements = config_with(addresses, settings)?.bgp.advertisements;
+    Ok(advertisements
+        .iter()
+        .map(|one| BgpAdvertisement::clone(one))
+        .collect())
+}
+
+/// A configuration with one pool that has these settings, too.
+fn config_with(addresses: &str, settings: &str) -> Result<Config, String> {
     let text = format!(
         "bgp-communities: {{no-advertise: '65535:65282', '1:2': '3:4'}}\n\
          address-pools: [{{name: a, protocol: bgp, addresses: [{addresses}], {settings}}}]"
     );
-    parse_text(&text).map(|config| Pool::clone(&config.pools["a"]))
+    parse_text(&text)
 }
 
 #[test]
@@ -367,7 +397,6 @@ fn settings_of_pools() {
     let blocks: Vec<String> = pool.blocks.iter().map(ToString::to_string).collect();
     assert_eq!(blocks, ["10.0.0.0/8", "fc00::1/128", "fc00::2/128"]);
     assert_eq!((pool.avoid_buggy_ips, pool.auto_assign), (false, true));
-    assert_eq!(pool.bgp_advertisements, [BgpAdvertisement::default()]);
 
     let set = pool_with("10.0.0.0/8", "avoid-buggy-ips: Yes, auto-assign: n").unwrap();
     assert_eq!((set.avoid_buggy_ips, set.auto_assign), (true, false));
@@ -377,18 +406,14 @@ fn settings_of_pools() {
         "bgp-advertisements: [{}]",
         "bgp-advertisements: [~]",
     ] {
-        let pool = pool_with("10.0.0.0/8", none).unwrap();
-        assert_eq!(
-            pool.bgp_advertisements,
-            [BgpAdvertisement::default()],
-            "{none}"
-        );
+        let advertised = advertised_with("10.0.0.0/8", none).unwrap();
+        assert_eq!(advertised, [testing::bgp_advertisement("a")], "{none}");
     }
 }
 
 #[test]
 fn advertisements() {
-    let pool = pool_with(
+    let advertised = advertised_with(
         "10.0.0.0/8, 'fc00::/7'",
         "bgp-advertisements: [{aggregation-length: 24, aggregation-length-v6: 64,
           localpref: 4294967295, communities: [1:2, no-advertise, '5:6', '5:6']},
@@ -404,12 +429,39 @@ fn advertisements() {
         aggregation_length_v6: 64,
         local_pref: u32::MAX,
         communities: communities.into(),
+        ..testing::bgp_advertisement("a")
     };
     let second = BgpAdvertisement {
+        name: "a-2".into(),
         aggregation_length_v4: 8,
-        ..BgpAdvertisement::default()
+        ..testing::bgp_advertisement("a")
     };
-    assert_eq!(pool.unwrap().bgp_advertisements, [first, second]);
+    assert_eq!(advertised.unwrap(), [first, second]);
+}
+
+#[test]
+fn every_advertisement_has_a_name_of_its_own() {
+    let pool = |name| {
+        format!(
+            "{{name: {name}, protocol: bgp, addresses: [10.{name}.0.0/16],
+               bgp-advertisements: [{{}}, {{aggregation-length: 24}}, {{aggregation-length: 16}}]}}"
+        )
+    };
+    let text = format!("address-pools: [{}, {}]", pool("1"), pool("1-2"));
+    let text = text.replace("10.1-2.", "10.2.");
+    let config = parse_text(&text).unwrap();
+    let names = config.bgp.advertisements.iter().map(|one| &*one.name);
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["1", "1-3", "1-4", "1-2", "1-2-2", "1-2-3"]
+    );
+    for one in &config.bgp.advertisements {
+        let pools: Vec<_> = one.audience.pools.iter().collect();
+        assert!(
+            pools.len() == 1 && one.name.starts_with(&**pools[0]),
+            "{one:?}"
+        );
+    }
 }
 
 #[test]
@@ -578,5 +630,5 @@ proptest! {
 #[test]
 fn every_key_at_once() {
     let config = parse_text(FULL).unwrap();
-    assert_eq!((config.peers.len(), config.pools.len()), (1, 1));
+    assert_eq!((config.bgp.peers.len(), config.pools.len()), (1, 1));
 }

@@ -8,7 +8,7 @@ use crate::interface::{Exclusion, Interfaces};
 use crate::node::Node;
 use crate::service::{Families, Service};
 use crate::testing::{
-    self, beginning, config, endpoint, endpoint_slice, interface, ip as vip, layer2_pool, published,
+    self, beginning, endpoint, endpoint_slice, interface, ip as vip, layer2_config, pool, published,
 };
 
 const IPV4: &str = "192.0.2.100";
@@ -62,8 +62,8 @@ impl Site {
             gate: None,
             now,
         };
-        let lan = layer2_pool("lan", &["192.0.2.0/24", "2001:db8::/64"]);
-        let config = speaker::Input::Config(Arc::new(config([lan])));
+        let lan = pool("lan", &["192.0.2.0/24", "2001:db8::/64"]);
+        let config = speaker::Input::Config(Arc::new(layer2_config([lan])));
         site.speaker.handle(config);
         for vip in vips {
             site.speaker.handle(speaker::Input::Service(service(vip)));

@@ -101,7 +101,7 @@ fn a_node_is_in_no_namespace() {
     let Object::Node(node) = &read.object else {
         panic!("{:?}", read.object);
     };
-    assert!(node.network_unavailable && node.labels["rack"] == "1");
+    assert!(node.network_unavailable && node.labels.get("rack") == Some("1"));
 }
 
 #[test]
