@@ -3,21 +3,20 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{
-    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Fact, NeighborStatus, Ownership,
+    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, NeighborStatus, Ownership,
 };
 use carillon_core::config::Peer;
 use carillon_core::config::peer::Difference;
-use carillon_core::node::Node;
 use tokio::sync::mpsc;
 
-use crate::export::{Export, Routes};
+use crate::export::Export;
 use crate::io::{News, Report, STOP_TIMEOUT, Task, WAITING, Wish};
 use crate::packet::{Notification, Reason};
-use crate::session::{name_of, router_id_of};
+use crate::session::router_id_of;
+use crate::sessions::{Wanted, passed_over, reason_to_stop, wanted};
 
 #[cfg(test)]
 mod tests;
@@ -75,10 +74,9 @@ impl BgpBackend {
         }
     }
 
-    /// Starts and stops sessions so that those run which `set` wants, and tells them their routes.
-    /// A session is left alone as far as [`Peer::difference`] allows.
-    fn reconcile(&mut self, set: &AnnouncementSet, routes: &Routes) {
-        let wanted = wanted(set);
+    /// Starts and stops sessions so that those run which are wanted, and tells each its routes. One
+    /// that runs is left alone as far as [`Peer::difference`] allows.
+    fn reconcile(&mut self, set: &AnnouncementSet, wanted: Vec<Wanted>) {
         let mut before = std::mem::take(&mut self.tasks);
         let kept = take_kept(&wanted, &mut before);
         let sessions: Vec<_> = wanted.into_iter().zip(kept).collect();
@@ -87,15 +85,15 @@ impl BgpBackend {
             let end = |peer: &Peer| (peer.address, peer.port);
             let replaced = sessions
                 .iter()
-                .any(|(peer, task)| task.is_none() && end(peer) == end(&gone));
+                .any(|(session, task)| task.is_none() && end(&session.peer) == end(&gone));
             task.stop(reason_to_stop(&gone, replaced, set));
             self.ending.push(task);
         }
-        for (peer, task) in sessions {
+        for (Wanted { peer, names }, task) in sessions {
             let wish = Wish {
                 generation: set.generation,
-                peer: peer.clone(),
-                routes: routes.clone(),
+                peer,
+                routes: self.export.routes_for(&names),
             };
             let task = match task {
                 Some(task) => {
@@ -163,10 +161,12 @@ impl Backend for BgpBackend {
     }
 
     fn set(&mut self, desired: Arc<AnnouncementSet>) {
-        let routes = self.export.apply(&desired);
+        let wanted = wanted(&desired);
+        let sessions = wanted.iter().map(|session| session.names.clone());
+        self.export.apply(&desired, sessions.collect());
         self.wished = Some(desired.generation);
-        self.reconcile(&desired, &routes);
-        self.passed_over = passed_over(&desired);
+        self.passed_over = passed_over(&desired, &wanted);
+        self.reconcile(&desired, wanted);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -236,89 +236,17 @@ impl Backend for BgpBackend {
     }
 }
 
-/// The sessions that the set's node has; a session that several peers ask for, once.
-fn wanted(set: &AnnouncementSet) -> Vec<Arc<Peer>> {
-    let peers = set.config.bgp.peers.iter();
-    let mut sessions: Vec<Arc<Peer>> = Vec::new();
-    for peer in peers.filter(|peer| is_selected(peer, &set.node)) {
-        if !sessions.iter().any(|other| is_same_session(other, peer)) {
-            sessions.push(peer.clone());
-        }
-    }
-    sessions
-}
-
-fn is_same_session(peer: &Peer, other: &Peer) -> bool {
-    peer.difference(other) == Difference::None
-}
-
 /// Takes out of the running tasks that of each session wanted: one that has it, or else one that can
 /// become it.
-fn take_kept(wanted: &[Arc<Peer>], running: &mut Vec<Task>) -> Vec<Option<Task>> {
+fn take_kept(wanted: &[Wanted], running: &mut Vec<Task>) -> Vec<Option<Task>> {
     let mut kept: Vec<Option<Task>> = wanted.iter().map(|_| None).collect();
     for difference in [Difference::None, Difference::Live] {
         let slots = wanted.iter().zip(&mut kept);
-        for (peer, slot) in slots.filter(|(_, slot)| slot.is_none()) {
-            let fits = |task: &Task| task.peer().difference(peer) == difference;
+        for (session, slot) in slots.filter(|(_, slot)| slot.is_none()) {
+            let fits = |task: &Task| task.peer().difference(&session.peer) == difference;
             let found = running.iter().position(fits);
             *slot = found.map(|at| running.swap_remove(at));
         }
     }
     kept
-}
-
-fn is_selected(peer: &Peer, node: &Node) -> bool {
-    let selectors = &peer.node_selectors;
-    selectors.is_empty() || selectors.iter().any(|s| s.matches(&node.labels))
-}
-
-/// The peers that the set's node has no session with, for their selectors are for other nodes: there
-/// is nothing to tell them. A node that has some of the sessions, and labels by which it was
-/// selected, has no need to know of those of all other nodes.
-fn passed_over(set: &AnnouncementSet) -> Vec<NeighborStatus> {
-    let sessions = wanted(set);
-    if !sessions.is_empty() && !set.node.labels.is_empty() {
-        return Vec::new();
-    }
-    let name = &set.node.name;
-    let why = if set.node.labels.is_empty() {
-        format!("no Node {name} is known, or it has no labels")
-    } else {
-        format!("the labels of Node {name} are not those")
-    };
-    let peers = set.config.bgp.peers.iter();
-    let has_session = |peer: &Peer| sessions.iter().any(|other| is_same_session(other, peer));
-    let others = peers.filter(|peer| !has_session(peer));
-    let status = |peer: &Arc<Peer>| NeighborStatus {
-        name: name_of(peer),
-        state: "none".to_owned(),
-        since: Duration::ZERO,
-        facts: vec![Fact::text("remote AS", peer.peer_asn.to_string())],
-        last_error: Some(format!("its node-selectors do not match this node: {why}")),
-        in_sync: true,
-        prefixes: 0,
-        announced: Vec::new(),
-    };
-    others.map(status).collect()
-}
-
-/// What a peer whose session ends is told.
-fn reason_to_stop(peer: &Peer, replaced: bool, set: &AnnouncementSet) -> Notification {
-    if replaced {
-        Notification::new(Reason::OtherConfigurationChange)
-    } else if set
-        .config
-        .bgp
-        .peers
-        .iter()
-        .any(|one| is_same_session(one, peer))
-    {
-        let text = format!(
-            "node {} is no longer selected for this session",
-            set.node.name
-        );
-        Notification::with_communication(Reason::AdministrativeShutdown, &text)
-    } else {
-        Notification::new(Reason::PeerDeconfigured)
-    }
 }

@@ -5,174 +5,93 @@
 //! communities are those of all of them, its local preference is the highest. A route goes when
 //! the last VIP behind it goes.
 //!
-//! All peers share one persistent map of routes. A change of k announcements costs O(k log n);
-//! only a change of the advertisements makes all routes anew.
+//! Sessions that the same advertisements are for, which usually are all, share one table: a
+//! persistent map of routes. A change of k announcements costs O(k log n) in each table; only a
+//! change of its own advertisements makes a table anew.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use carillon_core::address::Family;
-use carillon_core::announcement::{Announcement, AnnouncementSet};
-use carillon_core::config::{AdvertisementNames, BgpAdvertisement, Config};
-use carillon_core::sorted::interleaved;
-use imbl::ordmap::DiffItem;
+use carillon_core::announcement::AnnouncementSet;
+use carillon_core::config::{BgpAdvertisement, Config};
 use ipnet::IpNet;
 
 use crate::packet::Attributes;
-use crate::packet::attribute::{Communities, LocalPref};
+use crate::sessions::PeerNames;
 
+use table::Table;
+
+mod table;
 #[cfg(test)]
 mod tests;
 
 /// Routes by prefix; IPv4 before IPv6. A clone costs a pointer.
 pub(crate) type Routes = imbl::OrdMap<IpNet, Arc<Attributes>>;
 
-/// What routes of this advertisement are given.
-fn attributes_of(advertisement: &BgpAdvertisement) -> Attributes {
-    let communities = advertisement.communities.iter().copied();
-    Attributes::default()
-        .with(Some(LocalPref(advertisement.local_pref)))
-        .with(Communities::new(communities))
-}
-
 /// The family of a prefix.
 pub(crate) fn family_of(prefix: &IpNet) -> Family {
     Family::of(prefix.addr())
-}
-
-/// The prefix lengths under which advertisements together announce, and what the routes of each carry.
-type Plan = BTreeMap<(Family, u8), Arc<Attributes>>;
-
-/// The plan of the advertisements of these names.
-fn plan_of(config: &Config, names: &AdvertisementNames) -> Plan {
-    let mut plan = Plan::new();
-    let advertisements = config.bgp.advertisements.iter();
-    for advertisement in advertisements.filter(|one| names.contains(&one.name)) {
-        let attributes = Arc::new(attributes_of(advertisement));
-        for (family, length) in [
-            (Family::V4, advertisement.aggregation_length_v4),
-            (Family::V6, advertisement.aggregation_length_v6),
-        ] {
-            plan.entry((family, length))
-                .and_modify(|present| *present = Arc::new(present.union(&attributes)))
-                .or_insert_with(|| attributes.clone());
-        }
-    }
-    plan
 }
 
 /// Turns announcement sets into routes, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Export {
     config: Arc<Config>,
-    by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
-    /// Those of the advertisements that VIPs are announced by.
-    plans: BTreeMap<AdvertisementNames, Plan>,
-    /// How many VIPs of which advertisements are behind an aggregate. Not for host routes: each has
-    /// the one VIP.
-    aggregates: BTreeMap<(IpNet, AdvertisementNames), usize>,
-    routes: Routes,
+    /// The sessions that have routes, each by the names of its peers.
+    sessions: BTreeSet<PeerNames>,
+    /// The tables, each with the sessions that have it.
+    tables: Vec<(BTreeSet<PeerNames>, Table)>,
 }
 
 impl Export {
-    /// The routes of `set`.
-    pub(crate) fn apply(&mut self, set: &AnnouncementSet) -> Routes {
-        if !Arc::ptr_eq(&self.config, &set.config) {
-            if self.config.bgp.advertisements != set.config.bgp.advertisements {
-                *self = Self::default();
-            }
+    /// Follows `set`, for sessions with peers of these names.
+    pub(crate) fn apply(&mut self, set: &AnnouncementSet, sessions: BTreeSet<PeerNames>) {
+        if !Arc::ptr_eq(&self.config, &set.config) || self.sessions != sessions {
             self.config = set.config.clone();
+            self.sessions = sessions;
+            self.assign_tables();
         }
-        self.follow(&set.by_vip);
-        self.routes.clone()
-    }
-
-    fn follow(&mut self, by_vip: &imbl::OrdMap<IpAddr, Arc<Announcement>>) {
-        let before = std::mem::replace(&mut self.by_vip, by_vip.clone());
-        let mut touched = BTreeSet::new();
-        for change in before.diff(by_vip) {
-            let (old, new) = match change {
-                DiffItem::Add(vip, new) => (None, Some((vip, new))),
-                DiffItem::Update { old, new } if old.1.advertisements == new.1.advertisements => {
-                    continue;
-                }
-                DiffItem::Update { old, new } => (Some(old), Some(new)),
-                DiffItem::Remove(vip, old) => (Some((vip, old)), None),
-            };
-            if let Some((vip, old)) = old {
-                self.count(
-                    *vip,
-                    &old.advertisements,
-                    usize::saturating_sub,
-                    &mut touched,
-                );
-            }
-            if let Some((vip, new)) = new {
-                self.count(
-                    *vip,
-                    &new.advertisements,
-                    usize::saturating_add,
-                    &mut touched,
-                );
-            }
-        }
-        for prefix in interleaved(touched) {
-            match self.attributes(prefix) {
-                Some(attributes) => self.routes.insert(prefix, attributes),
-                None => self.routes.remove(&prefix),
-            };
+        for (_, table) in &mut self.tables {
+            table.follow(&set.by_vip);
         }
     }
 
-    /// Adds a VIP of these advertisements to the counts of its aggregates, or takes it out, and notes the
-    /// prefixes it leads to.
-    fn count(
-        &mut self,
-        vip: IpAddr,
-        names: &AdvertisementNames,
-        by: fn(usize, usize) -> usize,
-        touched: &mut BTreeSet<IpNet>,
-    ) {
-        if !self.plans.contains_key(names) {
-            let plan = plan_of(&self.config, names);
-            self.plans.insert(names.clone(), plan);
-        }
-        let Some(plan) = self.plans.get(names) else {
-            return;
-        };
-        for (_, length) in plan.keys().filter(|(family, _)| *family == Family::of(vip)) {
-            let Ok(prefix) = IpNet::new(vip, *length) else {
+    /// The routes of the set last applied, for one of the sessions.
+    pub(crate) fn routes_for(&self, session: &PeerNames) -> Routes {
+        let mut tables = self.tables.iter();
+        let found = tables.find(|(sessions, _)| sessions.contains(session));
+        found
+            .map(|(_, table)| table.routes().clone())
+            .unwrap_or_default()
+    }
+
+    /// Gives each session the table of its advertisements: one that is there, if there is one.
+    fn assign_tables(&mut self) {
+        let before = std::mem::take(&mut self.tables);
+        let mut before: Vec<_> = before.into_iter().map(|(_, table)| table).collect();
+        for session in &self.sessions {
+            let advertisements = self.config.bgp.advertisements.iter();
+            let advertisements: Vec<_> = advertisements
+                .filter(|one| is_for(one, session))
+                .cloned()
+                .collect();
+            let is_same = |table: &Table| table.advertisements() == advertisements;
+            let mut tables = self.tables.iter_mut();
+            if let Some((sessions, _)) = tables.find(|(_, table)| is_same(table)) {
+                sessions.insert(session.clone());
                 continue;
-            };
-            let prefix = prefix.trunc();
-            touched.insert(prefix);
-            if prefix.prefix_len() < prefix.max_prefix_len() {
-                let key = (prefix, names.clone());
-                let count = self.aggregates.entry(key.clone()).or_default();
-                *count = by(*count, 1);
-                if *count == 0 {
-                    self.aggregates.remove(&key);
-                }
             }
+            let table = match before.iter().position(is_same) {
+                Some(at) => before.swap_remove(at),
+                None => Table::new(advertisements),
+            };
+            self.tables.push(([session.clone()].into(), table));
         }
     }
+}
 
-    /// What the route for a prefix carries, if any VIP is behind it.
-    fn attributes(&self, prefix: IpNet) -> Option<Arc<Attributes>> {
-        if prefix.prefix_len() == prefix.max_prefix_len() {
-            let announcement = self.by_vip.get(&prefix.addr())?;
-            return self.planned(prefix, &announcement.advertisements);
-        }
-        self.aggregates
-            .range((prefix, AdvertisementNames::default())..)
-            .map_while(|((aggregate, names), _)| (*aggregate == prefix).then_some(names))
-            .filter_map(|names| self.planned(prefix, names))
-            .reduce(|one, other| Arc::new(one.union(&other)))
-    }
-
-    fn planned(&self, prefix: IpNet, names: &AdvertisementNames) -> Option<Arc<Attributes>> {
-        let key = (family_of(&prefix), prefix.prefix_len());
-        self.plans.get(names)?.get(&key).cloned()
-    }
+/// Whether the routes of an advertisement are told in a session with peers of these names.
+fn is_for(advertisement: &BgpAdvertisement, session: &PeerNames) -> bool {
+    advertisement.peers.is_empty() || !advertisement.peers.is_disjoint(session)
 }

@@ -17,6 +17,7 @@ mod fsm;
 mod io;
 pub mod packet;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod testing;
 mod timer;

@@ -106,6 +106,22 @@ impl Connection {
         }
     }
 
+    /// Reads to the next UPDATE with prefixes, and returns those, announced or withdrawn.
+    pub(crate) async fn next_change(&mut self) -> Vec<IpNet> {
+        loop {
+            match self.message().await.expect("the connection stays") {
+                Message::Update(update) => {
+                    let prefixes = [update.announced, update.withdrawn].concat();
+                    if !prefixes.is_empty() {
+                        return prefixes;
+                    }
+                }
+                Message::Keepalive => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// Reads an UPDATE into the table.
     pub(crate) async fn update(&mut self) {
         match self.message().await.expect("the connection stays") {

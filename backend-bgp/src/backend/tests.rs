@@ -10,10 +10,10 @@ use carillon_core::labels::Labels;
 use carillon_core::node::Node;
 use carillon_core::selector::{Operator, Requirement, Selector};
 use carillon_core::testing::{announcement, bgp_advertisement, config, pool};
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::packet::Message;
 use crate::testing::{Connection, peer_at, soon};
 
 #[tokio::test]
@@ -133,21 +133,8 @@ async fn a_renamed_and_extended_pool_is_no_change_to_the_peer() {
     assert_eq!(world.set(&mut backend).await, []);
     world.vips.push("198.51.100.2".parse().unwrap());
     world.set(&mut backend).await;
-    let added = "198.51.100.2/32".parse().unwrap();
-    loop {
-        let message = connection.message().await.expect("the connection stays");
-        let Message::Update(update) = message else {
-            continue;
-        };
-        let prefixes = [update.announced, update.withdrawn].concat();
-        assert!(
-            prefixes.iter().all(|prefix| *prefix == added),
-            "{prefixes:?}"
-        );
-        if !prefixes.is_empty() {
-            break;
-        }
-    }
+    let added: IpNet = "198.51.100.2/32".parse().unwrap();
+    assert_eq!(connection.next_change().await, [added]);
 }
 
 #[tokio::test]
@@ -254,6 +241,80 @@ async fn node_selectors_decide_where_a_session_runs() {
         text,
         Some("node worker-0 is no longer selected for this session")
     );
+}
+
+/// Each router is told what is for it; a change of what is for one of them is nothing to the other.
+#[tokio::test]
+async fn peers_have_the_routes_of_the_advertisements_that_are_for_them() {
+    let (one, one_peer) = listener().await;
+    let (other, other_peer) = listener().await;
+    let peers = [("one", one_peer), ("other", other_peer)];
+    let mut world = World::new(peers.map(|(name, peer)| Peer {
+        name: name.into(),
+        ..peer
+    }));
+    let only_for_other = |local_pref| BgpAdvertisement {
+        name: "aggregate".into(),
+        peers: ["other".into()].into(),
+        aggregation_length_v4: 24,
+        communities: [Community(local_pref)].into(),
+        ..bgp_advertisement("pool")
+    };
+    let advertisements = &mut world.config.bgp.advertisements;
+    advertisements.push(Arc::new(only_for_other(1)));
+    world.advertisements.push("aggregate");
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut one = Connection::establish(&one).await;
+    up(&mut backend).await;
+    let mut other = Connection::establish(&other).await;
+    up(&mut backend).await;
+    let [host, aggregate] = ["198.51.100.1/32", "198.51.100.0/24"].map(|p| p.parse().unwrap());
+    one.table_of(1).await;
+    other.table_of(2).await;
+    assert_eq!(one.table, [host].into());
+    assert_eq!(other.table, [host, aggregate].into());
+
+    world.config.bgp.advertisements[1] = Arc::new(only_for_other(2));
+    assert_eq!(world.set(&mut backend).await, []);
+    let changed: Vec<IpNet> = other.next_change().await;
+    assert_eq!(changed, [aggregate]);
+    world.vips.push("198.51.100.2".parse().unwrap());
+    world.set(&mut backend).await;
+    let added: IpNet = "198.51.100.2/32".parse().unwrap();
+    assert_eq!(one.next_change().await, [added], "the first that it hears");
+    assert_eq!(other.next_change().await, [added]);
+}
+
+/// Peers with one session between them, as for overlapping sets of nodes.
+#[tokio::test]
+async fn a_session_has_the_routes_for_any_of_the_peers_that_ask_for_it() {
+    let (listener, peer) = listener().await;
+    let named = |name: &'static str| Peer {
+        name: name.into(),
+        ..peer.clone()
+    };
+    let mut world = World::new([named("one"), named("other")]);
+    for name in ["one", "other"] {
+        let only_for_it = BgpAdvertisement {
+            name: name.into(),
+            peers: [name.into()].into(),
+            aggregation_length_v4: if name == "one" { 24 } else { 28 },
+            ..bgp_advertisement("pool")
+        };
+        let advertisements = &mut world.config.bgp.advertisements;
+        advertisements.push(Arc::new(only_for_it));
+        world.advertisements.push(name);
+    }
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    up(&mut backend).await;
+    connection.table_of(3).await;
+
+    world.config.bgp.peers.truncate(1);
+    assert_eq!(world.set(&mut backend).await, [], "the session stays");
+    connection.table_of(2).await;
 }
 
 /// A rewritten selector, or a peer written twice for overlapping sets of nodes, is nothing to a

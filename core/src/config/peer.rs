@@ -233,7 +233,8 @@ impl Peer {
             ebgp_multihop,
         } = other;
         let settings = [
-            (self.name == *name, Difference::Live),
+            // It tells peers apart, of which several may ask for one session.
+            (self.name == *name, Difference::None),
             (self.my_asn == *my_asn, Difference::Reset),
             (self.peer_asn == *peer_asn, Difference::Reset),
             (self.address == *address, Difference::Reset),

@@ -11,6 +11,7 @@ fn each_setting_takes_what_it_needs_to_be_in_force() {
             Difference::None,
             &[
                 |_| (),
+                |peer| peer.name = "another".into(),
                 |peer| {
                     peer.node_selectors.push(Selector {
                         requirements: Vec::new(),
