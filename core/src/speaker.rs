@@ -50,6 +50,8 @@ pub enum Input {
     Node(Node),
     /// A Node is gone. The speaker's own keeps announcing with what was last known of it.
     NodeDeleted(Arc<str>),
+    /// The labels of a node, which count of nodes other than the speaker's own; `None` if it is gone.
+    Labels(Arc<str>, Option<Labels>),
     /// The interfaces of this node that VIPs can be announced on.
     Interfaces(Arc<Interfaces>),
     /// What other daemons recognise this one by.
@@ -150,7 +152,8 @@ impl Speaker {
             Input::Endpoints(slice) => self.set_slice(slice),
             Input::EndpointsDeleted(key) => self.remove_slice(&key),
             Input::Node(node) => self.set_node(node),
-            Input::NodeDeleted(name) => self.remove_node(&name),
+            Input::NodeDeleted(name) => self.set_other_node(&name, None),
+            Input::Labels(name, labels) => self.set_other_node(&name, labels),
             Input::Interfaces(interfaces) => {
                 for outlet in &mut self.outlets {
                     outlet.set_interfaces(&interfaces);
@@ -265,9 +268,9 @@ impl Speaker {
         }
     }
 
-    fn remove_node(&mut self, name: &Arc<str>) {
+    fn set_other_node(&mut self, name: &Arc<str>, labels: Option<Labels>) {
         if *name != self.node.name {
-            self.set_labels(name, None);
+            self.set_labels(name, labels);
         }
     }
 

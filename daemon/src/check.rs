@@ -13,8 +13,6 @@ use carillon_core::address::Family;
 use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, Peer, Pool};
 use carillon_core::controller::{self, Controller};
-use carillon_core::endpoint::EndpointSlice;
-use carillon_core::labels::Labels;
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
 
@@ -213,21 +211,16 @@ impl Report {
     }
 
     fn services(&self) -> impl Iterator<Item = &Service> {
-        self.objects.values().filter_map(|object| match object {
-            Object::Service(service) => Some(service),
-            Object::EndpointSlice(_) | Object::Node(_) | Object::Pod(_) | Object::Setting(_) => {
-                None
-            }
-        })
+        self.objects.values().filter_map(Object::service)
     }
 
     /// The peers with which no node that is known would have a session.
     fn without_node(&self, config: &Config) -> Vec<String> {
-        let labels: Vec<_> = self.objects.values().filter_map(labels).collect();
+        let nodes: Vec<_> = self.objects.values().filter_map(Object::node).collect();
         let is_selected = |peer: &Peer| {
             let mut selectors = peer.node_selectors.iter();
             peer.node_selectors.is_empty()
-                || selectors.any(|one| labels.iter().any(|labels| one.matches(labels)))
+                || selectors.any(|one| nodes.iter().any(|node| one.matches(&node.labels)))
         };
         let others = config.bgp.peers.iter().filter(|peer| !is_selected(peer));
         let note = |peer: &Arc<Peer>| {
@@ -235,7 +228,7 @@ impl Report {
                 "note: peer {}: its node-selectors match none of the {} here: no node has a \
                  session with it (in files: a Node with the labels of this host)",
                 peer.address,
-                count(labels.len(), "node")
+                count(nodes.len(), "node")
             )
         };
         others.map(note).collect()
@@ -248,7 +241,8 @@ impl Report {
         }
         let keys: BTreeSet<&ServiceKey> = self.services().map(|service| &service.key).collect();
         let notes = self.objects.values().filter_map(|object| {
-            let slice = slice_of(object).filter(|slice| !keys.contains(&slice.service))?;
+            let slice =
+                Object::endpoint_slice(object).filter(|slice| !keys.contains(&slice.service))?;
             let mut others = keys.iter().filter(|key| key.name() == slice.service.name());
             let remedy = match others.next() {
                 Some(other) => format!("is metadata.namespace to be {}?", other.namespace()),
@@ -315,24 +309,10 @@ impl Report {
     }
 }
 
-fn labels(object: &Object) -> Option<&Labels> {
-    match object {
-        Object::Node(node) => Some(&node.labels),
-        Object::Service(_) | Object::EndpointSlice(_) | Object::Pod(_) | Object::Setting(_) => None,
-    }
-}
-
 /// The service that these endpoints make worth announcing, and in which family.
 fn served(object: &Object) -> Option<(&ServiceKey, Family)> {
-    let slice = slice_of(object)?;
+    let slice = object.endpoint_slice()?;
     slice.serves.then_some((&slice.service, slice.family))
-}
-
-fn slice_of(object: &Object) -> Option<&EndpointSlice> {
-    match object {
-        Object::EndpointSlice(slice) => slice.as_ref(),
-        Object::Setting(_) | Object::Service(_) | Object::Node(_) | Object::Pod(_) => None,
-    }
 }
 
 fn contents(path: &Path) -> Contents {

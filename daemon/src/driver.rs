@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{Backend, Caps, Ownership};
+use carillon_core::labels::Labels;
 use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
 use carillon_core::ownership;
@@ -216,9 +217,15 @@ impl Driver {
                 self.speaker.handle(speaker::Input::Node(Node::clone(node)));
                 self.review_node(now);
             }
+            Object::NodeLabels(labels) => self.set_labels(key, Some(labels.clone())),
             Object::Pod(address) => self.set_pod(key, *address),
             Object::Setting(setting) => self.config.set(key, setting),
         }
+    }
+
+    fn set_labels(&mut self, key: &ObjectKey, labels: Option<Labels>) {
+        let node = key.name.name().into();
+        self.speaker.handle(speaker::Input::Labels(node, labels));
     }
 
     fn remove(&mut self, key: &ObjectKey) {
@@ -234,6 +241,7 @@ impl Driver {
             Purpose::Node => self
                 .speaker
                 .handle(speaker::Input::NodeDeleted(name.name().into())),
+            Purpose::NodeLabels => self.set_labels(key, None),
             Purpose::Pod => self.set_pod(key, None),
             Purpose::Setting => self.config.remove(key),
         }

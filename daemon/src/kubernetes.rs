@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Followed are all Services and the ConfigMap with the configuration, and by a daemon that announces
-//! the EndpointSlices, this node's Node, and the Pods of the other daemons. Namespaces and Secrets are not read: nothing in
-//! the ConfigMap refers to them.
+//! the EndpointSlices, this node's Node, the labels of all Nodes, and the Pods of the other daemons.
+//! Namespaces and Secrets are not read: nothing in the ConfigMap refers to them.
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
 //! and the server is asked again until it answers.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use carillon_core::endpoint::EndpointSlice;
+use carillon_core::labels::Labels;
 use carillon_core::node::Node;
 use carillon_core::service::{Service, ServiceKey};
 
@@ -21,6 +22,7 @@ mod manifest;
 mod metadata;
 mod names;
 mod node;
+mod node_labels;
 mod pod;
 mod schema;
 mod service;
@@ -77,10 +79,38 @@ pub(crate) enum Object {
     EndpointSlice(Option<EndpointSlice>),
     /// A Node.
     Node(Arc<Node>),
+    /// The labels of a Node.
+    NodeLabels(Labels),
     /// Where the daemon in a Pod is reached, if anywhere.
     Pod(Option<IpAddr>),
     /// The configuration, or a part of it.
     Setting(Setting),
+}
+
+impl Object {
+    /// The Service that it is.
+    pub(crate) fn service(&self) -> Option<&Service> {
+        let Self::Service(service) = self else {
+            return None;
+        };
+        Some(service)
+    }
+
+    /// The EndpointSlice of a Service that it is.
+    pub(crate) fn endpoint_slice(&self) -> Option<&EndpointSlice> {
+        let Self::EndpointSlice(slice) = self else {
+            return None;
+        };
+        slice.as_ref()
+    }
+
+    /// The Node that it is.
+    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+        let Self::Node(node) = self else {
+            return None;
+        };
+        Some(node)
+    }
 }
 
 /// An object by which users configure Carillon.

@@ -385,7 +385,9 @@ fn advertisements_are_for_the_nodes_that_they_select() {
     assert_eq!(verdicts(&speaker)[1], ("bgp", not_here.to_owned()));
 
     speaker.handle(labelled("n", "1"));
-    speaker.handle(labelled("m", "2"));
+    let far = Some(labels(("rack", "2")));
+    speaker.handle(Input::Labels("m".into(), far.clone()));
+    speaker.handle(Input::Labels("n".into(), far));
     speaker.handle(labelled("far", "3"));
     assert!(wire(&speaker.take_changes()).contains_key("bgp 198.51.100.1"));
     assert_eq!(speaker.take_candidates(), scope(&["m", "n"]));

@@ -29,6 +29,12 @@ const LINE_BYTES: usize = 64 << 20;
 /// How much is read of what is no answer.
 const ERROR_BYTES: usize = 64 << 10;
 
+/// The form of answers.
+pub(super) const JSON: &str = "application/json";
+/// Objects without all but their metadata; whole ones from a server that cannot leave out the rest.
+const METADATA: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
 /// Whose objects are of interest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scope<'a> {
@@ -82,6 +88,15 @@ impl Resource {
             name: name.map(str::to_owned),
             labels: labels.map(str::to_owned),
         })
+    }
+
+    /// The form in which they are asked for.
+    fn accept(&self) -> &'static str {
+        if self.kind.info().purpose.is_in_metadata() {
+            METADATA
+        } else {
+            JSON
+        }
     }
 
     fn path(&self) -> String {
@@ -158,7 +173,7 @@ pub(super) async fn list(
         uri.push_str(&encode(next));
     }
     let page = async {
-        let mut response = get(cluster, &uri).await?;
+        let mut response = get(cluster, &uri, resource.accept()).await?;
         while let Some(frame) = response.body_mut().frame().await {
             let frame = frame.map_err(|error| Failure::of(&error))?;
             let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
@@ -186,12 +201,12 @@ pub(super) async fn watch(
         encode(version),
         resource.selector()
     );
-    lines(cluster, &uri).await
+    lines(cluster, &uri, resource.accept()).await
 }
 
 /// Asks for what comes in lines, one by one.
-pub(super) async fn lines(cluster: &Cluster, uri: &str) -> Result<Lines, Failure> {
-    let response = timeout(PATIENCE, get(cluster, uri)).await;
+pub(super) async fn lines(cluster: &Cluster, uri: &str, accept: &str) -> Result<Lines, Failure> {
+    let response = timeout(PATIENCE, get(cluster, uri, accept)).await;
     let response = response.unwrap_or_else(|_| Err(silent()))?;
     Ok(Lines {
         body: response.into_body(),
@@ -209,8 +224,9 @@ pub(super) fn too_long(what: &str) -> Failure {
     Failure::Garbage(format!("the {what} does not end"))
 }
 
-async fn get(cluster: &Cluster, uri: &str) -> Result<Response<Body>, Failure> {
-    send(cluster, Request::get(uri), Body::empty()).await
+async fn get(cluster: &Cluster, uri: &str, accept: &str) -> Result<Response<Body>, Failure> {
+    let request = Request::get(uri).header(header::ACCEPT, accept);
+    send(cluster, request, Body::empty()).await
 }
 
 /// Sends a request. An answer that is none, or a refusal, is a failure.
@@ -220,11 +236,8 @@ pub(super) async fn send(
     body: Body,
 ) -> Result<Response<Body>, Failure> {
     let agent = concat!("carillon/", env!("CARGO_PKG_VERSION"));
-    let request = request
-        .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, agent)
-        .body(body)
-        .map_err(|error| Failure::Garbage(error.to_string()))?;
+    let request = request.header(header::USER_AGENT, agent).body(body);
+    let request = request.map_err(|error| Failure::Garbage(error.to_string()))?;
     let response = cluster.client.send(request).await;
     let mut response = response.map_err(|error| Failure::of(&error))?;
     if response.status().is_success() {

@@ -68,6 +68,7 @@ async fn answer<T: DeserializeOwned>(
     patience: Duration,
 ) -> Result<T, Failure> {
     let answer = async {
+        let request = request.header(header::ACCEPT, api::JSON);
         let mut response = api::send(cluster, request, Body::from(body)).await?;
         let answer = api::read(response.body_mut(), ANSWER_BYTES).await?;
         let answer = answer.ok_or_else(|| api::too_long("answer"))?;

@@ -40,12 +40,14 @@ pub(crate) struct Part {
 /// Reads what a daemon would follow, but of the Nodes all, and of the Pods none: of these only the
 /// right is asked for, which a daemon needs as the manifests start it.
 pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> Snapshot {
-    let resources = Resource::within(&Scope {
+    let mut resources = Resource::within(&Scope {
         config: &config.name,
         node: None,
         pods: Some(""),
         announces: part.announces,
     });
+    // Of all Nodes all is read.
+    resources.retain(|resource| resource.kind.info().purpose != Purpose::NodeLabels);
     let is_pods = |resource: &Resource| resource.kind.info().purpose == Purpose::Pod;
     let (pods, resources): (Vec<_>, Vec<_>) = resources.into_iter().partition(is_pods);
     let mut mirror = Mirror::new(resources.iter().map(|resource| resource.kind));

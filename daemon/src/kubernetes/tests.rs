@@ -461,3 +461,16 @@ async fn without_the_right_to_pods_all_else_is_synced() {
     told.until(|told| told.synced).await;
     told.until_problem("may not read pods").await;
 }
+
+#[tokio::test]
+async fn of_all_nodes_but_this_one_the_metadata_is_enough() {
+    let server = Server::start(|_| None).await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.synced).await;
+    let requests = server.of("nodes");
+    let lists = requests.iter().filter(|one| one.watches().is_none());
+    let (own, all): (Vec<_>, Vec<_>) = lists.partition(|one| one.query.contains("alpha"));
+    assert_eq!((own.len(), all.len()), (1, 1));
+    assert_eq!(own[0].accept, "application/json");
+    assert!(all[0].accept.contains("PartialObjectMetadata"), "{all:?}");
+}

@@ -10,7 +10,7 @@ use carillon_core::service::ServiceKey;
 
 use super::manifest::Reader;
 use super::validate::format::Name;
-use super::{ObjectKey, config_map, endpoint_slice, node, pod, service};
+use super::{ObjectKey, config_map, endpoint_slice, node, node_labels, pod, service};
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +59,8 @@ pub(crate) enum Purpose {
     EndpointSlice,
     /// To tell what a node is like.
     Node,
+    /// To tell the labels of any node.
+    NodeLabels,
     /// To tell where another daemon is reached.
     Pod,
 }
@@ -69,7 +71,16 @@ impl Purpose {
     pub(crate) fn is_to_announce(self) -> bool {
         match self {
             Self::Service | Self::Setting => false,
-            Self::EndpointSlice | Self::Node | Self::Pod => true,
+            Self::EndpointSlice | Self::Node | Self::NodeLabels | Self::Pod => true,
+        }
+    }
+
+    /// Whether the metadata of the objects is enough, and an API server asked for no more.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn is_in_metadata(self) -> bool {
+        match self {
+            Self::NodeLabels => true,
+            Self::Service | Self::Setting | Self::EndpointSlice | Self::Node | Self::Pod => false,
         }
     }
 }
@@ -118,6 +129,8 @@ kinds! {
     ConfigMap => config_map,
     /// `v1` Node.
     Node => node,
+    /// The metadata of `v1` Node, of all of them. Only a cluster has it.
+    NodeLabels => node_labels,
     /// `v1` Pod. Only a cluster has them; files with some are passed over.
     Pod => pod,
     /// `discovery.k8s.io/v1` EndpointSlice.

@@ -38,8 +38,7 @@ impl Names {
                 }
                 unify(&mut self.lists, &mut slice.nodes);
             }
-            Object::EndpointSlice(None) | Object::Node(_) | Object::Pod(_) | Object::Setting(_) => {
-            }
+            _ => {}
         }
     }
 

@@ -58,9 +58,7 @@ impl Definition {
         match entry.object {
             Object::Service(service) => Self::Service(service, entry.place),
             Object::EndpointSlice(Some(slice)) => Self::EndpointSlice(slice, entry.place),
-            Object::EndpointSlice(None) | Object::Node(_) | Object::Pod(_) | Object::Setting(_) => {
-                Self::Other(Box::new((key, entry)))
-            }
+            _ => Self::Other(Box::new((key, entry))),
         }
     }
 

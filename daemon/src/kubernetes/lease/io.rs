@@ -111,7 +111,7 @@ impl Place {
             "{}?watch=true&fieldSelector=metadata.name%3D{NAME}&timeoutSeconds={seconds}",
             self.collection()
         );
-        let mut lines = api::lines(&self.cluster, &uri).await?;
+        let mut lines = api::lines(&self.cluster, &uri, api::JSON).await?;
         // One that says nothing may be none any more.
         while let Ok(line) = timeout(SILENCE, lines.next()).await {
             let Some(line) = line? else {

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) resource: String,
     /// `GET`, `POST` or `PATCH`.
     pub(super) method: String,
+    /// The form in which it wants the answer.
+    pub(super) accept: String,
     /// What comes with it.
     pub(super) body: String,
     /// Everything behind the question mark.
@@ -199,9 +201,14 @@ async fn read(client: &mut TcpStream, log: &Mutex<Vec<Request>>) -> Option<Reque
     let head = String::from_utf8(head).unwrap();
     let mut words = head.split_whitespace();
     let (method, target) = (words.next().unwrap().to_owned(), words.next().unwrap());
-    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-    let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap())];
+    let header = |wanted: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value)
+    };
+    let length = header("content-length");
+    let accept = header("accept").unwrap_or_default().to_owned();
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     client.read_exact(&mut body).await.ok()?;
     let body = String::from_utf8(body).unwrap();
     let (path, query) = target.split_once('?').unwrap();
@@ -215,6 +222,7 @@ async fn read(client: &mut TcpStream, log: &Mutex<Vec<Request>>) -> Option<Reque
     let request = Request {
         resource,
         method,
+        accept,
         body,
         query,
         number,

@@ -105,6 +105,16 @@ fn a_node_is_in_no_namespace() {
 }
 
 #[test]
+fn of_a_node_the_metadata_has_the_labels() {
+    let node = r#"{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"name": "alpha", "labels": {"rack": "1"}}}"#;
+    let read = read(Kind::NodeLabels, node).unwrap();
+    assert_eq!(read.key, key(Kind::NodeLabels, "", "alpha"));
+    let labels = [("rack", "1")].into_iter().collect();
+    assert_eq!(read.object, Object::NodeLabels(labels));
+}
+
+#[test]
 fn the_configuration_says_where_it_is_written() {
     let config = r#"{"metadata": {"name": "config", "namespace": "metallb-system"},
         "data": {"config": "peers: []\n", "other": "x"}}"#;
