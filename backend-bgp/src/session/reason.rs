@@ -4,20 +4,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use carillon_core::config::Peer;
+use carillon_core::config::{Peer, peer};
 
 use super::{Session, State};
 use crate::packet::{MessageError, MessageType, Notification, Reason};
 
-/// The port of BGP.
-const BGP_PORT: u16 = 179;
-
 /// A peer's address, with the port where it is not BGP's own.
 pub(crate) fn name_of(peer: &Peer) -> String {
-    match peer.port {
-        BGP_PORT => peer.address.to_string(),
-        port => SocketAddr::new(peer.address, port).to_string(),
-    }
+    peer::name(peer.address, peer.port).to_string()
 }
 
 impl Session {

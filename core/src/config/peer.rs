@@ -1,13 +1,16 @@
-//! The rules for one BGP peer.
+//! BGP peers: their settings, the rules on each, and what a change of it does to a session.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
+use arcstr::ArcStr;
 
 use super::address::parse_ip;
 use super::duration::{self, DurationError};
 use super::error::quote;
-use super::{Peer, PeerName};
 use crate::address::Family;
+use crate::selector::Selector;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,110 @@ pub const DEFAULT_HOLD_TIME: Duration = Duration::from_secs(90);
 const AS_TRANS: u32 = 23456;
 /// What Linux takes as a TCP MD5 key (`TCP_MD5SIG_MAXKEYLEN`), in bytes.
 const MAX_PASSWORD: usize = 80;
+
+/// The name of a BGP peer.
+pub type PeerName = ArcStr;
+
+/// A BGP peer, as the user describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The name; where a format has none, what [`NeighborStatus::name`] is.
+    ///
+    /// [`NeighborStatus::name`]: crate::backend::NeighborStatus::name
+    pub name: PeerName,
+    /// Our AS number; not 0.
+    pub my_asn: u32,
+    /// The peer's AS number; not 0. Equal to ours for iBGP.
+    pub peer_asn: u32,
+    /// The peer's address.
+    pub address: IpAddr,
+    /// The peer's TCP port.
+    pub port: u16,
+    /// The local address to connect from; it also becomes the next hop of its family.
+    pub source_address: Option<IpAddr>,
+    /// The hold time to propose: 0, or at least 3 s; whole seconds.
+    pub hold_time: Duration,
+    /// The keepalive interval; a third of the negotiated hold time if not given.
+    pub keepalive_time: Option<Duration>,
+    /// The BGP identifier; taken from the session's local address if not given.
+    pub router_id: Option<Ipv4Addr>,
+    /// The nodes that have this session: those that any of these match; all nodes when there are
+    /// none.
+    pub node_selectors: Vec<Selector>,
+    /// The TCP MD5 password (RFC 2385).
+    pub password: Option<Password>,
+    /// eBGP over more than one hop: `Some(true)` and `None` leave the TTL to the kernel as
+    /// MetalLB's native mode does, `Some(false)` limits the session to directly connected routers
+    /// (TTL 1).
+    pub ebgp_multihop: Option<bool>,
+}
+
+/// A secret that does not show in logs or debug output.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl Peer {
+    /// Whether the session is one of iBGP, within one AS.
+    pub fn is_internal(&self) -> bool {
+        is_internal(self.my_asn, self.peer_asn)
+    }
+
+    /// What a session with this peer takes so that the settings of `other` are in force: that of the
+    /// setting which takes most.
+    pub fn difference(&self, other: &Self) -> Difference {
+        let Self {
+            name,
+            my_asn,
+            peer_asn,
+            address,
+            port,
+            source_address,
+            hold_time,
+            keepalive_time,
+            router_id,
+            node_selectors,
+            password,
+            ebgp_multihop,
+        } = other;
+        let settings = [
+            // It tells peers apart, of which several may ask for one session.
+            (self.name == *name, Difference::None),
+            (self.my_asn == *my_asn, Difference::Reset),
+            (self.peer_asn == *peer_asn, Difference::Reset),
+            (self.address == *address, Difference::Reset),
+            (self.port == *port, Difference::Reset),
+            (self.source_address == *source_address, Difference::Reset),
+            // It is told in the OPEN, as is the BGP identifier.
+            (self.hold_time == *hold_time, Difference::Reset),
+            // It is nobody's business but ours, as long as the hold time is kept.
+            (self.keepalive_time == *keepalive_time, Difference::Live),
+            (self.router_id == *router_id, Difference::Reset),
+            (self.node_selectors == *node_selectors, Difference::None),
+            (self.password == *password, Difference::Reset),
+            (self.ebgp_multihop == *ebgp_multihop, Difference::Reset),
+        ];
+        let differing = settings.into_iter().filter(|(is_equal, _)| !is_equal);
+        differing.map(|(_, takes)| takes).max().unwrap_or_default()
+    }
+}
+
+/// What it takes for changed settings of a peer to be in force in its session, the least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// Nothing: it is the same session, whatever else differs.
+    #[default]
+    None,
+    /// The session takes them over, and stays up.
+    Live,
+    /// Another session: the settings are agreed on with the peer, or are those of the connection.
+    Reset,
+}
 
 /// Why a setting of a peer is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -207,63 +314,6 @@ pub fn check_multihop(multihop: bool, my_asn: u32, peer_asn: u32) -> Result<(), 
     } else {
         Ok(())
     }
-}
-
-impl Peer {
-    /// Whether the session is one of iBGP, within one AS.
-    pub fn is_internal(&self) -> bool {
-        is_internal(self.my_asn, self.peer_asn)
-    }
-
-    /// What a session with this peer takes so that the settings of `other` are in force: that of the
-    /// setting which takes most.
-    pub fn difference(&self, other: &Self) -> Difference {
-        let Self {
-            name,
-            my_asn,
-            peer_asn,
-            address,
-            port,
-            source_address,
-            hold_time,
-            keepalive_time,
-            router_id,
-            node_selectors,
-            password,
-            ebgp_multihop,
-        } = other;
-        let settings = [
-            // It tells peers apart, of which several may ask for one session.
-            (self.name == *name, Difference::None),
-            (self.my_asn == *my_asn, Difference::Reset),
-            (self.peer_asn == *peer_asn, Difference::Reset),
-            (self.address == *address, Difference::Reset),
-            (self.port == *port, Difference::Reset),
-            (self.source_address == *source_address, Difference::Reset),
-            // It is told in the OPEN, as is the BGP identifier.
-            (self.hold_time == *hold_time, Difference::Reset),
-            // It is nobody's business but ours, as long as the hold time is kept.
-            (self.keepalive_time == *keepalive_time, Difference::Live),
-            (self.router_id == *router_id, Difference::Reset),
-            (self.node_selectors == *node_selectors, Difference::None),
-            (self.password == *password, Difference::Reset),
-            (self.ebgp_multihop == *ebgp_multihop, Difference::Reset),
-        ];
-        let differing = settings.into_iter().filter(|(is_equal, _)| !is_equal);
-        differing.map(|(_, takes)| takes).max().unwrap_or_default()
-    }
-}
-
-/// What it takes for changed settings of a peer to be in force in its session, the least first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Difference {
-    /// Nothing: it is the same session, whatever else differs.
-    #[default]
-    None,
-    /// The session takes them over, and stays up.
-    Live,
-    /// Another session: the settings are agreed on with the peer, or are those of the connection.
-    Reset,
 }
 
 fn is_internal(my_asn: u32, peer_asn: u32) -> bool {
