@@ -43,7 +43,7 @@ pub enum NetlinkError {
     #[error("the netlink socket to the kernel has failed")]
     Closed,
     /// More has changed at once than could be read. What is told from here on may be about what was
-    /// before, with its end among what is lost: only a new [`Netlink`] tells the truth.
+    /// before, with its end among what is lost: only a new connection tells the truth.
     #[error("changes of links and addresses have been lost")]
     Lost,
 }
