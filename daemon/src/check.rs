@@ -19,7 +19,6 @@ use carillon_core::service::{Ingress, Service, ServiceKey};
 use crate::backends;
 use crate::cli::CheckArgs;
 use crate::files::{self, Catalog, Contents, Listing};
-use crate::journal;
 use crate::objects::{self, ConfigText, Object, ObjectKey, Setting};
 use crate::source::Change;
 
@@ -156,7 +155,7 @@ impl Report {
             return vec![(files::label(path), contents(path))];
         }
         self.journal
-            .extend(journal::recorded(&path.join(journal::NAME)));
+            .extend(files::journal::recorded(&path.join(files::journal::NAME)));
         let listing = files::list(path).unwrap_or_else(|error| {
             self.errors.push(error);
             Listing::default()

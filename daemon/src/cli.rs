@@ -188,10 +188,6 @@ pub(crate) enum Source<'a> {
     /// In this directory.
     Files(&'a Path),
     /// In a cluster: that of a kubeconfig and of a context in it, or the one of this pod.
-    #[cfg_attr(
-        not(feature = "kubernetes"),
-        expect(dead_code, reason = "this binary refuses clusters, whichever they are")
-    )]
     Cluster(Option<&'a Path>, Option<&'a str>),
 }
 

@@ -29,11 +29,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::backends;
 use crate::heap;
-use crate::journal::Answer;
 use crate::objects::{Object, ObjectKey, Purpose};
-use crate::source::{Batch, Change, Description, LISTED, Problems};
+use crate::source::{Batch, Change, ConfigStore, Description, LISTED, Problems, Source};
 
-mod allocation;
 mod assigner;
 mod config;
 mod election;
@@ -44,11 +42,9 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "kubernetes")]
-pub(crate) use allocation::StatusAllocation;
-pub(crate) use allocation::{Allocation, JournalAllocation};
 use assigner::Assigner;
 use config::ConfigState;
+pub(crate) use event::Heard;
 use network::Network;
 pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
@@ -68,10 +64,10 @@ pub(crate) struct Parts {
     pub(crate) class: Option<String>,
     /// The ConfigMap with the configuration, and where it is looked for.
     pub(crate) config: ObjectKey,
-    /// Where everything is read.
-    pub(crate) source: Description,
-    /// The controller and its record.
-    pub(crate) allocation: Box<dyn Allocation>,
+    /// Where everything is read, for people.
+    pub(crate) description: Description,
+    /// Where everything is read, and where addresses are recorded.
+    pub(crate) source: Box<dyn Source>,
     /// The backends.
     pub(crate) backends: Vec<Box<dyn Backend>>,
     /// Whether and when addresses go back to the node that is first in their order.
@@ -89,7 +85,9 @@ pub(crate) struct Parts {
 /// See the module's documentation.
 pub(crate) struct Driver {
     started: Instant,
-    allocation: Box<dyn Allocation>,
+    source: Box<dyn Source>,
+    /// The backends are to be asked before the source for what is next.
+    backends_first: bool,
     speaker: Speaker,
     backends: Vec<Box<dyn Backend>>,
     election: Election,
@@ -135,13 +133,14 @@ impl Driver {
         };
         let mut driver = Self {
             started: parts.started,
-            allocation: parts.allocation,
+            source: parts.source,
+            backends_first: false,
             speaker: Speaker::new(Node::named(&parts.node), parts.class, &caps),
             backends: parts.backends,
             election: Election::new(settings, &exclusive, parts.started),
             network: Network::new(parts.is_drained, parts.drain_on),
             assigner: parts.assignment.map(Assigner::new),
-            config: ConfigState::new(parts.config, parts.source, names),
+            config: ConfigState::new(parts.config, parts.description, names),
             problems: Arc::default(),
             has_read: false,
             probes: None,
@@ -165,30 +164,19 @@ impl Driver {
             }
         }
         if let Some(input) = self.config.assemble() {
-            self.allocation.configure(input);
+            self.source.allocation_mut().configure(input);
         }
-        #[cfg(feature = "kubernetes")]
-        for change in batch.api {
-            self.allocation.take(change, now);
-        }
+        self.source.hand_over(now);
         if let Some(problems) = batch.problems {
             self.take_problems(problems);
         }
         if batch.pods_synced {
             self.pods_synced();
         }
-        if batch.journal {
-            self.allocation.journal_changed();
-        }
         if batch.synced {
             self.has_read = true;
-            self.allocation.synced(now);
+            self.source.allocation_mut().synced(now);
         }
-    }
-
-    /// Takes in an answer of the journal.
-    pub(crate) fn answered(&mut self, answer: Answer, now: Instant) {
-        self.allocation.answered(answer, now);
     }
 
     /// Everything is known that was there at the start.
@@ -197,17 +185,17 @@ impl Driver {
         self.pack_at = Some(now + REST);
         self.speaker.handle(speaker::Input::Synced);
         self.election.handle(ownership::Input::Synced, now);
-        if let Some(text) = self.allocation.before()
-            && let Some(input) = self.config.recall(&text)
-        {
-            self.allocation.configure(input);
+        let allocation = self.source.allocation_mut();
+        let before = allocation.config_store().and_then(ConfigStore::before);
+        if let Some(input) = before.and_then(|text| self.config.recall(&text)) {
+            allocation.configure(input);
         }
         self.config.synced();
     }
 
     fn set(&mut self, key: &ObjectKey, object: &Object, now: Instant) {
         match object {
-            Object::Service(service) => self.allocation.set(service),
+            Object::Service(service) => self.source.allocation_mut().set(service),
             Object::EndpointSlice(Some(slice)) => {
                 self.speaker
                     .handle(speaker::Input::Endpoints(slice.clone()));
@@ -232,7 +220,7 @@ impl Driver {
         let name = key.name.clone();
         match key.kind.info().purpose {
             Purpose::Service => {
-                if self.allocation.remove(&name) {
+                if self.source.allocation_mut().remove(&name) {
                     info!(service = %name, "service deleted");
                     self.speaker.handle(speaker::Input::ServiceDeleted(name));
                 }
@@ -248,7 +236,6 @@ impl Driver {
     }
 
     fn take_problems(&mut self, problems: Arc<Problems>) {
-        self.allocation.set_unknown(&problems);
         let before = std::mem::replace(&mut self.problems, problems);
         let effect = if self.synced {
             "; what was read before stays in force"
@@ -286,14 +273,17 @@ impl Driver {
 
     /// Decides, remembers, and tells the backends.
     pub(crate) fn settle(&mut self, now: Instant) {
-        if self.has_read && !self.synced && self.allocation.prepare(now) {
+        if self.has_read && !self.synced && self.source.allocation_mut().prepare(now) {
             self.begin(now);
         }
         if self.synced {
-            self.allocation.decide(&mut self.speaker, now);
-            if let Some(config) = self.config.decided(self.allocation.controller(), now) {
-                if let Some(text) = self.config.text_of(&config) {
-                    self.allocation.keep(text, now);
+            let allocation = self.source.allocation_mut();
+            allocation.decide(&mut self.speaker, now);
+            if let Some(config) = self.config.decided(allocation.controller(), now) {
+                if let Some(text) = self.config.text_of(&config)
+                    && let Some(store) = allocation.config_store()
+                {
+                    store.keep(text, now);
                 }
                 self.speaker.handle(speaker::Input::Config(config));
             }
@@ -312,7 +302,7 @@ impl Driver {
     /// Takes no more memory than is needed, once the beginning is over.
     fn pack(&mut self, now: Instant) {
         if self.pack_at.take_if(|at| *at <= now).is_some() {
-            self.allocation.pack();
+            self.source.allocation_mut().pack();
             self.speaker.pack();
             heap::trim();
         }
@@ -340,7 +330,7 @@ impl Driver {
 
     /// When [`Self::settle`] has something to do even if nothing comes in.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let allocation = self.allocation.due().filter(|_| self.has_read);
+        let allocation = self.source.allocation().due().filter(|_| self.has_read);
         let assigner = self.assigner.as_ref().and_then(Assigner::due);
         let again = self.network.again;
         let times = [

@@ -17,17 +17,21 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
 use crate::objects::{ObjectKey, is_blank};
-use crate::source::{Batch, Change, LISTED, Problem, Problems};
+use crate::source::{Batch, Change, Description, Feed, Followed, LISTED, Problem, Problems};
 
 mod agenda;
+mod allocation;
 mod catalog;
+pub(crate) mod journal;
 mod read;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 use agenda::{Agenda, SETTLED, Scan};
+pub(crate) use allocation::{JournalAllocation, Word};
 pub(crate) use catalog::{Catalog, Contents};
+use journal::Store;
 pub(crate) use read::{Listing, list, read_from, read_text};
 use watch::Watch;
 
@@ -48,11 +52,47 @@ pub(crate) struct Options {
     pub(crate) journal: PathBuf,
 }
 
+/// Why a directory cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// There is no thread to read it.
+    #[error("cannot start to read files")]
+    Files(#[source] io::Error),
+    /// There is no thread for the journal.
+    #[error("cannot start to keep a journal")]
+    Journal(#[source] io::Error),
+}
+
+/// Starts to follow a directory, for the services of this class on this node.
+///
+/// # Errors
+/// No thread can be had.
+pub(crate) fn follow(
+    options: Options,
+    node: &str,
+    class: Option<String>,
+) -> Result<Followed, StartError> {
+    let location = options.dir.display().to_string();
+    let store = Store::new(options.journal.clone(), node);
+    let batches = spawn(options).map_err(StartError::Files)?;
+    let (requests, answers) = journal::spawn(store).map_err(StartError::Journal)?;
+    let allocation = JournalAllocation::new(class, requests);
+    Ok(Followed {
+        description: Description {
+            name: location.clone(),
+            how_to_configure: "write it into a *.yaml file there".to_owned(),
+        },
+        location,
+        source: Box::new(Feed::new(allocation, batches).with_keeper(answers)),
+        leave: Box::pin(std::future::ready(())),
+    })
+}
+
 /// Starts to read and watch. The receiver's end ends the source.
 ///
 /// # Errors
 /// No thread can be had.
-pub(crate) fn spawn(options: Options) -> io::Result<mpsc::Receiver<Batch>> {
+pub(crate) fn spawn(options: Options) -> io::Result<mpsc::Receiver<Batch<Word>>> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let source = Source::new(options);
     std::thread::Builder::new()
@@ -99,7 +139,7 @@ impl Source {
         }
     }
 
-    fn run(mut self, sender: &mpsc::Sender<Batch>) {
+    fn run(mut self, sender: &mpsc::Sender<Batch<Word>>) {
         while !sender.is_closed() {
             let batch = self.step();
             if !batch.is_empty() && sender.blocking_send(batch).is_err() {
@@ -116,12 +156,13 @@ impl Source {
     }
 
     /// Looks at all that is due now.
-    fn step(&mut self) -> Batch {
+    fn step(&mut self) -> Batch<Word> {
         let mut batch = Batch::default();
+        let mut has_journal_changed = false;
         self.watch
             .drain(&mut |notice| self.agenda.note(notice, Instant::now()));
         if self.agenda.take_journal() {
-            batch.journal = self.journal_changed();
+            has_journal_changed = self.journal_changed();
         }
         for name in self.agenda.take_complete() {
             self.look(&name, &mut batch.changes);
@@ -138,7 +179,7 @@ impl Source {
         }
         let mut unreachable = None;
         if let Some(scan) = self.agenda.take_scan(Instant::now()) {
-            batch.journal |= self.journal_changed();
+            has_journal_changed |= self.journal_changed();
             let error = self.scan(scan, &mut batch).err();
             if error.is_some() {
                 self.agenda.retry(Instant::now());
@@ -147,6 +188,11 @@ impl Source {
         }
         only_last(&mut batch.changes);
         batch.problems = self.news_of_problems(unreachable);
+        batch
+            .words
+            .extend(batch.problems.clone().map(Word::Unknown));
+        let journal = has_journal_changed.then_some(Word::JournalChanged);
+        batch.words.extend(journal);
         batch
     }
 
@@ -190,7 +236,7 @@ impl Source {
     }
 
     /// Looks at every file whose version is not the one read last.
-    fn scan(&mut self, scan: Scan, batch: &mut Batch) -> Result<(), String> {
+    fn scan(&mut self, scan: Scan, batch: &mut Batch<Word>) -> Result<(), String> {
         let watched = self.watch.attach();
         let listing = list(&self.dir).inspect_err(|_| self.agenda.hand_back(scan));
         let Listing { names, misnamed } = listing?;

@@ -15,12 +15,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Result;
 use carillon_core::service::ServiceKey;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::objects::{ObjectKey, Purpose, Stored};
-use crate::source::Batch;
+use crate::source::{Description, Feed, Followed};
 use crate::supervise::Tasks;
 
 mod api;
@@ -28,14 +29,15 @@ mod call;
 mod client;
 mod clip;
 mod failure;
-pub(crate) mod jitter;
+mod jitter;
 mod lease;
 mod mirror;
 mod page;
 mod pause;
-pub(crate) mod publish;
+mod publish;
 mod rights;
 mod role;
+mod service_status;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -44,7 +46,8 @@ mod writer;
 
 pub(crate) use client::{Access, Cluster, connect};
 use mirror::Mirror;
-pub(crate) use role::Role;
+use role::Role;
+use service_status::StatusAllocation;
 pub(crate) use snapshot::{Part, read};
 use watch::{Relist, Told, Watch};
 
@@ -77,6 +80,17 @@ pub(crate) enum ApiChange {
     Answered(publish::Answer),
 }
 
+/// What a cluster has to tell at once.
+type Batch = crate::source::Batch<ApiChange>;
+
+/// A batch that has nothing to tell but this.
+fn saying(change: ApiChange) -> Batch {
+    Batch {
+        words: vec![change],
+        ..Batch::default()
+    }
+}
+
 /// What is followed in a cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -93,9 +107,9 @@ pub(crate) struct Options {
 }
 
 /// A cluster that is being followed.
-pub(crate) struct Source {
+struct Source {
     /// What is found there; its end ends the source.
-    pub(crate) batches: mpsc::Receiver<Batch>,
+    batches: mpsc::Receiver<Batch>,
     /// For whoever else has something to tell the driver, in order with what is found.
     sender: mpsc::Sender<Batch>,
     /// Asks for a list of all Services that is not older than the request. The answer comes when
@@ -106,13 +120,7 @@ pub(crate) struct Source {
 impl Source {
     /// Takes part in the controller role of this cluster, under a name for people. The Lease is in
     /// this namespace. One that may not lead only tells who does.
-    pub(crate) fn take_part(
-        &self,
-        cluster: &Cluster,
-        namespace: &str,
-        name: &str,
-        may_lead: bool,
-    ) -> Role {
+    fn take_part(&self, cluster: &Cluster, namespace: &str, name: &str, may_lead: bool) -> Role {
         role::take_part(role::Parts {
             may_lead,
             begin: BEGIN,
@@ -125,8 +133,39 @@ impl Source {
     }
 }
 
+/// Starts to follow a cluster, for the Services of this class, for which it needs a tokio runtime. The
+/// daemon has this name among those that take turns.
+///
+/// # Errors
+/// Those of [`connect`].
+pub(crate) async fn follow(
+    access: &Access,
+    options: &Options,
+    name: &str,
+    class: Option<String>,
+    tasks: &mut Tasks,
+) -> Result<Followed> {
+    let cluster = connect(access).await?;
+    let source = spawn(&cluster, options, tasks);
+    let namespace = options.config.name.namespace();
+    let role = source.take_part(&cluster, namespace, name, options.may_lead);
+    let allocation = StatusAllocation::new(class, role.outbox);
+    Ok(Followed {
+        location: cluster.server,
+        description: Description {
+            name: "the cluster".to_owned(),
+            how_to_configure:
+                "create it in exactly this namespace and with exactly this name (or say \
+                               --config-namespace and --config-name)"
+                    .to_owned(),
+        },
+        source: Box::new(Feed::new(allocation, source.batches)),
+        leave: Box::pin(role.leave.leave()),
+    })
+}
+
 /// Starts to follow a cluster, for which it needs a tokio runtime.
-pub(crate) fn spawn(cluster: &Cluster, options: &Options, tasks: &mut Tasks) -> Source {
+fn spawn(cluster: &Cluster, options: &Options, tasks: &mut Tasks) -> Source {
     let (sender, batches) = mpsc::channel(QUEUE);
     let (relist_services, requests) = mpsc::channel(QUEUE);
     let (told, events) = mpsc::channel(QUEUE);

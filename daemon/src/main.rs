@@ -27,7 +27,6 @@ mod files;
 mod gossip;
 mod heap;
 mod http;
-mod journal;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod logging;
@@ -37,6 +36,7 @@ mod pulse;
 mod run;
 mod socket;
 mod source;
+mod sources;
 mod status;
 mod supervise;
 

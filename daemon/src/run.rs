@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -15,18 +14,12 @@ use tracing::{error, info, warn};
 
 use crate::cli::{RunArgs, VERSION};
 use crate::clock::sleep_until;
-#[cfg(feature = "kubernetes")]
-use crate::driver::StatusAllocation;
-use crate::driver::{Allocation, Client, Driver, JournalAllocation, Parts, Request};
-use crate::files;
-use crate::journal::{self, Answer, Store};
-#[cfg(feature = "kubernetes")]
-use crate::kubernetes;
+use crate::driver::{Client, Driver, Heard, Parts, Request};
 use crate::notify::Notifier;
 use crate::pulse::{Heart, Pulse};
-use crate::source::{Batch, Description};
+use crate::source::{Description, Died, Source};
 use crate::supervise::Tasks;
-use crate::{backends, cli, drained, heap, http, logging, pulse, socket, supervise};
+use crate::{backends, cli, drained, heap, http, logging, pulse, socket, sources, supervise};
 
 mod channel;
 mod claim;
@@ -35,7 +28,6 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 
-use channel::receive;
 use claim::{await_claim, claim, hold};
 use end::{End, Reason};
 use surroundings::{Change, Surroundings};
@@ -83,21 +75,10 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let _socket = socket::serve(&args.socket.path, client.clone(), &mut end.tasks)?;
     let (bind, felt) = (args.http_bind(), pulse.clone());
     let probes = serve_probes(bind, client, felt, &mut end.tasks).await;
-    let source = match from {
-        cli::Source::Files(dir) => from_files(args, dir, &node)?,
-        #[cfg(feature = "kubernetes")]
-        cli::Source::Cluster(kubeconfig, context) => {
-            from_cluster(args, &node, kubeconfig, context, &mut end.tasks).await?
-        }
-        #[cfg(not(feature = "kubernetes"))]
-        cli::Source::Cluster(..) => bail!(
-            "this carillon cannot follow a cluster: build it with the feature `kubernetes`, or \
-             give --files"
-        ),
-    };
+    let followed = sources::follow(from, args, &node, &mut end.tasks).await?;
     info!(
         node,
-        source = source.location,
+        source = followed.location,
         version = VERSION,
         "carillon is running"
     );
@@ -109,14 +90,12 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let mut driver = driver(
         args,
         node,
-        source.description,
-        source.allocation,
+        followed.description,
+        followed.source,
         assignment,
     );
     driver.probes = probes;
     let mut inputs = Inputs {
-        batches: Some(source.batches),
-        answers: source.answers,
         requests,
         questions,
         network: Surroundings::new(args, is_cluster, assigned, pulse, driver.wants_neighbours())?,
@@ -125,7 +104,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let reason = drive(&mut driver, &mut inputs, &mut end).await;
     hand_over(&mut driver, &mut inputs, &mut end).await;
     drop(inputs);
-    Box::pin(stop(driver, reason, source.leave, &mut end)).await
+    Box::pin(stop(driver, reason, followed.leave, &mut end)).await
 }
 
 /// Answers probes, if that is wanted; why they are not answered comes out of the channel.
@@ -156,8 +135,8 @@ async fn claim_node(args: &RunArgs, is_cluster: bool, node: &str, end: &mut End)
 fn driver(
     args: &RunArgs,
     node: String,
-    source: Description,
-    allocation: Box<dyn Allocation>,
+    description: Description,
+    source: Box<dyn Source>,
     assignment: Option<Assignment>,
 ) -> Driver {
     Driver::new(Parts {
@@ -165,8 +144,8 @@ fn driver(
         node,
         class: args.lb_class.clone(),
         config: args.config.key(),
+        description,
         source,
-        allocation,
         backends: if args.role.role.announces() {
             backends::all(args.gossip.refresh_interval)
         } else {
@@ -182,90 +161,10 @@ fn driver(
 
 /// What the driver is told of.
 struct Inputs {
-    batches: Option<mpsc::Receiver<Batch>>,
-    /// Where the journal answers, if there is one.
-    answers: Option<mpsc::Receiver<Answer>>,
     requests: mpsc::Receiver<Request>,
     /// Whether it is alive.
     questions: mpsc::Receiver<pulse::Question>,
     network: Surroundings,
-}
-
-/// Where the objects come from, and where addresses are recorded.
-struct Source {
-    /// For people: the directory or the server.
-    location: String,
-    description: Description,
-    allocation: Box<dyn Allocation>,
-    batches: mpsc::Receiver<Batch>,
-    answers: Option<mpsc::Receiver<Answer>>,
-    /// Lets others do what this daemon did for all.
-    leave: BoxFuture<()>,
-}
-
-fn from_files(args: &RunArgs, dir: &Path, node: &str) -> Result<Source> {
-    let journal = args.state.clone();
-    let journal = journal.unwrap_or_else(|| dir.join(journal::NAME));
-    let batches = files::spawn(files::Options {
-        dir: dir.to_owned(),
-        config: args.config.key(),
-        journal: journal.clone(),
-    })
-    .context("cannot start to read files")?;
-    let (requests, answers) =
-        journal::spawn(Store::new(journal, node)).context("cannot start to keep a journal")?;
-    let location = dir.display().to_string();
-    Ok(Source {
-        description: Description {
-            name: location.clone(),
-            how_to_configure: "write it into a *.yaml file there".to_owned(),
-        },
-        location,
-        allocation: Box::new(JournalAllocation::new(args.lb_class.clone(), requests)),
-        batches,
-        answers: Some(answers),
-        leave: Box::pin(std::future::ready(())),
-    })
-}
-
-#[cfg(feature = "kubernetes")]
-async fn from_cluster(
-    args: &RunArgs,
-    node: &str,
-    kubeconfig: Option<&Path>,
-    context: Option<&str>,
-    tasks: &mut Tasks,
-) -> Result<Source> {
-    let cluster = kubernetes::connect(&kubernetes::Access {
-        kubeconfig: kubeconfig.map(Path::to_owned),
-        context: context.map(str::to_owned),
-    })
-    .await?;
-    let options = kubernetes::Options {
-        config: args.config.key(),
-        node: node.to_owned(),
-        pods: args.gossip.gossip_pods.clone(),
-        announces: args.role.role.announces(),
-        may_lead: args.role.role.may_lead(),
-    };
-    let source = kubernetes::spawn(&cluster, &options, tasks);
-    let name = args.pod_name.as_deref().unwrap_or(node);
-    let namespace = options.config.name.namespace();
-    let role = source.take_part(&cluster, namespace, name, options.may_lead);
-    Ok(Source {
-        location: cluster.server,
-        description: Description {
-            name: "the cluster".to_owned(),
-            how_to_configure:
-                "create it in exactly this namespace and with exactly this name (or say \
-                               --config-namespace and --config-name)"
-                    .to_owned(),
-        },
-        allocation: Box::new(StatusAllocation::new(args.lb_class.clone(), role.outbox)),
-        batches: source.batches,
-        answers: None,
-        leave: Box::pin(role.leave.leave()),
-    })
 }
 
 /// Moves everything on until a signal comes; returns what the neighbours are told.
@@ -312,31 +211,10 @@ async fn step(
             }
             inputs.network.tell(change, driver, Instant::now());
         }
-        batch = receive(&mut inputs.batches) => {
-            let Some(batch) = batch else {
-                return Some(Reason::died("the reader of the objects has died"));
-            };
-            driver.take(batch, Instant::now());
-            while let Some(Ok(batch)) = inputs.batches.as_mut().map(mpsc::Receiver::try_recv) {
-                driver.take(batch, Instant::now());
+        heard = poll_fn(|cx| driver.poll_next(cx)) => {
+            if let Err(Died(what)) = take(driver, heard) {
+                return Some(Reason::died(&format!("{what} has died")));
             }
-        }
-        (backend, event) = poll_fn(|cx| driver.poll_event(cx)) => {
-            driver.told(backend, &event, Instant::now());
-            // A segment may have much to say at once, and what follows is to be found once.
-            let cx = &mut task::Context::from_waker(Waker::noop());
-            for _ in 0..EVENTS {
-                let Poll::Ready((backend, event)) = driver.poll_event(cx) else {
-                    break;
-                };
-                driver.told(backend, &event, Instant::now());
-            }
-        }
-        answer = receive(&mut inputs.answers) => {
-            let Some(answer) = answer else {
-                return Some(Reason::died("the keeper of the journal has died"));
-            };
-            driver.answered(answer, Instant::now());
         }
         Some(question) = inputs.questions.recv() => {
             driver.pulse(question);
@@ -348,6 +226,31 @@ async fn step(
     driver.settle(Instant::now());
     *again = None;
     None
+}
+
+/// Tells the driver what the source or a backend has to say, and what comes right after it: what
+/// follows from all of it is to be found once.
+fn take(driver: &mut Driver, heard: Heard) -> std::result::Result<(), Died> {
+    let cx = &mut task::Context::from_waker(Waker::noop());
+    match heard {
+        Heard::Source(found) => {
+            driver.take(found?, Instant::now());
+            while let Poll::Ready(found) = driver.poll_source(cx) {
+                driver.take(found?, Instant::now());
+            }
+        }
+        Heard::Backend(backend, event) => {
+            driver.told(backend, &event, Instant::now());
+            // A segment may have much to say at once.
+            for _ in 0..EVENTS {
+                let Poll::Ready((backend, event)) = driver.poll_event(cx) else {
+                    break;
+                };
+                driver.told(backend, &event, Instant::now());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Withdraws everything and tells the neighbours why; a second signal does not wait for it.

@@ -1,42 +1,175 @@
-//! What a source of objects tells the driver, whichever source it is.
+//! What a source of objects tells the driver, whichever source it is, and how it is followed.
+//!
+//! ```text
+//!  reader ─Batch<Word>─▶ Feed ──Batch──▶ driver ──services──▶ Allocation
+//!                          └─────────────Words──────────────────▲
+//! ```
+//!
+//! A source has its own record of which Service has which addresses, an [`Allocation`]. What the two
+//! have to say to each other beside objects are words that nobody else knows.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
+use carillon_core::backend::BoxFuture;
 use carillon_core::yaml::Position;
+use tokio::sync::mpsc;
 
-#[cfg(feature = "kubernetes")]
-use crate::kubernetes::ApiChange;
 use crate::objects::{Object, ObjectKey};
 
+mod allocation;
+
+pub(crate) use allocation::{Allocation, ConfigStore, Listener, Turn};
+
+/// A source that is being followed.
+pub(crate) struct Followed {
+    /// For people: the directory or the server.
+    pub(crate) location: String,
+    /// How people know it.
+    pub(crate) description: Description,
+    /// What it has to tell.
+    pub(crate) source: Box<dyn Source>,
+    /// Lets others do what this daemon did for all.
+    pub(crate) leave: BoxFuture<()>,
+}
+
+/// What the driver follows: a source, with its record.
+pub(crate) trait Source: Send {
+    /// What comes next.
+    ///
+    /// # Errors
+    /// A part of the source has ended, which is told once.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Batch, Died>>;
+
+    /// Hands the allocation what came for it alone, with the last batch or without any. To be called
+    /// when all objects of that batch have been handed on.
+    fn hand_over(&mut self, now: Instant);
+
+    /// The record.
+    fn allocation(&self) -> &dyn Allocation;
+
+    /// The same, to tell it something.
+    fn allocation_mut(&mut self) -> &mut dyn Allocation;
+}
+
+/// Which part of a source has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Died(pub(crate) &'static str);
+
+/// A source whose batches come out of a channel.
+pub(crate) struct Feed<A: Listener> {
+    allocation: A,
+    batches: Option<mpsc::Receiver<Batch<A::Word>>>,
+    keeper: Option<mpsc::Receiver<A::Word>>,
+    /// What came for the allocation, in order.
+    words: Vec<A::Word>,
+}
+
+impl<A: Listener> Feed<A> {
+    /// What these batches tell, for this allocation.
+    pub(crate) fn new(allocation: A, batches: mpsc::Receiver<Batch<A::Word>>) -> Self {
+        Self {
+            allocation,
+            batches: Some(batches),
+            keeper: None,
+            words: Vec::new(),
+        }
+    }
+
+    /// The same, and the allocation is told as well what comes out here: it has a keeper of its own
+    /// journal.
+    pub(crate) fn with_keeper(mut self, keeper: mpsc::Receiver<A::Word>) -> Self {
+        self.keeper = Some(keeper);
+        self
+    }
+}
+
+impl<A: Listener> Source for Feed<A> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Batch, Died>> {
+        if let Some(Poll::Ready(batch)) = self.batches.as_mut().map(|from| from.poll_recv(cx)) {
+            let Some(batch) = batch else {
+                self.batches = None;
+                return Poll::Ready(Err(Died("the reader of the objects")));
+            };
+            let (batch, words) = batch.split();
+            self.words.extend(words);
+            return Poll::Ready(Ok(batch));
+        }
+        if let Some(Poll::Ready(word)) = self.keeper.as_mut().map(|from| from.poll_recv(cx)) {
+            let Some(word) = word else {
+                self.keeper = None;
+                return Poll::Ready(Err(Died("the keeper of the journal")));
+            };
+            self.words.push(word);
+            return Poll::Ready(Ok(Batch::default()));
+        }
+        Poll::Pending
+    }
+
+    fn hand_over(&mut self, now: Instant) {
+        for word in self.words.drain(..) {
+            self.allocation.take(word, now);
+        }
+    }
+
+    fn allocation(&self) -> &dyn Allocation {
+        &self.allocation
+    }
+
+    fn allocation_mut(&mut self) -> &mut dyn Allocation {
+        &mut self.allocation
+    }
+}
+
 /// What a source has to tell, all at once that it found at once.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
+#[derive(Debug)]
+pub(crate) struct Batch<W = Infallible> {
     /// The objects that changed.
     pub(crate) changes: Vec<Change>,
-    /// What an API server has to say beside them.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) api: Vec<ApiChange>,
+    /// What is for the source's own allocation alone.
+    pub(crate) words: Vec<W>,
     /// What is wrong in the source now, if that has changed.
     pub(crate) problems: Option<Arc<Problems>>,
     /// Everything has been read that decides who announces what, for the first time.
     pub(crate) synced: bool,
     /// So have the Pods of other daemons, which only tell where those may be called.
     pub(crate) pods_synced: bool,
-    /// Someone has written to the journal.
-    pub(crate) journal: bool,
 }
 
-impl Batch {
+impl<W> Default for Batch<W> {
+    fn default() -> Self {
+        Self {
+            changes: Vec::new(),
+            words: Vec::new(),
+            problems: None,
+            synced: false,
+            pods_synced: false,
+        }
+    }
+}
+
+impl<W> Batch<W> {
     /// Whether there is nothing to tell.
     pub(crate) fn is_empty(&self) -> bool {
-        #[cfg(feature = "kubernetes")]
-        if !self.api.is_empty() {
-            return false;
-        }
         let is_synced = self.synced || self.pods_synced;
-        self.changes.is_empty() && self.problems.is_none() && !is_synced && !self.journal
+        let is_silent = self.changes.is_empty() && self.words.is_empty();
+        is_silent && self.problems.is_none() && !is_synced
+    }
+
+    /// What is for the driver, and what is for the allocation alone.
+    fn split(self) -> (Batch, Vec<W>) {
+        let batch = Batch {
+            changes: self.changes,
+            words: Vec::new(),
+            problems: self.problems,
+            synced: self.synced,
+            pods_synced: self.pods_synced,
+        };
+        (batch, self.words)
     }
 }
 

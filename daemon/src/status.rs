@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::StatusArgs;
 use crate::socket;
+use crate::source::Turn;
 
 mod text;
 
@@ -223,6 +224,22 @@ pub(crate) struct Controller {
     pub(crate) leads: bool,
     /// How many services wait for their status to be written by this daemon.
     pub(crate) unwritten: usize,
+}
+
+impl Controller {
+    /// The same for users.
+    pub(crate) fn new(turn: Turn) -> Self {
+        let Turn {
+            holder,
+            leads,
+            unwritten,
+        } = turn;
+        Self {
+            holder,
+            leads,
+            unwritten,
+        }
+    }
 }
 
 /// A pool and how full it is.

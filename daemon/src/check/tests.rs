@@ -146,7 +146,11 @@ fn a_configuration_that_a_running_daemon_would_wait_with_is_noted() {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
                    spec: {type: LoadBalancer, ports: [{port: 80}]}\n";
     let line = r#"{"service":"default/demo","addresses":["203.0.113.7"]}"#;
-    let files = [("c.yaml", SEED), ("d.yaml", service), (journal::NAME, line)];
+    let files = [
+        ("c.yaml", SEED),
+        ("d.yaml", service),
+        (files::journal::NAME, line),
+    ];
     let summary = check_files(&files).summary();
     let expected = "note: service default/demo has 203.0.113.7, for which there is no pool";
     assert!(summary.contains(expected), "{summary}");
@@ -154,7 +158,7 @@ fn a_configuration_that_a_running_daemon_would_wait_with_is_noted() {
     let files = [
         ("c.yaml", SEED),
         ("d.yaml", service),
-        (journal::NAME, &line),
+        (files::journal::NAME, &line),
     ];
     let summary = check_files(&files).summary();
     assert!(!summary.contains("there is no pool"), "{summary}");
@@ -166,7 +170,11 @@ fn services_of_another_class_are_nobodys_concern() {
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: demo}\n\
                    spec: {type: LoadBalancer, ports: [{port: 80}], loadBalancerClass: example.com/other}\n";
     let line = r#"{"service":"default/demo","addresses":["203.0.113.7"]}"#;
-    let mut report = check_files(&[("c.yaml", SEED), ("d.yaml", service), (journal::NAME, line)]);
+    let mut report = check_files(&[
+        ("c.yaml", SEED),
+        ("d.yaml", service),
+        (files::journal::NAME, line),
+    ]);
     assert!(
         !report.summary().contains("there is no pool"),
         "{}",

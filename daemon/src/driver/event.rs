@@ -7,6 +7,15 @@ use carillon_core::backend::BackendEvent;
 use tracing::debug;
 
 use super::Driver;
+use crate::source::{Batch, Died};
+
+/// What the driver is to be told next.
+pub(crate) enum Heard {
+    /// The source has found something, or a part of it has ended.
+    Source(Result<Batch, Died>),
+    /// A backend of this name says something.
+    Backend(&'static str, BackendEvent),
+}
 
 impl Driver {
     /// Takes in what a backend has said.
@@ -16,6 +25,27 @@ impl Driver {
             self.set_able(backend, able, now);
         }
         self.election.told(backend, event, now);
+    }
+
+    /// The next thing that the source or a backend has to say. Neither waits for the other to end.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        self.backends_first = !self.backends_first;
+        if self.backends_first
+            && let Poll::Ready((backend, event)) = self.poll_event(cx)
+        {
+            return Poll::Ready(Heard::Backend(backend, event));
+        }
+        if let Poll::Ready(found) = self.poll_source(cx) {
+            return Poll::Ready(Heard::Source(found));
+        }
+        let event = self.poll_event(cx);
+        event.map(|(backend, event)| Heard::Backend(backend, event))
+    }
+
+    /// The next thing that the source has found; it is to be handed to [`Self::take`] before the next
+    /// one is asked for.
+    pub(crate) fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Batch, Died>> {
+        self.source.poll_next(cx)
     }
 
     /// The next thing that a backend has to say.

@@ -168,7 +168,7 @@ impl Driver {
     pub(super) fn lacks(&self) -> Vec<String> {
         if self.has_read && !self.synced {
             let mut lacks = vec!["the journal has not been read yet".to_owned()];
-            lacks.extend(self.allocation.problem().map(str::to_owned));
+            lacks.extend(self.source.allocation().problem().map(str::to_owned));
             return lacks;
         }
         if !self.synced {

@@ -18,7 +18,7 @@ use super::Driver;
 use super::assigner::Assigner;
 use crate::cli::VERSION;
 use crate::status::{
-    Configuration, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage, Way,
+    Configuration, Controller, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage, Way,
 };
 
 /// Why a daemon without a backend announces nothing.
@@ -71,7 +71,7 @@ impl From<Status> for Snapshot {
 impl Driver {
     /// What is known now.
     pub(crate) fn snapshot(&self, detail: Detail) -> Snapshot {
-        let services = self.allocation.services();
+        let services = self.source.allocation().services();
         let unready = (!self.synced).then(|| self.lacks().join("; "));
         let unready = unready.as_deref();
         let status = Status {
@@ -80,7 +80,7 @@ impl Driver {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             problems: self.problems(),
             configuration: self.configuration(),
-            controller: self.allocation.role(),
+            controller: self.source.allocation().turn().map(Controller::new),
             pools: self.pools(),
             services: services
                 .into_iter()
@@ -118,7 +118,8 @@ impl Driver {
                 .chain(self.problems.more())
                 .collect(),
             other: self
-                .allocation
+                .source
+                .allocation()
                 .problem()
                 .into_iter()
                 .chain(self.network_problems())
@@ -145,7 +146,7 @@ impl Driver {
         let Some(config) = &self.config.in_force else {
             return Vec::new();
         };
-        let usage = self.allocation.controller().pools();
+        let usage = self.source.allocation().controller().pools();
         let pools = usage.into_iter().filter_map(|usage| {
             let pool = config.pools.get(&usage.name)?;
             Some(Pool {

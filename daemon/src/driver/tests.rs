@@ -2,17 +2,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc as std_mpsc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::Detail;
 use carillon_core::backend::mock::{MockBackend, MockLog};
 use carillon_core::testing::key;
+use tokio::sync::mpsc;
 
 use super::*;
-use crate::files::{Catalog, Contents};
-use crate::journal::{Request as ToWrite, Store};
+use crate::files::journal::{Request as ToWrite, Store};
+use crate::files::{Catalog, Contents, JournalAllocation, Word};
+use crate::source::Feed;
 use crate::status::Status;
 
 mod network;
@@ -29,10 +32,12 @@ struct Daemon {
     log: MockLog,
     /// That of the backend whose addresses have one owner.
     arp: MockLog,
-    batch: Batch,
+    batch: Batch<Word>,
+    batches: mpsc::Sender<Batch<Word>>,
+    answers: mpsc::Sender<Word>,
     now: Instant,
     store: Store,
-    asked: mpsc::Receiver<ToWrite>,
+    asked: std_mpsc::Receiver<ToWrite>,
     /// What the store has still to answer.
     unanswered: VecDeque<ToWrite>,
     /// The disk does not answer.
@@ -55,18 +60,20 @@ impl Daemon {
         let config = ObjectKey::config_map("metallb-system", "config");
         let now = Instant::now();
         let class = class.map(str::to_owned);
-        let (requests, asked) = mpsc::channel();
+        let (requests, asked) = std_mpsc::channel();
         let allocation = JournalAllocation::new(class.clone(), requests);
+        let (batches, found) = mpsc::channel(1);
+        let (answers, answered) = mpsc::channel(1);
         let driver = Driver::new(Parts {
             started: now,
             node: "n".to_owned(),
             class,
             config: config.clone(),
-            source: Description {
+            description: Description {
                 name: "dir".to_owned(),
                 how_to_configure: "write it there".to_owned(),
             },
-            allocation: Box::new(allocation),
+            source: Box::new(Feed::new(allocation, found).with_keeper(answered)),
             backends: vec![Box::new(backend), Box::new(arp)],
             rebalance: None,
             has_others,
@@ -80,6 +87,8 @@ impl Daemon {
             log,
             arp: arp_log,
             batch: Batch::default(),
+            batches,
+            answers,
             now,
             store: Store::new(journal.to_owned(), "n"),
             asked,
@@ -123,11 +132,22 @@ impl Daemon {
     }
 
     fn settle(&mut self) {
-        self.batch.problems = Some(Arc::new(self.catalog.listed()));
-        self.batch.journal = true;
-        self.driver.take(std::mem::take(&mut self.batch), self.now);
-        self.driver.settle(self.now);
+        let problems = Arc::new(self.catalog.listed());
+        self.batch.problems = Some(problems.clone());
+        self.batch.words = vec![Word::Unknown(problems), Word::JournalChanged];
+        let batch = std::mem::take(&mut self.batch);
+        self.batches.try_send(batch).unwrap();
+        self.hear();
         self.answer();
+    }
+
+    /// Has the driver hear what its source has to say.
+    fn hear(&mut self) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        while let Poll::Ready(found) = self.driver.poll_source(cx) {
+            self.driver.take(found.unwrap(), self.now);
+        }
+        self.driver.settle(self.now);
     }
 
     /// Answers what the journal was asked for, as its thread does.
@@ -138,8 +158,8 @@ impl Daemon {
             && let Some(answer) = self.store.answer(request)
         {
             self.unanswered.pop_front();
-            self.driver.answered(answer, self.now);
-            self.driver.settle(self.now);
+            self.answers.try_send(Word::Answered(answer)).unwrap();
+            self.hear();
             self.unanswered.extend(self.asked.try_iter());
         }
     }

@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use carillon_core::service::ServiceKey;
 
-use super::ApiChange;
 use super::failure::Class;
+use super::{ApiChange, Batch};
 use crate::objects::{ApiObject, Kind, Names, ObjectKey, Purpose, Unreadable};
-use crate::source::{Batch, Change, LISTED, Problem, Problems};
+use crate::source::{Change, LISTED, Problem, Problems};
 
 #[cfg(test)]
 mod tests;
@@ -268,7 +268,7 @@ impl State {
         if is_news {
             let stored = new.stored.map(|stored| (name.clone(), stored));
             let stored = stored.map(|(name, stored)| ApiChange::Stored(name, stored));
-            batch.api.extend(stored);
+            batch.words.extend(stored);
             batch.changes.push(Change::Set(new.key, new.object));
         }
         mended || noted
@@ -286,7 +286,7 @@ impl State {
         if known.told.is_none() && !unreadable.published.is_empty() {
             known.has_addresses = true;
             let reserved = ApiChange::Reserved(key.name.clone(), unreadable.published);
-            batch.api.push(reserved);
+            batch.words.push(reserved);
         }
         let before = self.refused.insert(key.name, unreadable.errors.clone());
         before.as_ref() != Some(&unreadable.errors)
@@ -323,7 +323,7 @@ impl Known {
     fn end(self, key: ObjectKey, batch: &mut Batch) {
         if self.has_addresses {
             let is_it = |change: &ApiChange| matches!(change, ApiChange::Reserved(name, _) if *name == key.name);
-            batch.api.retain(|change| !is_it(change));
+            batch.words.retain(|change| !is_it(change));
         }
         if self.told.is_some() || self.has_addresses {
             batch.changes.push(Change::Removed(key));

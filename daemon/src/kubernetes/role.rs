@@ -13,7 +13,6 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::ApiChange;
 use super::client::Cluster;
 use super::failure::Failure;
 use super::jitter::Jitter;
@@ -22,8 +21,8 @@ use super::lease::{self, Lease, LeaseAnswer};
 use super::publish::{AT_ONCE, Outbox};
 use super::watch::Relist;
 use super::writer::{self, EVENTS, Writer};
+use super::{ApiChange, Batch, saying};
 use crate::clock::sleep_until;
-use crate::source::Batch;
 
 /// How long it may take to leave: what is being written ends, and the Lease is given back.
 const LEAVE: Duration = writer::PATIENCE.saturating_add(lease::PATIENCE);
@@ -285,10 +284,7 @@ impl Task {
     }
 
     async fn send(&self, change: ApiChange) {
-        let batch = Batch {
-            api: vec![change],
-            ..Batch::default()
-        };
+        let batch = saying(change);
         // Without its reader the daemon is about to end.
         let _ = self.batches.send(batch).await;
     }

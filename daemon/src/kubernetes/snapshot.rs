@@ -10,9 +10,9 @@ use super::failure::Class;
 use super::failure::Failure;
 use super::mirror::{Event, Mirror};
 use super::page::Pages;
-use super::rights;
+use super::{Batch, rights};
 use crate::objects::{ObjectKey, Purpose};
-use crate::source::{Batch, Change};
+use crate::source::Change;
 
 /// How long it may take to read all objects of one kind: someone is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(30);

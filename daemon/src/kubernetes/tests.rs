@@ -418,7 +418,7 @@ async fn an_object_that_is_too_long_is_named_and_skipped_and_keeps_its_addresses
         let mut batch = batch.unwrap().unwrap();
         reserved.extend(
             batch
-                .api
+                .words
                 .extract_if(.., |change| matches!(change, ApiChange::Reserved(..))),
         );
         told.take(batch);

@@ -15,12 +15,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
-use super::ApiChange;
 use super::call::{self, Content};
 use super::client::Cluster;
 use super::failure::{Failure, excerpt};
 use super::publish::{AT_ONCE, Answer, Notice, Outcome, Write};
-use crate::source::Batch;
+use super::{ApiChange, Batch, saying};
 
 #[cfg(test)]
 mod tests;
@@ -116,10 +115,7 @@ impl Writer {
     }
 
     async fn tell(&self, change: ApiChange) {
-        let batch = Batch {
-            api: vec![change],
-            ..Batch::default()
-        };
+        let batch = saying(change);
         // Without its reader the daemon is about to end.
         let _ = self.batches.send(batch).await;
     }

@@ -12,7 +12,9 @@ use clap::Parser;
 
 use super::*;
 use crate::driver;
+use crate::files::{JournalAllocation, Word};
 use crate::objects::ObjectKey;
+use crate::source::{Batch, Feed};
 
 /// The lines `key=value` of the unit of systemd.
 fn unit() -> Vec<(String, String)> {
@@ -86,8 +88,8 @@ struct Daemon {
 
 /// The other ends of the channels.
 struct Sources {
-    batches: Option<mpsc::Sender<Batch>>,
-    answers: Option<mpsc::Sender<Answer>>,
+    batches: Option<mpsc::Sender<Batch<Word>>>,
+    answers: Option<mpsc::Sender<Word>>,
     interfaces: Option<watch::Sender<interfaces::Known>>,
     excluded: Option<watch::Sender<exclusion::Excluded>>,
     heard: Option<mpsc::Sender<carillon_gossip::Event>>,
@@ -99,16 +101,19 @@ struct Sources {
 impl Daemon {
     fn new() -> Self {
         let (backend, log) = MockBackend::exclusive("arp", Family::V4);
+        let (batches, batch) = mpsc::channel(1);
+        let (answers, answer) = mpsc::channel(1);
+        let allocation = JournalAllocation::new(None, std_mpsc::channel().0);
         let driver = Driver::new(Parts {
             started: Instant::now(),
             node: "n".to_owned(),
             class: None,
             config: ObjectKey::config_map("metallb-system", "config"),
-            source: Description {
+            description: Description {
                 name: "dir".to_owned(),
                 how_to_configure: "write it there".to_owned(),
             },
-            allocation: Box::new(JournalAllocation::new(None, std_mpsc::channel().0)),
+            source: Box::new(Feed::new(allocation, batch).with_keeper(answer)),
             backends: vec![Box::new(backend)],
             rebalance: None,
             has_others: true,
@@ -116,8 +121,6 @@ impl Daemon {
             drain_on: Vec::new(),
             assignment: None,
         });
-        let (batches, batch) = mpsc::channel(1);
-        let (answers, answer) = mpsc::channel(1);
         let (interfaces, known) = watch::channel(interfaces::Known::default());
         let (excluded, exclusion) = watch::channel(exclusion::Excluded::default());
         let (heard, events) = mpsc::channel(1);
@@ -125,8 +128,6 @@ impl Daemon {
         let (neighbours, hosts) = watch::channel(Neighbours::default());
         let (pulse, questions, felt) = Heart::new(Notifier::default());
         let inputs = Inputs {
-            batches: Some(batch),
-            answers: Some(answer),
             requests: Client::new().1,
             questions,
             network: Surroundings {

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../../daemon/src/journal/line.rs"]
+#[path = "../../../daemon/src/files/journal/line.rs"]
 mod line;
 
 fuzz_target!(|journal: &[u8]| {

@@ -161,18 +161,18 @@ fn what_could_never_be_read_keeps_its_addresses_until_it_is_gone() {
         })])
     };
     let is_told =
-        |batch: &Batch| matches!(&*batch.api, [ApiChange::Reserved(_, of)] if of.len() == 1);
+        |batch: &Batch| matches!(&*batch.words, [ApiChange::Reserved(_, of)] if of.len() == 1);
     let mut mirror = Mirror::new([Kind::Service]);
     assert!(is_told(&take(&mut mirror, [with_address()])));
     let gone = take(&mut mirror, [with_address(), Event::Deleted(key("a"))]);
-    assert!(gone.api.is_empty(), "{gone:?}");
+    assert!(gone.words.is_empty(), "{gone:?}");
     assert_eq!(changes(&gone), ["-a"]);
     // What was read once is kept as it was.
     let read = take(
         &mut mirror,
         [Event::Objects(vec![Ok(object("a", 1))]), with_address()],
     );
-    assert!(read.api.is_empty(), "{read:?}");
+    assert!(read.words.is_empty(), "{read:?}");
     assert_eq!(changes(&read), ["+a"]);
 }
 

@@ -20,7 +20,7 @@ async fn until<T>(source: &mut Source, what: impl Fn(ApiChange) -> Option<T>) ->
         let batch = batch
             .expect("something to be told")
             .expect("a source that lives");
-        if let Some(found) = batch.api.into_iter().find_map(&what) {
+        if let Some(found) = batch.words.into_iter().find_map(&what) {
             return found;
         }
     }

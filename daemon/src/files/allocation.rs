@@ -17,6 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -26,11 +27,8 @@ use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
 use tracing::{debug, info, warn};
 
-use super::Allocation;
-use crate::journal::{Answer, Given, Ledger, Request};
-#[cfg(feature = "kubernetes")]
-use crate::kubernetes::ApiChange;
-use crate::source::Problems;
+use super::journal::{Answer, Given, Ledger, Request};
+use crate::source::{Allocation, ConfigStore, Listener, Problems, Turn};
 
 mod access;
 mod contest;
@@ -42,6 +40,17 @@ use unknown::Unknown;
 
 /// How long entries of services that do not exist are kept at first: they may be about to appear.
 const TIDY: Duration = Duration::from_secs(10);
+
+/// What the files have to say to the allocation beside their objects.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// This is wrong in them now: the services in it may exist.
+    Unknown(Arc<Problems>),
+    /// Somebody may have written to the journal.
+    JournalChanged,
+    /// The journal answers.
+    Answered(Answer),
+}
 
 /// See the module's documentation.
 pub(crate) struct JournalAllocation {
@@ -97,10 +106,6 @@ impl Allocation for JournalAllocation {
         known
     }
 
-    fn set_unknown(&mut self, problems: &Problems) {
-        self.unknown = Unknown::of(problems);
-    }
-
     fn synced(&mut self, now: Instant) {
         self.tidy_at = Some(now + TIDY);
         self.access.read();
@@ -113,37 +118,8 @@ impl Allocation for JournalAllocation {
         self.ledger.is_read()
     }
 
-    #[cfg(feature = "kubernetes")]
-    fn take(&mut self, change: ApiChange, _: Instant) {
-        debug!(?change, "there is no API server to say this");
-    }
-
-    fn journal_changed(&mut self) {
-        self.access.read();
-    }
-
-    fn answered(&mut self, mut answer: Answer, now: Instant) {
-        for damaged in &answer.damaged {
-            warn!("{damaged}");
-        }
-        let taken = self.ledger.take(&mut answer);
-        self.access.answered(answer, self.ledger.has_unsaved(), now);
-        self.has_news |= !taken.changed.is_empty();
-        for key in taken.void {
-            self.decide_anew(key);
-        }
-        for key in &taken.changed {
-            self.take_word(key, now);
-        }
-        self.offers.extend(taken.entered);
-    }
-
-    fn before(&mut self) -> Option<String> {
-        self.access.before.take()
-    }
-
-    fn keep(&mut self, text: &str, now: Instant) {
-        self.access.keep(text, now);
+    fn config_store(&mut self) -> Option<&mut dyn ConfigStore> {
+        Some(&mut self.access)
     }
 
     fn services(&self) -> Vec<(&ServiceKey, ServiceStatus)> {
@@ -202,6 +178,23 @@ impl Allocation for JournalAllocation {
         let commit = self.ledger.next(self.access.tries_again(now));
         self.access.ask(commit, now);
     }
+
+    /// All daemons of a journal give addresses at the same time.
+    fn turn(&self) -> Option<Turn> {
+        None
+    }
+}
+
+impl Listener for JournalAllocation {
+    type Word = Word;
+
+    fn take(&mut self, word: Word, now: Instant) {
+        match word {
+            Word::Unknown(problems) => self.unknown = Unknown::of(&problems),
+            Word::JournalChanged => self.access.read(),
+            Word::Answered(answer) => self.answered(answer, now),
+        }
+    }
 }
 
 impl JournalAllocation {
@@ -222,6 +215,22 @@ impl JournalAllocation {
             tidy_at: None,
             tidied: BTreeMap::new(),
         }
+    }
+
+    fn answered(&mut self, mut answer: Answer, now: Instant) {
+        for damaged in &answer.damaged {
+            warn!("{damaged}");
+        }
+        let taken = self.ledger.take(&mut answer);
+        self.access.answered(answer, self.ledger.has_unsaved(), now);
+        self.has_news |= !taken.changed.is_empty();
+        for key in taken.void {
+            self.decide_anew(key);
+        }
+        for key in &taken.changed {
+            self.take_word(key, now);
+        }
+        self.offers.extend(taken.entered);
     }
 
     fn has_manifest(&self, key: &ServiceKey) -> bool {

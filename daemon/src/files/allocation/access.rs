@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::journal::{Answer, Commit, Request};
+use crate::files::journal::{Answer, Commit, Request};
+use crate::source::ConfigStore;
 
 /// How soon to try again when the journal cannot be used.
 const RETRY: Duration = Duration::from_secs(10);
@@ -30,7 +31,7 @@ pub(super) struct Access {
     retry_at: Option<Instant>,
     problem: Option<String>,
     /// The text of the configuration that was in force before the restart.
-    pub(super) before: Option<String>,
+    before: Option<String>,
 }
 
 impl Access {
@@ -83,11 +84,6 @@ impl Access {
         }
     }
 
-    /// Has the text of the configuration in force kept.
-    pub(super) fn keep(&mut self, text: &str, now: Instant) {
-        self.send(Request::Keep(text.to_owned()), now);
-    }
-
     fn send(&mut self, request: Request, now: Instant) {
         // Without the thread the daemon is about to end.
         if self.requests.send(request).is_ok() {
@@ -138,5 +134,15 @@ impl Access {
         // While an answer is awaited nothing is tried again.
         let retry = self.retry_at.filter(|_| self.awaited == 0);
         [late, retry].into_iter().flatten().min()
+    }
+}
+
+impl ConfigStore for Access {
+    fn before(&mut self) -> Option<String> {
+        self.before.take()
+    }
+
+    fn keep(&mut self, text: &str, now: Instant) {
+        self.send(Request::Keep(text.to_owned()), now);
     }
 }

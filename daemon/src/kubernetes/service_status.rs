@@ -24,13 +24,11 @@ use carillon_core::text::bounded;
 use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
-use super::Allocation;
-use crate::kubernetes::ApiChange;
-use crate::kubernetes::jitter::Jitter;
-use crate::kubernetes::publish::{Answer, Notice, Outbox, Outcome, Write};
+use super::ApiChange;
+use super::jitter::Jitter;
+use super::publish::{Answer, Notice, Outbox, Outcome, Write};
 use crate::objects::Stored;
-use crate::source::Problems;
-use crate::status;
+use crate::source::{Allocation, ConfigStore, Listener, Turn};
 
 mod publisher;
 #[cfg(test)]
@@ -90,34 +88,17 @@ impl Allocation for StatusAllocation {
         is_known
     }
 
-    fn set_unknown(&mut self, _: &Problems) {
-        // What an API server has is told one by one; see `ApiChange::Reserved`.
-    }
-
     fn synced(&mut self, _: Instant) {
         self.controller.handle(Input::Synced);
     }
 
-    fn take(&mut self, change: ApiChange, now: Instant) {
-        match change {
-            // Of one that is gone again already, nothing is to be known.
-            ApiChange::Stored(key, stored) => {
-                if self.services.contains_key(&key) {
-                    self.publisher.touch(&key);
-                    self.stored.insert(key, stored);
-                }
-            }
-            ApiChange::Reserved(key, addresses) => {
-                if !self.services.contains_key(&key) {
-                    self.controller.handle(Input::Reserved(key, addresses));
-                }
-            }
-            ApiChange::Lead(leads) => self.lead(leads),
-            ApiChange::Holder(holder) => self.holder = holder,
-            ApiChange::LeaseTrouble(trouble) => self.trouble = trouble,
-            ApiChange::EventTrouble(trouble) => self.event_trouble = trouble,
-            ApiChange::Answered(answer) => self.answered(answer, now),
-        }
+    /// The Services themselves say what was given before.
+    fn prepare(&mut self, _: Instant) -> bool {
+        true
+    }
+
+    fn config_store(&mut self) -> Option<&mut dyn ConfigStore> {
+        None
     }
 
     fn decide(&mut self, speaker: &mut Speaker, now: Instant) {
@@ -150,10 +131,8 @@ impl Allocation for StatusAllocation {
         let services = services.map(|(key, mut status)| {
             // What others write may not fit our books yet; it counts.
             if let (false, Some(service)) = (self.leads, self.services.get(key)) {
-                let pool = self
-                    .stored
-                    .get(key)
-                    .and_then(|stored| stored.pool.as_deref());
+                let stored = self.stored.get(key);
+                let pool = stored.and_then(|stored| stored.pool.as_deref());
                 status.addresses = service.published_addresses().collect();
                 status.pool = pool.map(Into::into);
             }
@@ -173,16 +152,39 @@ impl Allocation for StatusAllocation {
         self.problem.as_deref()
     }
 
-    fn role(&self) -> Option<status::Controller> {
-        Some(status::Controller {
+    fn turn(&self) -> Option<Turn> {
+        let unwritten = self.leads.then(|| self.publisher.pending());
+        Some(Turn {
             holder: self.holder.clone(),
             leads: self.leads,
-            unwritten: if self.leads {
-                self.publisher.pending()
-            } else {
-                0
-            },
+            unwritten: unwritten.unwrap_or_default(),
         })
+    }
+}
+
+impl Listener for StatusAllocation {
+    type Word = ApiChange;
+
+    fn take(&mut self, change: ApiChange, now: Instant) {
+        match change {
+            // Of one that is gone again already, nothing is to be known.
+            ApiChange::Stored(key, stored) => {
+                if self.services.contains_key(&key) {
+                    self.publisher.touch(&key);
+                    self.stored.insert(key, stored);
+                }
+            }
+            ApiChange::Reserved(key, addresses) => {
+                if !self.services.contains_key(&key) {
+                    self.controller.handle(Input::Reserved(key, addresses));
+                }
+            }
+            ApiChange::Lead(leads) => self.lead(leads),
+            ApiChange::Holder(holder) => self.holder = holder,
+            ApiChange::LeaseTrouble(trouble) => self.trouble = trouble,
+            ApiChange::EventTrouble(trouble) => self.event_trouble = trouble,
+            ApiChange::Answered(answer) => self.answered(answer, now),
+        }
     }
 }
 

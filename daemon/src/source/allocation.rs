@@ -6,20 +6,6 @@ use carillon_core::controller::{Controller, Input, ServiceStatus};
 use carillon_core::service::{Service, ServiceKey};
 use carillon_core::speaker::Speaker;
 
-use crate::journal::Answer;
-#[cfg(feature = "kubernetes")]
-use crate::kubernetes::ApiChange;
-use crate::source::Problems;
-use crate::status;
-
-mod journal;
-#[cfg(feature = "kubernetes")]
-mod service_status;
-
-pub(crate) use journal::JournalAllocation;
-#[cfg(feature = "kubernetes")]
-pub(crate) use service_status::StatusAllocation;
-
 /// The controller, and the record of what it has given. All inputs take effect with
 /// [`Self::decide`].
 pub(crate) trait Allocation: Send {
@@ -35,35 +21,16 @@ pub(crate) trait Allocation: Send {
     /// Takes in that a service is gone. Returns whether it was there.
     fn remove(&mut self, service: &ServiceKey) -> bool;
 
-    /// Takes in what could not be read: the services in it may exist.
-    fn set_unknown(&mut self, problems: &Problems);
-
     /// Takes in that everything has been read.
     fn synced(&mut self, now: Instant);
 
     /// Gets ready to decide, again and again until it is. Returns whether it is known which
     /// addresses were given before.
-    fn prepare(&mut self, _now: Instant) -> bool {
-        true
-    }
+    fn prepare(&mut self, now: Instant) -> bool;
 
-    /// Takes in that somebody may have written to the journal.
-    fn journal_changed(&mut self) {}
-
-    /// Takes in an answer of the journal.
-    fn answered(&mut self, _answer: Answer, _now: Instant) {}
-
-    /// The text of the configuration that was in force before the restart, once.
-    fn before(&mut self) -> Option<String> {
-        None
-    }
-
-    /// Keeps the text of the configuration in force.
-    fn keep(&mut self, _text: &str, _now: Instant) {}
-
-    /// Takes in what an API server has to say beside its objects.
-    #[cfg(feature = "kubernetes")]
-    fn take(&mut self, change: ApiChange, now: Instant);
+    /// Where the text of the configuration in force outlasts a restart, if the record has such a
+    /// place.
+    fn config_store(&mut self) -> Option<&mut dyn ConfigStore>;
 
     /// Decides who has which addresses, has it recorded, and tells the speaker of all services that
     /// changed, of what is recorded. It never waits for the record.
@@ -82,7 +49,34 @@ pub(crate) trait Allocation: Send {
     fn problem(&self) -> Option<&str>;
 
     /// The part of this daemon in the controller role, if daemons take turns.
-    fn role(&self) -> Option<status::Controller> {
-        None
-    }
+    fn turn(&self) -> Option<Turn>;
+}
+
+/// An allocation that its source tells more than the objects.
+pub(crate) trait Listener: Allocation {
+    /// What it is told.
+    type Word: Send;
+
+    /// Takes in a word, after the objects that came with it.
+    fn take(&mut self, word: Self::Word, now: Instant);
+}
+
+/// Where the text of the configuration in force outlasts a restart.
+pub(crate) trait ConfigStore {
+    /// The text that was in force before the restart, once.
+    fn before(&mut self) -> Option<String>;
+
+    /// Keeps the text that is in force now.
+    fn keep(&mut self, text: &str, now: Instant);
+}
+
+/// The controller role, in which daemons take turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// Whose turn it is, if anybody's.
+    pub(crate) holder: Option<String>,
+    /// It is that of this daemon.
+    pub(crate) leads: bool,
+    /// How many services wait for their status to be written by this daemon.
+    pub(crate) unwritten: usize,
 }

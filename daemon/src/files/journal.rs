@@ -28,6 +28,8 @@ use std::time::Duration;
 use carillon_core::service::ServiceKey;
 use tokio::sync::mpsc;
 
+use super::Word;
+
 mod ledger;
 mod line;
 mod store;
@@ -118,7 +120,7 @@ pub(crate) enum Outcome {
 /// No thread can be had.
 pub(crate) fn spawn(
     mut store: Store,
-) -> io::Result<(std_mpsc::Sender<Request>, mpsc::Receiver<Answer>)> {
+) -> io::Result<(std_mpsc::Sender<Request>, mpsc::Receiver<Word>)> {
     let (requests, asked) = std_mpsc::channel();
     let (sender, answers) = mpsc::channel(ANSWERS);
     let work = move || {
@@ -129,7 +131,7 @@ pub(crate) fn spawn(
                     None => thread::sleep(BUSY),
                 }
             };
-            if sender.blocking_send(answer).is_err() {
+            if sender.blocking_send(Word::Answered(answer)).is_err() {
                 return;
             }
         }

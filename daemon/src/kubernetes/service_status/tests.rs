@@ -235,7 +235,7 @@ fn a_status_that_cannot_be_written_is_a_problem_until_it_is() {
         problem.contains(" and of one other service: forbidden"),
         "{problem}"
     );
-    assert_eq!(daemon.allocation.role().unwrap().unwritten, 2);
+    assert_eq!(daemon.allocation.turn().unwrap().unwritten, 2);
     while let Some(now) = daemon.allocation.due() {
         daemon.decide(now);
         while let Ok(write) = daemon.writes.try_recv() {
@@ -248,7 +248,7 @@ fn a_status_that_cannot_be_written_is_a_problem_until_it_is() {
         }
     }
     assert_eq!(daemon.allocation.problem(), None);
-    assert_eq!(daemon.allocation.role().unwrap().unwritten, 0);
+    assert_eq!(daemon.allocation.turn().unwrap().unwritten, 0);
 }
 
 #[test]
