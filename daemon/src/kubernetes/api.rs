@@ -31,9 +31,13 @@ const ERROR_BYTES: usize = 64 << 10;
 
 /// The form of answers.
 pub(super) const JSON: &str = "application/json";
-/// Objects without all but their metadata; whole ones from a server that cannot leave out the rest.
+/// The same of objects, with nothing but their metadata; whole ones from a server that cannot leave
+/// out the rest.
 const METADATA: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+/// The same of a list of them.
+const METADATA_LIST: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /// Whose objects are of interest.
 #[derive(Clone, Copy, Debug)]
@@ -90,10 +94,10 @@ impl Resource {
         })
     }
 
-    /// The form in which they are asked for.
-    fn accept(&self) -> &'static str {
+    /// The form in which they are asked for: that of metadata, if it is enough.
+    fn accept(&self, metadata: &'static str) -> &'static str {
         if self.kind.info().purpose.is_in_metadata() {
-            METADATA
+            metadata
         } else {
             JSON
         }
@@ -173,7 +177,7 @@ pub(super) async fn list(
         uri.push_str(&encode(next));
     }
     let page = async {
-        let mut response = get(cluster, &uri, resource.accept()).await?;
+        let mut response = get(cluster, &uri, resource.accept(METADATA_LIST)).await?;
         while let Some(frame) = response.body_mut().frame().await {
             let frame = frame.map_err(|error| Failure::of(&error))?;
             let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
@@ -201,7 +205,7 @@ pub(super) async fn watch(
         encode(version),
         resource.selector()
     );
-    lines(cluster, &uri, resource.accept()).await
+    lines(cluster, &uri, resource.accept(METADATA)).await
 }
 
 /// Asks for what comes in lines, one by one.

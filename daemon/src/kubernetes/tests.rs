@@ -467,10 +467,18 @@ async fn of_all_nodes_but_this_one_the_metadata_is_enough() {
     let server = Server::start(|_| None).await;
     let mut told = Told::follow(&server);
     told.until(|told| told.synced).await;
+    let watches_all = |one: &Request| {
+        one.resource == "nodes" && one.watches().is_some() && !one.query.contains("alpha")
+    };
+    timeout(SOON, server.until(watches_all)).await.unwrap();
     let requests = server.of("nodes");
     let lists = requests.iter().filter(|one| one.watches().is_none());
     let (own, all): (Vec<_>, Vec<_>) = lists.partition(|one| one.query.contains("alpha"));
     assert_eq!((own.len(), all.len()), (1, 1));
     assert_eq!(own[0].accept, "application/json");
-    assert!(all[0].accept.contains("PartialObjectMetadata"), "{all:?}");
+    let accept = &all[0].accept;
+    assert!(accept.contains("PartialObjectMetadataList;"), "{accept}");
+    let watch = requests.iter().find(|one| watches_all(one));
+    let accept = &watch.unwrap().accept;
+    assert!(accept.contains("PartialObjectMetadata;"), "{accept}");
 }
