@@ -387,10 +387,10 @@ fn difference(
     if !service.is_of_class(class) {
         return None;
     }
-    let status = controller.explain(&service.key);
-    let wish = status.map_or_else(Wish::default, |status| Wish {
-        addresses: status.addresses,
-        pool: status.pool,
+    let assigned = controller.assigned(&service.key);
+    let wish = assigned.map_or_else(Wish::default, |assigned| Wish {
+        addresses: assigned.addresses.to_vec(),
+        pool: Some(assigned.pool.clone()),
     });
     let entries = wish.addresses.iter().copied().map(Ingress::Address);
     let is_stored = entries.eq(service.published().iter().cloned())
