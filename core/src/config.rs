@@ -2,9 +2,8 @@
 //! sees a raw object.
 //!
 //! ```text
-//!  manifest ─▶ Origin, text ─▶ yaml (located tree) ─▶ legacy (keys, types) ─▶ Config
-//!                                    rules on plain values: address, community, duration,
-//!                                    peer, pool; of the whole: validate  ──▲
+//!  manifest ─▶ Origin, text ─▶ yaml (located tree) ─▶ legacy (keys, types) ─▶ Draft ─▶ assemble ─▶ Config
+//!                     rules on plain values: address, community, duration, peer, pool
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,8 +16,10 @@ use ipnet::IpNet;
 
 pub mod address;
 pub mod advertisement;
+pub mod assemble;
 pub mod community;
 mod decode;
+pub mod draft;
 pub mod duration;
 pub mod error;
 pub mod legacy;
@@ -26,7 +27,6 @@ pub mod origin;
 pub mod peer;
 pub mod place;
 pub mod pool;
-pub mod validate;
 
 pub use advertisement::{
     AdvertisementName, AdvertisementNames, Audience, BgpAdvertisement, L2Advertisement,
@@ -49,6 +49,18 @@ pub struct Config {
     pub bgp: Bgp,
     /// What other backends announce.
     pub others: Vec<Arc<OtherAdvertisement>>,
+    /// What becomes of addresses in use that no pool has.
+    pub addresses_in_use: AddressesInUse,
+}
+
+/// What becomes of addresses that services have and the pools of a configuration have not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressesInUse {
+    /// They stay: the configuration waits until they are released, as in MetalLB's ConfigMap.
+    #[default]
+    Keep,
+    /// They are taken away, and their services get others, as with MetalLB's resources.
+    Reallocate,
 }
 
 /// The part of BGP in a configuration.

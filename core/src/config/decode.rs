@@ -79,7 +79,7 @@ impl<'o> Decoder<'o> {
         }
     }
 
-    fn place(&self, path: &Path, at: Option<Position>) -> Place {
+    fn place_at(&self, path: &Path, at: Option<Position>) -> Place {
         Place {
             object: Arc::clone(&self.object),
             path: path.clone(),
@@ -87,21 +87,25 @@ impl<'o> Decoder<'o> {
         }
     }
 
+    pub(super) fn place(&self, value: &Value) -> Place {
+        self.place_at(&value.path, None)
+    }
+
     pub(super) fn locate<T>(&self, value: &Value, inner: T) -> Located<T> {
         Located {
             value: inner,
-            place: self.place(&value.path, None),
+            place: self.place(value),
         }
     }
 
     /// Reports a problem of a value.
     pub(super) fn refuse(&mut self, value: &Value, message: impl fmt::Display) {
-        self.report(&self.place(&value.path, None), message);
+        self.report(&self.place(value), message);
     }
 
     /// Reports a problem at a position that the path does not tell.
     fn refuse_at(&mut self, at: Position, path: &Path, message: impl fmt::Display) {
-        self.report(&self.place(path, Some(at)), message);
+        self.report(&self.place_at(path, Some(at)), message);
     }
 
     fn report(&mut self, place: &Place, message: impl fmt::Display) {
@@ -157,7 +161,7 @@ impl<'o> Decoder<'o> {
         let mut values = Vec::new();
         for entry in entries {
             let path = value.path.clone().field(Rc::clone(&entry.key));
-            let place = self.place(&path, Some(entry.position));
+            let place = self.place_at(&path, Some(entry.position));
             if let Some(first) = places.get(&entry.key) {
                 let line = self.texts.seen_from(first, &place);
                 let message = format!("the key is set twice: {line} has it, too; remove one");

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
+use super::assemble::assemble;
 use super::decode::{Decoder, Value};
+use super::draft::Draft;
 use super::error::{ConfigError, ConfigErrors};
 use super::origin::Origin;
-use super::validate::{duplicate_names, duplicate_peers, overlaps};
-use super::{Community, Config};
+use super::{AddressesInUse, Community, Config};
 use crate::yaml;
 
 mod bfd;
@@ -20,9 +20,6 @@ mod peer;
 mod pool;
 #[cfg(test)]
 mod tests;
-
-/// The names of communities with their values; `None` for a value that was refused.
-type Aliases = BTreeMap<Rc<str>, Option<Community>>;
 
 const KEYS: [&str; 4] = ["peers", "bgp-communities", "address-pools", "bfd-profiles"];
 
@@ -56,52 +53,51 @@ pub fn parse(
     origin: &Origin,
     backends: &[&'static str],
 ) -> Result<Config, ConfigErrors> {
+    assemble(draft(text, origin, backends)?, backends)
+}
+
+/// Reads a text, and what is wrong with each value by itself.
+///
+/// # Errors
+/// It is no YAML.
+fn draft(text: &str, origin: &Origin, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
     let root = yaml::parse(text).map_err(|error| ConfigError::syntax(&error, origin))?;
     let mut decoder = Decoder::new(origin, root.clone(), &PLACES);
-    let config = match root {
+    let mut draft = match root {
         Some(node) => document(&mut decoder, &Value::root(node), backends),
-        None => Config::default(),
+        None => Draft::default(),
     };
-    decoder.errors.or(config)
+    draft.texts = decoder.texts;
+    draft.errors = decoder.errors;
+    draft.addresses_in_use = AddressesInUse::Keep;
+    Ok(draft)
 }
 
-fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) -> Config {
+fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) -> Draft {
     let Some(fields) = decoder.fields(root, &KEYS) else {
-        return Config::default();
+        return Draft::default();
     };
-    let profiles = bfd::profiles(decoder, fields.get("bfd-profiles"));
-    let peers = peer::peers(decoder, fields.get("peers"), &profiles);
-    let aliases = aliases(decoder, fields.get("bgp-communities"));
-    let pools = pool::pools(decoder, fields.get("address-pools"), &aliases, backends);
-
-    let names: Vec<_> = pools.iter().filter_map(|pool| pool.name.clone()).collect();
-    decoder
-        .errors
-        .extend(duplicate_names("BFD profile", &profiles, &decoder.texts));
-    decoder
-        .errors
-        .extend(duplicate_names("pool", &names, &decoder.texts));
-    decoder
-        .errors
-        .extend(duplicate_peers(&peers, &decoder.texts));
-    let entries: Vec<_> = pools.iter().flat_map(|pool| &pool.entries).collect();
-    decoder.errors.extend(overlaps(&entries, &decoder.texts));
-
-    let mut config = Config::default();
-    pool::put(pools, &mut config);
-    let peers = peers.into_iter().map(|peer| Arc::new(peer.value));
-    config.bgp.peers.extend(peers);
-    config
+    Draft {
+        bfd_profiles: bfd::profiles(decoder, fields.get("bfd-profiles")),
+        peers: peer::peers(decoder, fields.get("peers")),
+        communities: communities(decoder, fields.get("bgp-communities")),
+        pools: pool::pools(decoder, fields.get("address-pools"), backends),
+        ..Draft::default()
+    }
 }
 
-fn aliases(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Aliases {
-    let mut aliases = Aliases::new();
+/// The names of communities with their values; `None` for a value that was refused.
+fn communities(
+    decoder: &mut Decoder<'_>,
+    value: Option<&Value>,
+) -> BTreeMap<Rc<str>, Option<Community>> {
+    let mut communities = BTreeMap::new();
     let Some(value) = value else {
-        return aliases;
+        return communities;
     };
     for (name, value) in decoder.entries(value, "names of your choice for communities") {
         let community = decoder.parsed(&value, str::parse);
-        aliases.insert(name, community);
+        communities.insert(name, community);
     }
-    aliases
+    communities
 }

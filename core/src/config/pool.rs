@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
+use super::draft::AddressEntry;
 use super::error::{quote, suggest};
-use super::validate::AddressEntry;
 use super::{BgpAdvertisement, Community, Protocol};
 use crate::address::Family;
 

@@ -2,7 +2,8 @@
 //!
 //! MetalLB's ConfigMap era refuses a configuration that has no pool for an address in use; so do we,
 //! but keep it at hand: it takes effect when the last such address is released, or when somebody says
-//! that it may take addresses away.
+//! that it may take addresses away. A configuration of another format may take them away at once
+//! ([`AddressesInUse`]).
 //!
 //! ```text
 //!  in force before the restart ─▶ considered first ─┐
@@ -25,7 +26,7 @@ use ipnet::IpNet;
 use super::Controller;
 use super::review::is_wanted;
 use crate::allocator::{Allocator, Blocks, Tenant, listed};
-use crate::config::{Config, Pool, PoolName};
+use crate::config::{AddressesInUse, Config, Pool, PoolName};
 use crate::service::{Service, ServiceKey};
 
 /// The configurations that a controller knows of.
@@ -147,8 +148,13 @@ impl Controller {
     /// been given by a daemon like this one; other addresses that a configuration does not allow
     /// are replaced. But one without any pools could only take all addresses away, so it waits for
     /// those, too.
+    ///
+    /// Nothing is in the way of one that reallocates.
     fn find_holders(&self, config: Arc<Config>) -> ConfigInUse {
         let mut waiting = ConfigInUse::new(config);
+        if waiting.config.addresses_in_use == AddressesInUse::Reallocate {
+            return waiting;
+        }
         if self.configs.in_force.is_none() || self.configs.is_provisional {
             let counts = |service: &Service| {
                 let by_one_like_us = service.given_from().is_some();

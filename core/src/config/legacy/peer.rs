@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use arcstr::ArcStr;
-
 use crate::config::decode::{Decoder, Fields, Value};
-use crate::config::error::quote;
+use crate::config::draft::PeerDraft;
 use crate::config::peer::{self, DEFAULT_HOLD_TIME, DEFAULT_PORT, PeerError};
 use crate::config::place::Located;
 use crate::config::{Password, Peer};
@@ -30,20 +28,16 @@ pub(super) const KEYS: [&str; 12] = [
     "bfd-profile",
 ];
 
-/// The peers that are valid each by itself; `profiles` are the names of the BFD profiles.
-pub(super) fn peers(
-    decoder: &mut Decoder<'_>,
-    value: Option<&Value>,
-    profiles: &[Located<ArcStr>],
-) -> Vec<Located<Peer>> {
+/// The peers, as far as each of their values is right by itself.
+pub(super) fn peers(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<PeerDraft> {
     let mut peers = Vec::new();
     for value in decoder.list(value) {
-        let Some(fields) = decoder.fields(&value, &KEYS) else {
-            continue;
-        };
-        bfd_profile(decoder, &fields, profiles);
-        if let Some(peer) = peer(decoder, &fields) {
-            peers.push(decoder.locate(&value, peer));
+        if let Some(fields) = decoder.fields(&value, &KEYS) {
+            peers.push(PeerDraft {
+                bfd_profile: bfd_profile(decoder, &fields),
+                peer: peer(decoder, &fields),
+                place: decoder.place(&value),
+            });
         }
     }
     peers
@@ -140,16 +134,10 @@ fn password(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Password> {
     decoder.optional(fields.get("password"), check)
 }
 
-fn bfd_profile(decoder: &mut Decoder<'_>, fields: &Fields, profiles: &[Located<ArcStr>]) {
-    let unsupported = |name: &str| {
-        let is_known = profiles.iter().any(|profile| &*profile.value == name);
-        Err::<(), _>(if is_known {
-            format!("{}: BFD is not supported yet, remove this key", quote(name))
-        } else {
-            format!("there is no BFD profile {} in bfd-profiles", quote(name))
-        })
-    };
-    decoder.optional(fields.get("bfd-profile"), unsupported);
+fn bfd_profile(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Located<String>> {
+    let value = fields.get("bfd-profile")?;
+    let name = decoder.optional(Some(value), str::parse)?;
+    Some(decoder.locate(value, name))
 }
 
 fn node_selectors(decoder: &mut Decoder<'_>, fields: &Fields) -> Vec<Selector> {

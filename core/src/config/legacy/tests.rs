@@ -1,6 +1,7 @@
 //! Tables of configurations that are accepted, and of those that are refused with their messages.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -209,3 +209,34 @@ fn more_room_serves_those_who_wait() {
     let changes = cluster.reconfigure(&one_pool(&["192.0.2.0/31"]));
     assert_eq!(told(&changes), ["IPAllocated: Assigned IP [\"192.0.2.1\"]"]);
 }
+
+/// The ConfigMap keeps addresses in use, MetalLB's resources reallocate them.
+#[test]
+fn the_format_says_what_becomes_of_addresses_in_use() {
+    use crate::config::AddressesInUse::{Keep, Reallocate};
+    let moved = |addresses_in_use| {
+        Arc::new(Config {
+            addresses_in_use,
+            ..Config::clone(&one_pool(&["203.0.113.0/31"]))
+        })
+    };
+    for (addresses_in_use, address) in [(Keep, "192.0.2.0"), (Reallocate, "203.0.113.0")] {
+        let new = moved(addresses_in_use);
+        let (mut cluster, _) = Cluster::start(&one_pool(&["192.0.2.0/31"]), vec![service("a")]);
+        let changes = cluster.reconfigure(&new);
+        assert_eq!(cluster.addresses("a"), ips(&[address]));
+        assert_eq!(changes.is_empty(), addresses_in_use == Keep);
+        let refused = cluster.controller.refused().map(|refused| &refused.config);
+        assert_eq!(refused, Some(&new).filter(|_| addresses_in_use == Keep));
+
+        // At a start, when nobody knows what was in force before.
+        let holder = given(service("a"), "p", &["192.0.2.0"]);
+        let (started, _) = Cluster::start(&new, vec![holder]);
+        assert_eq!(
+            started.controller.is_provisional(),
+            addresses_in_use == Keep
+        );
+        let addresses = started.controller.explain(&key("a")).unwrap().addresses;
+        assert_eq!(addresses, ips(&[address]));
+    }
+}

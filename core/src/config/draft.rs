@@ -1,0 +1,83 @@
+//! What a format yields: values that are right by themselves, each with its place. Whether they fit
+//! together is for [`assemble`](super::assemble::assemble).
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use arcstr::ArcStr;
+use ipnet::IpNet;
+
+use super::error::ConfigErrors;
+use super::place::{Located, Place, Texts};
+use super::{AddressesInUse, Community, Peer, PoolName, Protocol};
+
+/// A configuration as it is written.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// Where its places are looked up.
+    pub texts: Texts,
+    /// What is wrong with values by themselves.
+    pub errors: ConfigErrors,
+    /// The pools, in the order written.
+    pub pools: Vec<PoolDraft>,
+    /// The BGP peers, in the order written.
+    pub peers: Vec<PeerDraft>,
+    /// The names of the BFD profiles.
+    pub bfd_profiles: Vec<Located<ArcStr>>,
+    /// The communities that have names; `None` for a value that was refused.
+    pub communities: BTreeMap<Rc<str>, Option<Community>>,
+    /// What becomes of addresses in use that it has no pool for: the format says that.
+    pub addresses_in_use: AddressesInUse,
+}
+
+/// A pool, and how it says itself that it is announced.
+#[derive(Clone, Debug, Default)]
+pub struct PoolDraft {
+    /// Its name; `None` for one that was refused.
+    pub name: Option<Located<PoolName>>,
+    /// Its addresses, in the order written.
+    pub addresses: Vec<Located<AddressEntry>>,
+    /// Do not hand out IPv4 addresses that end in 0 or 255.
+    pub avoid_buggy_ips: bool,
+    /// Hand out addresses to services that do not ask for this pool by name or address.
+    pub auto_assign: bool,
+    /// The protocol that announces it; `None` for one that was refused.
+    pub protocol: Option<Protocol>,
+    /// How its addresses become BGP routes, if that is written.
+    pub bgp_advertisements: Option<Located<Vec<BgpAdvertisementDraft>>>,
+}
+
+/// One entry of a pool's addresses.
+#[derive(Clone, Debug)]
+pub struct AddressEntry {
+    /// The pool it belongs to.
+    pub pool: PoolName,
+    /// As written.
+    pub text: String,
+    /// What it stands for; disjoint.
+    pub blocks: Vec<IpNet>,
+}
+
+/// How addresses become BGP routes.
+#[derive(Clone, Debug, Default)]
+pub struct BgpAdvertisementDraft {
+    /// Prefix length of the routes for IPv4 addresses, 0–32.
+    pub aggregation_length_v4: Option<Located<u8>>,
+    /// Prefix length of the routes for IPv6 addresses, 0–128.
+    pub aggregation_length_v6: Option<Located<u8>>,
+    /// LOCAL_PREF.
+    pub local_pref: Option<u32>,
+    /// COMMUNITIES (RFC 1997), each by its value or by its name.
+    pub communities: Vec<Located<String>>,
+}
+
+/// A BGP peer.
+#[derive(Clone, Debug)]
+pub struct PeerDraft {
+    /// Where it is written.
+    pub place: Place,
+    /// The peer; `None` if something of it was refused.
+    pub peer: Option<Peer>,
+    /// The name of the BFD profile of its session.
+    pub bfd_profile: Option<Located<String>>,
+}
