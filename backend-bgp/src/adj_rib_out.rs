@@ -7,6 +7,7 @@
 //! to the newest wish without being told what is no longer true.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -213,6 +214,32 @@ impl AdjRibOut {
                 visit(prefix, attributes);
             }
         }
+    }
+
+    /// The families that the peer takes.
+    pub(crate) fn families(&self) -> FamilySet {
+        self.families
+    }
+
+    /// Of what was wished for when the round began, what the peer is not told although it takes the
+    /// family.
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = IpNet> {
+        // What is the same is passed over without a look.
+        let changes = self.target.diff(&self.taken_up);
+        let missing = changes.filter_map(|change| match change {
+            DiffItem::Add(prefix, _) => Some(*prefix),
+            DiffItem::Update { .. } | DiffItem::Remove(..) => None,
+        });
+        missing.filter(|prefix| self.families.contains(family_of(prefix)))
+    }
+
+    /// Whether the peer has a route to this address when the round has ended.
+    pub(crate) fn covers(&self, vip: IpAddr) -> bool {
+        let longest = IpNet::from(vip);
+        (0..=longest.prefix_len()).any(|length| {
+            let prefix = IpNet::new(vip, length).map(|prefix| prefix.trunc());
+            prefix.is_ok_and(|prefix| self.target.contains_key(&prefix))
+        })
     }
 
     /// How many routes [`Self::for_each`] passes over.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use carillon_core::announcement::AnnouncementSet;
+use carillon_core::announcement::{AnnouncementSet, Announcements};
 use carillon_core::backend::{
-    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, NeighborStatus, Ownership,
+    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Ending, NeighborStatus,
+    Ownership,
 };
 use carillon_core::config::Peer;
 use carillon_core::config::peer::Difference;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::export::Export;
 use crate::io::{News, Report, STOP_TIMEOUT, Task, WAITING, Wish};
 use crate::packet::{Notification, Reason};
-use crate::session::router_id_of;
+use crate::session::{name_of, router_id_of};
 use crate::sessions::{Wanted, passed_over, reason_to_stop, wanted};
 
 #[cfg(test)]
@@ -39,6 +40,9 @@ pub struct BgpBackend {
     wished: Option<u64>,
     /// The generation that each task has put on the wire.
     applied: BTreeMap<u64, Option<u64>>,
+    /// The VIPs that reach the peer of each task that has ever been up, with its name. Two peers may
+    /// have the same one.
+    reached: BTreeMap<u64, (Arc<str>, Announcements)>,
     /// The generation that was last reported.
     reported: Option<u64>,
     next_number: u64,
@@ -65,6 +69,7 @@ impl BgpBackend {
             ending: Vec::new(),
             wished: None,
             applied: BTreeMap::new(),
+            reached: BTreeMap::new(),
             reported: None,
             next_number: 0,
             events: VecDeque::new(),
@@ -94,6 +99,7 @@ impl BgpBackend {
                 generation: set.generation,
                 peer,
                 routes: self.export.routes_for(&names),
+                vips: self.export.vips_for(&names),
             };
             let task = match task {
                 Some(task) => {
@@ -123,7 +129,11 @@ impl BgpBackend {
 
     fn take_report(&mut self, Report { task, news }: Report) {
         match news {
-            News::Applied(generation) => {
+            News::Applied {
+                generation,
+                reached,
+            } => {
+                self.take_reached(task, reached);
                 // That of a task that is ending does not count: it has yet to withdraw.
                 if self.tasks.iter().any(|running| running.number == task) {
                     self.applied.insert(task, Some(generation));
@@ -135,9 +145,33 @@ impl BgpBackend {
                 .push_back(BackendEvent::NeighborDown { neighbor, reason }),
             News::Ended => {
                 self.applied.remove(&task);
+                self.reached.remove(&task);
                 self.ending.retain(|ending| ending.number != task);
             }
         }
+    }
+
+    /// Takes in which VIPs reach the peer of a task, and says so if that is news.
+    fn take_reached(&mut self, task: u64, vips: Announcements) {
+        let mut tasks = self.tasks.iter().chain(&self.ending);
+        let Some(peer) = tasks.find(|one| one.number == task).map(Task::peer) else {
+            return;
+        };
+        let (name, known) = self
+            .reached
+            .entry(task)
+            .or_insert_with(|| (name_of(&peer).into(), Announcements::new()));
+        if known.ptr_eq(&vips) || known.is_empty() && vips.is_empty() {
+            return;
+        }
+        *known = vips;
+        let neighbor = name.clone();
+        let of_name = self.reached.values().filter(|(name, _)| *name == neighbor);
+        let vips = of_name.map(|(_, vips)| vips.clone()).reduce(either);
+        self.events.push_back(BackendEvent::Reaches {
+            neighbor,
+            vips: vips.unwrap_or_default(),
+        });
     }
 
     /// The generation that is on the wire with every peer, if that was not reported yet.
@@ -217,8 +251,9 @@ impl Backend for BgpBackend {
         })
     }
 
-    fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()> {
-        let shutdown = Notification::with_communication(Reason::AdministrativeShutdown, &reason);
+    fn shutdown(self: Box<Self>, ending: Ending) -> BoxFuture<()> {
+        let shutdown =
+            Notification::with_communication(Reason::AdministrativeShutdown, &ending.reason);
         for task in &self.tasks {
             task.stop(shutdown.clone());
         }
@@ -233,6 +268,15 @@ impl Backend for BgpBackend {
             // A task that does not end in time has nothing left to do.
             let _ = tokio::time::timeout(STOP_TIMEOUT, all).await;
         })
+    }
+}
+
+/// The VIPs of both.
+fn either(one: Announcements, other: Announcements) -> Announcements {
+    if one.ptr_eq(&other) {
+        one
+    } else {
+        one.union(other)
     }
 }
 

@@ -18,6 +18,7 @@ use carillon_core::config::{BgpAdvertisement, Config};
 use ipnet::IpNet;
 
 use crate::packet::Attributes;
+use crate::reach::Vips;
 use crate::sessions::PeerNames;
 
 use table::Table;
@@ -59,11 +60,20 @@ impl Export {
 
     /// The routes of the set last applied, for one of the sessions.
     pub(crate) fn routes_for(&self, session: &PeerNames) -> Routes {
+        let table = self.table_for(session);
+        table.map(Table::routes).cloned().unwrap_or_default()
+    }
+
+    /// The VIPs for which these routes are.
+    pub(crate) fn vips_for(&self, session: &PeerNames) -> Vips {
+        let table = self.table_for(session);
+        table.map(Table::vips).cloned().unwrap_or_default()
+    }
+
+    fn table_for(&self, session: &PeerNames) -> Option<&Table> {
         let mut tables = self.tables.iter();
         let found = tables.find(|(sessions, _)| sessions.contains(session));
-        found
-            .map(|(_, table)| table.routes().clone())
-            .unwrap_or_default()
+        found.map(|(_, table)| table)
     }
 
     /// Gives each session the table of its advertisements: one that is there, if there is one.

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::packet::Notification;
+use crate::reach::Vips;
 use crate::session::{Event, Input, Session};
 
 use link::{Happening, Link};
@@ -51,8 +52,11 @@ struct Driver {
     wishes: watch::Receiver<Wish>,
     /// The generation of the newest wish.
     wished: u64,
-    /// The generation last reported.
-    applied: Option<u64>,
+    /// The VIPs for which its routes are.
+    vips: Vips,
+    /// What was last reported to be on the wire: the generation, and for which
+    /// [establishment](Session::establishment).
+    applied: Option<(u64, Option<u64>)>,
     /// When to ask the kernel for the peer's acknowledgement, and how long after that again.
     look: Option<(Instant, Duration)>,
     questions: mpsc::Receiver<Question>,
@@ -124,6 +128,7 @@ impl Driver {
     fn take_wish(&mut self) {
         let wish = self.wishes.borrow_and_update().clone();
         self.wished = wish.generation;
+        self.vips = wish.vips;
         if self.peer != wish.peer {
             self.peer = wish.peer.clone();
             self.tell(Input::Peer(wish.peer));
@@ -231,16 +236,24 @@ impl Driver {
     }
 
     fn report_applied(&mut self) {
-        if self.applied != Some(self.wished) && self.session.is_settled() {
-            self.applied = Some(self.wished);
-            self.report(News::Applied(self.wished));
+        let (generation, establishment) = (self.wished, self.session.establishment());
+        if self.applied != Some((generation, establishment)) && self.session.is_settled() {
+            self.applied = Some((generation, establishment));
+            let reached = self.session.reached(&self.vips);
+            self.report(News::Applied {
+                generation,
+                reached,
+            });
         }
     }
 
     /// Puts news into the outbox. Who does not listen misses what newer news replace.
     fn report(&mut self, news: News) {
         match news {
-            News::Applied(_) => self.outbox.retain(|news| !matches!(news, News::Applied(_))),
+            News::Applied { .. } => {
+                let is_older = |news: &News| matches!(news, News::Applied { .. });
+                self.outbox.retain(|news| !is_older(news));
+            }
             News::Up(_) | News::Down(..) | News::Ended => {}
         }
         let is_of_session = |news: &News| matches!(news, News::Up(_) | News::Down(..));

@@ -16,6 +16,7 @@ mod export;
 mod fsm;
 mod io;
 pub mod packet;
+mod reach;
 mod session;
 mod sessions;
 #[cfg(test)]

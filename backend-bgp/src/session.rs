@@ -37,6 +37,7 @@ mod agreement;
 mod connection;
 mod counters;
 mod event;
+mod reach;
 mod reason;
 mod receive;
 mod status;

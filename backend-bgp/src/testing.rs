@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "a scripted router has a socket")]
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -9,12 +10,13 @@ use carillon_core::address::Family;
 use carillon_core::config::Peer;
 use carillon_core::testing::peer;
 use ipnet::IpNet;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::packet::message::put_keepalive;
 use crate::packet::{
-    Capabilities, DecodeContext, FamilySet, Frame, Message, Notification, Open, PeerType,
+    Capabilities, DecodeContext, FamilySet, Frame, Message, Notification, Open, PeerType, Update,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -78,16 +80,8 @@ impl Connection {
 
     /// The next message; `None` at the end of the connection.
     pub(crate) async fn message(&mut self) -> Option<Message> {
-        let context = DecodeContext {
-            peer_type: PeerType::External,
-            four_octet_as: true,
-            families: FamilySet::from_iter([Family::V4, Family::V6]),
-        };
         loop {
-            if let Some(frame) = Frame::parse(&self.octets).unwrap() {
-                let message = Message::decode(frame, context).unwrap();
-                let size = frame.size();
-                self.octets.drain(..size);
+            if let Some(message) = self.next_message() {
                 return Some(message);
             }
             let mut buffer = [0; 4096];
@@ -96,6 +90,38 @@ impl Connection {
                 return None;
             }
             self.octets.extend(&buffer[..count]);
+        }
+    }
+
+    /// The next message of what has been read.
+    fn next_message(&mut self) -> Option<Message> {
+        let context = DecodeContext {
+            peer_type: PeerType::External,
+            four_octet_as: true,
+            families: FamilySet::from_iter([Family::V4, Family::V6]),
+        };
+        let frame = Frame::parse(&self.octets).unwrap()?;
+        let message = Message::decode(frame, context).unwrap();
+        let size = frame.size();
+        self.octets.drain(..size);
+        Some(message)
+    }
+
+    /// Reads what is there, and waits for nothing: what our TCP has acknowledged is.
+    pub(crate) fn catch_up(&mut self) {
+        let socket = SockRef::from(&self.stream);
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = (&*socket).read(&mut buffer) {
+            self.octets.extend(&buffer[..count]);
+        }
+        while let Some(message) = self.next_message() {
+            match message {
+                Message::Update(update) => self.apply(update),
+                Message::Open(_)
+                | Message::Keepalive
+                | Message::Notification(_)
+                | Message::RouteRefresh(_) => {}
+            }
         }
     }
 
@@ -125,19 +151,22 @@ impl Connection {
     /// Reads an UPDATE into the table.
     pub(crate) async fn update(&mut self) {
         match self.message().await.expect("the connection stays") {
-            // The next hop is on the loopback interface, and therefore wrong: that is how
-            // announcements are told from withdrawals.
-            Message::Update(update) if !update.faults.is_empty() => {
-                self.table.extend(update.withdrawn);
-            }
-            Message::Update(update) => {
-                self.table.extend(update.announced);
-                for prefix in update.withdrawn {
-                    assert!(self.table.remove(&prefix), "{prefix} was never announced");
-                }
-            }
+            Message::Update(update) => self.apply(update),
             Message::Keepalive => {}
             other => panic!("{other:?}"),
+        }
+    }
+
+    fn apply(&mut self, update: Update) {
+        if !update.faults.is_empty() {
+            // The next hop is on the loopback interface, and therefore wrong: that is how
+            // announcements are told from withdrawals.
+            self.table.extend(update.withdrawn);
+            return;
+        }
+        self.table.extend(update.announced);
+        for prefix in update.withdrawn {
+            assert!(self.table.remove(&prefix), "{prefix} was never announced");
         }
     }
 

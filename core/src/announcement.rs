@@ -21,6 +21,10 @@ pub struct Announcement {
     pub round: u64,
 }
 
+/// Announcements by VIP. A clone costs a pointer, and the difference to the map that it was made from
+/// as much as what changed.
+pub type Announcements = imbl::OrdMap<IpAddr, Arc<Announcement>>;
+
 /// Stations of a segment that are asked, each by a frame to it alone, whether they have an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -58,7 +62,7 @@ pub struct AnnouncementSet {
     /// The node that this daemon runs on.
     pub node: Arc<Node>,
     /// The announcements by VIP.
-    pub by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
+    pub by_vip: Announcements,
     /// The interfaces that VIPs can be announced on; empty for a backend that has no use of them
     /// ([`crate::backend::Caps::uses_interfaces`]).
     pub interfaces: Arc<Interfaces>,
@@ -81,7 +85,7 @@ impl AnnouncementSet {
             config: Arc::default(),
             mark: Mark::of(&node.name, 0),
             node,
-            by_vip: imbl::OrdMap::new(),
+            by_vip: Announcements::new(),
             interfaces: Arc::default(),
             watched: imbl::OrdSet::new(),
             asked: imbl::OrdMap::new(),

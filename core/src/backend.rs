@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::address::Family;
-use crate::announcement::AnnouncementSet;
+use crate::announcement::{AnnouncementSet, Announcements};
 use crate::interface::MacAddress;
 use crate::mark::Mark;
 
@@ -59,7 +59,7 @@ pub trait Backend: Send {
 
     /// Withdraws everything, tells the neighbours why where the protocol can, and ends. Resolves
     /// when that is on the wire or cannot be put there.
-    fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()>;
+    fn shutdown(self: Box<Self>, ending: Ending) -> BoxFuture<()>;
 }
 
 /// What a backend is and can do.
@@ -72,6 +72,13 @@ pub struct Caps {
     /// It announces on the interfaces of this node, and has to know them:
     /// [`AnnouncementSet::interfaces`].
     pub uses_interfaces: bool,
+}
+
+/// What a backend has to know of the end of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Why, for those neighbours that can be told.
+    pub reason: String,
 }
 
 /// How many nodes may announce one VIP at a time.
@@ -108,6 +115,16 @@ pub enum BackendEvent {
     Applied {
         /// [`AnnouncementSet::generation`].
         generation: u64,
+    },
+    /// What a neighbour has is this and nothing else: it has acknowledged that, or, where a protocol
+    /// knows no such thing, it is on the wire to it. Told before [`BackendEvent::Applied`], when a
+    /// neighbour has all that it is to have and had something else before, and when it is lost: as
+    /// seldom, and not for each VIP.
+    Reaches {
+        /// As in [`NeighborStatus::name`].
+        neighbor: Arc<str>,
+        /// Its VIPs: the map of the set itself, where it has all of that.
+        vips: Announcements,
     },
     /// A neighbour came up.
     NeighborUp {

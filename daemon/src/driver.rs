@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
-use carillon_core::backend::{Backend, Caps, Ownership};
+use carillon_core::backend::{Backend, Caps, Ending, Ownership};
 use carillon_core::labels::Labels;
 use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
@@ -37,6 +37,7 @@ mod config;
 mod election;
 mod event;
 mod network;
+mod reach;
 mod request;
 mod snapshot;
 #[cfg(test)]
@@ -46,6 +47,7 @@ use assigner::Assigner;
 use config::ConfigState;
 pub(crate) use event::Heard;
 use network::Network;
+use reach::Reach;
 pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
 
@@ -92,6 +94,7 @@ pub(crate) struct Driver {
     backends: Vec<Box<dyn Backend>>,
     election: Election,
     network: Network,
+    reach: Reach,
     /// Puts VIPs on an interface of this node, if it is to.
     assigner: Option<Assigner>,
     config: ConfigState,
@@ -139,6 +142,7 @@ impl Driver {
             backends: parts.backends,
             election: Election::new(settings, &exclusive, parts.started),
             network: Network::new(parts.is_drained, parts.drain_on),
+            reach: Reach::default(),
             assigner: parts.assignment.map(Assigner::new),
             config: ConfigState::new(parts.config, parts.description, names),
             problems: Arc::default(),
@@ -362,7 +366,9 @@ impl Driver {
     /// Ends all backends: they withdraw everything and tell their neighbours why. Then this node has
     /// none of the VIPs any more.
     pub(crate) async fn shutdown(self, reason: &str) {
-        let end = |backend: Box<dyn Backend>| backend.shutdown(reason.to_owned());
+        let reason = reason.to_owned();
+        let ending = Ending { reason };
+        let end = |backend: Box<dyn Backend>| backend.shutdown(ending.clone());
         let ended = join_all(self.backends.into_iter().map(end));
         if timeout(SHUTDOWN, ended).await.is_err() {
             warn!("not everything could be withdrawn in time");

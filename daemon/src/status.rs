@@ -286,6 +286,9 @@ pub(crate) struct Service {
     /// Where an address has more than one way, each with what becomes of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) ways: Vec<Way>,
+    /// Who is known to have what this node announces of it.
+    #[serde(default)]
+    pub(crate) announced_to: Vec<Reached>,
 }
 
 /// One backend by which an address of a service may be announced.
@@ -309,6 +312,17 @@ impl Way {
         let why = self.why.as_ref()?;
         Some(format!("{} not by {}: {why}", self.address, self.backend))
     }
+}
+
+/// An address that is announced to a neighbour.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Reached {
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// The backend.
+    pub(crate) backend: String,
+    /// The name of the [`Neighbor`].
+    pub(crate) neighbor: String,
 }
 
 /// One to whom a backend announces.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
-use carillon_core::announcement::{Announcement, AnnouncementSet, Asked};
+use carillon_core::announcement::{AnnouncementSet, Announcements, Asked};
 use carillon_core::backend::BackendEvent;
 use carillon_core::interface::{Interface, Interfaces};
 use imbl::OrdMap;
@@ -35,6 +35,7 @@ mod burst;
 mod check;
 mod inquiry;
 mod places;
+mod reached;
 mod reports;
 mod rotation;
 #[cfg(test)]
@@ -53,7 +54,7 @@ pub struct Announcer {
     family: Family,
     generation: Option<u64>,
     /// The wish as it came.
-    wished: OrdMap<IpAddr, Arc<Announcement>>,
+    wished: Announcements,
     watched: imbl::OrdSet<IpAddr>,
     interfaces: Arc<Interfaces>,
     /// The interfaces where something can be said.
@@ -81,7 +82,7 @@ impl Announcer {
         Self {
             family,
             generation: None,
-            wished: OrdMap::new(),
+            wished: Announcements::new(),
             watched: imbl::OrdSet::new(),
             interfaces: Arc::default(),
             ready: BTreeSet::new(),
@@ -121,6 +122,7 @@ impl Announcer {
             match change {
                 DiffItem::Add(vip, _) => self.add(*vip, now),
                 DiffItem::Update { old, new } => {
+                    self.held.renew(*new.0, new.1);
                     if old.1.round != new.1.round {
                         self.announce_anew(*new.0, now);
                     }
@@ -238,6 +240,13 @@ impl Announcer {
         }
     }
 
+    /// The next interface where other VIPs are announced than was told before, and all of them now. What
+    /// may be told of an interface is told as soon as nothing waits for its first announcement.
+    pub fn poll_reached(&mut self, may_tell: impl Fn(u32) -> bool) -> Option<(u32, Announcements)> {
+        let is_at_rest = self.bursts.first_waiting().is_none();
+        is_at_rest.then(|| self.held.poll_reached(may_tell))?
+    }
+
     /// The VIPs that are announced on this interface, ascending.
     pub fn announced(&self, interface: u32) -> Vec<IpAddr> {
         let vips = self.wished.keys().copied();
@@ -259,7 +268,7 @@ impl Announcer {
 
     /// Makes the announcements that are due, and asks who else has what is announced.
     fn announce(&mut self, now: Instant) {
-        let held = &self.held;
+        let held = &mut self.held;
         let actions = &mut self.actions;
         let mut say = |interface, saying| actions.push_back(Action::Say { interface, saying });
         while let Some(entry) = self.bursts.next(now, |entry| {
@@ -267,6 +276,9 @@ impl Announcer {
             place.is_some_and(|place| place.burst == entry.burst)
         }) {
             say(entry.interface, Saying::Announcement(entry.vip));
+            if let Some(why) = self.wished.get(&entry.vip) {
+                held.announced(entry.vip, entry.interface, why);
+            }
         }
         while let Some(entry) = self.checks.next(now, |entry| {
             let place = held.at(entry.vip, entry.interface);
@@ -339,16 +351,16 @@ impl Announcer {
     }
 
     fn remove(&mut self, vip: IpAddr) {
-        for place in self.held.remove(vip) {
+        for interface in self.held.remove(vip) {
             self.listening
-                .push_back(Listening::new(place.interface, vip, false));
+                .push_back(Listening::new(interface, vip, false));
         }
     }
 
     fn announce_anew(&mut self, vip: IpAddr, now: Instant) {
-        for place in self.held.of_mut(vip).into_iter().flatten() {
-            place.burst = self.bursts.start(vip, place.interface, now);
-        }
+        let bursts = &mut self.bursts;
+        self.held
+            .restart(vip, |interface| bursts.start(vip, interface, now));
     }
 
     fn place_all(&mut self, now: Instant) {
@@ -360,27 +372,22 @@ impl Announcer {
     /// Makes a VIP be announced where it has to be.
     fn place(&mut self, vip: IpAddr, now: Instant) {
         let wanted = self.wanted_places(vip);
-        let Some(places) = self.held.of_mut(vip) else {
-            return;
-        };
-        let listening = &mut self.listening;
-        places.retain(|place| {
-            let stays = wanted.contains(&place.interface);
-            if !stays {
-                listening.push_back(Listening::new(place.interface, vip, false));
-            }
-            stays
-        });
+        for interface in self.held.retain(vip, &wanted) {
+            self.listening
+                .push_back(Listening::new(interface, vip, false));
+        }
         for interface in wanted {
-            if !places.iter().any(|place| place.interface == interface) {
+            if self.held.at(vip, interface).is_none() {
                 let burst = self.bursts.start(vip, interface, now);
                 self.checks.start(vip, interface, burst, now);
-                places.push(Place {
+                let place = Place {
                     interface,
                     burst,
                     taken: burst,
-                });
-                listening.push_back(Listening::new(interface, vip, true));
+                };
+                self.held.insert(vip, place);
+                self.listening
+                    .push_back(Listening::new(interface, vip, true));
             }
         }
     }

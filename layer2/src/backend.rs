@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{
-    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Ownership,
+    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Ending, Ownership,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -112,7 +112,7 @@ impl<P: Protocol> Backend for Layer2Backend<P> {
         })
     }
 
-    fn shutdown(self: Box<Self>, _reason: String) -> BoxFuture<()> {
+    fn shutdown(self: Box<Self>, _: Ending) -> BoxFuture<()> {
         Box::pin(async move {
             if let Some(task) = self.task {
                 task.stop().await;

@@ -7,7 +7,7 @@
     reason = "here is what every other file takes as an argument: sockets, tasks, time"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -82,6 +82,7 @@ impl Task {
             mark: None,
             pulse: None,
             applied: None,
+            names: BTreeMap::new(),
             able: None,
             wishes,
             commands,
@@ -133,6 +134,8 @@ struct Driver<P> {
     pulse: Option<Instant>,
     /// The generation last reported.
     applied: Option<u64>,
+    /// The names of the interfaces of which it was told what is announced there.
+    names: BTreeMap<u32, Arc<str>>,
     /// The interfaces on which something can be announced, as last reported.
     able: Option<Arc<BTreeSet<u32>>>,
     wishes: watch::Receiver<Wish>,
@@ -152,6 +155,7 @@ impl<P: Protocol> Driver<P> {
             self.look();
             self.act();
             self.report_able();
+            self.report_reached();
             self.report_applied();
             self.report();
             self.narrow();

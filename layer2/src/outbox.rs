@@ -2,6 +2,7 @@
 //! that does not listen. Of the same fact it is told how it stands last.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use carillon_core::backend::BackendEvent;
 use carillon_core::interface::MacAddress;
@@ -13,6 +14,7 @@ enum Topic {
     Applied,
     Able,
     Neighbor(String),
+    Reach(Arc<str>),
     /// With a daemon, or another host.
     Conflict(IpAddr, bool),
     Answer(IpAddr, MacAddress),
@@ -47,6 +49,7 @@ fn topic(event: &BackendEvent) -> Topic {
         BackendEvent::NeighborUp { neighbor } | BackendEvent::NeighborDown { neighbor, .. } => {
             Topic::Neighbor(neighbor.clone())
         }
+        BackendEvent::Reaches { neighbor, .. } => Topic::Reach(neighbor.clone()),
         BackendEvent::Conflict { vip, mark, .. } => Topic::Conflict(*vip, mark.is_some()),
         BackendEvent::Answered { vip, station } | BackendEvent::Unanswered { vip, station } => {
             Topic::Answer(*vip, *station)

@@ -195,10 +195,7 @@ fn a_refresh_sends_everything_again_and_end_of_rib_does_not_repeat() {
     let entries: Routes = (0..10_000u32)
         .map(|n| {
             let address = std::net::Ipv4Addr::from(0x0a00_0000 + n);
-            (
-                IpNet::from(std::net::IpAddr::V4(address)),
-                attributes(n % 3, None),
-            )
+            (IpNet::from(IpAddr::V4(address)), attributes(n % 3, None))
         })
         .collect();
     let (mut rib, mut peer) = started(entries);
@@ -249,7 +246,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn prefix(v6: bool, last: u8) -> IpNet {
-    let address: std::net::IpAddr = if v6 {
+    let address: IpAddr = if v6 {
         [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)].into()
     } else {
         [192, 0, 2, last].into()

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use carillon_core::announcement::Announcement;
-use carillon_core::backend::{Fact, contract};
+use carillon_core::backend::Fact;
+use carillon_core::backend::contract::{self, Wire};
 use carillon_core::config::{BgpAdvertisement, Community, Config};
 use carillon_core::labels::Labels;
 use carillon_core::node::Node;
 use carillon_core::selector::{Operator, Requirement, Selector};
-use carillon_core::testing::{announcement, bgp_advertisement, config, pool};
+use carillon_core::testing::{announcement, bgp_advertisement, config, ips, pool};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 
@@ -22,6 +23,54 @@ async fn keeps_the_contract_of_a_backend() {
     tokio::time::timeout(Duration::from_secs(60), check)
         .await
         .unwrap();
+}
+
+/// A router that is told everything over TCP.
+struct Router {
+    listener: TcpListener,
+    peer: Peer,
+    connection: Option<Connection>,
+}
+
+impl Wire for Router {
+    fn describe(&self, set: &mut AnnouncementSet) {
+        let config = Arc::make_mut(&mut set.config);
+        config.bgp.peers = vec![Arc::new(self.peer.clone())];
+    }
+
+    async fn connect(&mut self) {
+        self.connection = Some(Connection::establish(&self.listener).await);
+    }
+
+    fn neighbor(&self) -> String {
+        self.listener.local_addr().unwrap().to_string()
+    }
+
+    /// A session over IPv4 has IPv4 routes.
+    fn takes(&self, vip: IpAddr) -> bool {
+        vip.is_ipv4()
+    }
+
+    async fn heard(&mut self) -> BTreeSet<IpAddr> {
+        let connection = self.connection.as_mut().expect("it is connected");
+        connection.catch_up();
+        connection.table.iter().map(IpNet::addr).collect()
+    }
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_a_backend_with_a_router() {
+    let (listener, peer) = listener().await;
+    let router = Router {
+        listener,
+        peer,
+        connection: None,
+    };
+    soon(contract::check_neighbor(
+        Box::new(BgpBackend::new()),
+        router,
+    ))
+    .await;
 }
 
 /// Makes sets, each a little different from the one before.
@@ -71,6 +120,7 @@ impl World {
                 BackendEvent::Applied { generation } if generation == self.generation => {
                     return told;
                 }
+                BackendEvent::Reaches { .. } => {}
                 event => told.push(event),
             }
         }
@@ -81,6 +131,11 @@ async fn listener() -> (TcpListener, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = peer_at(listener.local_addr().unwrap());
     (listener, peer)
+}
+
+fn drained() -> Ending {
+    let reason = "node is drained".to_owned();
+    Ending { reason }
 }
 
 async fn up(backend: &mut BgpBackend) {
@@ -378,7 +433,7 @@ async fn a_changed_keepalive_time_is_in_force_in_the_session_that_is_there() {
         let interval = Fact::text("keepalive interval", shown);
         assert!(router.facts.contains(&interval), "{:?}", router.facts);
     }
-    let shutdown = Box::new(backend).shutdown("node is drained".to_owned());
+    let shutdown = Box::new(backend).shutdown(drained());
     let ((), notification) = tokio::join!(soon(shutdown), async {
         connection.table_of(0).await;
         let last = connection.last_words().await;
@@ -457,7 +512,7 @@ async fn a_shutdown_withdraws_and_gives_the_reason() {
     world.set(&mut backend).await;
     let mut connection = Connection::establish(&listener).await;
     connection.table_of(1).await;
-    let shutdown = Box::new(backend).shutdown("node is drained".to_owned());
+    let shutdown = Box::new(backend).shutdown(drained());
     let ((), notification) = tokio::join!(soon(shutdown), async {
         connection.table_of(0).await;
         let last = connection.last_words().await;
@@ -468,6 +523,48 @@ async fn a_shutdown_withdraws_and_gives_the_reason() {
     assert_eq!(text, Some("node is drained"));
 }
 
+/// What reaches the router at this address next.
+async fn reached(backend: &mut BgpBackend, router: &TcpListener) -> Vec<IpAddr> {
+    loop {
+        let event = soon(poll_fn(|cx| backend.poll_event(cx))).await;
+        if let BackendEvent::Reaches { neighbor, vips } = event {
+            assert_eq!(*neighbor, router.local_addr().unwrap().to_string());
+            return vips.keys().copied().collect();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_aggregate_is_for_reaches_a_peer_until_the_session_is_lost() {
+    let (listener, peer) = listener().await;
+    let mut world = World::new([peer]);
+    world.config.bgp.advertisements = vec![Arc::new(BgpAdvertisement {
+        aggregation_length_v4: 24,
+        ..bgp_advertisement("pool")
+    })];
+    world.vips = ips(&["198.51.100.1", "198.51.100.2", "2001:db8::1"]);
+    let mut backend = BgpBackend::new();
+    world.set(&mut backend).await;
+    let mut connection = Connection::establish(&listener).await;
+    assert_eq!(reached(&mut backend, &listener).await, world.vips[..2]);
+
+    // There is nothing to write for that.
+    world.vips.remove(0);
+    world.set(&mut backend).await;
+    world.vips.pop();
+    world.set(&mut backend).await;
+    connection.catch_up();
+    assert_eq!(connection.table.len(), 1);
+
+    drop(connection);
+    assert_eq!(reached(&mut backend, &listener).await, world.vips[..0]);
+    let _again = Connection::establish(&listener).await;
+    assert_eq!(reached(&mut backend, &listener).await, world.vips);
+
+    world.config.bgp.peers.clear();
+    world.set(&mut backend).await;
+}
+
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_a_router_that_does_not_answer() {
     let (listener, peer) = listener().await;
@@ -475,5 +572,5 @@ async fn a_shutdown_does_not_wait_for_a_router_that_does_not_answer() {
     let mut backend = BgpBackend::new();
     world.set(&mut backend).await;
     let _silent = Connection::accept(&listener).await;
-    soon(Box::new(backend).shutdown("node is drained".to_owned())).await;
+    soon(Box::new(backend).shutdown(drained())).await;
 }

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use super::{Routes, family_of};
 use crate::packet::Attributes;
 use crate::packet::attribute::{Communities, LocalPref};
+use crate::reach::Vips;
 
 /// What routes of this advertisement are given.
 fn attributes_of(advertisement: &BgpAdvertisement) -> Attributes {
@@ -42,6 +43,11 @@ fn plan_of<'a>(advertisements: impl Iterator<Item = &'a BgpAdvertisement>) -> Pl
     plan
 }
 
+fn has_route(plans: &BTreeMap<AdvertisementNames, Plan>, why: &Announcement) -> bool {
+    let plan = plans.get(&why.advertisements);
+    plan.is_some_and(|plan| !plan.is_empty())
+}
+
 /// A table of routes that follows the announcements.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -54,6 +60,10 @@ pub(super) struct Table {
     /// the one VIP.
     aggregates: BTreeMap<(IpNet, AdvertisementNames), usize>,
     routes: Routes,
+    /// How many VIPs have no route.
+    unrouted: usize,
+    /// Those that have.
+    vips: Vips,
 }
 
 impl Table {
@@ -65,6 +75,8 @@ impl Table {
             plans: BTreeMap::new(),
             aggregates: BTreeMap::new(),
             routes: Routes::new(),
+            unrouted: 0,
+            vips: Vips::default(),
         }
     }
 
@@ -76,6 +88,11 @@ impl Table {
     /// The routes.
     pub(super) fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// The VIPs for which the routes are.
+    pub(super) fn vips(&self) -> &Vips {
+        &self.vips
     }
 
     /// Has the table follow the announcements to what they are now.
@@ -92,6 +109,7 @@ impl Table {
                 DiffItem::Remove(vip, old) => (Some((vip, old)), None),
             };
             if let Some((vip, old)) = old {
+                self.unrouted -= usize::from(!has_route(&self.plans, old));
                 self.count(
                     *vip,
                     &old.advertisements,
@@ -106,8 +124,12 @@ impl Table {
                     usize::saturating_add,
                     &mut touched,
                 );
+                self.unrouted += usize::from(!has_route(&self.plans, new));
             }
         }
+        let (plans, has_all) = (&self.plans, self.unrouted == 0);
+        self.vips
+            .follow(by_vip, has_all, |why| has_route(plans, why));
         for prefix in interleaved(touched) {
             match self.attributes(prefix) {
                 Some(attributes) => self.routes.insert(prefix, attributes),

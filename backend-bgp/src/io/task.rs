@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use carillon_core::announcement::Announcements;
 use carillon_core::backend::{Detail, NeighborStatus};
 use carillon_core::config::Peer;
 use tokio::sync::mpsc::error::TrySendError;
@@ -14,6 +15,7 @@ use super::link::Link;
 use super::{Driver, WAITING, now};
 use crate::export::Routes;
 use crate::packet::Notification;
+use crate::reach::Vips;
 use crate::session::Session;
 
 /// What a session is to be like. A newer wish replaces an older one.
@@ -25,6 +27,8 @@ pub(crate) struct Wish {
     pub(crate) peer: Arc<Peer>,
     /// What the peer is to be told.
     pub(crate) routes: Routes,
+    /// The VIPs for which the routes are.
+    pub(crate) vips: Vips,
 }
 
 /// What a task reports, with its number.
@@ -40,7 +44,12 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) enum News {
     /// This generation is on the wire, or there is nobody to tell it.
-    Applied(u64),
+    Applied {
+        /// That of the [`Wish`].
+        generation: u64,
+        /// The VIPs that reach the peer.
+        reached: Announcements,
+    },
     /// The session with this peer is Established.
     Up(String),
     /// The session with this peer is not, for this reason.
@@ -88,6 +97,7 @@ impl Task {
             closing: JoinSet::new(),
             wishes,
             wished: 0,
+            vips: Vips::default(),
             applied: None,
             look: None,
             questions,

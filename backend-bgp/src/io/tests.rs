@@ -56,7 +56,7 @@ impl Router {
         loop {
             let report = soon(self.reports.recv()).await.expect("the task runs");
             assert_eq!(report.task, 7);
-            if !matches!(report.news, News::Applied(_)) {
+            if !matches!(report.news, News::Applied { .. }) {
                 return report.news;
             }
         }
@@ -65,7 +65,8 @@ impl Router {
     async fn applied(&mut self, generation: u64) {
         loop {
             let report = soon(self.reports.recv()).await.expect("the task runs");
-            if matches!(report.news, News::Applied(applied) if applied == generation) {
+            if matches!(report.news, News::Applied { generation: applied, .. } if applied == generation)
+            {
                 return;
             }
         }
@@ -78,6 +79,7 @@ fn nothing_for(peer: Peer) -> Wish {
         generation: 0,
         peer: Arc::new(peer),
         routes: Routes::new(),
+        vips: Vips::default(),
     }
 }
 
@@ -87,6 +89,7 @@ fn wish(task: &Task, generation: u64, routes: Routes) {
         generation,
         peer,
         routes,
+        vips: Vips::default(),
     });
 }
 
@@ -266,7 +269,13 @@ async fn a_task_whose_reports_nobody_takes_goes_on() {
     loop {
         told += 1;
         let report = soon(reports.recv()).await.unwrap();
-        if matches!(report.news, News::Applied(100)) {
+        if matches!(
+            report.news,
+            News::Applied {
+                generation: 100,
+                ..
+            }
+        ) {
             break;
         }
     }

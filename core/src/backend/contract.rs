@@ -1,11 +1,11 @@
 //! The contract that every backend keeps, as a test to run against it.
 
 use std::collections::BTreeSet;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::{Backend, BackendEvent, Detail, NeighborStatus};
+use super::{Backend, BackendEvent, Detail, Ending, NeighborStatus};
 use crate::announcement::AnnouncementSet;
 use crate::node::Node;
 use crate::testing::{announcement, config, pool};
@@ -30,6 +30,25 @@ pub fn set_of(generation: u64, vips: u8) -> Arc<AnnouncementSet> {
         config: Arc::new(config([pool])),
         ..AnnouncementSet::empty(Arc::new(Node::named("node")))
     })
+}
+
+/// The other end of a wire, which a backend cannot tell from a true one, with a neighbour that hears
+/// everything.
+pub trait Wire {
+    /// Puts into a set what the backend needs to find the neighbour.
+    fn describe(&self, set: &mut AnnouncementSet);
+
+    /// The neighbour is there from now on; the backend has had its first set.
+    fn connect(&mut self) -> impl Future<Output = ()>;
+
+    /// Its [`NeighborStatus::name`].
+    fn neighbor(&self) -> String;
+
+    /// Whether it can be told of a VIP at all.
+    fn takes(&self, vip: IpAddr) -> bool;
+
+    /// What it has, by all that is on the wire at this moment, and by nothing that comes later.
+    fn heard(&mut self) -> impl Future<Output = BTreeSet<IpAddr>>;
 }
 
 /// Runs a backend without reachable neighbours through its life: `Applied` comes for what was set,
@@ -62,7 +81,83 @@ pub async fn check(mut backend: Box<dyn Backend>) {
 
     check_status(backend.as_ref()).await;
     assert_eq!(backend.pulse().await, Ok(()));
-    backend.shutdown("contract test".to_owned()).await;
+    let reason = "contract test".to_owned();
+    backend.shutdown(Ending { reason }).await;
+}
+
+/// Runs a backend with a neighbour through its life: whatever it says to be on the wire, and to reach
+/// the neighbour, has been heard there, and nothing else, also after a withdrawal and after the end.
+///
+/// # Panics
+/// If the backend breaks the contract; see [`check`].
+pub async fn check_neighbor(mut backend: Box<dyn Backend>, mut wire: impl Wire) {
+    let mut reached = BTreeSet::new();
+    backend.set(described(&wire, 1, 3));
+    wire.connect().await;
+    while reached.is_empty() {
+        heed(backend.as_mut(), &mut wire, &mut reached).await;
+    }
+    for (generation, vips) in [(2, 40), (3, 7), (4, 0), (5, 200), (6, 20)] {
+        let desired = described(&wire, generation, vips);
+        let vips = desired.by_vip.keys().copied();
+        let expected: BTreeSet<IpAddr> = vips.filter(|vip| wire.takes(*vip)).collect();
+        backend.set(desired);
+        while heed(backend.as_mut(), &mut wire, &mut reached).await < Some(generation) {}
+        assert_eq!(
+            wire.heard().await,
+            expected,
+            "this was said to be on the wire"
+        );
+        assert_eq!(reached, expected, "this is to be told before `Applied`");
+        let neighbors = backend.status(Detail::Counters).await.neighbors;
+        let mut neighbors = neighbors.iter();
+        let neighbor = neighbors.find(|one| one.name == wire.neighbor());
+        let counted = neighbor.map(|neighbor| (neighbor.prefixes, neighbor.in_sync));
+        assert_eq!(counted, Some((expected.len(), true)));
+    }
+    check_status(backend.as_ref()).await;
+    let reason = "contract test".to_owned();
+    backend.shutdown(Ending { reason }).await;
+    assert_eq!(
+        wire.heard().await,
+        BTreeSet::new(),
+        "a backend withdraws what it announced"
+    );
+}
+
+fn described(wire: &impl Wire, generation: u64, vips: u8) -> Arc<AnnouncementSet> {
+    let mut set = set_of(generation, vips);
+    wire.describe(Arc::make_mut(&mut set));
+    set
+}
+
+/// Waits for the next event, and checks that it is true. Returns the generation that it says to be on
+/// the wire.
+async fn heed(
+    backend: &mut dyn Backend,
+    wire: &mut impl Wire,
+    reached: &mut BTreeSet<IpAddr>,
+) -> Option<u64> {
+    match poll_fn(|cx| backend.poll_event(cx)).await {
+        BackendEvent::Applied { generation } => Some(generation),
+        BackendEvent::Reaches { neighbor, vips } => {
+            assert_eq!(*neighbor, *wire.neighbor());
+            *reached = vips.keys().copied().collect();
+            assert_eq!(
+                wire.heard().await,
+                *reached,
+                "this was said to reach the neighbour"
+            );
+            None
+        }
+        BackendEvent::NeighborUp { .. }
+        | BackendEvent::NeighborDown { .. }
+        | BackendEvent::Conflict { .. }
+        | BackendEvent::Answered { .. }
+        | BackendEvent::Unanswered { .. }
+        | BackendEvent::Heard { .. }
+        | BackendEvent::Able(_) => None,
+    }
 }
 
 async fn check_status(backend: &dyn Backend) {

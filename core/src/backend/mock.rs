@@ -5,12 +5,17 @@
 )]
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use super::{Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Ownership};
+use super::{
+    Backend, BackendEvent, BackendStatus, BoxFuture, Caps, Detail, Ending, NeighborStatus,
+    Ownership, Route,
+};
 use crate::address::Family;
-use crate::announcement::AnnouncementSet;
+use crate::announcement::{AnnouncementSet, Announcements};
 
 /// What a [`MockBackend`] was told, shared with the test that made it.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +37,8 @@ pub enum MockPulse {
 struct State {
     sets: Vec<Arc<AnnouncementSet>>,
     applied: u64,
+    /// What the neighbour has.
+    wire: Announcements,
     able: Arc<BTreeSet<u32>>,
     shut_down: Option<String>,
     pulse: MockPulse,
@@ -48,6 +55,11 @@ impl MockLog {
         self.with(|state| state.sets.clone())
     }
 
+    /// What the neighbour on the imaginary wire has now.
+    pub fn wire(&self) -> Announcements {
+        self.with(|state| state.wire.clone())
+    }
+
     /// Has the backend answer in another way whether it is alive.
     pub fn set_pulse(&self, pulse: MockPulse) {
         self.with(|state| state.pulse = pulse);
@@ -59,7 +71,11 @@ impl MockLog {
     }
 }
 
-/// A backend that puts everything on an imaginary wire at once.
+/// The neighbour of every [`MockBackend`].
+pub const NEIGHBOR: &str = "neighbor";
+
+/// A backend that puts everything on an imaginary wire as soon as it is asked for events. The one
+/// neighbour there hears everything.
 #[derive(Debug)]
 pub struct MockBackend {
     name: &'static str,
@@ -120,7 +136,12 @@ impl Backend for MockBackend {
                 state.able = Arc::new(able);
                 return Poll::Ready(BackendEvent::Able(state.able.clone()));
             }
-            let generation = set.generation;
+            let (generation, vips) = (set.generation, set.by_vip.clone());
+            if !state.wire.ptr_eq(&vips) {
+                state.wire = vips.clone();
+                let neighbor = NEIGHBOR.into();
+                return Poll::Ready(BackendEvent::Reaches { neighbor, vips });
+            }
             if generation > state.applied {
                 state.applied = generation;
                 return Poll::Ready(BackendEvent::Applied { generation });
@@ -130,10 +151,28 @@ impl Backend for MockBackend {
         })
     }
 
-    fn status(&self, _: Detail) -> BoxFuture<BackendStatus> {
+    fn status(&self, detail: Detail) -> BoxFuture<BackendStatus> {
+        let wire = self.log.wire();
+        let route = |vip: &IpAddr| Route {
+            prefix: (*vip).into(),
+            attributes: "".into(),
+        };
+        let neighbor = NeighborStatus {
+            name: NEIGHBOR.to_owned(),
+            state: "Up".to_owned(),
+            since: Duration::ZERO,
+            facts: Vec::new(),
+            last_error: None,
+            in_sync: true,
+            prefixes: wire.len(),
+            announced: match detail {
+                Detail::Counters => Vec::new(),
+                Detail::Routes => wire.keys().map(route).collect(),
+            },
+        };
         let status = BackendStatus {
             backend: self.name,
-            neighbors: Vec::new(),
+            neighbors: vec![neighbor],
         };
         Box::pin(std::future::ready(status))
     }
@@ -149,8 +188,11 @@ impl Backend for MockBackend {
         })
     }
 
-    fn shutdown(self: Box<Self>, reason: String) -> BoxFuture<()> {
-        self.log.with(|state| state.shut_down = Some(reason));
+    fn shutdown(self: Box<Self>, ending: Ending) -> BoxFuture<()> {
+        self.log.with(|state| {
+            state.wire = Announcements::new();
+            state.shut_down = Some(ending.reason);
+        });
         Box::pin(std::future::ready(()))
     }
 }

@@ -257,7 +257,8 @@ impl Election {
                 has_answered: false,
             },
             BackendEvent::Heard { interface } => Input::Heard(*interface),
-            BackendEvent::Able(_)
+            BackendEvent::Reaches { .. }
+            | BackendEvent::Able(_)
             | BackendEvent::NeighborUp { .. }
             | BackendEvent::NeighborDown { .. } => return,
         };

@@ -24,6 +24,9 @@ impl Driver {
         if let BackendEvent::Able(able) = event {
             self.set_able(backend, able, now);
         }
+        if let BackendEvent::Reaches { neighbor, vips } = event {
+            self.reach.set(backend, neighbor, vips);
+        }
         self.election.told(backend, event, now);
     }
 
@@ -67,6 +70,9 @@ impl Driver {
 fn tell(backend: &'static str, event: &BackendEvent) {
     match event {
         BackendEvent::Applied { generation } => debug!(backend, generation, "on the wire"),
+        BackendEvent::Reaches { neighbor, vips } => {
+            debug!(backend, %neighbor, vips = vips.len(), "reaches");
+        }
         BackendEvent::Conflict {
             vip,
             station,

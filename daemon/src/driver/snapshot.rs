@@ -180,8 +180,10 @@ impl Driver {
             (None, None) if self.backends.is_empty() => Some(NO_SPEAKER.to_owned()),
             (shortfall, None) => unserved.or_else(|| shortfall.clone()),
         };
+        let reached = status.addresses.iter();
         Service {
             name: key.to_string(),
+            announced_to: reached.flat_map(|vip| self.reach.of(*vip)).collect(),
             addresses: status.addresses,
             pool: status.pool.map(|pool| pool.to_string()),
             announced: decision.as_ref().is_some_and(Result::is_ok),

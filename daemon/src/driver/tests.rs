@@ -6,9 +6,9 @@ use std::sync::mpsc as std_mpsc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use carillon_core::announcement::AnnouncementSet;
-use carillon_core::backend::Detail;
-use carillon_core::backend::mock::{MockBackend, MockLog};
+use carillon_core::announcement::{AnnouncementSet, Announcements};
+use carillon_core::backend::mock::{MockBackend, MockLog, NEIGHBOR};
+use carillon_core::backend::{BackendEvent, Detail};
 use carillon_core::testing::key;
 use tokio::sync::mpsc;
 
@@ -16,7 +16,7 @@ use super::*;
 use crate::files::journal::{Request as ToWrite, Store};
 use crate::files::{Catalog, Contents, JournalAllocation, Word};
 use crate::source::Feed;
-use crate::status::Status;
+use crate::status::{Reached, Status};
 
 mod network;
 mod pulse;
@@ -161,6 +161,14 @@ impl Daemon {
             self.answers.try_send(Word::Answered(answer)).unwrap();
             self.hear();
             self.unanswered.extend(self.asked.try_iter());
+        }
+    }
+
+    /// Takes in all that the backends have to say.
+    fn hear_backends(&mut self) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        while let Poll::Ready((backend, event)) = self.driver.poll_event(cx) {
+            self.driver.told(backend, &event, self.now);
         }
     }
 
@@ -334,6 +342,28 @@ fn an_address_that_the_manifest_publishes_is_kept_and_remembered() {
     drop(daemon);
     let daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
     assert_eq!(daemon.vips(), ["192.0.2.7"]);
+}
+
+#[test]
+fn it_is_known_to_whom_a_service_is_announced() {
+    let dir = Dir::new();
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
+    assert!(daemon.status().services[0].announced);
+    assert_eq!(daemon.status().services[0].announced_to, []);
+    daemon.hear_backends();
+    let reached = Reached {
+        address: IpAddr::from([192, 0, 2, 0]),
+        backend: "bgp".to_owned(),
+        neighbor: NEIGHBOR.to_owned(),
+    };
+    assert_eq!(daemon.status().services[0].announced_to, [reached]);
+
+    let gone = BackendEvent::Reaches {
+        neighbor: NEIGHBOR.into(),
+        vips: Announcements::new(),
+    };
+    daemon.driver.told("bgp", &gone, daemon.now);
+    assert_eq!(daemon.status().services[0].announced_to, []);
 }
 
 #[test]

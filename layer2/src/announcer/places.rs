@@ -2,6 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use carillon_core::announcement::{Announcement, Announcements};
+use carillon_core::few::Few;
+
+use super::reached::Reached;
 
 /// One interface where a VIP is announced.
 #[derive(Clone, Copy, Debug)]
@@ -15,31 +21,86 @@ pub(super) struct Place {
 
 /// Those of all VIPs; a VIP may have none.
 #[derive(Debug, Default)]
-pub(super) struct Places(HashMap<IpAddr, Vec<Place>>);
+pub(super) struct Places {
+    by_vip: HashMap<IpAddr, Few<Place>>,
+    /// Those where it has been announced.
+    reached: Reached,
+}
 
 impl Places {
     /// A VIP is to be announced.
     pub(super) fn add(&mut self, vip: IpAddr) {
-        self.0.insert(vip, Vec::new());
+        self.by_vip.insert(vip, Few::default());
     }
 
-    /// It is not any more; where it was.
-    pub(super) fn remove(&mut self, vip: IpAddr) -> Vec<Place> {
-        self.0.remove(&vip).unwrap_or_default()
+    /// It is not any more; the interfaces where it was.
+    pub(super) fn remove(&mut self, vip: IpAddr) -> Vec<u32> {
+        let places = self.by_vip.remove(&vip).unwrap_or_default();
+        let left: Vec<u32> = places.iter().map(|place| place.interface).collect();
+        for interface in &left {
+            self.reached.remove(*interface, vip);
+        }
+        left
+    }
+
+    /// A VIP is to be announced on no other interfaces than these; those where it was.
+    pub(super) fn retain(&mut self, vip: IpAddr, wanted: &[u32]) -> Vec<u32> {
+        let is_wanted = |place: &&Place| wanted.contains(&place.interface);
+        let (stay, leave): (Vec<Place>, Vec<Place>) = self.of(vip).iter().partition(is_wanted);
+        if !leave.is_empty() {
+            self.by_vip.insert(vip, stay.into());
+        }
+        let left = leave.into_iter().map(|place| place.interface);
+        left.inspect(|interface| self.reached.remove(*interface, vip))
+            .collect()
+    }
+
+    /// A VIP that is to be announced is to be on one more interface.
+    pub(super) fn insert(&mut self, vip: IpAddr, place: Place) {
+        if let Some(places) = self.by_vip.get_mut(&vip) {
+            *places = places.iter().copied().chain([place]).collect();
+        }
+    }
+
+    /// A VIP is to be announced anew: by the burst that `start` starts on each interface.
+    pub(super) fn restart(&mut self, vip: IpAddr, mut start: impl FnMut(u32) -> u64) {
+        if let Some(places) = self.by_vip.get_mut(&vip) {
+            let started = places.iter().map(|place| Place {
+                burst: start(place.interface),
+                ..*place
+            });
+            *places = started.collect();
+        }
+    }
+
+    /// A VIP was announced on an interface for this reason, perhaps again.
+    pub(super) fn announced(&mut self, vip: IpAddr, interface: u32, why: &Arc<Announcement>) {
+        self.reached.add(interface, vip, why);
+    }
+
+    /// A VIP is announced for another reason, wherever it is.
+    pub(super) fn renew(&mut self, vip: IpAddr, why: &Arc<Announcement>) {
+        let places = self.by_vip.get(&vip).into_iter().flatten();
+        for place in places {
+            self.reached.renew(place.interface, vip, why);
+        }
+    }
+
+    /// See [`Reached::poll`].
+    pub(super) fn poll_reached(
+        &mut self,
+        may_tell: impl Fn(u32) -> bool,
+    ) -> Option<(u32, Announcements)> {
+        self.reached.poll(may_tell)
     }
 
     /// The VIPs, in no order.
     pub(super) fn vips(&self) -> Vec<IpAddr> {
-        self.0.keys().copied().collect()
+        self.by_vip.keys().copied().collect()
     }
 
     pub(super) fn of(&self, vip: IpAddr) -> &[Place] {
-        self.0.get(&vip).map_or(&[], Vec::as_slice)
-    }
-
-    /// Those of a VIP that is to be announced.
-    pub(super) fn of_mut(&mut self, vip: IpAddr) -> Option<&mut Vec<Place>> {
-        self.0.get_mut(&vip)
+        self.by_vip.get(&vip).map_or(&[], |places| places)
     }
 
     /// That of a VIP on this interface.

@@ -1109,3 +1109,30 @@ fn frames_about_ten_thousand_vips_are_no_flood_of_conflicts() {
     world.hear(1, claim(vip(200), OTHER));
     assert_eq!(world.take().len(), 1);
 }
+
+#[test]
+fn what_is_announced_on_an_interface_is_told_at_once_and_not_for_each_vip() {
+    let mut world = World::with_interface(NO_REFRESH);
+    for number in 1..=2000 {
+        world.wish(vip(number), 1);
+    }
+    world.apply();
+    let told = |world: &mut World, is_on_wire| world.announcer.poll_reached(|_| is_on_wire);
+    assert_eq!(told(&mut world, true), None, "most wait to be announced");
+    world.run(ms(100));
+    assert_eq!(told(&mut world, false), None);
+    assert_eq!(told(&mut world, true), Some((1, world.set.by_vip.clone())));
+    world.run(ms(5000));
+    assert_eq!(told(&mut world, true), None, "repetitions are no news");
+
+    world.set.by_vip.remove(&vip(1));
+    world.wish(vip(2), 7);
+    world.apply();
+    assert_eq!(told(&mut world, true), Some((1, world.set.by_vip.clone())));
+    world.announcer.handle_lost(1, world.now);
+    assert_eq!(told(&mut world, true), Some((1, Announcements::new())));
+    world.announcer.handle_ready(1, world.now);
+    assert_eq!(told(&mut world, true), None);
+    world.run(ms(100));
+    assert_eq!(told(&mut world, true), Some((1, world.set.by_vip.clone())));
+}

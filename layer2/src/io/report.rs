@@ -7,6 +7,7 @@ use carillon_core::backend::BackendEvent;
 use tokio::sync::mpsc;
 
 use super::Driver;
+use super::port::Port;
 use crate::protocol::Protocol;
 
 impl<P: Protocol> Driver<P> {
@@ -28,6 +29,23 @@ impl<P: Protocol> Driver<P> {
             self.applied = applied;
             if let Some(generation) = applied {
                 self.outbox.push(BackendEvent::Applied { generation });
+            }
+        }
+    }
+
+    /// Says what is announced on each interface, if that has changed and is on the wire.
+    pub(super) fn report_reached(&mut self) {
+        loop {
+            let ports = &self.ports;
+            let is_on_wire = |index| ports.get(index).is_none_or(Port::is_flushed);
+            let Some((index, vips)) = self.announcer.poll_reached(is_on_wire) else {
+                return;
+            };
+            if let Some(port) = self.ports.get(index) {
+                self.names.insert(index, port.interface.name.clone());
+            }
+            if let Some(neighbor) = self.names.get(&index).cloned() {
+                self.outbox.push(BackendEvent::Reaches { neighbor, vips });
             }
         }
     }

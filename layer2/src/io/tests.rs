@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use carillon_core::address::Family;
 use carillon_core::announcement::Announcement;
-use carillon_core::backend::{Backend, BackendStatus, Detail};
+use carillon_core::backend::{Backend, BackendStatus, Ending};
 use carillon_core::interface::{Exclusion, Interface, MacAddress};
 use carillon_core::mark::Mark;
 use carillon_core::node::Node;
@@ -78,6 +78,11 @@ async fn event(backend: &mut Layer2Backend<Silent>) -> BackendEvent {
     }
 }
 
+fn ending() -> Ending {
+    let reason = String::new();
+    Ending { reason }
+}
+
 async fn status(backend: &Layer2Backend<Silent>) -> BackendStatus {
     tokio::time::timeout(Duration::from_secs(10), backend.status(Detail::Routes))
         .await
@@ -100,7 +105,7 @@ async fn without_interfaces_the_status_says_so() {
     let error = neighbor.last_error.as_deref().unwrap();
     assert!(error.starts_with("1 VIPs cannot be announced"), "{error}");
     assert!(!neighbor.in_sync);
-    Box::new(backend).shutdown(String::new()).await;
+    Box::new(backend).shutdown(ending()).await;
 }
 
 /// The socket is refused, with or without the right to open one: here for want of the interface. Time
@@ -135,7 +140,7 @@ async fn a_socket_that_is_refused_is_told_once_and_holds_nothing_up() {
     assert_eq!(status.neighbors[0].state, "Waiting");
     assert_eq!(status.neighbors[0].last_error.as_ref(), Some(reason));
     assert!(!status.neighbors[0].in_sync);
-    Box::new(backend).shutdown(String::new()).await;
+    Box::new(backend).shutdown(ending()).await;
 }
 
 #[tokio::test]
