@@ -44,7 +44,6 @@ use crate::address::Family;
 use crate::interface::MacAddress;
 
 mod addresses;
-mod belief;
 mod conclude;
 mod conflict;
 mod election;
@@ -65,6 +64,7 @@ mod output;
 mod rebalance;
 mod records;
 mod review;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod vip;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::Serialize;
 
 use super::Tenant;
 use super::sharing::{Group, SharingKeys};
@@ -19,7 +18,7 @@ pub(super) struct Position {
 }
 
 /// How full a pool is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolUsage {
     /// The pool's name.
     pub name: PoolName,
@@ -40,7 +39,7 @@ impl PoolUsage {
 }
 
 /// Numbers of addresses; `total` saturates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Addresses in use; one that is shared counts once.
     pub assigned: u128,

@@ -3,8 +3,6 @@
 use std::mem::{Discriminant, discriminant};
 use std::net::IpAddr;
 
-use serde::Serialize;
-
 use super::Controller;
 use super::plan::{Shortfall, plan};
 use crate::allocator::{Refusal, quoted};
@@ -45,7 +43,7 @@ pub enum Severity {
 }
 
 /// What a service has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceStatus {
     /// Its addresses, in the order of publication.
     pub addresses: Vec<IpAddr>,

@@ -98,7 +98,7 @@ impl Ownership {
         if is_held_by(entry, owner) {
             return Why::Heard(self.settings.node.clone());
         }
-        if let Some(silenced) = entry.silenced.as_ref().filter(|_| owner == self.me) {
+        if let Some(silenced) = entry.segment.silenced.as_ref().filter(|_| owner == self.me) {
             return Why::Silent(silenced.name.clone());
         }
         let Some(before) = &entry.tenure else {
@@ -129,7 +129,7 @@ impl Ownership {
 
     /// Whether news of any member may change who has the VIP.
     fn is_unsettled(&self, vip: IpAddr, entry: &Vip, owner: Option<(MemberId, Basis)>) -> bool {
-        if !entry.others.is_empty() {
+        if !entry.segment.others.is_empty() {
             return true;
         }
         match owner {
@@ -150,8 +150,13 @@ fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
     let successor = hold.and_then(|hold| hold.successor).map(|(_, until)| until);
     let times = [
         until,
-        entry.others.deadline(),
-        entry.intruders.values().map(|one| one.last + QUIET).min(),
+        entry.segment.others.deadline(),
+        entry
+            .segment
+            .intruders
+            .values()
+            .map(|one| one.last + QUIET)
+            .min(),
         entry.request.map(|(_, until)| until),
         entry.withdraw_at,
         successor,
@@ -162,7 +167,12 @@ fn deadline(entry: &Vip, until: Option<Instant>) -> Option<Instant> {
 /// The member that has the VIP as far as is known, or else, if this one `foresees`, the one that is
 /// to take it.
 fn shown(election: &Election<'_>, entry: &Vip, foresees: bool) -> Option<MemberId> {
-    if let Some((_, other)) = entry.others.holder().filter(|_| entry.hold.is_none()) {
+    if let Some((_, other)) = entry
+        .segment
+        .others
+        .holder()
+        .filter(|_| entry.hold.is_none())
+    {
         return match other.who {
             Who::Member(member) => Some(member),
             Who::Stranger { .. } => None,
@@ -180,6 +190,10 @@ fn shown(election: &Election<'_>, entry: &Vip, foresees: bool) -> Option<MemberI
 
 /// Whether this member is on the segment with the VIP.
 pub(super) fn is_held_by(entry: &Vip, owner: MemberId) -> bool {
-    let holder = entry.others.holder().filter(|_| entry.hold.is_none());
+    let holder = entry
+        .segment
+        .others
+        .holder()
+        .filter(|_| entry.hold.is_none());
     holder.is_some_and(|(_, other)| other.who == Who::Member(owner))
 }

@@ -101,9 +101,9 @@ impl Ownership {
         if !is_held && (live.is_some() || !entry.is_watched()) {
             return;
         }
-        let is_new = entry.others.hear(station, who, now);
-        let reply = entry.reply(station, now);
-        if let Some(other) = entry.others.get_mut(station).filter(|_| !is_held)
+        let is_new = entry.segment.others.hear(station, who, now);
+        let reply = entry.segment.reply(station, now);
+        if let Some(other) = entry.segment.others.get_mut(station).filter(|_| !is_held)
             && other.reply == Reply::Unasked
         {
             other.reply = reply;
@@ -131,7 +131,7 @@ impl Ownership {
         entry: &Vip,
         hold: &Hold,
     ) -> Option<Step> {
-        entry.others.iter().find_map(|(station, other)| {
+        entry.segment.others.iter().find_map(|(station, other)| {
             let yields = match other.who {
                 Who::Member(member) => self.yields(election, entry, hold, (station, member))?,
                 Who::Stranger { precedes } => precedes,
@@ -139,7 +139,7 @@ impl Ownership {
             match other.reply {
                 Reply::Unasked => Some(Step::Ask(station)),
                 Reply::Awaited(_) => None,
-                Reply::Given if yields && entry.believes(station, other.heard) => {
+                Reply::Given if yields && entry.segment.believes(station, other.heard) => {
                     Some(Step::Yield(station))
                 }
                 Reply::Given => Some(Step::Repel(station, Intrusion::Yielding)),
@@ -164,10 +164,10 @@ impl Ownership {
         if term(member) > term(self.me) {
             return Some(true);
         }
-        let heard = entry.others.get(station).map(|other| other.heard);
+        let heard = entry.segment.others.get(station).map(|other| other.heard);
         let heard = heard.unwrap_or(hold.since);
         let age = heard.saturating_duration_since(hold.since);
-        let is_short = entry.answered_for(station, heard) < CONTEST;
+        let is_short = entry.segment.answered_for(station, heard) < CONTEST;
         match self.members.majority() {
             Ordering::Less => return Some(true),
             Ordering::Greater if is_short => return Some(false),
@@ -187,8 +187,8 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        let reply = entry.reply(station, now);
-        if let Some(other) = entry.others.get_mut(station) {
+        let reply = entry.segment.reply(station, now);
+        if let Some(other) = entry.segment.others.get_mut(station) {
             other.reply = reply;
         }
     }
@@ -206,12 +206,12 @@ impl Ownership {
         let mut entry = self.vips.get_mut(&vip);
         if let Some(answers) = entry
             .as_mut()
-            .and_then(|entry| entry.asked.get_mut(&station))
+            .and_then(|entry| entry.segment.asked.get_mut(&station))
         {
             *answers = Some(has_answered);
         }
         if let Some(entry) = entry
-            && let Some(other) = entry.others.get_mut(station)
+            && let Some(other) = entry.segment.others.get_mut(station)
         {
             let before = other.reply;
             if has_answered {
@@ -227,8 +227,8 @@ impl Ownership {
             let is_over = entry.hold.is_none() && !has_answered;
             if is_over && before == Reply::Given {
                 let name = other.name(station, &self.members);
-                entry.note_deceit(now);
-                entry.silenced = Some(Silenced { name, member });
+                entry.segment.note_deceit(now);
+                entry.segment.silenced = Some(Silenced { name, member });
             } else if is_over
                 && let Some(inquiry) = member.and_then(|member| self.inquiries.get_mut(&member))
             {
@@ -247,7 +247,7 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        let member = match entry.others.get(station).map(|other| other.who) {
+        let member = match entry.segment.others.get(station).map(|other| other.who) {
             Some(Who::Member(member)) => Some(member),
             Some(Who::Stranger { .. }) | None => None,
         };
@@ -259,13 +259,13 @@ impl Ownership {
         // Our claim tells the others that somebody watches over the VIP, and who has it. Without any,
         // nobody is to hear later of a claim that was given up.
         let keeps_claim = member.is_some() || has_others;
-        let mut others = std::mem::take(&mut entry.others);
+        let mut others = std::mem::take(&mut entry.segment.others);
         others.retain(Other::may_have_it);
         self.drop_hold(vip, keeps_claim);
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        entry.others = others;
+        entry.segment.others = others;
         if let Some(claim) = entry.claims.get(self.me).copied() {
             let successor = member;
             entry
@@ -292,7 +292,7 @@ impl Ownership {
             let Some(entry) = self.vips.get_mut(vip) else {
                 continue;
             };
-            let others = entry.others.values_mut();
+            let others = entry.segment.others.values_mut();
             for other in others.filter(|other| is_it(other, &self.members)) {
                 other.until.get_or_insert(now + REUNION);
             }
@@ -312,7 +312,7 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip).filter(|one| one.hold.is_some()) else {
             return;
         };
-        let before = entry.intruders.remove(&kind);
+        let before = entry.segment.intruders.remove(&kind);
         // Who defends against one station after the other defends as rarely as against one.
         let defended = before.as_ref().and_then(|one| one.defended);
         let known = before.filter(|one| one.station == station);
@@ -332,7 +332,7 @@ impl Ownership {
         if defends {
             intruder.defended = Some(now);
         }
-        entry.intruders.insert(kind, intruder);
+        entry.segment.intruders.insert(kind, intruder);
         if defends {
             self.defend(vip);
         }
@@ -356,7 +356,7 @@ impl Ownership {
         now: Instant,
     ) {
         let entry = self.vips.get_mut(&vip);
-        let other = entry.and_then(|entry| entry.others.remove(station));
+        let other = entry.and_then(|entry| entry.segment.others.remove(station));
         let member = match other.map(|other| other.who) {
             Some(Who::Member(member)) => Some(member),
             Some(Who::Stranger { .. }) | None => None,
@@ -369,19 +369,26 @@ impl Ownership {
 /// VIP.
 pub(super) fn expire(entry: &mut Vip, members: &Members, now: Instant) {
     if entry.scope.is_none() {
-        entry.others.clear();
+        entry.segment.others.clear();
     }
-    entry.others.expire(entry.hold.is_some(), now);
-    let stations: Vec<MacAddress> = entry.others.iter().map(|(station, _)| station).collect();
+    entry.segment.others.expire(entry.hold.is_some(), now);
+    let stations: Vec<MacAddress> = entry
+        .segment
+        .others
+        .iter()
+        .map(|(station, _)| station)
+        .collect();
     for station in stations {
         let is_stranger = |other: Other| matches!(other.who, Who::Stranger { .. });
         let member = members.with_station(station);
         let has_claimed = |id: MemberId| members.is_live(id) && entry.claims.get(id).is_some();
-        if entry.others.get(station).is_some_and(is_stranger) && member.is_some_and(has_claimed) {
-            entry.others.remove(station);
+        if entry.segment.others.get(station).is_some_and(is_stranger)
+            && member.is_some_and(has_claimed)
+        {
+            entry.segment.others.remove(station);
         }
     }
     let is_over = |one: &Intruder| now >= one.last + QUIET;
-    entry.intruders.retain(|_, one| !is_over(one));
-    entry.forgive(now);
+    entry.segment.intruders.retain(|_, one| !is_over(one));
+    entry.segment.forgive(now);
 }

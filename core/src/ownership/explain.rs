@@ -158,7 +158,7 @@ impl Ownership {
                 tenure.why.clone()
             },
         });
-        let intruders = entry.intruders.iter();
+        let intruders = entry.segment.intruders.iter();
         let intruders = intruders.filter(|(_, one)| one.defended.is_some());
         let intruder = intruders.max_by_key(|(_, one)| one.last);
         let intruder = intruder.map(|(kind, intruder)| Conflict {
@@ -167,7 +167,11 @@ impl Ownership {
             kind: *kind,
             last: intruder.last,
         });
-        let holder = entry.others.holder().filter(|_| entry.hold.is_none());
+        let holder = entry
+            .segment
+            .others
+            .holder()
+            .filter(|_| entry.hold.is_none());
         let stranger = holder.filter(|(_, other)| matches!(other.who, Who::Stranger { .. }));
         let stranger = stranger.map(|(station, other)| Conflict {
             station,

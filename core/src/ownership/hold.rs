@@ -22,7 +22,7 @@ impl Ownership {
         };
         let is_named = election.owner() == Some((self.me, Basis::Successor));
         let is_pinned = is_named && election.order(false).first() != Some(&self.me);
-        let silenced = entry.silenced.as_ref().and_then(|one| one.member);
+        let silenced = entry.segment.silenced.as_ref().and_then(|one| one.member);
         let from = silenced.or_else(|| election.last().map(|(member, _)| member));
         let from = from.filter(|member| *member != self.me);
         let term = self.term_to_take(&election);
@@ -60,8 +60,8 @@ impl Ownership {
         });
         entry.told = Some(holding);
         entry.withdraw_at = None;
-        entry.silenced = None;
-        entry.others.clear();
+        entry.segment.silenced = None;
+        entry.segment.others.clear();
         entry.tenure = Some(Tenure {
             owner: self.me,
             node,
@@ -93,8 +93,8 @@ impl Ownership {
             return;
         };
         entry.hold = None;
-        entry.intruders.clear();
-        entry.others.clear();
+        entry.segment.intruders.clear();
+        entry.segment.others.clear();
         if entry.published.is_none() || (is_void && !is_yielded) {
             self.forget_claim(vip);
         }
@@ -164,6 +164,7 @@ impl Ownership {
         if is_live && entry.hold.is_none() {
             // It can be talked to again, and so the claims decide.
             entry
+                .segment
                 .others
                 .retain(|other| other.who != Who::Member(member));
         }

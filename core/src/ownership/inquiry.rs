@@ -109,8 +109,8 @@ impl Ownership {
         inquiry.denied.clear();
         for vip in inquiry.vips.clone() {
             if let Some(entry) = self.vips.get_mut(&vip) {
-                entry.asked_round = entry.asked_round.wrapping_add(1);
-                entry.asked.clear();
+                entry.segment.asked_round = entry.segment.asked_round.wrapping_add(1);
+                entry.segment.asked.clear();
             }
             self.tell_asked(vip);
         }
@@ -123,7 +123,7 @@ impl Ownership {
         vips: &BTreeSet<IpAddr>,
     ) -> BTreeSet<(IpAddr, MacAddress)> {
         let answers = vips.iter().flat_map(|vip| {
-            let asked = self.vips.get(vip).map(|entry| &entry.asked);
+            let asked = self.vips.get(vip).map(|entry| &entry.segment.asked);
             let asked = asked.into_iter().flatten();
             let answers = asked
                 .filter(|(station, answers)| **answers == Some(true) && stations.contains(station));
@@ -196,7 +196,10 @@ impl Ownership {
         election: &Election<'_>,
         now: Instant,
     ) -> Clearance {
-        let silenced = self.vips.get(&vip).and_then(|one| one.silenced.as_ref());
+        let silenced = self
+            .vips
+            .get(&vip)
+            .and_then(|one| one.segment.silenced.as_ref());
         let silenced = silenced.and_then(|silenced| silenced.member);
         let is_lost = |member: &MemberId| {
             let presence = self.members.get(*member).map(|member| member.presence);
@@ -241,9 +244,9 @@ impl Ownership {
         let answers = inquiry.into_iter().flat_map(|inquiry| &inquiry.answers);
         let answers: Vec<_> = answers.copied().collect();
         for station in answers.iter().map(|(_, station)| *station) {
-            entry.others.hear(station, Who::Member(member), now);
-            let reply = entry.reply(station, now);
-            if let Some(other) = entry.others.get_mut(station) {
+            entry.segment.others.hear(station, Who::Member(member), now);
+            let reply = entry.segment.reply(station, now);
+            if let Some(other) = entry.segment.others.get_mut(station) {
                 other.reply = reply;
             }
         }
@@ -264,10 +267,10 @@ impl Ownership {
         let Some(entry) = self.vips.get_mut(&vip) else {
             return;
         };
-        let mut stations = entry.others.asked();
+        let mut stations = entry.segment.others.asked();
         let asks = |(_, inquiry): &(&MemberId, &Inquiry)| inquiry.vips.contains(&vip);
         let inquiries = self.inquiries.iter().filter(asks);
-        let mut members = entry.others.members();
+        let mut members = entry.segment.others.members();
         for (member, inquiry) in inquiries {
             stations.extend(&inquiry.stations);
             members.insert(*member);
@@ -278,13 +281,13 @@ impl Ownership {
         } else {
             Respondent::Daemon
         };
-        if stations.iter().eq(entry.asked.keys()) {
+        if stations.iter().eq(entry.segment.asked.keys()) {
             return;
         }
-        let known = |station: &MacAddress| entry.asked.get(station).copied().flatten();
+        let known = |station: &MacAddress| entry.segment.asked.get(station).copied().flatten();
         let asked = stations.iter().map(|station| (*station, known(station)));
-        entry.asked = asked.collect();
-        let round = entry.asked_round;
+        entry.segment.asked = asked.collect();
+        let round = entry.segment.asked_round;
         let asked = (!stations.is_empty()).then(|| {
             Arc::new(Asked {
                 stations,

@@ -100,7 +100,7 @@ impl Ownership {
             let tenure = entry.and_then(|entry| entry.tenure.as_ref());
             let to = tenure.map(|tenure| tenure.node.clone());
             let other = || {
-                let (station, other) = entry?.others.holder()?;
+                let (station, other) = entry?.segment.others.holder()?;
                 Some(other.name(station, &self.members))
             };
             let to = to.or_else(other);

@@ -1,6 +1,6 @@
 //! What this member knows of one VIP.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,11 +8,9 @@ use std::time::Instant;
 use carillon_gossip::MemberId;
 use carillon_gossip::record::Claim;
 
-use crate::interface::MacAddress;
-
 use super::election::Claims;
 use super::explain::Why;
-use super::other::{Intruder, Intrusion, Others, Reply, Silenced};
+use super::segment::Segment;
 use super::{Holding, Scope};
 
 /// See the module's documentation.
@@ -32,19 +30,8 @@ pub(super) struct Vip {
     pub(super) withdraw_at: Option<Instant>,
     /// Since when no claim of a member that may keep it counts.
     pub(super) unserved_since: Option<Instant>,
-    /// Daemons of other nodes that say on the segment to have it.
-    pub(super) others: Others,
-    /// The last of them that had it, and then did not answer any more.
-    pub(super) silenced: Option<Silenced>,
-    /// The stations that are asked for it, as was told last, and of each whether it answers, as was
-    /// heard last: that is heard again only when it changes.
-    pub(super) asked: BTreeMap<MacAddress, Option<bool>>,
-    /// [`crate::announcement::Asked::round`].
-    pub(super) asked_round: u32,
-    /// How often somebody answered for it for a while and then not any more, and when last.
-    pub(super) deceived: Option<(u32, Instant)>,
-    /// Other stations have it that are not yielded to: the last one of each sort.
-    pub(super) intruders: BTreeMap<Intrusion, Intruder>,
+    /// What is heard of it on the segment.
+    pub(super) segment: Segment,
     /// A person's wish that was published, its term and how long.
     pub(super) request: Option<(u64, Instant)>,
     /// What was told of it last.
@@ -69,18 +56,9 @@ impl Vip {
         }
     }
 
-    /// What is known of whether a station answers for it that is to be asked.
-    pub(super) fn reply(&self, station: MacAddress, now: Instant) -> Reply {
-        match self.asked.get(&station).copied().flatten() {
-            Some(true) => Reply::Given,
-            Some(false) => Reply::Missing,
-            None => Reply::Awaited(now),
-        }
-    }
-
     /// Whether this member looks on the segment who has it.
     pub(super) fn is_watched(&self) -> bool {
-        self.hold.is_none() && self.others.may_have_it()
+        self.hold.is_none() && self.segment.others.may_have_it()
     }
 
     /// Nothing is known of it that would have to be kept.
@@ -89,7 +67,7 @@ impl Vip {
             && self.hold.is_none()
             && self.claims.is_empty()
             && self.request.is_none()
-            && self.asked.is_empty()
+            && self.segment.asked.is_empty()
     }
 }
 
