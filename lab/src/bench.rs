@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub mod allocation;
 pub mod chart;
+pub mod compare;
 pub mod entrant;
 pub mod full_table;
 pub mod kubernetes;

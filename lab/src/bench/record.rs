@@ -1,9 +1,11 @@
 //! What a benchmark measured: samples, summarised as records.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 /// One measured quantity of one system in one case; the unit of `target/bench/NAME.json`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Record {
     /// The program measured, with the setting that matters where there are several.
     pub system: String,
@@ -12,7 +14,7 @@ pub struct Record {
     /// The size of the problem: routes, services or addresses.
     pub n: usize,
     /// The unit of the figures: `ms`, `us`, `B`, `MB`, `messages`.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     /// The number of samples.
     pub runs: usize,
     /// The smallest sample.
@@ -42,7 +44,7 @@ impl Record {
             system: system.to_owned(),
             case: case.to_owned(),
             n,
-            unit,
+            unit: Cow::Borrowed(unit),
             runs: sorted.len(),
             min: *sorted.first()?,
             p50: percentile(&sorted, 50)?,

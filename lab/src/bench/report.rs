@@ -85,7 +85,7 @@ impl Report {
                 record.system.clone(),
                 record.case.clone(),
                 record.n.to_string(),
-                record.unit.to_owned(),
+                record.unit.to_string(),
                 record.runs.to_string(),
             ];
             cells.extend([record.min, record.p50, record.p90, record.p99, record.max].map(figure));

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use carillon_lab::bench::{Benchmark, Options};
+use carillon_lab::bench::{Benchmark, Options, compare};
 use clap::{Parser, ValueEnum};
 
 /// Measures Carillon beside FRR, BIRD, MetalLB and keepalived in network namespaces of this machine. Needs root.
@@ -19,6 +19,9 @@ struct Arguments {
     /// Minutes of those benchmarks that watch for a time, instead of the benchmark's own number.
     #[arg(long, value_name = "N")]
     minutes: Option<u64>,
+    /// Compare with this binary of another version, by turns, instead of writing results.
+    #[arg(long, value_name = "CARILLON")]
+    before: Option<PathBuf>,
     /// Where NAME.json and NAME.svg are written.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
@@ -29,6 +32,7 @@ fn main() -> Result<()> {
         names,
         runs,
         minutes,
+        before,
         out: directory,
     } = Arguments::parse();
     let runs = runs.map(NonZeroUsize::get);
@@ -39,7 +43,8 @@ fn main() -> Result<()> {
     };
     let all = Benchmark::value_variants();
     let names = if names.is_empty() { all } else { &names };
-    names
-        .iter()
-        .try_for_each(|benchmark| benchmark.run(&options))
+    names.iter().try_for_each(|benchmark| match &before {
+        Some(before) => compare::run(*benchmark, before, &options),
+        None => benchmark.run(&options),
+    })
 }
