@@ -270,7 +270,7 @@ impl Controller {
 
     fn queue_grant(&mut self, key: ServiceKey) {
         let by_name = (self.services.get(&key)).is_some_and(|entry| {
-            (entry.service.requested.as_ref()).is_ok_and(|requested| !requested.is_empty())
+            (entry.service.requests.addresses.as_ref()).is_ok_and(|requested| !requested.is_empty())
         });
         self.grants.insert((Reverse(by_name), key));
     }

@@ -18,7 +18,7 @@ mod families;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{Annotations, RequestError};
+pub use annotations::{Annotations, RequestError, Requests};
 pub use families::{Families, FamiliesError, FamilyPolicy};
 
 /// Namespace and name of a Service; written `namespace/name`, and ordered as that text.
@@ -87,13 +87,8 @@ pub struct ServiceFacts {
     pub load_balancer_class: Option<String>,
     /// Which address families it wants, from its cluster IPs and family policy.
     pub families: Result<Families, FamiliesError>,
-    /// The pool it asks for by annotation, as [`crate::text::bounded`] text.
-    pub address_pool: Option<String>,
-    /// The addresses it asks for, by annotation or `spec.loadBalancerIP`; empty when it asks for
-    /// none.
-    pub requested: Result<Vec<IpAddr>, RequestError>,
-    /// The sharing key; `None` (or an empty annotation) means that its addresses are not shared.
-    pub sharing_key: Option<String>,
+    /// What it asks for.
+    pub requests: Requests,
     /// The ports it serves. Two services on one address may not have one in common.
     pub ports: BTreeSet<Port>,
     /// `spec.externalTrafficPolicy`.

@@ -22,7 +22,7 @@ use crate::config::{
 use crate::endpoint::{Endpoint, EndpointSlice};
 use crate::interface::{Interface, MacAddress};
 use crate::service::{
-    Families, Ingress, Port, Protocol, Service, ServiceFacts, ServiceKey, TrafficPolicy,
+    Families, Ingress, Port, Protocol, Requests, Service, ServiceFacts, ServiceKey, TrafficPolicy,
 };
 
 pub use carillon_gossip::testing::beginning;
@@ -67,9 +67,7 @@ pub fn service(name: &str) -> Service {
         is_load_balancer: true,
         load_balancer_class: None,
         families: Ok(Families::One(Family::V4)),
-        address_pool: None,
-        requested: Ok(Vec::new()),
-        sharing_key: None,
+        requests: Requests::default(),
         ports: ports(&[80]),
         external_traffic_policy: TrafficPolicy::Cluster,
         selector: BTreeMap::new(),

@@ -32,7 +32,7 @@ impl Sharing {
     /// That of a service, if it shares.
     pub fn of(service: &Service) -> Option<Self> {
         let keys = SharingKeys {
-            sharing: service.sharing_key.as_deref()?.into(),
+            sharing: service.requests.sharing_key.as_deref()?.into(),
             backend: match service.external_traffic_policy {
                 TrafficPolicy::Cluster => BTreeMap::new(),
                 TrafficPolicy::Local => service.selector.clone(),

@@ -191,7 +191,7 @@ impl Controller {
     /// The pool that a service asks for. One that is not known may ask for the pool of what it has.
     fn asked<'a>(&'a self, key: &ServiceKey, pool: Option<&'a PoolName>) -> Option<&'a str> {
         match self.services.get(key) {
-            Some(entry) => entry.service.address_pool.as_deref(),
+            Some(entry) => entry.service.requests.address_pool.as_deref(),
             None => pool.map(|pool| &**pool),
         }
     }

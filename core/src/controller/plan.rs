@@ -59,7 +59,7 @@ pub(super) fn plan(allocator: &Allocator, service: &Service, held: Vec<IpAddr>) 
     if !service.is_load_balancer {
         return Shortfall::NotLoadBalancer.into();
     }
-    match (&service.families, &service.requested) {
+    match (&service.families, &service.requests.addresses) {
         (Err(error), _) => Shortfall::Families(error.clone()).into(),
         (Ok(_), Err(error)) => Plan {
             addresses: held,
@@ -98,7 +98,7 @@ fn grant_request(
         });
     }
     let owner = allocator.check(&Tenant::of(service), requested)?;
-    match &service.address_pool {
+    match &service.requests.address_pool {
         Some(pool) if **pool != *bounded(&owner) => Err(Refusal::OtherPool {
             requested: requested.to_vec(),
             pool: pool.as_str().into(),
@@ -117,7 +117,7 @@ fn unrequested(
 ) -> Plan {
     let tenant = Tenant::of(service);
     let choose = || {
-        let pool = service.address_pool.as_deref();
+        let pool = service.requests.address_pool.as_deref();
         allocator.choose(&tenant, families, pool)
     };
     let (addresses, shortfall) = match (families, held.is_empty()) {

@@ -55,7 +55,7 @@ pub(super) fn is_wanted(service: &Service) -> bool {
         Ok(families) => !of_families(*families, &published).is_empty(),
         Err(_) => false,
     };
-    let asked = service.address_pool.as_deref();
+    let asked = service.requests.address_pool.as_deref();
     let noted = service.given_from().map(|pool| &**pool);
     let pool = noted.filter(|pool| !pool.is_empty()).or(asked);
     let pool = pool.unwrap_or_default();
@@ -81,8 +81,9 @@ fn of_families(families: Families, current: &[IpAddr]) -> Vec<IpAddr> {
 /// Whether the addresses agree with the pool and the addresses that the service asks for, if it
 /// asks. A request that cannot be understood asks for nothing.
 fn is_asked_for(service: &Service, pool: &str, addresses: &[IpAddr]) -> bool {
-    let pool_fits = (service.address_pool.as_deref()).is_none_or(|asked| asked == bounded(pool));
-    let addresses_fit = match service.requested.as_deref() {
+    let pool_fits =
+        (service.requests.address_pool.as_deref()).is_none_or(|asked| asked == bounded(pool));
+    let addresses_fit = match service.requests.addresses.as_deref() {
         Err(_) | Ok([]) => true,
         Ok(requested) => addresses.iter().all(|address| requested.contains(address)),
     };

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::service::{Families, Service, ServiceKey};
+use crate::service::{Families, Requests, Service, ServiceKey};
 
 /// What a service waits for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,8 +14,7 @@ enum Want {
     /// New addresses that it shares with nobody.
     New {
         families: Families,
-        address_pool: Option<String>,
-        requested: Vec<IpAddr>,
+        requests: Requests,
     },
     /// What depends on more than that: the service has something already, or shares.
     Particular(ServiceKey),
@@ -26,15 +25,15 @@ impl Want {
     /// release.
     fn of(service: &Service, held: &[IpAddr]) -> Option<Self> {
         let families = *service.families.as_ref().ok()?;
-        let requested = service.requested.as_ref().ok()?;
-        let is_particular = !held.is_empty() || service.sharing_key.is_some();
+        let requests = &service.requests;
+        requests.addresses.as_ref().ok()?;
+        let is_particular = !held.is_empty() || requests.sharing_key.is_some();
         Some(if is_particular {
             Self::Particular(service.key.clone())
         } else {
             Self::New {
                 families,
-                address_pool: service.address_pool.clone(),
-                requested: requested.clone(),
+                requests: requests.clone(),
             }
         })
     }

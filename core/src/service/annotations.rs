@@ -1,4 +1,4 @@
-//! The annotations through which a Service asks for things.
+//! What a Service asks for, which it does by annotations: how each is written, and what it says.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ const WRITTEN: &str = "ip-allocated-from-pool";
 
 /// Why a request for addresses cannot be understood. The Service gets no address until it is
 /// changed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum RequestError {
     /// The annotation and the field are both set.
     #[error(
@@ -46,16 +46,49 @@ pub enum RequestError {
     NotOnePerFamily(String),
 }
 
+/// What a Service asks for. The default asks for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Requests {
+    /// `address-pool`: the only pool it accepts, as [`bounded`] text.
+    pub address_pool: Option<String>,
+    /// `loadBalancerIPs`, or `spec.loadBalancerIP`: the addresses it wants; empty when it does not
+    /// say.
+    pub addresses: Result<Vec<IpAddr>, RequestError>,
+    /// `allow-shared-ip`: the sharing key, as [`bounded`] text; without one its addresses are not
+    /// shared.
+    pub sharing_key: Option<String>,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self {
+            address_pool: None,
+            addresses: Ok(Vec::new()),
+            sharing_key: None,
+        }
+    }
+}
+
 /// A Service's annotations, read with both prefixes.
 #[derive(Clone, Copy, Debug)]
 pub struct Annotations<'a>(pub &'a BTreeMap<String, String>);
 
 impl<'a> Annotations<'a> {
+    /// All that they ask for, with the field `spec.loadBalancerIP`.
+    pub fn requests(self, load_balancer_ip: Option<&str>) -> Requests {
+        let text = |suffix| self.get(suffix).map(|text| bounded(text).into_owned());
+        Requests {
+            address_pool: text("address-pool"),
+            addresses: self.addresses(load_balancer_ip),
+            sharing_key: text("allow-shared-ip"),
+        }
+    }
+
+    /// The value of one; an empty one is none.
     fn get(self, suffix: &str) -> Option<&'a str> {
-        PREFIXES
-            .iter()
-            .find_map(|prefix| self.0.get(&format!("{prefix}{suffix}")))
-            .map(String::as_str)
+        let mut prefixes = PREFIXES.iter();
+        let value = prefixes.find_map(|prefix| self.0.get(&format!("{prefix}{suffix}")));
+        value.map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The annotation that one was probably meant to be; `None` for those that have a meaning, here
@@ -79,33 +112,14 @@ impl<'a> Annotations<'a> {
         Some(format!("{prefix}/{suffix}"))
     }
 
-    /// `address-pool`: the only pool the Service accepts, as [`bounded`] text.
-    pub fn address_pool(self) -> Option<String> {
-        self.get("address-pool")
-            .filter(|name| !name.is_empty())
-            .map(|name| bounded(name).into_owned())
-    }
-
-    /// `allow-shared-ip`: the sharing key, as [`bounded`] text; empty means not shared.
-    pub fn sharing_key(self) -> Option<String> {
-        self.get("allow-shared-ip")
-            .filter(|key| !key.is_empty())
-            .map(|key| bounded(key).into_owned())
-    }
-
     /// Those that are still read, and should be written with today's prefix.
     pub fn deprecated(self) -> impl Iterator<Item = &'static str> {
         let is_there = move |key: &&str| self.0.contains_key(*key);
         DEPRECATED.into_iter().filter(is_there)
     }
 
-    /// The addresses asked for by `loadBalancerIPs` or by `spec.loadBalancerIP`; empty when there
-    /// is no request.
-    ///
-    /// # Errors
-    /// The request cannot be understood; see [`RequestError`].
-    pub fn requested(self, load_balancer_ip: Option<&str>) -> Result<Vec<IpAddr>, RequestError> {
-        let annotation = self.get("loadBalancerIPs").filter(|list| !list.is_empty());
+    fn addresses(self, load_balancer_ip: Option<&str>) -> Result<Vec<IpAddr>, RequestError> {
+        let annotation = self.get("loadBalancerIPs");
         let field = load_balancer_ip.filter(|ip| !ip.is_empty());
         match (annotation, field) {
             (Some(_), Some(_)) => Err(RequestError::Both),

@@ -53,15 +53,19 @@ fn todays_prefix_wins_even_when_empty() {
         ("metallb.io/address-pool", ""),
         ("metallb.universe.tf/address-pool", "old"),
     ]);
-    assert_eq!(Annotations(&both).address_pool(), None);
+    assert_eq!(Annotations(&both).requests(None).address_pool, None);
     let old = annotations(&[("metallb.universe.tf/address-pool", "old")]);
-    assert_eq!(Annotations(&old).address_pool().as_deref(), Some("old"));
+    assert_eq!(
+        Annotations(&old).requests(None).address_pool.as_deref(),
+        Some("old")
+    );
 }
 
 #[test]
 fn requests_are_one_address_or_one_of_each_family() {
     let request = |list: &str| {
-        Annotations(&annotations(&[("metallb.io/loadBalancerIPs", list)])).requested(None)
+        let annotations = annotations(&[("metallb.io/loadBalancerIPs", list)]);
+        Annotations(&annotations).requests(None).addresses
     };
     assert_eq!(request("1.2.3.4"), Ok(vec!["1.2.3.4".parse().unwrap()]));
     assert_eq!(request(" 1.2.3.4 , fc00::1 ").map(|ips| ips.len()), Ok(2));
@@ -79,15 +83,17 @@ fn requests_are_one_address_or_one_of_each_family() {
     );
     let both = annotations(&[("metallb.universe.tf/loadBalancerIPs", "1.2.3.4")]);
     assert_eq!(
-        Annotations(&both).requested(Some("1.2.3.4")),
+        Annotations(&both).requests(Some("1.2.3.4")).addresses,
         Err(RequestError::Both)
     );
     assert_eq!(
-        Annotations(&annotations(&[])).requested(Some("1.2.3")),
+        Annotations(&annotations(&[]))
+            .requests(Some("1.2.3"))
+            .addresses,
         Err(RequestError::InvalidField("1.2.3".into()))
     );
     assert_eq!(
-        Annotations(&annotations(&[])).requested(Some("")),
+        Annotations(&annotations(&[])).requests(Some("")).addresses,
         Ok(Vec::new())
     );
 }

@@ -183,21 +183,17 @@ impl Manifest for ServiceObject {
             }
         };
         let annotations = Annotations(&self.metadata.annotations);
-        let requested = annotations.requested(spec.load_balancer_ip.as_deref());
-        let address_pool = annotations.address_pool();
-        let sharing_key = annotations.sharing_key();
-        let asked = requested.as_deref().unwrap_or_default();
+        let requests = annotations.requests(spec.load_balancer_ip.as_deref());
+        let asked = requests.addresses.as_deref().unwrap_or_default();
         let families = spec.wanted(policy, &first_families, asked);
         // To all others it does not matter, and there may be many.
-        let shares = sharing_key.as_ref().is_some_and(|key| !key.is_empty());
+        let shares = requests.sharing_key.is_some();
         let class = self.spec.load_balancer_class;
         let facts = ServiceFacts {
             is_load_balancer,
             load_balancer_class: class.map(|class| bounded(&class).into_owned()),
             families,
-            address_pool,
-            requested,
-            sharing_key,
+            requests,
             ports,
             external_traffic_policy,
             selector: if shares {

@@ -169,7 +169,7 @@ fn service(wish: Wish, number: usize) -> Service {
     };
     let mut service = testing::service(&format!("service-{number}"));
     service.families = Ok(Families::One(family));
-    service.sharing_key = sharing_key;
+    service.requests.sharing_key = sharing_key;
     service.ports = ports(&[u16::try_from(port).unwrap_or(u16::MAX)]);
     service
 }

@@ -39,7 +39,7 @@ fn an_older_status_that_comes_back_is_overwritten() {
     controller.handle(Input::Service(service("a")));
     controller.poll_change().unwrap();
     let mut moved = service("a");
-    moved.requested = Ok(ips(&["192.0.2.1"]));
+    moved.requests.addresses = Ok(ips(&["192.0.2.1"]));
     controller.handle(Input::Service(moved));
     let change = controller.poll_change().unwrap();
     assert_eq!(change.addresses, ips(&["192.0.2.1"]));
@@ -106,7 +106,7 @@ fn nobody_gets_what_somebody_publishes() {
 #[test]
 fn addresses_asked_for_by_name_are_given_first() {
     let mut asks = service("z");
-    asks.requested = Ok(ips(&["192.0.2.0"]));
+    asks.requests.addresses = Ok(ips(&["192.0.2.0"]));
     let (cluster, _) = Cluster::start(&small(), vec![service("a"), asks]);
     assert_eq!(cluster.addresses("z"), ips(&["192.0.2.0"]));
     assert_eq!(cluster.addresses("a"), ips(&["192.0.2.1"]));
@@ -173,7 +173,7 @@ fn a_failure_is_told_once() {
     wider.avoid_buggy_ips = false;
     let other = Arc::new(config([wider, pool("six", &["2001:db8::/64"])]));
     assert_eq!(cluster.reconfigure(&other), []);
-    cluster.edit("c", |c| c.address_pool = Some("six".into()));
+    cluster.edit("c", |c| c.requests.address_pool = Some("six".into()));
     assert_eq!(
         told(&cluster.settle()),
         [
@@ -187,7 +187,7 @@ fn a_failure_is_told_once() {
 fn those_who_share() {
     let shares = |name: &str, port| {
         let mut service = service(name);
-        service.sharing_key = Some("x".into());
+        service.requests.sharing_key = Some("x".into());
         service.ports = ports(&[port]);
         service
     };
@@ -216,7 +216,7 @@ fn those_who_share() {
     );
     assert_eq!(cluster.addresses("b"), ips(&["192.0.2.1"]));
 
-    cluster.edit("a", |a| a.sharing_key = Some("y".into()));
+    cluster.edit("a", |a| a.requests.sharing_key = Some("y".into()));
     assert_eq!(cluster.settle(), [], "a sole user changes its key in place");
     cluster.put(shares("d", 8080));
     cluster.settle();
@@ -262,7 +262,7 @@ fn those_who_wait_for_the_same_are_served_in_turn() {
     cluster.put(service("w6"));
     cluster.settle();
     cluster.delete("w4");
-    cluster.edit("w5", |w5| w5.requested = Ok(ips(&["203.0.113.1"])));
+    cluster.edit("w5", |w5| w5.requests.addresses = Ok(ips(&["203.0.113.1"])));
     cluster.settle();
     assert_eq!(cluster.addresses("w6"), ips(&["192.0.2.0"]));
 }

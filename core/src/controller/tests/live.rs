@@ -35,7 +35,7 @@ fn a_configuration_waits_for_the_addresses_it_has_no_pool_for() {
     assert_eq!(refused.holders.keys().collect::<Vec<_>>(), [&key("b")]);
 
     cluster.edit("b", |service| {
-        service.requested = Ok(ips(&["198.51.100.3"]));
+        service.requests.addresses = Ok(ips(&["198.51.100.3"]));
     });
     cluster.settle();
     assert_eq!(cluster.controller.config(), Some(&new));
@@ -190,12 +190,12 @@ fn avoiding_buggy_addresses_waits_for_those_in_use() {
 #[test]
 fn a_pool_that_a_service_asks_for_keeps_its_name() {
     let mut asks = service("a");
-    asks.address_pool = Some("p".to_owned());
+    asks.requests.address_pool = Some("p".to_owned());
     let (mut cluster, _) = Cluster::start(&one_pool(&["192.0.2.0/30"]), vec![asks]);
     let renamed = Arc::new(config([pool("q", &["192.0.2.0/30"])]));
     assert_eq!(cluster.reconfigure(&renamed), []);
     assert!(cluster.controller.refused().is_some());
-    cluster.edit("a", |a| a.address_pool = None);
+    cluster.edit("a", |a| a.requests.address_pool = None);
     cluster.settle();
     assert_eq!(cluster.controller.config(), Some(&renamed));
     assert_eq!(cluster.addresses("a"), ips(&["192.0.2.0"]));

@@ -21,8 +21,8 @@ pub(super) fn may_share(a: &Service, b: &Service) -> bool {
         TrafficPolicy::Cluster => BTreeMap::new(),
         TrafficPolicy::Local => service.selector.clone(),
     };
-    a.sharing_key.is_some()
-        && a.sharing_key == b.sharing_key
+    a.requests.sharing_key.is_some()
+        && a.requests.sharing_key == b.requests.sharing_key
         && backend(a) == backend(b)
         && a.ports.is_disjoint(&b.ports)
 }
@@ -91,6 +91,7 @@ impl World<'_> {
         let pool_fits = |ips: &[IpAddr]| {
             let owner = &pool_of(self.config, ips).unwrap().name;
             service
+                .requests
                 .address_pool
                 .as_deref()
                 .is_none_or(|pool| *pool == **owner)
@@ -98,7 +99,7 @@ impl World<'_> {
         let kept = wanted(families, before);
         let keeps = !kept.is_empty() && self.allows(service, &kept) && pool_fits(&kept);
         let kept = if keeps { kept } else { Vec::new() };
-        match &service.requested {
+        match &service.requests.addresses {
             Err(_) => return kept,
             Ok(requested) if !requested.is_empty() => {
                 let count = if matches!(families, Families::One(_)) {
@@ -117,7 +118,7 @@ impl World<'_> {
             }
             Ok(_) => {}
         }
-        let named = |pool: &&Pool| match &service.address_pool {
+        let named = |pool: &&Pool| match &service.requests.address_pool {
             Some(name) => **name == *pool.name,
             None => pool.auto_assign,
         };

@@ -102,9 +102,9 @@ pub(super) fn any_service() -> impl Strategy<Value = Service> {
                 service.is_load_balancer = ours.0;
                 service.load_balancer_class = (!ours.1).then(|| "other".to_owned());
                 service.families = families;
-                service.requested = requested;
-                service.address_pool = pool.map(str::to_owned);
-                service.sharing_key = sharing.map(str::to_owned);
+                service.requests.addresses = requested;
+                service.requests.address_pool = pool.map(str::to_owned);
+                service.requests.sharing_key = sharing.map(str::to_owned);
                 service.ports = super::ports(&numbers);
                 if local {
                     service.external_traffic_policy = TrafficPolicy::Local;
@@ -189,8 +189,10 @@ impl Cluster {
             .iter()
             .filter_map(|name| self.services.get(&key(name)));
         let services: Vec<Service> = services.cloned().collect();
-        let (late, early): (Vec<_>, Vec<_>) = (services.iter().enumerate())
-            .partition(|(n, service)| *n > order.len() / 2 && service.sharing_key.is_none());
+        let (late, early): (Vec<_>, Vec<_>) =
+            (services.iter().enumerate()).partition(|(n, service)| {
+                *n > order.len() / 2 && service.requests.sharing_key.is_none()
+            });
         for (_, service) in &late {
             let addresses = service.published_addresses().collect();
             let reserved = Input::Reserved(service.key.clone(), addresses);
@@ -283,7 +285,7 @@ impl Cluster {
 
     /// Whether a configuration lets a service keep what it has.
     fn fits(&self, config: &Config, key: &ServiceKey, held: &[IpAddr]) -> bool {
-        let asked = self.services[key].address_pool.as_deref();
+        let asked = self.services[key].requests.address_pool.as_deref();
         pool_of(config, held).is_some_and(|pool| {
             let avoids = pool.avoid_buggy_ips && held.iter().any(|ip| is_buggy(*ip));
             !avoids && asked.is_none_or(|asked| *asked == *pool.name)

@@ -9,7 +9,7 @@ fn reserved(cluster: &mut Cluster, name: &str, addresses: &[&str]) -> Vec<Status
 
 fn sharing(name: &str, port: u16) -> Service {
     let mut service = service(name);
-    service.sharing_key = Some("web".to_owned());
+    service.requests.sharing_key = Some("web".to_owned());
     service.ports = ports(&[port]);
     service
 }
@@ -37,7 +37,7 @@ fn what_an_unknown_service_has_is_given_to_nobody() {
     let mut cluster = cluster(vec![service("b"), service("c")]);
     assert_eq!(cluster.addresses("b"), ips(&["192.0.2.1"]));
     assert!(cluster.addresses("c").is_empty());
-    cluster.edit("c", |c| c.requested = Ok(ips(&["192.0.2.0"])));
+    cluster.edit("c", |c| c.requests.addresses = Ok(ips(&["192.0.2.0"])));
     cluster.settle();
     let shortfall = cluster.shortfall("c");
     assert!(

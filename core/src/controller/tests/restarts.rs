@@ -104,9 +104,9 @@ fn what_is_published_holds_a_configuration_back_at_the_start() {
 fn a_service_that_wants_something_else_holds_nothing_back() {
     let new = one_pool("p", &["192.0.2.0/30"]);
     let mut moved = given(service("a"), "gone", &["198.51.100.7"]);
-    moved.address_pool = Some("p".to_owned());
+    moved.requests.address_pool = Some("p".to_owned());
     let mut asks = given(service("b"), "gone", &["198.51.100.8"]);
-    asks.requested = Ok(ips(&["192.0.2.3"]));
+    asks.requests.addresses = Ok(ips(&["192.0.2.3"]));
     let mut other = given(service("c"), "gone", &["198.51.100.9"]);
     other.load_balancer_class = Some("other".to_owned());
     let (cluster, _) = restarted(None, &new, vec![moved, asks, other]);
@@ -167,7 +167,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     // Who may share with whom is another matter: after a restart the first by name keeps what two
     // have that may not share any more.
     let alone = any_service().prop_map(|mut service| {
-        service.sharing_key = None;
+        service.requests.sharing_key = None;
         service
     });
     prop_oneof![

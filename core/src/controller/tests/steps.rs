@@ -359,10 +359,10 @@ fn described(words: &str) -> Service {
                 let primary = Family::V4;
                 service.families = Ok(Families::PreferBoth { primary });
             }
-            "pool" => service.address_pool = Some(value.into()),
+            "pool" => service.requests.address_pool = Some(value.into()),
             "ask" => {
                 let error = |_| RequestError::InvalidField(value.into());
-                service.requested = addresses().map_err(error);
+                service.requests.addresses = addresses().map_err(error);
             }
             "has" => {
                 let host = |_| vec![Ingress::Other(value.into())];

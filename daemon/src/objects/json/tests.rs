@@ -331,8 +331,8 @@ fn of_long_texts_of_users_little_is_kept_and_what_differs_goes_on_to_differ() {
     let (same, _) = read(&long);
     let (other, _) = read(&(long + "x"));
     assert_eq!(service, same);
-    assert_ne!(service.sharing_key, other.sharing_key);
-    assert_ne!(service.address_pool, other.address_pool);
+    assert_ne!(service.requests.sharing_key, other.requests.sharing_key);
+    assert_ne!(service.requests.address_pool, other.requests.address_pool);
     assert_ne!(service.load_balancer_class, other.load_balancer_class);
 }
 

@@ -97,7 +97,7 @@ status:
         [port(Protocol::Tcp, 80), port(Protocol::Udp, 53)].into()
     );
     assert_eq!(service.external_traffic_policy, TrafficPolicy::Local);
-    assert_eq!(service.sharing_key.as_deref(), Some("k"));
+    assert_eq!(service.requests.sharing_key.as_deref(), Some("k"));
     assert_eq!(service.selector["env"], "test");
     assert_eq!(
         *service.published(),
