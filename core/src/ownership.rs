@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_gossip::MemberId;
+use carillon_gossip::record::Impediment;
 
 use crate::address::Family;
 use crate::interface::MacAddress;
@@ -190,8 +191,8 @@ pub struct Ownership {
     unable: BTreeSet<Family>,
     /// The families of which no interface can announce anything, though there are interfaces.
     silent: BTreeSet<Family>,
-    is_excluded: bool,
-    is_draining: bool,
+    /// Why this node is not to have any.
+    impediments: BTreeSet<Impediment>,
     /// When this member could announce VIPs of a family again where it could not.
     returned: BTreeMap<Family, Instant>,
     /// Until when others may take what we have, once the daemon is to stop.
@@ -226,8 +227,7 @@ impl Ownership {
             is_settled: false,
             unable: BTreeSet::new(),
             silent: BTreeSet::new(),
-            is_excluded: false,
-            is_draining: false,
+            impediments: BTreeSet::new(),
             returned: BTreeMap::new(),
             leaving: None,
             has_left: false,
@@ -250,12 +250,12 @@ impl Ownership {
                 self.unable = families;
                 self.publish_node(now);
             }
-            Input::Excluded(is_excluded) => {
-                self.is_excluded = is_excluded;
+            Input::Impediment(impediment, true) => {
+                self.impediments.insert(impediment);
                 self.publish_node(now);
             }
-            Input::Draining(is_draining) => {
-                self.is_draining = is_draining;
+            Input::Impediment(impediment, false) => {
+                self.impediments.remove(&impediment);
                 self.publish_node(now);
             }
             Input::Synced => {

@@ -7,6 +7,7 @@
 //! [`Key`], a new fact is a field with a number that was never used, and what is absent has a
 //! default.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::MacAddress;
 
 mod fields;
+mod impediment;
+
+pub use impediment::Impediment;
 
 /// The longest key of a record of another member, in octets.
 const MAX_KEY: usize = 64;
@@ -95,10 +99,8 @@ pub struct Node {
     pub ipv6: bool,
     /// It knows the services and who has which VIP, and may be given VIPs.
     pub is_ready: bool,
-    /// Its VIPs are to go to others.
-    pub is_draining: bool,
-    /// Its node must not announce: a label or a condition of the Node says so.
-    pub is_excluded: bool,
+    /// Why it is not to have any; empty if it may.
+    pub impediments: BTreeSet<Impediment>,
     /// What its daemon can do that not every daemon can, one bit for each; a bit that is not known
     /// here is passed on.
     pub capabilities: u64,

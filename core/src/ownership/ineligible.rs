@@ -1,5 +1,7 @@
 //! Why a node may not have a VIP.
 
+use carillon_gossip::record::Impediment;
+
 use crate::address::Family;
 
 /// Why a node may not have a VIP; the first that applies.
@@ -23,9 +25,9 @@ pub enum Ineligible {
     /// None at all is up.
     #[error("it has no interface to announce on")]
     NoInterface,
-    /// A label or a condition of its Node.
-    #[error("its node is excluded")]
-    Excluded,
+    /// It says itself that it is not to.
+    #[error("{0}")]
+    Impeded(Impediment),
     /// External traffic policy `Local`.
     #[error("it has no endpoint that can serve")]
     OutOfScope,
@@ -41,7 +43,4 @@ pub enum Ineligible {
     /// It has not read the services, or not found the others, or is about to stop.
     #[error("it is not ready")]
     NotReady,
-    /// On somebody's command.
-    #[error("it is draining")]
-    Draining,
 }

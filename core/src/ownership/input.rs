@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use carillon_gossip::record::{Key, Value};
+use carillon_gossip::record::{Impediment, Key, Value};
 use carillon_gossip::{Departure, MemberId};
 
 use crate::address::Family;
@@ -23,10 +23,8 @@ pub enum Input {
     Interfaces(Arc<Interfaces>),
     /// The families of which this node cannot announce any VIP at the moment, though it has interfaces.
     Unable(BTreeSet<Family>),
-    /// Whether a label or a condition of this Node says that it must not announce.
-    Excluded(bool),
-    /// Whether this node is to give its VIPs to others.
-    Draining(bool),
+    /// Whether there is this reason why this node is not to have VIPs.
+    Impediment(Impediment, bool),
     /// The services have been read.
     Synced,
     /// What the others say is known: [`Input::Record`] has been told of all that existed.

@@ -83,9 +83,7 @@ impl Member {
         if self.interfaces.is_empty() {
             return Err(Ineligible::NoInterface);
         }
-        if node.is_excluded {
-            return Err(Ineligible::Excluded);
-        }
+        unimpeded(node, true)?;
         passing(node)
     }
 
@@ -112,9 +110,7 @@ impl Member {
         if self.interfaces.is_empty() {
             return Err(Ineligible::NoInterface);
         }
-        if node.is_excluded {
-            return Err(Ineligible::Excluded);
-        }
+        unimpeded(node, true)?;
         if !scope.contains(&node.name) {
             return Err(Ineligible::OutOfScope);
         }
@@ -124,9 +120,15 @@ impl Member {
 
 /// Whether this is no time at which it gives its VIPs away, or takes none.
 pub(super) fn passing(node: &Node) -> Result<(), Ineligible> {
-    match (node.is_ready, node.is_draining) {
-        (_, true) => Err(Ineligible::Draining),
-        (false, false) => Err(Ineligible::NotReady),
-        (true, false) => Ok(()),
+    unimpeded(node, false)?;
+    node.is_ready.then_some(()).ok_or(Ineligible::NotReady)
+}
+
+/// Whether it does not say of itself that it is not to have VIPs, for a lasting reason or another.
+fn unimpeded(node: &Node, is_lasting: bool) -> Result<(), Ineligible> {
+    let mut impediments = node.impediments.iter();
+    match impediments.find(|one| one.is_lasting() == is_lasting) {
+        Some(impediment) => Err(Ineligible::Impeded(*impediment)),
+        None => Ok(()),
     }
 }

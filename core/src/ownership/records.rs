@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use carillon_gossip::record::{self, Key, Node, Value};
+use carillon_gossip::record::{self, Impediment, Key, Node, Value};
 use carillon_gossip::{Departure, MemberId};
 use ipnet::IpNet;
 
@@ -23,13 +23,16 @@ const MAX_TERM: u64 = 1 << 62;
 impl Ownership {
     /// Publishes what this node is, if that is not what was published last.
     pub(super) fn publish_node(&mut self, now: Instant) {
+        let mut impediments = self.impediments.clone();
+        if self.leaving.is_some() {
+            impediments.insert(Impediment::Draining);
+        }
         let node = Node {
             name: self.settings.node.clone(),
             ipv4: self.settings.ipv4 && self.is_able(Family::V4),
             ipv6: self.settings.ipv6 && self.is_able(Family::V6),
             is_ready: self.is_ready() && self.leaving.is_none(),
-            is_draining: self.is_draining || self.leaving.is_some(),
-            is_excluded: self.is_excluded,
+            impediments,
             capabilities: Node::REPEATS_NONCE,
         };
         let value = Some(Value::Node(node.clone()));

@@ -183,10 +183,9 @@ impl Ownership {
             return Step::Stay(None);
         };
         match why {
-            Ineligible::Draining | Ineligible::NotReady | Ineligible::OffSegment => {
-                Step::Stay(None)
-            }
-            Ineligible::Excluded | Ineligible::OutOfScope => {
+            Ineligible::NotReady | Ineligible::OffSegment => Step::Stay(None),
+            Ineligible::Impeded(impediment) if !impediment.is_lasting() => Step::Stay(None),
+            Ineligible::Impeded(_) | Ineligible::OutOfScope => {
                 let until = entry.unserved_since.map(|since| since + HANDOVER);
                 if owner.is_none() || until.is_none_or(|until| now >= until) {
                     Step::Drop

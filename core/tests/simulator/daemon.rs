@@ -15,6 +15,7 @@ use carillon_core::node::election::{Effect, Election};
 use carillon_core::node::gate::Gate;
 use carillon_core::ownership::{Input, Settings};
 use carillon_core::speaker::{self, Speaker};
+use carillon_gossip::record::Impediment;
 use carillon_gossip::{Event, MemberId};
 use carillon_layer2::Message;
 
@@ -214,7 +215,8 @@ impl Daemon {
             Arrival::Draining(is_draining) => {
                 let known = speaker::Input::Draining(is_draining);
                 self.speaker.handle(known);
-                self.election.handle(Input::Draining(is_draining), now);
+                self.election
+                    .handle(Input::Impediment(Impediment::Draining, is_draining), now);
             }
             Arrival::Event(event) => {
                 if let Event::Renamed(me) = event {

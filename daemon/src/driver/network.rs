@@ -13,6 +13,7 @@ use carillon_core::mark::Mark;
 use carillon_core::node::DrainRule;
 use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
+use carillon_gossip::record::Impediment;
 use carillon_gossip::{Event, MemberId, Status};
 use carillon_host::exclusion::Excluded;
 use carillon_host::interfaces;
@@ -291,10 +292,13 @@ impl Driver {
         network.is_draining = network.is_drained || by_node;
         let is_draining = network.is_draining;
         self.speaker.handle(speaker::Input::Draining(is_draining));
-        self.election
-            .handle(ownership::Input::Excluded(is_excluded), now);
-        self.election
-            .handle(ownership::Input::Draining(is_draining), now);
+        for (impediment, is_so) in [
+            (Impediment::Excluded, is_excluded),
+            (Impediment::Draining, is_draining),
+        ] {
+            let input = ownership::Input::Impediment(impediment, is_so);
+            self.election.handle(input, now);
+        }
     }
 
     /// Drains this node by order, or ends that.

@@ -13,19 +13,17 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Interface, Key, Node, Request, Value};
+use super::{Claim, Impediment, Interface, Key, Node, Request, Value};
 use crate::MacAddress;
 use crate::MemberId;
 use crate::wire::encode;
 
-/// The fields of [`Node`].
+/// The fields of [`Node`], beside those of [`Impediment`].
 mod node {
     pub(super) const NAME: u64 = 1;
     pub(super) const IPV4: u64 = 2;
     pub(super) const IPV6: u64 = 3;
     pub(super) const IS_READY: u64 = 4;
-    pub(super) const IS_DRAINING: u64 = 5;
-    pub(super) const IS_EXCLUDED: u64 = 6;
     pub(super) const CAPABILITIES: u64 = 7;
 }
 
@@ -82,10 +80,11 @@ impl Node {
             (node::IPV4, self.ipv4),
             (node::IPV6, self.ipv6),
             (node::IS_READY, self.is_ready),
-            (node::IS_DRAINING, self.is_draining),
-            (node::IS_EXCLUDED, self.is_excluded),
         ];
-        for (number, _) in flags.into_iter().filter(|(_, is_set)| *is_set) {
+        let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
+        let flags = flags.map(|(number, _)| number);
+        let impediments = self.impediments.iter().map(|one| one.number());
+        for number in flags.chain(impediments) {
             fields.put(number, &[]);
         }
         if self.capabilities != 0 {
@@ -97,13 +96,13 @@ impl Node {
         let has = |number| first(fields, number).is_some();
         let name = std::str::from_utf8(first(fields, node::NAME)?).ok()?;
         let capabilities = optional(fields, node::CAPABILITIES).ok()?;
+        let impediments = Impediment::ALL.into_iter();
         Some(Self {
             name: Arc::from(name),
             ipv4: has(node::IPV4),
             ipv6: has(node::IPV6),
             is_ready: has(node::IS_READY),
-            is_draining: has(node::IS_DRAINING),
-            is_excluded: has(node::IS_EXCLUDED),
+            impediments: impediments.filter(|one| has(one.number())).collect(),
             capabilities: capabilities.unwrap_or_default(),
         })
     }

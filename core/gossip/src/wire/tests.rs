@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::super::record::{Claim, Interface, Key, Node, Request, Value};
+use super::super::record::{Claim, Impediment, Interface, Key, Node, Request, Value};
 use super::super::seal::{Keys, Sealer};
 use super::*;
 use crate::MacAddress;
@@ -53,8 +53,7 @@ fn records() -> [(u64, Key, Option<Value>); 7] {
         ipv4: true,
         ipv6: false,
         is_ready: true,
-        is_draining: false,
-        is_excluded: true,
+        impediments: [Impediment::Excluded].into(),
         capabilities: 0,
     };
     let interface = Interface {

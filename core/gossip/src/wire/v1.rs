@@ -3,6 +3,7 @@
 //!
 //! These types are frozen.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Record, Records, encode};
 use crate::MacAddress;
 use crate::MemberId;
-use crate::record::{self, AnyKey, Octets};
+use crate::record::{self, AnyKey, Impediment, Octets};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Key {
@@ -162,8 +163,8 @@ impl From<record::Value> for Value {
                 ipv4: node.ipv4,
                 ipv6: node.ipv6,
                 is_ready: node.is_ready,
-                is_draining: node.is_draining,
-                is_excluded: node.is_excluded,
+                is_draining: node.impediments.contains(&Impediment::Draining),
+                is_excluded: node.impediments.contains(&Impediment::Excluded),
             }),
             record::Value::Interface(interface) => Self::Interface(Interface {
                 mac: interface.mac,
@@ -190,8 +191,7 @@ impl From<Value> for record::Value {
                 ipv4: node.ipv4,
                 ipv6: node.ipv6,
                 is_ready: node.is_ready,
-                is_draining: node.is_draining,
-                is_excluded: node.is_excluded,
+                impediments: impediments(node.is_draining, node.is_excluded),
                 capabilities: 0,
             }),
             Value::Interface(interface) => Self::Interface(record::Interface {
@@ -209,4 +209,13 @@ impl From<Value> for record::Value {
             }),
         }
     }
+}
+
+fn impediments(is_draining: bool, is_excluded: bool) -> BTreeSet<Impediment> {
+    let all = [
+        (Impediment::Draining, is_draining),
+        (Impediment::Excluded, is_excluded),
+    ];
+    let given = all.into_iter().filter(|(_, is_so)| *is_so);
+    given.map(|(one, _)| one).collect()
 }

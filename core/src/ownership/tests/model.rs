@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use carillon_gossip::record::Impediment;
+
 use super::*;
 
 const NAMES: [&str; 5] = ["node-a", "node-b", "node-c", "node-d", "node-e"];
@@ -58,8 +60,8 @@ fn apply(bus: &mut Bus, act: &Act) {
             }
             bus.restart(node % count);
         }
-        Act::Drain(node, on) => up(bus, node, Input::Draining(on)),
-        Act::Exclude(node, on) => up(bus, node, Input::Excluded(on)),
+        Act::Drain(node, on) => up(bus, node, Input::Impediment(Impediment::Draining, on)),
+        Act::Exclude(node, on) => up(bus, node, Input::Impediment(Impediment::Excluded, on)),
         Act::Link(node, state) => {
             let addresses: &[&str] = match state {
                 0 => &[],

@@ -1,3 +1,5 @@
+use carillon_gossip::record::Impediment;
+
 use super::*;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
@@ -48,7 +50,7 @@ fn a_command_that_cannot_be_obeyed_says_why() {
     let no_vip = move_vip(&mut bus, 0, "node-c").unwrap_err();
     assert_eq!(no_vip, MoveError::NoSuchVip(vip));
     bus.candidate(vip, Some(Scope::Anywhere));
-    bus.input(0, Input::Draining(true));
+    bus.input(0, Input::Impediment(Impediment::Draining, true));
     let cases = [
         (
             "node-x",
@@ -105,8 +107,8 @@ fn vips_go_back_one_by_one_to_a_node_that_was_stable() {
     bus.restart(1);
     bus.seconds(40);
     // A drain begins the time anew.
-    bus.input(1, Input::Draining(true));
-    bus.input(1, Input::Draining(false));
+    bus.input(1, Input::Impediment(Impediment::Draining, true));
+    bus.input(1, Input::Impediment(Impediment::Draining, false));
     bus.seconds(55);
     assert_eq!(count(&bus, "node-b"), 0);
     bus.fewest.clear();

@@ -1,4 +1,4 @@
-use carillon_gossip::record::Node;
+use carillon_gossip::record::{Impediment, Node};
 
 use super::*;
 
@@ -197,7 +197,7 @@ fn an_owner_is_called_by_its_name_as_soon_as_that_is_known() {
 fn a_claim_waits_for_the_wire() {
     let (mut bus, vip) = three();
     bus.peers[2].applies = false;
-    bus.input(1, Input::Draining(true));
+    bus.input(1, Input::Impediment(Impediment::Draining, true));
     assert_eq!(bus.holders(vip), ["node-b", "node-c"]);
     assert!(!bus.peers[2].records.contains_key(&Key::Claim(vip)));
     let round = bus.peers[2].round(vip);
@@ -231,10 +231,10 @@ fn who_cannot_take_it_is_passed_over_in_its_turn() {
 fn a_drain_empties_a_node_and_its_end_brings_nothing_back() {
     let (mut bus, vip) = three();
     bus.fewest.clear();
-    bus.input(1, Input::Draining(true));
+    bus.input(1, Input::Impediment(Impediment::Draining, true));
     assert_eq!(bus.holders(vip), ["node-c"]);
     assert_eq!(bus.fewest[&vip], 1, "there is always one");
-    bus.input(1, Input::Draining(false));
+    bus.input(1, Input::Impediment(Impediment::Draining, false));
     bus.seconds(100);
     assert_eq!(bus.holders(vip), ["node-c"]);
 }
@@ -243,7 +243,7 @@ fn a_drain_empties_a_node_and_its_end_brings_nothing_back() {
 fn a_draining_node_keeps_what_nobody_else_can_have() {
     let (mut bus, vip) = three();
     bus.candidate(vip, Some(nodes(&["node-b"])));
-    bus.input(1, Input::Draining(true));
+    bus.input(1, Input::Impediment(Impediment::Draining, true));
     bus.seconds(100);
     assert_eq!(bus.holders(vip), ["node-b"]);
     bus.candidate(vip, Some(nodes(&["node-a", "node-b"])));
@@ -285,7 +285,7 @@ fn endpoints_and_exclusion_move_it_without_a_gap() {
     bus.fewest.clear();
     bus.candidate(vip, Some(nodes(&["node-a", "node-c"])));
     assert_eq!(bus.holders(vip), ["node-c"]);
-    bus.input(2, Input::Excluded(true));
+    bus.input(2, Input::Impediment(Impediment::Excluded, true));
     assert_eq!(bus.holders(vip), ["node-a"]);
     assert_eq!(bus.fewest[&vip], 1, "there is always one");
     bus.candidate(vip, Some(nodes(&[])));
@@ -303,7 +303,7 @@ fn endpoints_and_exclusion_move_it_without_a_gap() {
         [
             Ineligible::OutOfScope,
             Ineligible::OutOfScope,
-            Ineligible::Excluded
+            Ineligible::Impeded(Impediment::Excluded)
         ]
     );
 }
@@ -313,7 +313,7 @@ fn an_owner_whose_successors_do_not_come_stops_if_it_must() {
     let (mut bus, vip) = three();
     bus.peers[0].applies = false;
     bus.peers[2].applies = false;
-    bus.input(1, Input::Excluded(true));
+    bus.input(1, Input::Impediment(Impediment::Excluded, true));
     bus.run(HANDOVER.saturating_sub(Duration::from_millis(1)));
     assert!(bus.holders(vip).contains(&"node-b".to_owned()));
     bus.run(Duration::from_millis(1));
@@ -361,7 +361,7 @@ fn only_nodes_of_its_segment_have_it_if_there_are_any() {
             .is_off_segment
     );
     // Better there than nowhere, but not on another segment while the right node is there.
-    bus.input(0, Input::Draining(true));
+    bus.input(0, Input::Impediment(Impediment::Draining, true));
     bus.seconds(10);
     assert_eq!(bus.holders(vip), ["node-a"]);
     bus.kill(0, Departure::Lost);
