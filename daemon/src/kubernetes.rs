@@ -35,6 +35,7 @@ mod mirror;
 mod page;
 mod pause;
 mod publish;
+mod publisher;
 mod rights;
 mod role;
 mod service_status;
@@ -76,8 +77,8 @@ pub(crate) enum ApiChange {
     LeaseTrouble(Option<String>),
     /// Why Events are lost, if they are.
     EventTrouble(Option<String>),
-    /// What became of a write.
-    Answered(publish::Answer),
+    /// What became of a write of a Service's status.
+    Answered(publish::Answer<ServiceKey>),
 }
 
 /// What a cluster has to tell at once.

@@ -17,7 +17,7 @@ pub(crate) const AT_ONCE: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
     /// Each is answered with [`super::ApiChange::Answered`]; there is room for [`AT_ONCE`].
-    pub(crate) writes: mpsc::Sender<Write>,
+    pub(crate) writes: mpsc::Sender<StatusWrite>,
     /// Those that do not fit in are lost.
     pub(crate) notices: mpsc::Sender<Notice>,
     /// Whether this daemon is able to lead: everything has been read, and a configuration is in
@@ -25,9 +25,31 @@ pub(crate) struct Outbox {
     pub(crate) able: watch::Sender<bool>,
 }
 
-/// A write of a Service's status, as a whole.
+/// A request that writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Write {
+pub(crate) struct Write<B> {
+    /// The path of the object, or of what it is to be in.
+    pub(crate) path: String,
+    /// What is done with it.
+    pub(crate) verb: Verb,
+    /// The body, as JSON.
+    pub(crate) body: B,
+    /// Only the holder of the Lease may, as long as it is that.
+    pub(crate) is_fenced: bool,
+}
+
+/// How a request writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// The body is a new object.
+    Create,
+    /// The body is what changes (RFC 7396).
+    Patch,
+}
+
+/// The status that a Service is to have, as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StatusWrite {
     /// The Service.
     pub(crate) service: ServiceKey,
     /// The version on which this was decided: if it is not the newest, nothing is written.
@@ -38,30 +60,36 @@ pub(crate) struct Write {
     pub(crate) pool: Option<PoolName>,
 }
 
-impl Write {
-    /// The patch (RFC 7396) of `services/status`.
-    pub(crate) fn patch(&self) -> Value {
+impl StatusWrite {
+    /// A patch of `services/status`.
+    pub(crate) fn write(&self) -> Write<Value> {
         let entry = |(ip, mode): &(IpAddr, Option<Box<str>>)| match mode {
             Some(mode) => json!({"ip": ip, "ipMode": mode}),
             None => json!({"ip": ip}),
         };
         let ingress: Vec<Value> = self.addresses.iter().map(entry).collect();
         let ingress = Some(ingress).filter(|ingress| !ingress.is_empty());
-        json!({
-            "metadata": {
-                "resourceVersion": self.version,
-                "annotations": {ALLOCATED_FROM: self.pool},
-            },
-            "status": {"loadBalancer": {"ingress": ingress}},
-        })
+        let (namespace, name) = (self.service.namespace(), self.service.name());
+        Write {
+            path: format!("/api/v1/namespaces/{namespace}/services/{name}/status"),
+            verb: Verb::Patch,
+            body: json!({
+                "metadata": {
+                    "resourceVersion": self.version,
+                    "annotations": {ALLOCATED_FROM: self.pool},
+                },
+                "status": {"loadBalancer": {"ingress": ingress}},
+            }),
+            is_fenced: true,
+        }
     }
 }
 
-/// What became of a [`Write`].
+/// What became of a [`Write`] that was decided on a version of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// The Service.
-    pub(crate) service: ServiceKey,
+pub(crate) struct Answer<K> {
+    /// The object.
+    pub(crate) object: K,
     /// The version that the write named.
     pub(crate) version: Box<str>,
     /// What became of it.
@@ -75,7 +103,7 @@ pub(crate) enum Outcome {
     Written,
     /// There is a newer version: nothing was written.
     Conflict,
-    /// There is no such Service any more.
+    /// There is no such object any more.
     Gone,
     /// The API server does not want it, and why: trying again soon does not help.
     Refused(String),

@@ -17,24 +17,24 @@ use std::time::Instant;
 
 use carillon_core::config::Config;
 use carillon_core::controller::{Controller, Event, Input, ServiceStatus, Severity};
-use carillon_core::service::{Ingress, Service, ServiceKey};
+use carillon_core::service::{Service, ServiceKey};
 use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
-use carillon_core::text::bounded;
 use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
 use super::ApiChange;
 use super::jitter::Jitter;
-use super::publish::{Answer, Notice, Outbox, Outcome, Write};
+use super::publish::{Answer, Notice, Outbox, Outcome, StatusWrite};
+use super::publisher::{Next, Publisher};
 use crate::objects::Stored;
 use crate::source::{Allocation, ConfigStore, Listener, Turn};
 
-mod publisher;
 #[cfg(test)]
 mod tests;
+mod wish;
 
-use publisher::{Difference, Next, Publisher, Wish};
+use wish::{Wish, difference};
 
 /// See the module's documentation.
 pub(crate) struct StatusAllocation {
@@ -54,7 +54,7 @@ pub(crate) struct StatusAllocation {
     is_new: bool,
     /// The configuration by which all Services were looked at.
     config: Option<Arc<Config>>,
-    publisher: Publisher,
+    publisher: Publisher<ServiceKey, Wish>,
     /// What to tell of Services when their status is written.
     events: HashMap<ServiceKey, Vec<Event>>,
     outbox: Outbox,
@@ -225,8 +225,8 @@ impl StatusAllocation {
         self.controller.handle(Input::Lead(leads));
     }
 
-    fn answered(&mut self, answer: Answer, now: Instant) {
-        let service = &answer.service;
+    fn answered(&mut self, answer: Answer<ServiceKey>, now: Instant) {
+        let service = &answer.object;
         match &answer.outcome {
             Outcome::Written => {
                 let service = service.clone();
@@ -287,7 +287,7 @@ impl StatusAllocation {
             mode.map(|(_, mode)| mode.clone())
         };
         let addresses = wish.addresses.iter();
-        let write = Write {
+        let write = StatusWrite {
             addresses: addresses.map(|address| (*address, mode(address))).collect(),
             service,
             version,
@@ -375,25 +375,4 @@ fn and_more(others: usize) -> String {
         1 => " and of one other service".to_owned(),
         n => format!(" and of {n} other services"),
     }
-}
-
-/// What a Service is to publish, if it does not, and the version in which it does not.
-fn difference(
-    controller: &Controller,
-    service: &Service,
-    stored: &Stored,
-    class: Option<&str>,
-) -> Option<Difference> {
-    if !service.is_of_class(class) {
-        return None;
-    }
-    let assigned = controller.assigned(&service.key);
-    let wish = assigned.map_or_else(Wish::default, |assigned| Wish {
-        addresses: assigned.addresses.to_vec(),
-        pool: Some(assigned.pool.clone()),
-    });
-    let entries = wish.addresses.iter().copied().map(Ingress::Address);
-    let is_stored = entries.eq(service.published().iter().cloned())
-        && stored.pool.as_deref() == wish.pool.as_deref().map(bounded).as_deref();
-    (!is_stored).then(|| (stored.resource_version.clone(), wish))
 }

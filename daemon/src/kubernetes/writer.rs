@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
 use serde::de::IgnoredAny;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -18,7 +19,7 @@ use tracing::{debug, info, warn};
 use super::call::{self, Content};
 use super::client::Cluster;
 use super::failure::{Failure, excerpt};
-use super::publish::{AT_ONCE, Answer, Notice, Outcome, Write};
+use super::publish::{AT_ONCE, Answer, Notice, Outcome, StatusWrite, Verb, Write};
 use super::{ApiChange, Batch, saying};
 
 #[cfg(test)]
@@ -57,7 +58,7 @@ impl Writer {
     /// Writes until there is nobody to give anything. Addresses come first.
     pub(super) async fn run(
         self,
-        mut writes: mpsc::Receiver<Write>,
+        mut writes: mpsc::Receiver<StatusWrite>,
         mut notices: mpsc::Receiver<Notice>,
     ) {
         let (mut statuses, mut events) = (JoinSet::new(), JoinSet::new());
@@ -101,13 +102,13 @@ impl Writer {
         }
     }
 
-    async fn write_status(self, write: Write) {
-        let (service, version) = (write.service.clone(), write.version.clone());
+    async fn write_status(self, status: StatusWrite) {
+        let (object, version) = (status.service.clone(), status.version.clone());
         let writer = self.clone();
         // Whatever happens to it, there is an answer.
-        let sent = tokio::spawn(async move { writer.send_status(&write).await }).await;
+        let sent = tokio::spawn(async move { writer.send(&status.write()).await }).await;
         let answer = Answer {
-            service,
+            object,
             version,
             outcome: sent.unwrap_or_else(|died| Outcome::Failed(died.to_string())),
         };
@@ -120,34 +121,34 @@ impl Writer {
         let _ = self.batches.send(batch).await;
     }
 
-    async fn send_status(&self, write: &Write) -> Outcome {
-        let until = *self.fence.borrow();
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let Some(left) = left.filter(|left| !left.is_zero()) else {
-            return Outcome::Withheld;
+    async fn write_event(self, notice: Notice) -> Outcome {
+        let event = event(&notice, &self.me, Timestamp::now());
+        let namespace = notice.service.namespace();
+        let write = Write {
+            path: format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events"),
+            verb: Verb::Create,
+            body: event,
+            is_fenced: false,
         };
-        let service = &write.service;
-        let path = format!(
-            "/api/v1/namespaces/{}/services/{}/status",
-            service.namespace(),
-            service.name()
-        );
-        let to = (Method::PATCH, path.as_str(), Content::MergePatch);
-        let patience = PATIENCE.min(left);
-        let written = call::write(&self.cluster, to, &write.patch(), patience).await;
-        match written {
-            Ok(IgnoredAny) => Outcome::Written,
-            Err(failure) => outcome(&failure),
-        }
+        self.send(&write).await
     }
 
-    async fn write_event(self, notice: Notice) -> Outcome {
-        let namespace = notice.service.namespace();
-        let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
-        let to = (Method::POST, path.as_str(), Content::Object);
-        let event = event(&notice, &self.me, Timestamp::now());
-        let written = call::write(&self.cluster, to, &event, PATIENCE).await;
-        match written {
+    async fn send<B: Serialize + Sync>(&self, write: &Write<B>) -> Outcome {
+        let mut patience = PATIENCE;
+        if write.is_fenced {
+            let until = *self.fence.borrow();
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let Some(left) = left.filter(|left| !left.is_zero()) else {
+                return Outcome::Withheld;
+            };
+            patience = patience.min(left);
+        }
+        let (method, content) = match write.verb {
+            Verb::Create => (Method::POST, Content::Object),
+            Verb::Patch => (Method::PATCH, Content::MergePatch),
+        };
+        let to = (method, write.path.as_str(), content);
+        match call::write(&self.cluster, to, &write.body, patience).await {
             Ok(IgnoredAny) => Outcome::Written,
             Err(failure) => outcome(&failure),
         }

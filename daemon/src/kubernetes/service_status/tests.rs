@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use carillon_core::config::Config;
 use carillon_core::node::Node;
+use carillon_core::service::Ingress;
 use carillon_core::testing::{self, pool};
 use tokio::sync::{mpsc, watch};
 
@@ -36,7 +37,7 @@ struct Object {
 struct Daemon {
     allocation: StatusAllocation,
     speaker: Speaker,
-    writes: mpsc::Receiver<Write>,
+    writes: mpsc::Receiver<StatusWrite>,
     notices: mpsc::Receiver<Notice>,
 }
 
@@ -75,9 +76,9 @@ impl Daemon {
         self.decide(now);
     }
 
-    fn answer(&mut self, write: &Write, outcome: Outcome, now: Instant) {
+    fn answer(&mut self, write: &StatusWrite, outcome: Outcome, now: Instant) {
         let answer = Answer {
-            service: write.service.clone(),
+            object: write.service.clone(),
             version: write.version.clone(),
             outcome,
         };
@@ -121,7 +122,7 @@ fn a_service_is_written_and_then_told() {
     let mut daemon = leader(&[first], now);
     let write = daemon.writes.try_recv().unwrap();
     let address: IpAddr = "192.0.2.0".parse().unwrap();
-    let expected = Write {
+    let expected = StatusWrite {
         service: key(0),
         version: "7".into(),
         addresses: vec![(address, None)],
@@ -163,7 +164,7 @@ fn only_what_differs_is_written_by_a_new_leader() {
     let mut daemon = leader(&objects, now);
     let mut writes = Vec::new();
     while let Ok(write) = daemon.writes.try_recv() {
-        let patch = write.patch();
+        let patch = write.write().body;
         writes.push((
             write.service,
             patch["status"].to_string(),

@@ -12,7 +12,7 @@ struct Flight {
     daemon: usize,
     /// Which start of the daemon has sent it.
     start: u32,
-    write: Write,
+    write: StatusWrite,
     /// The daemon has given up waiting.
     is_given_up: bool,
 }
@@ -130,7 +130,7 @@ impl World {
     /// The API server takes in a write.
     fn apply(&mut self, n: usize, is_answer_lost: bool) {
         let flight = self.flights.swap_remove(n);
-        let Write {
+        let StatusWrite {
             service,
             version,
             addresses,

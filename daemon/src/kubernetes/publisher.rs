@@ -1,5 +1,5 @@
-//! Which status to write next: at most one write of a Service is under way, the newest wish wins,
-//! and what is stored already is not written.
+//! What to write next of objects of one kind: at most one write of an object is under way, the newest
+//! wish wins, and what is stored already is not written.
 //!
 //! ```text
 //!            differs                 written, conflict, gone
@@ -13,14 +13,11 @@
 //! Nothing is decided on v again until the watch brings what became of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::net::IpAddr;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use carillon_core::config::PoolName;
-use carillon_core::service::ServiceKey;
-
-use crate::kubernetes::jitter::Jitter;
-use crate::kubernetes::publish::{AT_ONCE, Answer, Outcome};
+use super::jitter::Jitter;
+use super::publish::{AT_ONCE, Answer, Outcome};
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon to try again what failed, at first and at last.
 const FAILED: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// How soon to try again what was refused, at first and at last: rights that are restored are not
-/// told. Another version of the Service is tried at once.
+/// told. Another version of the object is tried at once.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 /// How soon to repeat what another writer has replaced, once that has become a habit.
 const CONTESTED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
@@ -39,71 +36,65 @@ const HABIT: u32 = 3;
 /// For how long a replaced status counts towards a habit.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// What a Service is to publish.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wish {
-    pub(super) addresses: Vec<IpAddr>,
-    pub(super) pool: Option<PoolName>,
-}
-
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum Next<K, W> {
     /// Write this.
-    Write(ServiceKey, Box<str>, Wish),
+    Write(K, Box<str>, W),
     /// What is stored is what is wished.
-    UpToDate(ServiceKey),
+    UpToDate(K),
     /// Another writer keeps replacing what was written; from now on it is repeated less and less
     /// often.
-    Contested(ServiceKey),
+    Contested(K),
 }
 
-/// What a Service is to publish although it does not, and its version.
-pub(super) type Difference = (Box<str>, Wish);
+/// What is to be stored of an object although it is not, and the object's version.
+pub(super) type Difference<W> = (Box<str>, W);
 
 #[derive(Debug)]
-enum Step {
+enum Step<W> {
     Idle,
-    Writing(Box<str>, Wish),
+    Writing(Box<str>, W),
     Settling(Box<str>, Instant),
     /// The version is that which was refused.
     Waiting(Option<Box<str>>, Instant),
 }
 
-/// What has been written about a Service lately.
+/// What has been written of an object lately.
 #[derive(Debug)]
-struct Last {
-    wish: Wish,
+struct Last<W> {
+    wish: W,
     at: Instant,
     /// How often in a row.
     times: u32,
 }
 
 #[derive(Debug)]
-struct Entry {
-    step: Step,
+struct Entry<W> {
+    step: Step<W>,
     /// Writes in a row that came to nothing.
     failures: u32,
-    last: Option<Last>,
+    last: Option<Last<W>>,
 }
 
-/// See the module's documentation. It remembers only what is not idle.
+/// See the module's documentation; `K` names an object, `W` is what is to be stored of it. It remembers
+/// only what is not idle.
 #[derive(Debug)]
-pub(super) struct Publisher {
+pub(super) struct Publisher<K, W> {
     jitter: Jitter,
-    entries: HashMap<ServiceKey, Entry>,
-    /// Services to look at, in the order in which they changed.
-    queue: VecDeque<ServiceKey>,
-    queued: HashSet<ServiceKey>,
-    timers: BTreeSet<(Instant, ServiceKey)>,
+    entries: HashMap<K, Entry<W>>,
+    /// Objects to look at, in the order in which they changed.
+    queue: VecDeque<K>,
+    queued: HashSet<K>,
+    timers: BTreeSet<(Instant, K)>,
     under_way: usize,
-    /// The Services whose last write was refused or failed, and why.
-    failing: BTreeMap<ServiceKey, String>,
-    /// The Services whose status another writer keeps replacing.
-    contested: BTreeSet<ServiceKey>,
+    /// The objects whose last write was refused or failed, and why.
+    failing: BTreeMap<K, String>,
+    /// The objects of which another writer keeps replacing what was written.
+    contested: BTreeSet<K>,
 }
 
-impl Publisher {
+impl<K: Clone + Hash + Ord, W: Clone + PartialEq> Publisher<K, W> {
     /// Takes no more memory than it needs.
     pub(super) fn pack(&mut self) {
         self.entries.shrink_to_fit();
@@ -125,18 +116,18 @@ impl Publisher {
         }
     }
 
-    /// A Service may have to publish something else than it does.
-    pub(super) fn touch(&mut self, service: &ServiceKey) {
-        if self.queued.insert(service.clone()) {
-            self.queue.push_back(service.clone());
+    /// Something else may have to be stored of an object than is.
+    pub(super) fn touch(&mut self, object: &K) {
+        if self.queued.insert(object.clone()) {
+            self.queue.push_back(object.clone());
         }
     }
 
-    /// A Service is gone.
-    pub(super) fn forget(&mut self, service: &ServiceKey) {
-        self.entries.remove(service);
-        self.failing.remove(service);
-        self.contested.remove(service);
+    /// An object is gone.
+    pub(super) fn forget(&mut self, object: &K) {
+        self.entries.remove(object);
+        self.failing.remove(object);
+        self.contested.remove(object);
     }
 
     /// It is not for us to write any more. What is under way cannot be called back.
@@ -150,7 +141,7 @@ impl Publisher {
             .retain(|_, entry| matches!(entry.step, Step::Writing(_, _)));
     }
 
-    /// How many Services wait for their status to be written.
+    /// How many objects wait to be written.
     pub(super) fn pending(&self) -> usize {
         let entries = self.entries.values();
         let waiting = entries.filter(|entry| match entry.step {
@@ -160,13 +151,13 @@ impl Publisher {
         waiting.count() + self.queue.len()
     }
 
-    /// The Services whose last write was refused or failed, and why.
-    pub(super) fn failing(&self) -> &BTreeMap<ServiceKey, String> {
+    /// The objects whose last write was refused or failed, and why.
+    pub(super) fn failing(&self) -> &BTreeMap<K, String> {
         &self.failing
     }
 
-    /// The Services whose status another writer keeps replacing.
-    pub(super) fn contested(&self) -> &BTreeSet<ServiceKey> {
+    /// The objects of which another writer keeps replacing what was written.
+    pub(super) fn contested(&self) -> &BTreeSet<K> {
         &self.contested
     }
 
@@ -175,23 +166,23 @@ impl Publisher {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// The next thing to do. `difference` compares what a Service publishes with what it is to
-    /// publish; each write is answered with [`Self::answered`].
+    /// The next thing to do. `difference` compares what is stored of an object with what is to
+    /// be; each write is answered with [`Self::answered`].
     pub(super) fn next(
         &mut self,
         now: Instant,
-        difference: impl Fn(&ServiceKey) -> Option<Difference>,
-    ) -> Option<Next> {
+        difference: impl Fn(&K) -> Option<Difference<W>>,
+    ) -> Option<Next<K, W>> {
         while let Some((at, _)) = self.timers.first()
             && *at <= now
-            && let Some((_, service)) = self.timers.pop_first()
+            && let Some((_, object)) = self.timers.pop_first()
         {
-            self.touch(&service);
+            self.touch(&object);
         }
         while self.under_way < AT_ONCE {
-            let service = self.queue.pop_front()?;
-            self.queued.remove(&service);
-            let next = self.look_at(service, now, &difference);
+            let object = self.queue.pop_front()?;
+            self.queued.remove(&object);
+            let next = self.look_at(object, now, &difference);
             if next.is_some() {
                 return next;
             }
@@ -201,13 +192,13 @@ impl Publisher {
 
     fn look_at(
         &mut self,
-        service: ServiceKey,
+        object: K,
         now: Instant,
-        difference: &impl Fn(&ServiceKey) -> Option<Difference>,
-    ) -> Option<Next> {
-        let difference = difference(&service);
+        difference: &impl Fn(&K) -> Option<Difference<W>>,
+    ) -> Option<Next<K, W>> {
+        let difference = difference(&object);
         let version = difference.as_ref().map(|(version, _)| version);
-        let entry = self.entries.entry(service.clone()).or_insert(Entry {
+        let entry = self.entries.entry(object.clone()).or_insert(Entry {
             step: Step::Idle,
             failures: 0,
             last: None,
@@ -227,30 +218,30 @@ impl Publisher {
         entry.step = Step::Idle;
         let Some((version, wish)) = difference else {
             entry.failures = 0;
-            self.failing.remove(&service);
-            self.tidy(&service, now);
-            return Some(Next::UpToDate(service));
+            self.failing.remove(&object);
+            self.tidy(&object, now);
+            return Some(Next::UpToDate(object));
         };
         if let Some(until) = entry.hold_off(&wish, now) {
             entry.step = Step::Waiting(None, until);
-            self.timers.insert((until, service.clone()));
-            let is_news = self.contested.insert(service.clone());
-            return is_news.then_some(Next::Contested(service));
+            self.timers.insert((until, object.clone()));
+            let is_news = self.contested.insert(object.clone());
+            return is_news.then_some(Next::Contested(object));
         }
         entry.step = Step::Writing(version.clone(), wish.clone());
         self.under_way += 1;
-        Some(Next::Write(service, version, wish))
+        Some(Next::Write(object, version, wish))
     }
 
     /// Takes in what became of a write.
-    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+    pub(super) fn answered(&mut self, answer: Answer<K>, now: Instant) {
         self.under_way = self.under_way.saturating_sub(1);
         let Answer {
-            service,
+            object,
             version,
             outcome,
         } = answer;
-        let Some(entry) = self.entries.get_mut(&service) else {
+        let Some(entry) = self.entries.get_mut(&object) else {
             return;
         };
         let wish = match std::mem::replace(&mut entry.step, Step::Idle) {
@@ -274,49 +265,49 @@ impl Publisher {
         entry.step = match outcome {
             Outcome::Written => {
                 entry.failures = 0;
-                self.failing.remove(&service);
+                self.failing.remove(&object);
                 if entry.remember(wish, now) == 1 {
-                    self.contested.remove(&service);
+                    self.contested.remove(&object);
                 }
                 Step::Settling(version, until)
             }
             Outcome::Conflict | Outcome::Gone => Step::Settling(version, until),
             Outcome::Refused(error) | Outcome::Failed(error) => {
                 entry.failures = entry.failures.saturating_add(1);
-                self.failing.insert(service.clone(), error);
+                self.failing.insert(object.clone(), error);
                 Step::Waiting(refused, until)
             }
             // It may be ours again before anybody noticed that it was not.
             Outcome::Withheld => Step::Waiting(None, until),
         };
-        self.timers.insert((until, service.clone()));
-        self.touch(&service);
+        self.timers.insert((until, object.clone()));
+        self.touch(&object);
     }
 
     /// Forgets an idle entry unless what it remembers may be needed.
-    fn tidy(&mut self, service: &ServiceKey, now: Instant) {
+    fn tidy(&mut self, object: &K, now: Instant) {
         let last = self
             .entries
-            .get(service)
+            .get(object)
             .and_then(|entry| entry.last.as_ref());
         if let Some(at) = last.map(Last::forgotten_at).filter(|at| now < *at) {
-            self.timers.insert((at, service.clone()));
+            self.timers.insert((at, object.clone()));
         } else {
-            self.entries.remove(service);
-            self.contested.remove(service);
+            self.entries.remove(object);
+            self.contested.remove(object);
         }
     }
 }
 
-impl Entry {
+impl<W: PartialEq> Entry<W> {
     /// Until when not to repeat what another writer has replaced.
-    fn hold_off(&self, wish: &Wish, now: Instant) -> Option<Instant> {
+    fn hold_off(&self, wish: &W, now: Instant) -> Option<Instant> {
         let last = self.last.as_ref().filter(|last| last.wish == *wish)?;
         Some(last.at + last.hold_off()).filter(|until| now < *until)
     }
 
     /// Returns how often in a row this has been written now.
-    fn remember(&mut self, wish: Wish, now: Instant) -> u32 {
+    fn remember(&mut self, wish: W, now: Instant) -> u32 {
         let repeats = (self.last.as_ref())
             .filter(|last| last.wish == wish && now < last.forgotten_at())
             .map_or(0, |last| last.times);
@@ -327,7 +318,7 @@ impl Entry {
     }
 }
 
-impl Last {
+impl<W> Last<W> {
     fn hold_off(&self) -> Duration {
         match self.times.checked_sub(HABIT) {
             Some(more) => doubled(CONTESTED, more),

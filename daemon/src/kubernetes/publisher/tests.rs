@@ -1,10 +1,11 @@
+use carillon_core::service::ServiceKey;
 use carillon_core::testing;
 
 use super::*;
 
-/// One Service: what it is to publish, what it does, and the publisher.
+/// One object: what is to be stored of it, what is, and the publisher.
 struct Bench {
-    publisher: Publisher,
+    publisher: Publisher<ServiceKey, &'static str>,
     now: Instant,
     version: u32,
     stored: &'static str,
@@ -13,12 +14,6 @@ struct Bench {
 
 fn key() -> ServiceKey {
     testing::key("web")
-}
-
-fn wish(address: &str) -> Wish {
-    let addresses: Vec<IpAddr> = address.parse().into_iter().collect();
-    let pool = (!addresses.is_empty()).then(|| "p".into());
-    Wish { addresses, pool }
 }
 
 impl Bench {
@@ -41,10 +36,10 @@ impl Bench {
         self.publisher.touch(&key());
     }
 
-    fn next(&mut self) -> Option<Next> {
+    fn next(&mut self) -> Option<Next<ServiceKey, &'static str>> {
         let (version, stored, wished) = (self.version, self.stored, self.wished);
         let difference =
-            |_: &ServiceKey| (stored != wished).then(|| (version.to_string().into(), wish(wished)));
+            |_: &ServiceKey| (stored != wished).then(|| (version.to_string().into(), wished));
         self.publisher.next(self.now, difference)
     }
 
@@ -58,7 +53,7 @@ impl Bench {
 
     fn answer(&mut self, version: &str, outcome: Outcome) {
         let answer = Answer {
-            service: key(),
+            object: key(),
             version: version.into(),
             outcome,
         };
@@ -85,7 +80,7 @@ impl Bench {
 fn what_differs_is_written_once() {
     let mut bench = Bench::new("192.0.2.1");
     let version: Box<str> = "1".into();
-    let first = Next::Write(key(), version, wish("192.0.2.1"));
+    let first = Next::Write(key(), version, "192.0.2.1");
     assert_eq!(bench.next(), Some(first));
     bench.publisher.touch(&key());
     assert_eq!(bench.next(), None);
@@ -118,7 +113,7 @@ fn the_newest_wish_is_written_after_the_answer() {
     assert_eq!(bench.write(), None);
     bench.answer("1", Outcome::Written);
     let version: Box<str> = "2".into();
-    let second = Next::Write(key(), version, wish("192.0.2.2"));
+    let second = Next::Write(key(), version, "192.0.2.2");
     assert_eq!(bench.next(), Some(second));
 }
 
@@ -267,7 +262,7 @@ fn after_a_stop_nothing_is_written_and_late_answers_do_no_harm() {
     assert_eq!(bench.write(), None);
     bench.publisher.answered(
         Answer {
-            service: testing::key("unknown"),
+            object: testing::key("unknown"),
             version: "1".into(),
             outcome: Outcome::Written,
         },
@@ -285,7 +280,7 @@ fn only_so_many_are_under_way() {
     for key in &keys {
         publisher.touch(key);
     }
-    let difference = |_: &ServiceKey| Some(("1".into(), wish("192.0.2.1")));
+    let difference = |_: &ServiceKey| Some(("1".into(), "192.0.2.1"));
     for key in &keys[..AT_ONCE] {
         let next = publisher.next(now, difference);
         assert!(matches!(next, Some(Next::Write(next, _, _)) if next == *key));
@@ -294,7 +289,7 @@ fn only_so_many_are_under_way() {
     assert_eq!(publisher.pending(), AT_ONCE + 2);
     publisher.answered(
         Answer {
-            service: keys[1].clone(),
+            object: keys[1].clone(),
             version: "1".into(),
             outcome: Outcome::Written,
         },
