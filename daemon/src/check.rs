@@ -15,12 +15,12 @@ use carillon_core::config::{Config, Peer, Pool};
 use carillon_core::controller::{self, Controller};
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
+use carillon_objects::source::Change;
+use carillon_objects::{ConfigText, Object, ObjectKey, Setting};
 
 use crate::backends;
 use crate::cli::CheckArgs;
 use crate::files::{self, Catalog, Contents, Listing};
-use crate::objects::{self, ConfigText, Object, ObjectKey, Setting};
-use crate::source::Change;
 
 mod cluster;
 #[cfg(test)]
@@ -80,7 +80,7 @@ fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -
             match contents {
                 // A daemon would not take it out of its directory.
                 Contents::Text(text)
-                    if !path.as_ref().is_dir() && objects::is_configuration(&text) =>
+                    if !path.as_ref().is_dir() && carillon_objects::is_configuration(&text) =>
                 {
                     let origin = Origin::whole(&label);
                     let text = ConfigText {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::objects::ObjectKey;
+use carillon_objects::ObjectKey;
 
 mod drain;
 mod gossip;

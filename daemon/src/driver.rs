@@ -22,6 +22,8 @@ use carillon_core::policy::WithdrawReason;
 use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
 use carillon_host::assignment::Assignment;
+use carillon_objects::source::{Batch, Change, ConfigStore, Description, LISTED, Problems, Source};
+use carillon_objects::{Object, ObjectKey, Purpose};
 use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -29,8 +31,6 @@ use tracing::{debug, error, info, warn};
 
 use crate::backends;
 use crate::heap;
-use crate::objects::{Object, ObjectKey, Purpose};
-use crate::source::{Batch, Change, ConfigStore, Description, LISTED, Problems, Source};
 
 mod assigner;
 mod config;

@@ -16,8 +16,10 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
-use crate::objects::{ObjectKey, is_blank};
-use crate::source::{Batch, Change, Description, Feed, Followed, LISTED, Problem, Problems};
+use carillon_objects::source::{
+    Batch, Change, Description, Feed, Followed, LISTED, Problem, Problems,
+};
+use carillon_objects::{ObjectKey, is_blank};
 
 mod agenda;
 mod allocation;

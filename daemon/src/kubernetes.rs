@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use carillon_core::service::ServiceKey;
+use carillon_objects::source::{Description, Feed, Followed};
+use carillon_objects::{ObjectKey, Purpose, Stored};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::objects::{ObjectKey, Purpose, Stored};
-use crate::source::{Description, Feed, Followed};
 use crate::supervise::Tasks;
 
 mod api;
@@ -82,7 +82,7 @@ pub(crate) enum ApiChange {
 }
 
 /// What a cluster has to tell at once.
-type Batch = crate::source::Batch<ApiChange>;
+type Batch = carillon_objects::source::Batch<ApiChange>;
 
 /// A batch that has nothing to tell but this.
 fn saying(change: ApiChange) -> Batch {

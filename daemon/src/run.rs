@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use carillon_core::backend::BoxFuture;
 use carillon_host::assignment::Assignment;
+use carillon_objects::source::{Description, Died, Source};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -17,7 +18,6 @@ use crate::clock::sleep_until;
 use crate::driver::{Client, Driver, Heard, Parts, Request};
 use crate::notify::Notifier;
 use crate::pulse::{Heart, Pulse};
-use crate::source::{Description, Died, Source};
 use crate::supervise::Tasks;
 use crate::{backends, cli, drained, heap, http, logging, pulse, socket, sources, supervise};
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
+use carillon_objects::source::Followed;
 
 use crate::cli::{RunArgs, Source};
 use crate::files;
-use crate::source::Followed;
 use crate::supervise::Tasks;
 
 /// Starts to follow the source of a daemon on this node.

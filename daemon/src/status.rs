@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Result;
 use carillon_core::backend::{NeighborStatus, Route};
 use carillon_gossip::{DroppedStatus, StuckStatus};
+use carillon_objects::source::Turn;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::StatusArgs;
 use crate::socket;
-use crate::source::Turn;
 
 mod text;
 

@@ -7,13 +7,12 @@ use carillon_core::address::Family;
 use carillon_core::interface::MacAddress;
 use carillon_core::mark::Mark;
 use carillon_layer2::{Message as Heard, Question, Saying};
+use carillon_objects::{ApiObject, Kind, Unreadable};
 
 /// Modules of the daemon, which is no library.
 #[path = "../../daemon/src"]
 #[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
 mod daemon {
-    pub(crate) mod objects;
-
     pub(crate) mod kubernetes {
         pub(crate) mod clip;
 
@@ -26,11 +25,10 @@ mod daemon {
 
 use daemon::kubernetes::clip::Clip;
 use daemon::kubernetes::page::splitter::{Part, Splitter};
-use daemon::objects::{ApiObject, Kind, Unreadable};
 
 /// Reads a file of objects: what is wrong has a place in it and fits on a line.
 pub fn check_objects(text: &str) {
-    let found = daemon::objects::parse("f", text);
+    let found = carillon_objects::parse("f", text);
     // YAML also ends lines with a carriage return alone.
     let lines = text.matches(['\n', '\r']).count() + 1;
     let errors = found
@@ -65,7 +63,7 @@ pub fn check_object(choice: u8, json: &[u8]) {
     let kind = kind(choice);
     let is_cut = choice & 0x80 != 0;
     let read = check_read(kind, json, is_cut);
-    let found = daemon::objects::find(json);
+    let found = carillon_objects::find(json);
     if let Ok(object) = read {
         assert!(!is_cut);
         if let Some(key) = found.key(kind) {
@@ -76,7 +74,7 @@ pub fn check_object(choice: u8, json: &[u8]) {
 }
 
 fn check_read(kind: Kind, json: &[u8], is_cut: bool) -> Result<ApiObject, Unreadable> {
-    let read = daemon::objects::read(kind, json, is_cut);
+    let read = carillon_objects::read(kind, json, is_cut);
     match &read {
         Ok(object) => assert_eq!(object.key.kind, kind),
         Err(unreadable) => {

@@ -10,8 +10,8 @@ use carillon_core::controller::{Controller, Input};
 use carillon_core::hash::fnv32;
 use tracing::{error, info, warn};
 
-use crate::objects::{ConfigText, ObjectKey, RENUMBER, Setting};
-use crate::source::Description;
+use carillon_objects::source::Description;
+use carillon_objects::{ConfigText, ObjectKey, RENUMBER, Setting};
 
 /// The state of the configuration.
 pub(super) struct ConfigState {

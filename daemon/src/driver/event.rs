@@ -4,10 +4,10 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use carillon_core::backend::BackendEvent;
+use carillon_objects::source::{Batch, Died};
 use tracing::debug;
 
 use super::Driver;
-use crate::source::{Batch, Died};
 
 /// What the driver is to be told next.
 pub(crate) enum Heard {

@@ -18,12 +18,12 @@ use carillon_gossip::{Event, MemberId, Status};
 use carillon_host::exclusion::Excluded;
 use carillon_host::interfaces;
 use carillon_host::neighbours::{Neighbours, Wanted};
+use carillon_objects::ObjectKey;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use super::Driver;
 use crate::gossip::{Command, Commands, Gossip};
-use crate::objects::ObjectKey;
 use crate::socket::Answer;
 
 /// See the module's documentation.

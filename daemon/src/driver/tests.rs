@@ -10,12 +10,12 @@ use carillon_core::announcement::{AnnouncementSet, Announcements};
 use carillon_core::backend::mock::{MockBackend, MockLog, NEIGHBOR};
 use carillon_core::backend::{BackendEvent, Detail};
 use carillon_core::testing::key;
+use carillon_objects::source::Feed;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::files::journal::{Request as ToWrite, Store};
 use crate::files::{Catalog, Contents, JournalAllocation, Word};
-use crate::source::Feed;
 use crate::status::{Reached, Status};
 
 mod network;

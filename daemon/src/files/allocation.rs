@@ -25,10 +25,10 @@ use carillon_core::controller::{Controller, Input, ServiceStatus, Severity, Stat
 use carillon_core::service::{Ingress, Service, ServiceKey};
 use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
+use carillon_objects::source::{Allocation, ConfigStore, Listener, Problems, Turn};
 use tracing::{debug, info, warn};
 
 use super::journal::{Answer, Given, Ledger, Request};
-use crate::source::{Allocation, ConfigStore, Listener, Problems, Turn};
 
 mod access;
 mod contest;

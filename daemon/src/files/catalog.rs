@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use carillon_core::yaml::Position;
 
-use crate::objects::{self, Kind, Note, Object, ObjectKey, Parsed, Setting};
-use crate::source::{Change, LISTED, Problem, Problems};
+use carillon_objects::source::{Change, LISTED, Problem, Problems};
+use carillon_objects::{Kind, Note, Object, ObjectKey, Parsed, Setting};
 
 mod definitions;
 mod index;
@@ -72,12 +72,12 @@ impl Catalog {
         let mut reading = Reading::new(file, self.index.definitions(file));
         let (mut strays, mut notes) = (Vec::new(), Vec::new());
         match contents {
-            Contents::Text(text) if objects::is_blank(&text) => {
+            Contents::Text(text) if carillon_objects::is_blank(&text) => {
                 let is_elsewhere = |key: &ObjectKey| self.index.definers(key).len() > 1;
                 reading.keep_all(is_elsewhere, text.trim().is_empty());
             }
             Contents::Text(text) => {
-                let found = objects::parse(reading.file, &text);
+                let found = carillon_objects::parse(reading.file, &text);
                 notes = found.notes;
                 for parsed in found.objects {
                     if self.is_wanted(&parsed) {
@@ -285,7 +285,7 @@ impl Catalog {
 fn stray(parsed: Parsed) -> Option<(ObjectKey, Position)> {
     match (parsed.key, parsed.object) {
         (Some(key), Ok(Object::Setting(Setting::ConfigMap(config))))
-            if objects::is_configuration(&config.text) =>
+            if carillon_objects::is_configuration(&config.text) =>
         {
             Some((key, parsed.at))
         }

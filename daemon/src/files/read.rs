@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use carillon_core::yaml::{self, SyntaxError};
 use nix::libc;
 
-use crate::source::Problem;
+use carillon_objects::source::Problem;
 
 /// The longest file that is read.
 const MAX_BYTES: u64 = 32 << 20;

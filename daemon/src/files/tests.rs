@@ -390,7 +390,7 @@ fn a_file_whose_extension_is_in_capitals_is_named() {
 #[test]
 fn of_several_changes_of_an_object_the_last_counts() {
     let key = |name: &str| ObjectKey::config_map("x", name);
-    let config = crate::objects::Object::EndpointSlice(None);
+    let config = carillon_objects::Object::EndpointSlice(None);
     let set = |name: &str| Change::Set(key(name), config.clone());
     let removed = |name: &str| Change::Removed(key(name));
     let mut changes = vec![removed("a"), set("b"), set("a"), removed("c"), removed("b")];

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use carillon_core::service::ServiceKey;
+use carillon_objects::{KINDS, Kind, Selection};
 use http_body_util::BodyExt as _;
 use hyper::body::Bytes;
 use hyper::http::request::Builder;
@@ -19,7 +20,6 @@ use tokio::time::timeout;
 use super::client::Cluster;
 use super::clip::Clip;
 use super::failure::{Failure, excerpt};
-use crate::objects::{KINDS, Kind, Selection};
 
 /// How long an answer may take to begin, and a page to end; the API server itself gives up after a
 /// minute.

@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::time::Duration;
 
+use carillon_objects::Kind;
 use kube::core::Status;
 
 use super::api::Resource;
-use crate::objects::Kind;
 
 #[cfg(test)]
 mod tests;

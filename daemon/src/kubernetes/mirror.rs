@@ -14,11 +14,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use carillon_core::service::ServiceKey;
+use carillon_objects::source::{Change, LISTED, Problem, Problems};
+use carillon_objects::{ApiObject, Kind, Names, ObjectKey, Purpose, Unreadable};
 
 use super::failure::Class;
 use super::{ApiChange, Batch};
-use crate::objects::{ApiObject, Kind, Names, ObjectKey, Purpose, Unreadable};
-use crate::source::{Change, LISTED, Problem, Problems};
 
 #[cfg(test)]
 mod tests;
@@ -223,7 +223,7 @@ impl Mirror {
     fn tidy(&mut self) {
         let states = self.kinds.values();
         let objects: usize = states.map(|state| state.objects.len()).sum();
-        if self.names.len() > 2 * objects + SPARE_NAMES {
+        if self.names.count() > 2 * objects + SPARE_NAMES {
             self.names = Names::default();
         }
     }

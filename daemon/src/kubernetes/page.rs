@@ -5,13 +5,13 @@
 
 use std::ops::ControlFlow;
 
+use carillon_objects::{ApiObject, Kind, Unreadable};
 use serde::Deserialize;
 
 use super::api::{self, Resource};
 use super::client::Cluster;
 use super::clip::Clip;
 use super::failure::Failure;
-use crate::objects::{self, ApiObject, Kind, Unreadable};
 
 mod splitter;
 #[cfg(test)]
@@ -141,7 +141,7 @@ impl Reader {
         } = self;
         let split = splitter.feed(octets, &mut |part, clip| match part {
             Part::Metadata => *meta = Some(read_meta(clip)),
-            Part::Item => objects.push(objects::read(*kind, clip.octets(), clip.is_cut())),
+            Part::Item => objects.push(carillon_objects::read(*kind, clip.octets(), clip.is_cut())),
         });
         split.map_err(|error| Failure::Garbage(error.to_string()))?;
         Ok(ControlFlow::Continue(()))

@@ -8,7 +8,7 @@ use carillon_core::service::ServiceKey;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::objects::ALLOCATED_FROM;
+use carillon_objects::ALLOCATED_FROM;
 
 /// How many statuses are written at a time: enough to keep an API server of two cores busy.
 pub(crate) const AT_ONCE: usize = 16;

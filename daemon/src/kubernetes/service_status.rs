@@ -20,6 +20,8 @@ use carillon_core::controller::{Controller, Event, Input, ServiceStatus, Severit
 use carillon_core::service::{Service, ServiceKey};
 use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
+use carillon_objects::Stored;
+use carillon_objects::source::{Allocation, ConfigStore, Listener, Turn};
 use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
@@ -27,8 +29,6 @@ use super::ApiChange;
 use super::jitter::Jitter;
 use super::publish::{Answer, Notice, Outbox, Outcome, StatusWrite};
 use super::publisher::{Next, Publisher};
-use crate::objects::Stored;
-use crate::source::{Allocation, ConfigStore, Listener, Turn};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use carillon_objects::source::Change;
+use carillon_objects::{ObjectKey, Purpose};
 use tokio::time::timeout;
 
 use super::api::{Resource, Scope};
@@ -11,8 +13,6 @@ use super::failure::Failure;
 use super::mirror::{Event, Mirror};
 use super::page::Pages;
 use super::{Batch, rights};
-use crate::objects::{ObjectKey, Purpose};
-use crate::source::Change;
 
 /// How long it may take to read all objects of one kind: someone is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(30);

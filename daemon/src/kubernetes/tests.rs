@@ -1,14 +1,14 @@
 use std::time::{Duration, Instant};
 
 use carillon_core::testing::key;
+use carillon_objects::Kind;
+use carillon_objects::source::Change;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::*;
-use crate::objects::Kind;
-use crate::source::Change;
 
 mod role;
 mod server;

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use carillon_objects::Kind;
 use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -25,7 +26,6 @@ use super::failure::{Class, Failure};
 use super::mirror::Event;
 use super::page::Pages;
 use super::pause::Pause;
-use crate::objects::{self, Kind};
 
 /// How long the API server may let a watch last, in seconds.
 const LASTS: std::ops::Range<u64> = 240..360;
@@ -252,7 +252,7 @@ async fn next_request(requests: &mut Option<mpsc::Receiver<Relist>>) -> Relist {
 /// What a line of a watch says, and the version after it. Bookmarks have only the version.
 fn read_event(kind: Kind, line: &Clip) -> Result<(Option<Event>, String), Failure> {
     if line.is_cut() {
-        let found = objects::find(line.octets());
+        let found = carillon_objects::find(line.octets());
         let event = found.event.as_deref().unwrap_or_default();
         return read_object(kind, event, line.octets(), true);
     }
@@ -276,7 +276,7 @@ fn read_object(
     let garbage = |what: &str| Failure::Garbage(what.to_owned());
     let (event, version) = match event {
         "ADDED" | "MODIFIED" => {
-            let object = objects::read(kind, json, is_cut);
+            let object = carillon_objects::read(kind, json, is_cut);
             let version = match &object {
                 Ok(object) => object.version.clone(),
                 Err(unreadable) => unreadable.version.clone(),
@@ -284,7 +284,7 @@ fn read_object(
             (Some(Event::Objects(vec![object])), version)
         }
         "DELETED" | "BOOKMARK" => {
-            let found = objects::find(json);
+            let found = carillon_objects::find(json);
             let version = found.version().unwrap_or_default().into();
             let deleted = (event == "DELETED").then(|| found.key(kind));
             match deleted {

@@ -8,13 +8,13 @@ use carillon_core::backend::mock::{MockBackend, MockLog};
 use carillon_core::ownership::FAREWELL;
 use carillon_host::neighbours::Neighbours;
 use carillon_host::{assignment, exclusion, interfaces};
+use carillon_objects::ObjectKey;
+use carillon_objects::source::{Batch, Feed};
 use clap::Parser;
 
 use super::*;
 use crate::driver;
 use crate::files::{JournalAllocation, Word};
-use crate::objects::ObjectKey;
-use crate::source::{Batch, Feed};
 
 /// The lines `key=value` of the unit of systemd.
 fn unit() -> Vec<(String, String)> {

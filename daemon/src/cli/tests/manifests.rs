@@ -153,7 +153,7 @@ fn may_read(role: (&str, &str), group: &str, plural: &str) -> bool {
 #[cfg(feature = "kubernetes")]
 #[test]
 fn each_kind_may_be_read_by_those_who_follow_it() {
-    for kind in crate::objects::KINDS {
+    for kind in carillon_objects::KINDS {
         let info = kind.info();
         for (_, account) in WORKLOADS {
             let whole = format!("metallb-system:{account}");

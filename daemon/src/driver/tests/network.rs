@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 
 use carillon_core::service::ServiceKey;
 use carillon_gossip::{Event, MemberId};
+use carillon_objects::Kind;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::gossip::{Command, Commands, Gossip};
-use crate::objects::Kind;
 
 fn pod(name: &str, address: Option<u8>) -> Change {
     let key = pod_key(name);

@@ -4,10 +4,10 @@
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use carillon_objects::source::ConfigStore;
 use tracing::{info, warn};
 
 use crate::files::journal::{Answer, Commit, Request};
-use crate::source::ConfigStore;
 
 /// How soon to try again when the journal cannot be used.
 const RETRY: Duration = Duration::from_secs(10);

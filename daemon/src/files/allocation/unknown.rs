@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use carillon_core::service::ServiceKey;
 
-use crate::source::Problems;
+use carillon_objects::source::Problems;
 
 /// See the module's documentation.
 #[derive(Default)]

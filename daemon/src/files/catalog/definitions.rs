@@ -8,7 +8,7 @@ use carillon_core::endpoint::EndpointSlice;
 use carillon_core::service::{Service, ServiceKey};
 use carillon_core::yaml::Position;
 
-use crate::objects::{Kind, Object, ObjectKey};
+use carillon_objects::{Kind, Object, ObjectKey};
 
 /// What a file defines, in the order of the keys.
 #[derive(Debug, Default)]

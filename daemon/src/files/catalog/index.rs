@@ -5,9 +5,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use carillon_core::sorted::pack;
+use carillon_objects::ObjectKey;
 
 use super::definitions::{Definitions, Entry};
-use crate::objects::ObjectKey;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

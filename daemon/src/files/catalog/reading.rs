@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
 use carillon_core::yaml::Position;
+use carillon_objects::source::Problem;
+use carillon_objects::{Object, ObjectKey, Parsed};
 
 use super::definitions::{Definitions, Entry};
-use crate::objects::{Object, ObjectKey, Parsed};
-use crate::source::Problem;
 
 /// One file being taken in.
 pub(super) struct Reading<'a> {

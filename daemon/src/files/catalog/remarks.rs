@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::source::Problem;
+use carillon_objects::source::Problem;
 
 /// What is to say, by file.
 #[derive(Debug, Default)]

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use carillon_core::node::Node;
 use carillon_core::testing;
+use carillon_objects::Object;
 use proptest::prelude::*;
 
 use super::*;
-use crate::objects::Object;
 
 const NOW: &str = "03:04:05 UTC";
 
@@ -230,7 +230,11 @@ fn names_of_what_is_gone_are_forgotten() {
         let event = Event::Objects(vec![Ok(object(&name, n))]);
         take(&mut mirror, [event, Event::Deleted(key(&name))]);
     }
-    assert!(mirror.names.len() <= SPARE_NAMES, "{}", mirror.names.len());
+    assert!(
+        mirror.names.count() <= SPARE_NAMES,
+        "{}",
+        mirror.names.count()
+    );
 }
 
 /// What happens to a cluster, and to a watch of it.

@@ -6,9 +6,9 @@ use carillon_core::config::PoolName;
 use carillon_core::controller::Controller;
 use carillon_core::service::{Ingress, Service};
 use carillon_core::text::bounded;
+use carillon_objects::Stored;
 
 use crate::kubernetes::publisher;
-use crate::objects::Stored;
 
 /// What a Service is to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

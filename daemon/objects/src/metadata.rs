@@ -17,9 +17,7 @@ pub(super) mod validate;
 pub(crate) struct Identity {
     pub(super) name: Option<String>,
     pub(super) namespace: Option<String>,
-    #[cfg(feature = "kubernetes")]
     pub(super) uid: Option<String>,
-    #[cfg(feature = "kubernetes")]
     pub(super) resource_version: Option<String>,
 }
 
@@ -27,21 +25,16 @@ pub(crate) struct Identity {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Metadata {
-    #[cfg(feature = "kubernetes")]
     name: Option<String>,
-    #[cfg(feature = "kubernetes")]
     namespace: Option<String>,
-    #[cfg(feature = "kubernetes")]
     uid: Option<String>,
-    #[cfg(feature = "kubernetes")]
     resource_version: Option<String>,
     /// `metadata.labels`.
-    pub(crate) labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`.
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
 }
 
-#[cfg(feature = "kubernetes")]
 impl Metadata {
     /// What tells the object from all others.
     pub(super) fn identity(&mut self) -> Identity {
@@ -71,13 +64,11 @@ impl Identity {
     }
 
     /// `metadata.uid`.
-    #[cfg(feature = "kubernetes")]
     pub(super) fn uid(&self) -> Option<&str> {
         self.uid.as_deref()
     }
 
     /// `metadata.resourceVersion`.
-    #[cfg(feature = "kubernetes")]
     pub(super) fn version(&self) -> Option<&str> {
         self.resource_version.as_deref()
     }

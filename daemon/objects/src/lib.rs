@@ -1,5 +1,5 @@
-//! Kubernetes objects, and what the core makes of them. The only place that knows both
-//! vocabularies.
+//! Kubernetes objects, and what the core makes of them: the only place that knows both
+//! vocabularies. And how a [`source`] of them is followed.
 //!
 //! The types here are narrow: they have the fields that Carillon uses, and pass over all others.
 
@@ -15,7 +15,6 @@ use carillon_core::service::{Service, ServiceKey};
 mod config_map;
 mod document;
 mod endpoint_slice;
-#[cfg(feature = "kubernetes")]
 mod json;
 mod kind;
 mod manifest;
@@ -26,33 +25,30 @@ mod node_labels;
 mod pod;
 mod schema;
 mod service;
+pub mod source;
 mod tree;
 mod validate;
 
-pub(crate) use config_map::{ConfigText, RENUMBER, is_configuration};
-pub(crate) use document::{Note, Parsed, is_blank, parse};
-#[cfg(feature = "kubernetes")]
-pub(crate) use json::{ApiObject, Stored, Unreadable, find, read};
-#[cfg(feature = "kubernetes")]
-pub(crate) use kind::{KINDS, Selection};
-pub(crate) use kind::{Kind, Purpose};
-#[cfg(feature = "kubernetes")]
-pub(crate) use names::Names;
-#[cfg(feature = "kubernetes")]
-pub(crate) use service::ALLOCATED_FROM;
+pub use config_map::{ConfigText, RENUMBER, is_configuration};
+pub use document::{Note, Parsed, is_blank, parse};
+pub use json::{ApiObject, Stored, Unreadable, find, read};
+pub use kind::{KINDS, Selection};
+pub use kind::{Kind, Purpose};
+pub use names::Names;
+pub use service::ALLOCATED_FROM;
 
 /// What tells one object from all others. Nodes have an empty namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ObjectKey {
+pub struct ObjectKey {
     /// The kind.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
     /// `metadata.namespace` and `metadata.name`.
-    pub(crate) name: ServiceKey,
+    pub name: ServiceKey,
 }
 
 impl ObjectKey {
     /// The key of a ConfigMap.
-    pub(crate) fn config_map(namespace: &str, name: &str) -> Self {
+    pub fn config_map(namespace: &str, name: &str) -> Self {
         Self {
             kind: Kind::ConfigMap,
             name: ServiceKey::new(namespace, name),
@@ -72,7 +68,7 @@ impl fmt::Display for ObjectKey {
 /// An object in the core's vocabulary. Several places remember the same one: a clone costs a few
 /// pointers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Object {
+pub enum Object {
     /// A Service.
     Service(Service),
     /// An EndpointSlice; `None` when it belongs to no Service.
@@ -89,7 +85,7 @@ pub(crate) enum Object {
 
 impl Object {
     /// The Service that it is.
-    pub(crate) fn service(&self) -> Option<&Service> {
+    pub fn service(&self) -> Option<&Service> {
         let Self::Service(service) = self else {
             return None;
         };
@@ -97,7 +93,7 @@ impl Object {
     }
 
     /// The EndpointSlice of a Service that it is.
-    pub(crate) fn endpoint_slice(&self) -> Option<&EndpointSlice> {
+    pub fn endpoint_slice(&self) -> Option<&EndpointSlice> {
         let Self::EndpointSlice(slice) = self else {
             return None;
         };
@@ -105,7 +101,7 @@ impl Object {
     }
 
     /// The Node that it is.
-    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+    pub fn node(&self) -> Option<&Arc<Node>> {
         let Self::Node(node) = self else {
             return None;
         };
@@ -115,7 +111,7 @@ impl Object {
 
 /// An object by which users configure Carillon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Setting {
+pub enum Setting {
     /// All of it, in a ConfigMap.
     ConfigMap(Arc<ConfigText>),
 }

@@ -123,7 +123,6 @@ impl Manifest for EndpointSliceObject {
         validate::check(object, found);
     }
 
-    #[cfg(feature = "kubernetes")]
     fn metadata(&mut self) -> &mut Metadata {
         &mut self.metadata
     }

@@ -20,11 +20,11 @@ mod tests;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FieldError {
     /// The value; empty for the whole object.
-    pub(crate) path: Path,
+    pub path: Path,
     /// Its place, where the path alone does not tell it.
     at: Option<Position>,
     /// What is wrong with it, and what would be right.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl FieldError {
@@ -96,7 +96,7 @@ impl de::Error for FieldError {
 
 /// A value of a document.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Value<'a>(pub(crate) &'a Node);
+pub(crate) struct Value<'a>(pub &'a Node);
 
 impl<'a> Value<'a> {
     /// A number with a leading zero: octal in YAML 1.1, as Kubernetes reads it, decimal in YAML 1.2.

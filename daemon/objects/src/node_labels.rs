@@ -38,7 +38,6 @@ pub(super) struct NodeMetadata {
 impl Manifest for NodeMetadata {
     const FIELDS: Table = &[];
 
-    #[cfg(feature = "kubernetes")]
     fn metadata(&mut self) -> &mut Metadata {
         &mut self.metadata
     }

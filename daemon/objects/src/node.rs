@@ -102,7 +102,6 @@ impl Manifest for NodeObject {
         validate::check(object, found);
     }
 
-    #[cfg(feature = "kubernetes")]
     fn metadata(&mut self) -> &mut Metadata {
         &mut self.metadata
     }

@@ -19,7 +19,7 @@ mod found;
 mod tests;
 
 use found::Found;
-pub(crate) use found::find;
+pub use found::find;
 
 /// What is told of an object of which octets are missing.
 const TOO_LONG: &str =
@@ -31,45 +31,45 @@ const ERROR: usize = 400;
 
 /// An object of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ApiObject {
+pub struct ApiObject {
     /// Which object it is.
-    pub(crate) key: ObjectKey,
+    pub key: ObjectKey,
     /// The object in the core's words.
-    pub(crate) object: Object,
+    pub object: Object,
     /// `metadata.resourceVersion`, which differs whenever anything does.
-    pub(crate) version: Box<str>,
+    pub version: Box<str>,
     /// How it is stored, if it is a Service.
-    pub(crate) stored: Option<Stored>,
+    pub stored: Option<Stored>,
     /// What is not wrong with it, but probably meant otherwise.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// How a Service is stored: what the writers of its status need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub struct Stored {
     /// `metadata.uid`.
-    pub(crate) uid: Box<str>,
+    pub uid: Box<str>,
     /// `metadata.resourceVersion`.
-    pub(crate) resource_version: Box<str>,
+    pub resource_version: Box<str>,
     /// The annotation `metallb.io/ip-allocated-from-pool`, as [`carillon_core::text::bounded`] text.
-    pub(crate) pool: Option<Box<str>>,
+    pub pool: Option<Box<str>>,
     /// `status.loadBalancer.ingress[].ipMode` of each address that has one.
-    pub(crate) ip_modes: Vec<(IpAddr, Box<str>)>,
+    pub ip_modes: Vec<(IpAddr, Box<str>)>,
     /// The annotations that should be written with today's prefix.
-    pub(crate) deprecated: Box<[&'static str]>,
+    pub deprecated: Box<[&'static str]>,
 }
 
 /// An object that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable {
+pub struct Unreadable {
     /// Which object it is; `None` when not even that can be told.
-    pub(crate) key: Option<ObjectKey>,
+    pub key: Option<ObjectKey>,
     /// `metadata.resourceVersion`; empty when that cannot be told.
-    pub(crate) version: Box<str>,
+    pub version: Box<str>,
     /// Each thing that is wrong with it.
-    pub(crate) errors: Vec<String>,
+    pub errors: Vec<String>,
     /// The addresses that it publishes all the same.
-    pub(crate) published: Vec<IpAddr>,
+    pub published: Vec<IpAddr>,
 }
 
 /// Reads an object of this kind. Of one that is cut, octets in the middle are missing: then it tells
@@ -78,7 +78,7 @@ pub(crate) struct Unreadable {
 /// # Errors
 /// It is not one, or it has fields that the API server would have refused. The others of a list
 /// are none the worse for it.
-pub(crate) fn read(kind: Kind, json: &[u8], is_cut: bool) -> Result<ApiObject, Unreadable> {
+pub fn read(kind: Kind, json: &[u8], is_cut: bool) -> Result<ApiObject, Unreadable> {
     if is_cut {
         return Err(Unreadable {
             published: found::published(json),
@@ -190,12 +190,12 @@ fn read_published(json: &[u8]) -> Vec<IpAddr> {
 
 impl Found {
     /// Which object it is, if that was found.
-    pub(crate) fn key(&self, kind: Kind) -> Option<ObjectKey> {
+    pub fn key(&self, kind: Kind) -> Option<ObjectKey> {
         Some(kind.key(self.identity.key().ok()?))
     }
 
     /// The version of the object, if that was found.
-    pub(crate) fn version(&self) -> Option<&str> {
+    pub fn version(&self) -> Option<&str> {
         self.identity.version()
     }
 }

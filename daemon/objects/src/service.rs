@@ -43,10 +43,9 @@ pub(super) static KIND: KindInfo = KindInfo {
 };
 
 /// The annotation that names the pool of a Service's addresses.
-pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
+pub const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
 
 /// What is published about a Service's addresses.
-#[cfg(feature = "kubernetes")]
 pub(super) struct Published {
     /// The annotation [`ALLOCATED_FROM`], as [`bounded`] text.
     pub(super) pool: Option<Box<str>>,
@@ -107,7 +106,6 @@ struct LoadBalancerStatus {
 struct IngressObject {
     ip: Option<String>,
     hostname: Option<String>,
-    #[cfg(feature = "kubernetes")]
     #[serde(rename = "ipMode")]
     ip_mode: Option<String>,
 }
@@ -119,7 +117,6 @@ impl Manifest for ServiceObject {
         validate::check(object, found);
     }
 
-    #[cfg(feature = "kubernetes")]
     fn metadata(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
@@ -149,7 +146,6 @@ impl Manifest for ServiceObject {
         remarks
     }
 
-    #[cfg(feature = "kubernetes")]
     fn published(&self) -> Option<Published> {
         let ip_mode = |entry: &IngressObject| {
             let address = entry.ip.as_deref()?.parse().ok()?;

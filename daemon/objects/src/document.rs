@@ -21,38 +21,38 @@ const LIMITS: Limits = Limits {
 
 /// One object of a file, or a part of it that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Parsed {
+pub struct Parsed {
     /// Which object it is; `None` when not even that can be told.
-    pub(crate) key: Option<ObjectKey>,
+    pub key: Option<ObjectKey>,
     /// Where it begins.
-    pub(crate) at: Position,
+    pub at: Position,
     /// The object, or each thing that is wrong with it and where.
-    pub(crate) object: Result<Object, Vec<(Position, String)>>,
+    pub object: Result<Object, Vec<(Position, String)>>,
 }
 
 /// Something in a file that is not wrong, but probably meant otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Note {
+pub struct Note {
     /// The object, if it is of a kind that Carillon reads.
-    pub(crate) key: Option<ObjectKey>,
+    pub key: Option<ObjectKey>,
     /// Where it stands.
-    pub(crate) at: Position,
+    pub at: Position,
     /// What it is, and what would be right.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 /// What is in a file.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub struct Findings {
     /// Its objects.
-    pub(crate) objects: Vec<Parsed>,
+    pub objects: Vec<Parsed>,
     /// What is to say beside them.
-    pub(crate) notes: Vec<Note>,
+    pub notes: Vec<Note>,
 }
 
 /// Reads every object that Carillon uses out of a file of YAML or JSON documents; other kinds are
 /// passed over. What is wrong in one object has no effect on the others.
-pub(crate) fn parse(file: &str, text: &str) -> Findings {
+pub fn parse(file: &str, text: &str) -> Findings {
     let mut found = Findings::default();
     let mut names = Names::default();
     for (lines_above, document) in documents(text) {
@@ -106,7 +106,7 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// Whether a file has nothing but white space, comments and marks between documents.
-pub(crate) fn is_blank(text: &str) -> bool {
+pub fn is_blank(text: &str) -> bool {
     text.lines().all(|line| {
         let line = line.trim();
         matches!(line, "" | "---" | "...") || line.starts_with(['#', '%'])

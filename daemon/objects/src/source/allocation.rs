@@ -8,7 +8,7 @@ use carillon_core::speaker::Speaker;
 
 /// The controller, and the record of what it has given. All inputs take effect with
 /// [`Self::decide`].
-pub(crate) trait Allocation: Send {
+pub trait Allocation: Send {
     /// The controller, to ask.
     fn controller(&self) -> &Controller;
 
@@ -53,7 +53,7 @@ pub(crate) trait Allocation: Send {
 }
 
 /// An allocation that its source tells more than the objects.
-pub(crate) trait Listener: Allocation {
+pub trait Listener: Allocation {
     /// What it is told.
     type Word: Send;
 
@@ -62,7 +62,7 @@ pub(crate) trait Listener: Allocation {
 }
 
 /// Where the text of the configuration in force outlasts a restart.
-pub(crate) trait ConfigStore {
+pub trait ConfigStore {
     /// The text that was in force before the restart, once.
     fn before(&mut self) -> Option<String>;
 
@@ -72,11 +72,11 @@ pub(crate) trait ConfigStore {
 
 /// The controller role, in which daemons take turns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub struct Turn {
     /// Whose turn it is, if anybody's.
-    pub(crate) holder: Option<String>,
+    pub holder: Option<String>,
     /// It is that of this daemon.
-    pub(crate) leads: bool,
+    pub leads: bool,
     /// How many services wait for their status to be written by this daemon.
-    pub(crate) unwritten: usize,
+    pub unwritten: usize,
 }

@@ -6,7 +6,6 @@ use serde::Deserialize;
 use super::Object;
 use super::kind::{KindInfo, Purpose, Selection};
 use super::manifest::{Manifest, Reader};
-#[cfg(feature = "kubernetes")]
 use super::metadata::Metadata;
 use super::schema::Table;
 use super::tree::FieldError;
@@ -31,7 +30,6 @@ pub(super) static KIND: KindInfo = KindInfo {
 /// A Pod as Kubernetes writes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PodObject {
-    #[cfg(feature = "kubernetes")]
     metadata: Metadata,
     #[serde(default)]
     status: Status,
@@ -48,7 +46,6 @@ struct Status {
 impl Manifest for PodObject {
     const FIELDS: Table = &[];
 
-    #[cfg(feature = "kubernetes")]
     fn metadata(&mut self) -> &mut Metadata {
         &mut self.metadata
     }

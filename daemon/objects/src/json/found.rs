@@ -10,15 +10,15 @@ use super::super::metadata::Identity;
 
 /// What was found, up to where something is wrong or missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Found {
+pub struct Found {
     /// `type`, if it is the line of a watch.
-    pub(crate) event: Option<String>,
+    pub event: Option<String>,
     /// What tells the object from all others.
     pub(in super::super) identity: Identity,
 }
 
 /// Searches an object of the API, or the line of a watch with one.
-pub(crate) fn find(json: &[u8]) -> Found {
+pub fn find(json: &[u8]) -> Found {
     let mut found = Found::default();
     let search = Search {
         found: &mut found,

@@ -7,14 +7,10 @@ use carillon_core::yaml::Position;
 use serde::de::DeserializeOwned;
 
 use super::Object;
-#[cfg(feature = "kubernetes")]
 use super::json::{self, ApiObject, Unreadable};
-#[cfg(feature = "kubernetes")]
 use super::kind::Kind;
-#[cfg(feature = "kubernetes")]
 use super::metadata::Metadata;
 use super::schema::Table;
-#[cfg(feature = "kubernetes")]
 use super::service::Published;
 use super::tree::{FieldError, Value};
 use super::validate::{Cursor, Found};
@@ -37,7 +33,6 @@ pub(super) trait Manifest: DeserializeOwned {
     fn check(_object: &Cursor<'_>, _found: &mut Found) {}
 
     /// Its metadata.
-    #[cfg(feature = "kubernetes")]
     fn metadata(&mut self) -> &mut Metadata;
 
     /// What in it probably means something, and does not say so.
@@ -46,7 +41,6 @@ pub(super) trait Manifest: DeserializeOwned {
     }
 
     /// What it says about the addresses that it has, if it is of a kind that has any.
-    #[cfg(feature = "kubernetes")]
     fn published(&self) -> Option<Published> {
         None
     }
@@ -99,7 +93,6 @@ pub(super) struct Reader {
         &mut Vec<FieldError>,
     ) -> Result<Object, Vec<FieldError>>,
     /// Reads an object of the API.
-    #[cfg(feature = "kubernetes")]
     pub(super) json: fn(Kind, &[u8]) -> Result<ApiObject, Unreadable>,
 }
 
@@ -110,7 +103,6 @@ impl Reader {
             fields: T::FIELDS,
             check: T::check,
             document: read_document::<T>,
-            #[cfg(feature = "kubernetes")]
             json: json::read_as::<T>,
         }
     }

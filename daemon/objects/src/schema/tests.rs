@@ -104,7 +104,6 @@ fn what_kubectl_exports_is_right() {
     assert_eq!(told(Kind::EndpointSlice, slice), [""; 0]);
 }
 
-#[cfg(feature = "kubernetes")]
 mod openapi {
     use std::collections::BTreeSet;
 

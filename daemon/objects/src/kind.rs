@@ -16,21 +16,17 @@ use super::{ObjectKey, config_map, endpoint_slice, node, node_labels, pod, servi
 mod tests;
 
 /// What there is to know of a kind: its row in the table.
-#[cfg_attr(
-    not(feature = "kubernetes"),
-    expect(dead_code, reason = "some is about clusters only")
-)]
-pub(crate) struct KindInfo {
+pub struct KindInfo {
     /// `kind`.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Its API group; empty for the oldest.
-    pub(crate) group: &'static str,
+    pub group: &'static str,
     /// The version of the group that an API server is asked for.
-    pub(crate) version: &'static str,
+    pub version: &'static str,
     /// Versions of old that files may have as well.
     pub(super) older_versions: &'static [&'static str],
     /// Its name in the paths of an API server and in the rules of a role.
-    pub(crate) plural: &'static str,
+    pub plural: &'static str,
     /// Its objects are in namespaces.
     pub(super) namespaced: bool,
     /// The form of its objects' names; `None` for any.
@@ -38,11 +34,11 @@ pub(crate) struct KindInfo {
     /// It is read in files, too; there others are passed over.
     pub(super) in_files: bool,
     /// What its objects are for.
-    pub(crate) purpose: Purpose,
+    pub purpose: Purpose,
     /// Which of its objects are followed in a cluster.
-    pub(crate) selection: Selection,
+    pub selection: Selection,
     /// Only those in the namespace of the configuration are followed.
-    pub(crate) beside_configuration: bool,
+    pub beside_configuration: bool,
     /// How its objects are read.
     pub(super) reader: Reader,
 }
@@ -50,7 +46,7 @@ pub(crate) struct KindInfo {
 /// What the objects of a kind are for: the variants of [`Object`](super::Object), in the order in
 /// which a cluster is asked for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// To have addresses.
     Service,
     /// To be the configuration, or a part of it.
@@ -67,8 +63,7 @@ pub(crate) enum Purpose {
 
 impl Purpose {
     /// Whether a daemon that announces nothing has no use for them.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn is_to_announce(self) -> bool {
+    pub fn is_to_announce(self) -> bool {
         match self {
             Self::Service | Self::Setting => false,
             Self::EndpointSlice | Self::Node | Self::NodeLabels | Self::Pod => true,
@@ -76,8 +71,7 @@ impl Purpose {
     }
 
     /// Whether the metadata of the objects is enough, and an API server asked for no more.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn is_in_metadata(self) -> bool {
+    pub fn is_in_metadata(self) -> bool {
         match self {
             Self::NodeLabels => true,
             Self::Service | Self::Setting | Self::EndpointSlice | Self::Node | Self::Pod => false,
@@ -87,7 +81,7 @@ impl Purpose {
 
 /// Which objects of a kind are followed in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
+pub enum Selection {
     /// All.
     All,
     /// Those with these labels, as a selector.
@@ -105,16 +99,16 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $module:ident,)*) => {
         /// The kinds that Carillon reads.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub(crate) enum Kind {
+        pub enum Kind {
             $($(#[$doc])* $kind,)*
         }
 
         /// All kinds.
-        pub(crate) const KINDS: &[Kind] = &[$(Kind::$kind,)*];
+        pub const KINDS: &[Kind] = &[$(Kind::$kind,)*];
 
         impl Kind {
             /// What there is to know of it.
-            pub(crate) fn info(self) -> &'static KindInfo {
+            pub fn info(self) -> &'static KindInfo {
                 match self {
                     $(Self::$kind => &$module::KIND,)*
                 }

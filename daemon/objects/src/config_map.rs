@@ -45,17 +45,17 @@ const FIELDS: Table = &[(
 
 /// The annotation of the ConfigMap by which somebody says that one configuration may take away
 /// addresses in use.
-pub(crate) const RENUMBER: &str = "carillon/renumber";
+pub const RENUMBER: &str = "carillon/renumber";
 
 /// A configuration as it is written, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ConfigText {
+pub struct ConfigText {
     /// The text.
-    pub(crate) text: String,
+    pub text: String,
     /// Its place in the file.
-    pub(crate) origin: Origin,
+    pub origin: Origin,
     /// The annotation [`RENUMBER`] of the ConfigMap.
-    pub(crate) renumber: Option<String>,
+    pub renumber: Option<String>,
 }
 
 impl ConfigText {
@@ -63,13 +63,13 @@ impl ConfigText {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn read(&self, backends: &[&'static str]) -> Result<Config, ConfigErrors> {
+    pub fn read(&self, backends: &[&'static str]) -> Result<Config, ConfigErrors> {
         legacy::parse(&self.text, &self.origin, backends)
     }
 }
 
 /// Whether a text is MetalLB's configuration itself, outside of a ConfigMap.
-pub(crate) fn is_configuration(text: &str) -> bool {
+pub fn is_configuration(text: &str) -> bool {
     let Ok(Some(root)) = yaml::parse(text) else {
         return false;
     };
@@ -134,7 +134,6 @@ impl Manifest for ConfigMapObject {
         })
     }
 
-    #[cfg(feature = "kubernetes")]
     fn metadata(&mut self) -> &mut Metadata {
         &mut self.metadata
     }

@@ -19,26 +19,26 @@ use carillon_core::backend::BoxFuture;
 use carillon_core::yaml::Position;
 use tokio::sync::mpsc;
 
-use crate::objects::{Object, ObjectKey};
+use crate::{Object, ObjectKey};
 
 mod allocation;
 
-pub(crate) use allocation::{Allocation, ConfigStore, Listener, Turn};
+pub use allocation::{Allocation, ConfigStore, Listener, Turn};
 
 /// A source that is being followed.
-pub(crate) struct Followed {
+pub struct Followed {
     /// For people: the directory or the server.
-    pub(crate) location: String,
+    pub location: String,
     /// How people know it.
-    pub(crate) description: Description,
+    pub description: Description,
     /// What it has to tell.
-    pub(crate) source: Box<dyn Source>,
+    pub source: Box<dyn Source>,
     /// Lets others do what this daemon did for all.
-    pub(crate) leave: BoxFuture<()>,
+    pub leave: BoxFuture<()>,
 }
 
 /// What the driver follows: a source, with its record.
-pub(crate) trait Source: Send {
+pub trait Source: Send {
     /// What comes next.
     ///
     /// # Errors
@@ -58,10 +58,10 @@ pub(crate) trait Source: Send {
 
 /// Which part of a source has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Died(pub(crate) &'static str);
+pub struct Died(pub &'static str);
 
 /// A source whose batches come out of a channel.
-pub(crate) struct Feed<A: Listener> {
+pub struct Feed<A: Listener> {
     allocation: A,
     batches: Option<mpsc::Receiver<Batch<A::Word>>>,
     keeper: Option<mpsc::Receiver<A::Word>>,
@@ -71,7 +71,7 @@ pub(crate) struct Feed<A: Listener> {
 
 impl<A: Listener> Feed<A> {
     /// What these batches tell, for this allocation.
-    pub(crate) fn new(allocation: A, batches: mpsc::Receiver<Batch<A::Word>>) -> Self {
+    pub fn new(allocation: A, batches: mpsc::Receiver<Batch<A::Word>>) -> Self {
         Self {
             allocation,
             batches: Some(batches),
@@ -82,7 +82,7 @@ impl<A: Listener> Feed<A> {
 
     /// The same, and the allocation is told as well what comes out here: it has a keeper of its own
     /// journal.
-    pub(crate) fn with_keeper(mut self, keeper: mpsc::Receiver<A::Word>) -> Self {
+    pub fn with_keeper(mut self, keeper: mpsc::Receiver<A::Word>) -> Self {
         self.keeper = Some(keeper);
         self
     }
@@ -127,17 +127,17 @@ impl<A: Listener> Source for Feed<A> {
 
 /// What a source has to tell, all at once that it found at once.
 #[derive(Debug)]
-pub(crate) struct Batch<W = Infallible> {
+pub struct Batch<W = Infallible> {
     /// The objects that changed.
-    pub(crate) changes: Vec<Change>,
+    pub changes: Vec<Change>,
     /// What is for the source's own allocation alone.
-    pub(crate) words: Vec<W>,
+    pub words: Vec<W>,
     /// What is wrong in the source now, if that has changed.
-    pub(crate) problems: Option<Arc<Problems>>,
+    pub problems: Option<Arc<Problems>>,
     /// Everything has been read that decides who announces what, for the first time.
-    pub(crate) synced: bool,
+    pub synced: bool,
     /// So have the Pods of other daemons, which only tell where those may be called.
-    pub(crate) pods_synced: bool,
+    pub pods_synced: bool,
 }
 
 impl<W> Default for Batch<W> {
@@ -154,7 +154,7 @@ impl<W> Default for Batch<W> {
 
 impl<W> Batch<W> {
     /// Whether there is nothing to tell.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         let is_synced = self.synced || self.pods_synced;
         let is_silent = self.changes.is_empty() && self.words.is_empty();
         is_silent && self.problems.is_none() && !is_synced
@@ -175,7 +175,7 @@ impl<W> Batch<W> {
 
 /// An object that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     /// It is like this now.
     Set(ObjectKey, Object),
     /// It is gone.
@@ -184,47 +184,47 @@ pub(crate) enum Change {
 
 /// How people know a source.
 #[derive(Clone, Debug)]
-pub(crate) struct Description {
+pub struct Description {
     /// Its name, within a sentence.
-    pub(crate) name: String,
+    pub name: String,
     /// How to put the configuration there, as a request.
-    pub(crate) how_to_configure: String,
+    pub how_to_configure: String,
 }
 
 /// How many problems of objects are told at once, and how many notes: nobody reads more, and a
 /// directory or a cluster may have thousands.
-pub(crate) const LISTED: usize = 100;
+pub const LISTED: usize = 100;
 
 /// What is wrong in a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Problems {
+pub struct Problems {
     /// Why the source itself, or a part of it, cannot be read or watched.
-    pub(crate) unreachable: Vec<String>,
+    pub unreachable: Vec<String>,
     /// What is wrong in its objects, by place: the first [`LISTED`], those of the configuration
     /// before all others.
-    pub(crate) objects: Vec<Problem>,
+    pub objects: Vec<Problem>,
     /// How many there are beside these.
-    pub(crate) omitted: usize,
+    pub omitted: usize,
     /// What is not wrong in them, but probably meant otherwise: the first [`LISTED`].
-    pub(crate) notes: Vec<Problem>,
+    pub notes: Vec<Problem>,
     /// How many there are beside these.
-    pub(crate) omitted_notes: usize,
+    pub omitted_notes: usize,
 }
 
 impl Problems {
     /// What is wrong in the objects, as users are told of it.
-    pub(crate) fn texts(&self) -> BTreeSet<String> {
+    pub fn texts(&self) -> BTreeSet<String> {
         self.objects.iter().map(ToString::to_string).collect()
     }
 
     /// What is to say beside that.
-    pub(crate) fn notes(&self) -> BTreeSet<String> {
+    pub fn notes(&self) -> BTreeSet<String> {
         let notes = self.notes.iter().map(|note| format!("note: {note}"));
         notes.collect()
     }
 
     /// How much more there is than is listed, as users are told of it.
-    pub(crate) fn more(&self) -> Option<String> {
+    pub fn more(&self) -> Option<String> {
         let problems = (self.omitted, "problem");
         let counts = [problems, (self.omitted_notes, "note")];
         let counts = counts.into_iter().filter(|(number, _)| *number > 0);
@@ -240,17 +240,17 @@ impl Problems {
 
 /// Something that is not understood or contradicts something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The file, or what else the object was read from; the object itself, if it comes alone.
-    pub(crate) file: String,
+    pub file: String,
     /// The place in it, if that is known and it is not about the whole file.
-    pub(crate) at: Option<Position>,
+    pub at: Option<Position>,
     /// The object, where that is known.
-    pub(crate) object: Option<ObjectKey>,
+    pub object: Option<ObjectKey>,
     /// What is wrong, and what would be right.
-    pub(crate) message: String,
+    pub message: String,
     /// An earlier version, which was understood, stays in force.
-    pub(crate) keeps_last: bool,
+    pub keeps_last: bool,
 }
 
 impl fmt::Display for Problem {

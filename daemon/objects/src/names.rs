@@ -11,7 +11,7 @@ use super::{Object, ObjectKey};
 
 /// The names of one source, each of which is kept once.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub struct Names {
     keys: HashSet<ServiceKey>,
     nodes: HashSet<Arc<str>>,
     /// What Services are but for their names and addresses.
@@ -22,7 +22,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Makes all names in the object and its key those that are known already.
-    pub(crate) fn share(&mut self, key: &mut ObjectKey, object: &mut Object) {
+    pub fn share(&mut self, key: &mut ObjectKey, object: &mut Object) {
         unify(&mut self.keys, &mut key.name);
         match object {
             Object::Service(service) => {
@@ -43,14 +43,12 @@ impl Names {
     }
 
     /// Makes the name in a key one that is known already.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn share_key(&mut self, key: &mut ObjectKey) {
+    pub fn share_key(&mut self, key: &mut ObjectKey) {
         unify(&mut self.keys, &mut key.name);
     }
 
     /// How many names these are.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.keys.len() + self.nodes.len() + self.facts.len() + self.lists.len()
     }
 }
