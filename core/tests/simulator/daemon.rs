@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carillon_core::address::Family;
-use carillon_core::backend::{BackendEvent, Caps, Ownership as Kind};
+use carillon_core::backend::BackendEvent;
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
 use carillon_core::node::Node as Facts;
 use carillon_core::node::election::{Effect, Election};
 use carillon_core::node::gate::Gate;
-use carillon_core::ownership::{Input, Settings};
+use carillon_core::ownership::{Input, Scope, Settings};
 use carillon_core::speaker::{self, Speaker};
+use carillon_core::testing::{exclusive, shared};
 use carillon_gossip::record::Impediment;
 use carillon_gossip::{Event, MemberId};
 use carillon_layer2::Message;
@@ -27,8 +28,8 @@ use crate::objects;
 pub(crate) enum Arrival {
     /// For its election.
     Input(Input),
-    /// What it reads of a Service.
-    Service(Vec<speaker::Input>),
+    /// What it reads of the Service that has this VIP, on these nodes; without a scope it is gone.
+    Service(IpAddr, Option<Scope>),
     /// The interfaces of its node.
     Interfaces(Arc<Interfaces>),
     Draining(bool),
@@ -38,6 +39,27 @@ pub(crate) enum Arrival {
     Backend(BackendEvent),
 }
 
+/// What is announced by BGP, too: by every node that may, whoever has it on the segment.
+#[derive(Debug, Default)]
+struct Routes {
+    is_synced: bool,
+    is_draining: bool,
+    wanted: BTreeMap<IpAddr, Option<Scope>>,
+    announced: BTreeSet<IpAddr>,
+}
+
+impl Routes {
+    fn check(&self, node: &str) {
+        let may = |scope: &Option<Scope>| scope.as_ref().is_some_and(|one| one.contains(node));
+        let wanted = self.wanted.iter().filter(|(_, scope)| may(scope));
+        let mut wanted: BTreeSet<_> = wanted.map(|(vip, _)| *vip).collect();
+        if !self.is_synced || self.is_draining {
+            wanted.clear();
+        }
+        assert_eq!(self.announced, wanted, "routes of {node}");
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Daemon {
@@ -45,6 +67,7 @@ pub(crate) struct Daemon {
     speaker: Speaker,
     election: Election,
     pub(crate) layer2: Layer2,
+    routes: Routes,
     /// It puts VIPs on an interface.
     gate: Option<Gate>,
     /// How long the kernel takes for one.
@@ -67,11 +90,7 @@ impl Daemon {
         (assigns, refresh): (Option<Duration>, Duration),
         now: Instant,
     ) -> Self {
-        let caps = Caps {
-            name: "arp",
-            ownership: Kind::Exclusive(Family::V4),
-            uses_interfaces: true,
-        };
+        let backends = [exclusive("arp", Family::V4), shared("bgp")];
         let settings = Settings {
             node: node.clone(),
             ipv4: true,
@@ -80,9 +99,10 @@ impl Daemon {
         };
         let mut daemon = Self {
             node: node.clone(),
-            speaker: Speaker::new(Facts::named(node), None, &[caps]),
+            speaker: Speaker::new(Facts::named(node), None, &backends),
             election: Election::new(settings, &["arp"], now),
             layer2: Layer2::new(refresh),
+            routes: Routes::default(),
             gate: assigns.map(|_| Gate::default()),
             assigns: assigns.unwrap_or_default(),
             addresses: BTreeMap::new(),
@@ -92,7 +112,9 @@ impl Daemon {
             inbox: VecDeque::new(),
             claims: BTreeMap::new(),
         };
-        daemon.speaker.handle(objects::config());
+        // With BGP every node is to have all addresses on its interface, and no wait for them is seen.
+        let by_bgp = daemon.gate.is_none();
+        daemon.speaker.handle(objects::config(by_bgp));
         daemon.mark(me);
         daemon.election.joined(me, now);
         daemon
@@ -199,13 +221,15 @@ impl Daemon {
                 self.is_leaving |= matches!(input, Input::Leaving);
                 if matches!(input, Input::Synced) {
                     self.speaker.handle(speaker::Input::Synced);
+                    self.routes.is_synced = true;
                 }
                 self.election.handle(input, now);
             }
-            Arrival::Service(inputs) => {
-                for input in inputs {
+            Arrival::Service(vip, scope) => {
+                for input in objects::service(vip, scope.as_ref()) {
                     self.speaker.handle(input);
                 }
+                self.routes.wanted.insert(vip, scope);
             }
             Arrival::Interfaces(interfaces) => {
                 let known = speaker::Input::Interfaces(interfaces.clone());
@@ -215,6 +239,7 @@ impl Daemon {
             Arrival::Draining(is_draining) => {
                 let known = speaker::Input::Draining(is_draining);
                 self.speaker.handle(known);
+                self.routes.is_draining = is_draining;
                 self.election
                     .handle(Input::Impediment(Impediment::Draining, is_draining), now);
             }
@@ -237,10 +262,16 @@ impl Daemon {
         let sets = self
             .election
             .settle(&mut self.speaker, self.gate.as_mut(), now);
-        for set in sets.into_values() {
-            self.layer2.set(set, now);
+        for (backend, set) in sets {
+            match backend {
+                "bgp" => self.routes.announced = set.by_vip.keys().copied().collect(),
+                _ => self.layer2.set(set, now),
+            }
         }
         self.assign(now);
+        if self.gate.is_none() {
+            self.routes.check(&self.node);
+        }
     }
 
     /// The kernel takes one address after the other.

@@ -9,10 +9,13 @@ use carillon_core::service::{Ingress, TrafficPolicy};
 use carillon_core::speaker::Input;
 use carillon_core::testing::{self, endpoint, endpoint_slice, pool};
 
-/// One pool, whose addresses are announced by ARP.
-pub(crate) fn config() -> Input {
-    let lan = pool("lan", &["10.0.0.0/8"]);
-    Input::Config(Arc::new(testing::layer2_config([lan])))
+/// One pool, whose addresses are announced by ARP, and by BGP, too, if they are to be.
+pub(crate) fn config(by_bgp: bool) -> Input {
+    let mut config = testing::layer2_config([pool("lan", &["10.0.0.0/8"])]);
+    if by_bgp {
+        config.bgp.advertisements = vec![Arc::new(testing::bgp_advertisement("lan"))];
+    }
+    Input::Config(Arc::new(config))
 }
 
 /// The Service that has this VIP, on these nodes; without a scope it is gone.

@@ -14,7 +14,6 @@ use rand::RngExt;
 
 use crate::daemon::{Arrival, Daemon};
 use crate::node::Node;
-use crate::objects;
 use crate::segment::{self, Frame, Segments};
 
 /// When the first daemon starts, in seconds since 1970 by an exact clock.
@@ -157,8 +156,7 @@ impl World {
         let at = now + self.random(1_000, 300_000);
         self.read[node] = at;
         for (vip, scope) in self.scopes.clone() {
-            let inputs = objects::service(vip, Some(&scope));
-            self.send(node, at, Arrival::Service(inputs));
+            self.send(node, at, Arrival::Service(vip, Some(scope)));
         }
         self.send(node, at, Arrival::Input(Input::Synced));
     }
@@ -196,12 +194,11 @@ impl World {
             Some(scope) => self.scopes.insert(vip, scope.clone()),
             None => self.scopes.remove(&vip),
         };
-        let inputs = objects::service(vip, scope);
         for node in 0..self.nodes.len() {
             let at = self.now() + self.random(1_000, 100_000);
             let at = at.max(self.read[node]);
             self.read[node] = at;
-            self.send(node, at, Arrival::Service(inputs.clone()));
+            self.send(node, at, Arrival::Service(vip, scope.cloned()));
         }
     }
 
