@@ -38,6 +38,10 @@ impl Vips {
                 *part = announced.clone();
                 continue;
             }
+            if family.is_some() && !ends.contains(&family) {
+                *part = Announcements::new();
+                continue;
+            }
             let is_of_part = |vip, why| family.is_none_or(|it| it == Family::of(vip)) && has(why);
             for change in self.announced.diff(announced) {
                 match change {

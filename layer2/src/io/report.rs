@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use carillon_core::announcement::Announcements;
 use carillon_core::backend::BackendEvent;
 use tokio::sync::mpsc;
 
@@ -41,10 +42,18 @@ impl<P: Protocol> Driver<P> {
             let Some((index, vips)) = self.announcer.poll_reached(is_on_wire) else {
                 return;
             };
-            if let Some(port) = self.ports.get(index) {
-                self.names.insert(index, port.interface.name.clone());
+            let port = self.ports.get(index);
+            let name = port.map(|port| port.interface.name.clone());
+            let before = match &name {
+                Some(name) => self.names.insert(index, name.clone()),
+                None => self.names.remove(&index),
+            };
+            // Under its former name there is none, or none any more.
+            if let Some(neighbor) = before.filter(|before| Some(before) != name.as_ref()) {
+                let vips = Announcements::new();
+                self.outbox.push(BackendEvent::Reaches { neighbor, vips });
             }
-            if let Some(neighbor) = self.names.get(&index).cloned() {
+            if let Some(neighbor) = name {
                 self.outbox.push(BackendEvent::Reaches { neighbor, vips });
             }
         }
