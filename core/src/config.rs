@@ -54,7 +54,7 @@ pub struct Config {
 }
 
 /// What becomes of addresses that services have and the pools of a configuration have not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AddressesInUse {
     /// They stay: the configuration waits until they are released, as in MetalLB's ConfigMap.
     #[default]

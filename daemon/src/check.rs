@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use carillon_core::address::Family;
+use carillon_core::config::assemble::assemble;
 use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, Peer, Pool};
 use carillon_core::controller::{self, Controller};
@@ -174,8 +175,9 @@ impl Report {
     }
 
     fn take_setting(&mut self, setting: &Setting) {
-        let Setting::ConfigMap(config) = setting;
-        match config.read(&backends::names()) {
+        let backends = backends::names();
+        let draft = setting.draft(&backends);
+        match draft.and_then(|draft| assemble(draft, &backends)) {
             Ok(config) => self.config = Some(Arc::new(config)),
             Err(errors) => self.errors.extend(errors.iter().map(ToString::to_string)),
         }

@@ -20,6 +20,8 @@ use super::{
 use crate::address::Family;
 
 mod overlap;
+#[cfg(test)]
+mod tests;
 
 /// Makes a configuration of what is written, for a binary with these backends.
 ///
@@ -205,7 +207,7 @@ fn repeated<T: Copy, K: Eq + Hash>(
 /// The configuration, in which every pool has advertisements of its own: by BGP with these routes.
 fn config(draft: Draft, routes: Vec<Vec<BgpAdvertisement>>) -> Config {
     let mut config = Config {
-        addresses_in_use: draft.addresses_in_use,
+        addresses_in_use: draft.addresses_in_use.unwrap_or_default(),
         ..Config::default()
     };
     let names = draft.pools.iter().filter_map(|pool| pool.name.as_ref());

@@ -26,8 +26,22 @@ pub struct Draft {
     pub bfd_profiles: Vec<Located<ArcStr>>,
     /// The communities that have names; `None` for a value that was refused.
     pub communities: BTreeMap<Rc<str>, Option<Community>>,
-    /// What becomes of addresses in use that it has no pool for: the format says that.
-    pub addresses_in_use: AddressesInUse,
+    /// What becomes of addresses in use that it has no pool for, if its format says that.
+    pub addresses_in_use: Option<AddressesInUse>,
+}
+
+impl Draft {
+    /// Adds what is written in another object. Addresses in use stay if one of the formats has it so.
+    pub fn append(&mut self, mut other: Self) {
+        self.texts.append(other.texts);
+        self.errors.append(other.errors);
+        self.pools.append(&mut other.pools);
+        self.peers.append(&mut other.peers);
+        self.bfd_profiles.append(&mut other.bfd_profiles);
+        self.communities.append(&mut other.communities);
+        let both = [self.addresses_in_use, other.addresses_in_use];
+        self.addresses_in_use = both.into_iter().flatten().min();
+    }
 }
 
 /// A pool, and how it says itself that it is announced.

@@ -78,6 +78,12 @@ impl ConfigErrors {
         errors.into_iter().for_each(|error| self.push(error));
     }
 
+    /// Adds the problems of another configuration.
+    pub fn append(&mut self, other: Self) {
+        self.extend(other.errors);
+        self.omitted += other.omitted;
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.errors.is_empty()

@@ -56,11 +56,15 @@ pub fn parse(
     assemble(draft(text, origin, backends)?, backends)
 }
 
-/// Reads a text, and what is wrong with each value by itself.
+/// Reads a text for a binary with these backends, and what is wrong with each value by itself.
 ///
 /// # Errors
 /// It is no YAML.
-fn draft(text: &str, origin: &Origin, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
+pub fn draft(
+    text: &str,
+    origin: &Origin,
+    backends: &[&'static str],
+) -> Result<Draft, ConfigErrors> {
     let root = yaml::parse(text).map_err(|error| ConfigError::syntax(&error, origin))?;
     let mut decoder = Decoder::new(origin, root.clone(), &PLACES);
     let mut draft = match root {
@@ -69,7 +73,7 @@ fn draft(text: &str, origin: &Origin, backends: &[&'static str]) -> Result<Draft
     };
     draft.texts = decoder.texts;
     draft.errors = decoder.errors;
-    draft.addresses_in_use = AddressesInUse::Keep;
+    draft.addresses_in_use = Some(AddressesInUse::Keep);
     Ok(draft)
 }
 

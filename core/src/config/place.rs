@@ -145,6 +145,11 @@ impl Texts {
         Self(vec![(origin, root)])
     }
 
+    /// Adds those of others.
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// What people are told of a place.
     pub fn locate(&self, place: &Place) -> Location {
         let mut texts = self.0.iter();

@@ -1,8 +1,9 @@
 //! ConfigMap: the configuration as one text.
 
+use carillon_core::config::draft::Draft;
 use carillon_core::config::error::ConfigErrors;
+use carillon_core::config::legacy;
 use carillon_core::config::origin::Origin;
-use carillon_core::config::{Config, legacy};
 use carillon_core::service::ServiceKey;
 use carillon_core::yaml::{self, Content};
 use serde::Deserialize;
@@ -59,12 +60,12 @@ pub struct ConfigText {
 }
 
 impl ConfigText {
-    /// Reads the text, for a binary with these backends.
+    /// What the text says, read for a binary with these backends.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
-    pub fn read(&self, backends: &[&'static str]) -> Result<Config, ConfigErrors> {
-        legacy::parse(&self.text, &self.origin, backends)
+    /// It is no YAML.
+    pub fn draft(&self, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
+        legacy::draft(&self.text, &self.origin, backends)
     }
 }
 

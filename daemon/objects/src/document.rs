@@ -311,7 +311,7 @@ fn check_header(api_version: &str, kind: &str) -> Result<(), String> {
              `kind: {right_kind}`"
         ));
     }
-    if api_version.starts_with("metallb.io/") {
+    if api_version.starts_with("metallb.io/") && Kind::of(api_version, kind).is_none() {
         return Err(format!(
             "{shown_kind} ({shown_version}) is not supported yet; write pools and peers into the ConfigMap \
              of MetalLB 0.12"

@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use carillon_core::config::draft::Draft;
+use carillon_core::config::error::ConfigErrors;
 use carillon_core::endpoint::EndpointSlice;
 use carillon_core::labels::Labels;
 use carillon_core::node::Node;
@@ -114,4 +116,16 @@ impl Object {
 pub enum Setting {
     /// All of it, in a ConfigMap.
     ConfigMap(Arc<ConfigText>),
+}
+
+impl Setting {
+    /// What it says, read for a binary with these backends.
+    ///
+    /// # Errors
+    /// It cannot be read at all.
+    pub fn draft(&self, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
+        match self {
+            Self::ConfigMap(text) => text.draft(backends),
+        }
+    }
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use carillon_core::config::Config;
+use carillon_core::config::assemble::assemble;
+use carillon_core::config::draft::Draft;
+use carillon_core::config::error::ConfigErrors;
 use carillon_core::config::origin::Origin;
+use carillon_core::config::{Config, legacy};
 use carillon_core::controller::{Controller, Input};
 use carillon_core::hash::fnv32;
 use tracing::{error, info, warn};
@@ -101,12 +104,21 @@ impl ConfigState {
         self.offer(&text)
     }
 
-    /// Reads a new version.
+    /// What all objects say together.
+    fn config(&self) -> Result<Config, ConfigErrors> {
+        let mut whole = Draft::default();
+        for setting in self.settings.values() {
+            whole.append(setting.draft(&self.backends)?);
+        }
+        assemble(whole, &self.backends)
+    }
+
+    /// Reads a new version, with this ConfigMap.
     fn offer(&mut self, text: &Arc<ConfigText>) -> Option<Input> {
         self.file = Some(text.origin.file().to_owned());
         self.missing = None;
         self.fingerprint = fingerprint(&text.text);
-        match text.read(&self.backends) {
+        match self.config() {
             Ok(config) => {
                 self.errors.clear();
                 let config = Arc::new(config);
@@ -134,12 +146,8 @@ impl ConfigState {
 
     /// Reads the version that was in force before the restart.
     pub(super) fn recall(&mut self, text: &str) -> Option<Input> {
-        let text = ConfigText {
-            text: text.to_owned(),
-            origin: Origin::whole("the configuration in force before"),
-            renumber: None,
-        };
-        match text.read(&self.backends) {
+        let origin = Origin::whole("the configuration in force before");
+        match legacy::parse(text, &origin, &self.backends) {
             Ok(config) => {
                 self.has_before = true;
                 Some(Input::InForceBefore(Arc::new(config)))

@@ -1,0 +1,63 @@
+use super::*;
+use crate::config::AddressesInUse::{self, Keep, Reallocate};
+use crate::config::legacy;
+use crate::config::origin::Origin;
+
+/// What is written in these texts, the objects `a`, `b` and so on.
+fn drafts(texts: &[&str]) -> Draft {
+    let mut whole = Draft::default();
+    for (name, text) in ["a", "b", "c"].into_iter().zip(texts) {
+        whole.append(legacy::draft(text, &Origin::whole(name), &["bgp"]).unwrap());
+    }
+    whole
+}
+
+fn pool(name: &str, addresses: &str) -> String {
+    format!("address-pools: [{{name: {name}, protocol: bgp, addresses: [{addresses}]}}]")
+}
+
+#[test]
+fn a_configuration_may_be_written_in_several_objects() {
+    let peer = "peers: [{my-asn: 1, peer-asn: 2, peer-address: 192.0.2.9}]";
+    let texts = [
+        &*pool("p", "192.0.2.0/30"),
+        peer,
+        &*pool("q", "192.0.2.4/30"),
+    ];
+    let config = assemble(drafts(&texts), &["bgp"]).unwrap();
+    let pools: Vec<&str> = config.pools.keys().map(|name| &**name).collect();
+    assert_eq!((pools, config.bgp.peers.len()), (vec!["p", "q"], 1));
+}
+
+#[test]
+fn what_does_not_fit_together_is_told_with_both_objects() {
+    let texts = [
+        pool("p", "192.0.2.0/24"),
+        pool("p", "192.0.2.7/32, nonsense"),
+    ];
+    let errors = assemble(drafts(&[&texts[0], &texts[1]]), &["bgp"]).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(
+        errors[0].contains("b:1:24: address-pools[0].name: \"p\" already exists: a:1 has a pool")
+    );
+    assert!(errors[1].contains("b:1:54: address-pools[0].addresses[0]: \"192.0.2.7/32\" overlaps"));
+    assert!(errors[1].contains("of pool \"p\" at a:1"));
+    assert!(errors[2].contains("b:1:68: address-pools[0].addresses[1]: \"nonsense\" is not"));
+}
+
+#[test]
+fn one_format_that_keeps_addresses_in_use_is_enough() {
+    let draft = |addresses_in_use| Draft {
+        addresses_in_use,
+        ..Draft::default()
+    };
+    let both = |one: Option<AddressesInUse>, other| {
+        let mut draft_of_both = draft(one);
+        draft_of_both.append(draft(other));
+        assemble(draft_of_both, &[]).unwrap().addresses_in_use
+    };
+    assert_eq!(both(None, Some(Reallocate)), Reallocate);
+    assert_eq!(both(Some(Reallocate), Some(Keep)), Keep);
+    assert_eq!(both(Some(Keep), Some(Reallocate)), Keep);
+    assert_eq!(both(None, None), Keep);
+}
