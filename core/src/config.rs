@@ -7,7 +7,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,6 +31,7 @@ pub use advertisement::{
     AdvertisementName, AdvertisementNames, Audience, BgpAdvertisement, L2Advertisement,
     OtherAdvertisement, Protocol,
 };
+pub use community::Community;
 pub use peer::{Password, Peer, PeerName};
 
 /// The name of a pool. It is known in several places of every service that has addresses of the pool,
@@ -86,21 +86,23 @@ pub struct Pool {
     pub auto_assign: bool,
 }
 
+impl Default for Pool {
+    /// A pool without addresses yet, and without anything that is optional.
+    fn default() -> Self {
+        Self {
+            name: PoolName::new(),
+            blocks: Vec::new(),
+            avoid_buggy_ips: false,
+            auto_assign: true,
+        }
+    }
+}
+
 /// Whether an address belongs to those that old equipment takes for network or broadcast addresses:
 /// IPv4 ending in .0 or .255.
 pub fn is_buggy(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => matches!(address.octets(), [_, _, _, 0 | 255]),
         IpAddr::V6(_) => false,
-    }
-}
-
-/// A standard BGP community, RFC 1997; written `64512:100`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Community(pub u32);
-
-impl fmt::Display for Community {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.0 >> 16, self.0 & 0xffff)
     }
 }

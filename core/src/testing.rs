@@ -105,8 +105,7 @@ pub fn pool(name: &str, blocks: &[&str]) -> Pool {
     Pool {
         name: name.into(),
         blocks: blocks.iter().map(|block| parse(block)).collect(),
-        avoid_buggy_ips: false,
-        auto_assign: true,
+        ..Pool::default()
     }
 }
 

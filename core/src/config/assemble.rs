@@ -91,7 +91,7 @@ impl Review<'_> {
         written: &BgpAdvertisementDraft,
         [narrowest_v4, narrowest_v6]: [Option<(&AddressEntry, IpNet)>; 2],
     ) -> BgpAdvertisement {
-        let defaults = BgpAdvertisement::default();
+        let rest = written.rest.clone();
         let mut length = |length: &Option<Located<u8>>, narrowest| {
             let Located { value, place } = length.as_ref()?;
             let checked = pool::check_aggregation(*value, narrowest);
@@ -101,11 +101,10 @@ impl Review<'_> {
         let length_v6 = length(&written.aggregation_length_v6, narrowest_v6);
         let communities = written.communities.iter();
         BgpAdvertisement {
-            aggregation_length_v4: length_v4.unwrap_or(defaults.aggregation_length_v4),
-            aggregation_length_v6: length_v6.unwrap_or(defaults.aggregation_length_v6),
-            local_pref: written.local_pref.unwrap_or(defaults.local_pref),
+            aggregation_length_v4: length_v4.unwrap_or(rest.aggregation_length_v4),
+            aggregation_length_v6: length_v6.unwrap_or(rest.aggregation_length_v6),
             communities: communities.filter_map(|one| self.community(one)).collect(),
-            ..defaults
+            ..rest
         }
     }
 
@@ -204,7 +203,8 @@ fn repeated<T: Copy, K: Eq + Hash>(
     repeated
 }
 
-/// The configuration, in which every pool has advertisements of its own: by BGP with these routes.
+/// The configuration, in which every pool that names its protocol has advertisements of its own: by
+/// BGP with these routes.
 fn config(draft: Draft, routes: Vec<Vec<BgpAdvertisement>>) -> Config {
     let mut config = Config {
         addresses_in_use: draft.addresses_in_use.unwrap_or_default(),
@@ -213,11 +213,12 @@ fn config(draft: Draft, routes: Vec<Vec<BgpAdvertisement>>) -> Config {
     let names = draft.pools.iter().filter_map(|pool| pool.name.as_ref());
     let mut names: BTreeSet<_> = names.map(|name| name.value.clone()).collect();
     for (pool, routes) in draft.pools.into_iter().zip(routes) {
-        let Some((name, protocol)) = pool.name.zip(pool.protocol) else {
+        let Some(Located { value: name, .. }) = pool.name else {
             continue;
         };
-        let name = name.value;
-        announce(&name, protocol, routes, &mut names, &mut config);
+        if let Some(protocol) = pool.protocol {
+            announce(&name, protocol, routes, &mut names, &mut config);
+        }
         let blocks = pool
             .addresses
             .into_iter()
@@ -225,8 +226,7 @@ fn config(draft: Draft, routes: Vec<Vec<BgpAdvertisement>>) -> Config {
         let pool = Pool {
             name: name.clone(),
             blocks: blocks.collect(),
-            avoid_buggy_ips: pool.avoid_buggy_ips,
-            auto_assign: pool.auto_assign,
+            ..pool.rest
         };
         config.pools.insert(name, Arc::new(pool));
     }

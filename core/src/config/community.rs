@@ -1,12 +1,22 @@
-//! The notation of BGP communities (RFC 1997): `64512:100`, or a name from `bgp-communities`.
+//! BGP communities (RFC 1997), and their notation: `64512:100`, or a name from `bgp-communities`.
 
+use std::fmt;
 use std::str::FromStr;
 
-use super::Community;
 use super::error::quote;
 
 #[cfg(test)]
 mod tests;
+
+/// A standard BGP community, RFC 1997; written `64512:100`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Community(pub u32);
+
+impl fmt::Display for Community {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0 >> 16, self.0 & 0xffff)
+    }
+}
 
 /// Why a text is no community.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

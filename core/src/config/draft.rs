@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::error::ConfigErrors;
 use super::place::{Located, Place, Texts};
-use super::{AddressesInUse, Community, Peer, PoolName, Protocol};
+use super::{AddressesInUse, BgpAdvertisement, Community, Peer, Pool, PoolName, Protocol};
 
 /// A configuration as it is written.
 #[derive(Clone, Debug, Default)]
@@ -51,14 +51,12 @@ pub struct PoolDraft {
     pub name: Option<Located<PoolName>>,
     /// Its addresses, in the order written.
     pub addresses: Vec<Located<AddressEntry>>,
-    /// Do not hand out IPv4 addresses that end in 0 or 255.
-    pub avoid_buggy_ips: bool,
-    /// Hand out addresses to services that do not ask for this pool by name or address.
-    pub auto_assign: bool,
-    /// The protocol that announces it; `None` for one that was refused.
+    /// The protocol that announces it, if it says so itself.
     pub protocol: Option<Protocol>,
     /// How its addresses become BGP routes, if that is written.
     pub bgp_advertisements: Option<Located<Vec<BgpAdvertisementDraft>>>,
+    /// All that depends on nothing else.
+    pub rest: Pool,
 }
 
 /// One entry of a pool's addresses.
@@ -79,10 +77,10 @@ pub struct BgpAdvertisementDraft {
     pub aggregation_length_v4: Option<Located<u8>>,
     /// Prefix length of the routes for IPv6 addresses, 0–128.
     pub aggregation_length_v6: Option<Located<u8>>,
-    /// LOCAL_PREF.
-    pub local_pref: Option<u32>,
     /// COMMUNITIES (RFC 1997), each by its value or by its name.
     pub communities: Vec<Located<String>>,
+    /// All that depends on nothing else.
+    pub rest: BgpAdvertisement,
 }
 
 /// A BGP peer.

@@ -4,7 +4,7 @@ use crate::address::Family;
 use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::draft::{AddressEntry, BgpAdvertisementDraft, PoolDraft};
 use crate::config::place::Located;
-use crate::config::{PoolName, Protocol, address, pool};
+use crate::config::{BgpAdvertisement, Pool, PoolName, Protocol, address, pool};
 
 /// The most address blocks of a configuration, ranges expanded.
 const MAX_BLOCKS: usize = 100_000;
@@ -55,15 +55,19 @@ fn draft(
     let protocol = decoder
         .required(fields, "protocol", "write bgp or layer2")
         .and_then(|value| decoder.parsed(value, |name| pool::protocol(name, backends)));
+    let bgp_advertisements = advertisements(decoder, fields, protocol);
+    let mut boolean = |key| decoder.boolean(fields.get(key));
+    let defaults = Pool::default();
     PoolDraft {
         name,
         addresses,
         protocol,
-        bgp_advertisements: advertisements(decoder, fields, protocol),
-        avoid_buggy_ips: decoder
-            .boolean(fields.get("avoid-buggy-ips"))
-            .unwrap_or(false),
-        auto_assign: decoder.boolean(fields.get("auto-assign")).unwrap_or(true),
+        bgp_advertisements,
+        rest: Pool {
+            avoid_buggy_ips: boolean("avoid-buggy-ips").unwrap_or(defaults.avoid_buggy_ips),
+            auto_assign: boolean("auto-assign").unwrap_or(defaults.auto_assign),
+            ..defaults
+        },
     }
 }
 
@@ -140,11 +144,18 @@ fn advertisement(decoder: &mut Decoder<'_>, value: &Value) -> Option<BgpAdvertis
         let length = decoder.number(value, 0..=family.bits())?;
         Some(decoder.locate(value, length))
     };
+    let length_v4 = length(length_v4, Family::V4);
+    let length_v6 = length(length_v6, Family::V6);
+    let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=u32::MAX));
+    let defaults = BgpAdvertisement::default();
     Some(BgpAdvertisementDraft {
-        aggregation_length_v4: length(length_v4, Family::V4),
-        aggregation_length_v6: length(length_v6, Family::V6),
-        local_pref: local_pref.and_then(|value| decoder.number(value, 0..=u32::MAX)),
+        aggregation_length_v4: length_v4,
+        aggregation_length_v6: length_v6,
         communities: texts(decoder, communities),
+        rest: BgpAdvertisement {
+            local_pref: local_pref.unwrap_or(defaults.local_pref),
+            ..defaults
+        },
     })
 }
 
