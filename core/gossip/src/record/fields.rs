@@ -96,7 +96,7 @@ impl Node {
         let has = |number| first(fields, number).is_some();
         let name = std::str::from_utf8(first(fields, node::NAME)?).ok()?;
         let capabilities = optional(fields, node::CAPABILITIES).ok()?;
-        let impediments = Impediment::ALL.into_iter();
+        let impediments = Impediment::ALL.iter().copied();
         Some(Self {
             name: Arc::from(name),
             ipv4: has(node::IPV4),

@@ -249,6 +249,17 @@ fn what_later_versions_append_is_passed_over() {
 }
 
 #[test]
+fn an_impediment_is_told_apart_from_all_else() {
+    for impediment in Impediment::ALL {
+        let node = Value::Node(Node {
+            impediments: [*impediment].into(),
+            ..Node::default()
+        });
+        assert_eq!(Value::decode(Key::Node, &node.encode()), Some(node));
+    }
+}
+
+#[test]
 fn a_generation_leaves_room_for_the_next() {
     let highest = member("192.0.2.1:1", 1 << 62);
     let too_high = member("192.0.2.1:1", (1 << 62) + 1);
