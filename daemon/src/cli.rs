@@ -1,13 +1,15 @@
 //! The command line. Every flag can also be given as an environment variable `CARILLON_…`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use carillon_objects::ObjectKey;
+
+use crate::sources::{Source, SourceArgs};
 
 mod drain;
 mod gossip;
@@ -153,7 +155,7 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// Where to answer HTTP.
     pub(crate) fn http_bind(&self) -> Option<SocketAddr> {
-        let in_pod = self.source.kubernetes.then_some(HTTP_BIND);
+        let in_pod = self.source.is_pod().then_some(HTTP_BIND);
         self.http_bind.or(in_pod)
     }
 
@@ -162,53 +164,8 @@ impl RunArgs {
     /// # Errors
     /// That is not said, or twice.
     pub(crate) fn source(&self) -> Result<Source<'_>> {
-        let source = &self.source;
-        let (kubeconfig, context) = (source.kubeconfig.as_deref(), source.context.as_deref());
-        let is_cluster = source.kubernetes || kubeconfig.is_some();
-        match (&source.files, is_cluster) {
-            (Some(files), false) => Ok(Source::Files(files)),
-            (None, true) if self.state.is_some() => {
-                bail!("a cluster is its own record of addresses: --state is for --files")
-            }
-            (None, true) => Ok(Source::Cluster(kubeconfig, context)),
-            (None, false) => bail!(
-                "say what to announce: --files DIR, --kubernetes (in a pod), or --kubeconfig FILE"
-            ),
-            (Some(_), true) => bail!(
-                "--files and a cluster (--kubernetes, --kubeconfig) exclude each other: give one \
-                 of them"
-            ),
-        }
+        self.source.choose(self.state.is_some())
     }
-}
-
-/// Where the objects are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Source<'a> {
-    /// In this directory.
-    Files(&'a Path),
-    /// In a cluster: that of a kubeconfig and of a context in it, or the one of this pod.
-    Cluster(Option<&'a Path>, Option<&'a str>),
-}
-
-/// Where the objects are: exactly one of these.
-#[derive(Args, Debug)]
-struct SourceArgs {
-    /// The directory with the objects: all *.yaml, *.yml and *.json in it.
-    #[arg(long, value_name = "DIR", env = "CARILLON_FILES")]
-    files: Option<PathBuf>,
-
-    /// Follow the cluster in which this runs as a pod, or that of $KUBECONFIG.
-    #[arg(long, env = "CARILLON_KUBERNETES", value_parser = FalseyValueParser::new())]
-    kubernetes: bool,
-
-    /// Follow the cluster of this kubeconfig file.
-    #[arg(long, value_name = "FILE", env = "CARILLON_KUBECONFIG")]
-    kubeconfig: Option<PathBuf>,
-
-    /// The context of the kubeconfig to use [default: its current one].
-    #[arg(long, value_name = "NAME", env = "CARILLON_CONTEXT")]
-    context: Option<String>,
 }
 
 /// The flags of `carillon status`.

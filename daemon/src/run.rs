@@ -19,7 +19,7 @@ use crate::driver::{Client, Driver, Heard, Parts, Request};
 use crate::notify::Notifier;
 use crate::pulse::{Heart, Pulse};
 use crate::supervise::Tasks;
-use crate::{backends, cli, drained, heap, http, logging, pulse, socket, sources, supervise};
+use crate::{backends, drained, heap, http, logging, pulse, socket, sources, supervise};
 
 mod channel;
 mod claim;
@@ -65,7 +65,7 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let (heart, questions, pulse) = Heart::new(Notifier::from_environment());
     let mut end = End::new(pulse.clone())?;
     let from = args.source()?;
-    let is_cluster = matches!(from, cli::Source::Cluster(..));
+    let is_cluster = matches!(from, sources::Source::Cluster(..));
     check_role(args, is_cluster)?;
     if !claim_node(args, is_cluster, &node, &mut end).await? {
         return Ok(ExitCode::SUCCESS);

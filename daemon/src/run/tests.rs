@@ -13,6 +13,7 @@ use carillon_objects::source::{Batch, Feed};
 use clap::Parser;
 
 use super::*;
+use crate::cli;
 use crate::driver;
 use crate::files::{JournalAllocation, Word};
 

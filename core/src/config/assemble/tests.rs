@@ -30,6 +30,15 @@ fn a_configuration_may_be_written_in_several_objects() {
 }
 
 #[test]
+fn a_pool_need_not_say_how_it_is_announced() {
+    let mut draft = drafts(&[&pool("p", "192.0.2.0/30")]);
+    draft.pools[0].protocol = None;
+    let config = assemble(draft, &["bgp"]).unwrap();
+    assert_eq!(config.pools["p"].blocks.len(), 1);
+    assert_eq!(config.advertisements().count(), 0);
+}
+
+#[test]
 fn what_does_not_fit_together_is_told_with_both_objects() {
     let texts = [
         pool("p", "192.0.2.0/24"),
