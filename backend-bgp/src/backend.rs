@@ -22,7 +22,7 @@ use crate::sessions::{Wanted, passed_over, reason_to_stop, wanted};
 #[cfg(test)]
 mod tests;
 
-/// The name in configuration, logs and metrics.
+/// The name in configuration and logs.
 const NAME: &str = "bgp";
 
 /// Announces VIPs over BGP. It must live in a tokio runtime; nothing runs before the first

@@ -1,5 +1,8 @@
 //! The task of one peer: its socket, its clock, and nothing that needs thought.
 //!
+//! A socket that is of the whole node, not of one peer, would belong to the backend, which hands tasks
+//! what concerns them as it hands them what is wished.
+//!
 //! This file and those in its folder are the only ones of the crate with sockets, tasks, a clock
 //! and randomness.
 #![expect(

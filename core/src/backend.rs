@@ -65,7 +65,7 @@ pub trait Backend: Send {
 /// What a backend is and can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// As written in configuration, logs and metrics.
+    /// As written in configuration and logs.
     pub name: &'static str,
     /// Who may announce a VIP at one time.
     pub ownership: Ownership,

@@ -1,5 +1,6 @@
-//! The validated configuration. Both of MetalLB's formats lead to this one type; nothing behind it
-//! sees a raw object.
+//! The validated configuration. Every format leads to this one type, and nothing behind it sees a raw
+//! object. There is one so far, that of MetalLB's ConfigMap ([`legacy`]); another is a module beside it
+//! that yields a [`draft`].
 //!
 //! ```text
 //!  manifest ─▶ Origin, text ─▶ yaml (located tree) ─▶ legacy (keys, types) ─▶ Draft ─▶ assemble ─▶ Config

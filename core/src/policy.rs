@@ -19,7 +19,8 @@ mod way;
 pub(crate) use plan::{Nodes, Plan, PlannedWay};
 pub use way::{Grant, GrantedVip, Reach, Way};
 
-/// Why a Service is not announced from this node. The first rule that fails gives the reason.
+/// Why a Service is not announced from this node. The first rule that fails gives the reason: of the
+/// Service, then of this node ([`node_may_announce`] counts for every way), then of endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WithdrawReason {
     /// `spec.type` is another.
@@ -70,7 +71,7 @@ pub enum WithdrawReason {
 }
 
 impl WithdrawReason {
-    /// The short token that logs, metrics and runbooks use.
+    /// The short token that logs and runbooks use.
     pub fn token(&self) -> &'static str {
         match self {
             Self::NotLoadBalancer => "notLoadBalancer",
@@ -167,9 +168,9 @@ impl Facts<'_> {
         };
         let policy = service.external_traffic_policy;
         let reach = if planned.is_exclusive {
-            scope(policy, slices).map(|scope| Reach::OneOf(scope.and(nodes)))
+            exclusive_scope(policy, slices).map(|scope| Reach::OneOf(scope.and(nodes)))
         } else {
-            self.may_announce(&nodes)
+            self.may_share(&nodes)
                 .and_then(|()| self.reachable(policy, slices))
                 .map(|()| Reach::Shared)
         };
@@ -180,8 +181,9 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether this node may announce what is for these.
-    fn may_announce(&self, nodes: &Scope) -> Result<(), WithdrawReason> {
+    /// Whether this node may announce what many announce at a time, from these nodes. Of what one has
+    /// at a time the facts of a node reach all others as [`carillon_gossip::record::Impediment`]s.
+    fn may_share(&self, nodes: &Scope) -> Result<(), WithdrawReason> {
         if self.is_draining {
             return Err(WithdrawReason::NodeDraining);
         }
@@ -246,7 +248,7 @@ pub fn node_may_announce(node: &Node) -> Result<(), WithdrawReason> {
 }
 
 /// Which nodes may announce an address with these slices of its family.
-fn scope<'e>(
+fn exclusive_scope<'e>(
     policy: TrafficPolicy,
     slices: impl Iterator<Item = &'e EndpointSlice>,
 ) -> Result<Scope, WithdrawReason> {

@@ -1,4 +1,6 @@
-//! The backends built into this binary: the one place that names them all.
+//! The backends built into this binary: the one place that makes them all. What a pool of the ConfigMap
+//! may name as `protocol` is in `core/src/config/pool.rs`; a backend that needs no settings is known
+//! there by its own name.
 
 use std::time::Duration;
 

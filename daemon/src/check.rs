@@ -325,12 +325,13 @@ fn contents(path: &Path) -> Contents {
 }
 
 fn describe(config: &Config) -> Vec<String> {
+    let protocols = config.protocols();
     let pools = config.pools.values().map(|pool| {
         let blocks: Vec<String> = pool.blocks.iter().map(ToString::to_string).collect();
         format!(
             "pool {}: {}, {}",
             pool.name,
-            config.protocol_names(&pool.name),
+            protocols.get(&pool.name).map_or("none", String::as_str),
             blocks.join(" ")
         )
     });

@@ -22,7 +22,7 @@ pub struct Link {
 
 /// ARP or NDP, as data and functions without state.
 pub trait Protocol: Debug + Send + Sync + 'static {
-    /// As in configuration, logs and metrics.
+    /// As in configuration and logs.
     const NAME: &'static str;
     /// Of the addresses that it resolves.
     const FAMILY: Family;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use carillon_core::address::Family;
 use carillon_core::announcement::Announcement;
-use carillon_core::config::{AdvertisementNames, BgpAdvertisement};
+use carillon_core::config::{AdvertisementName, AdvertisementNames, BgpAdvertisement};
 use carillon_core::sorted::interleaved;
 use imbl::ordmap::DiffItem;
 use ipnet::IpNet;
@@ -53,6 +53,7 @@ fn has_route(plans: &BTreeMap<AdvertisementNames, Plan>, why: &Announcement) -> 
 pub(super) struct Table {
     /// What it has the routes of.
     advertisements: Vec<Arc<BgpAdvertisement>>,
+    by_name: BTreeMap<AdvertisementName, Arc<BgpAdvertisement>>,
     by_vip: imbl::OrdMap<IpAddr, Arc<Announcement>>,
     /// Those of the advertisements that VIPs are announced by, as far as they are of this table.
     plans: BTreeMap<AdvertisementNames, Plan>,
@@ -69,7 +70,10 @@ pub(super) struct Table {
 impl Table {
     /// The table of these advertisements, before any announcement.
     pub(super) fn new(advertisements: Vec<Arc<BgpAdvertisement>>) -> Self {
+        let named = advertisements.iter();
+        let named = named.map(|one| (one.name.clone(), one.clone()));
         Self {
+            by_name: named.collect(),
             advertisements,
             by_vip: imbl::OrdMap::new(),
             plans: BTreeMap::new(),
@@ -148,8 +152,8 @@ impl Table {
         touched: &mut BTreeSet<IpNet>,
     ) {
         if !self.plans.contains_key(names) {
-            let advertisements = self.advertisements.iter().map(AsRef::as_ref);
-            let plan = plan_of(advertisements.filter(|one| names.contains(&one.name)));
+            let advertisements = names.iter().filter_map(|name| self.by_name.get(name));
+            let plan = plan_of(advertisements.map(AsRef::as_ref));
             self.plans.insert(names.clone(), plan);
         }
         let Some(plan) = self.plans.get(names) else {

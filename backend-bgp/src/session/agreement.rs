@@ -1,4 +1,5 @@
-//! What both ends of a connection have agreed on.
+//! What both ends of a connection have agreed on, and which families it offers: those for which there
+//! is a next hop.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

@@ -9,8 +9,7 @@ use ipnet::IpNet;
 /// How much of its state a backend is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// All but the routes: what it costs depends on the number of neighbours alone, and it may be
-    /// asked for often.
+    /// All but the routes.
     Counters,
     /// Also every route of every neighbour.
     Routes,
@@ -75,7 +74,7 @@ pub enum Value {
     Counter(Counter),
 }
 
-/// A total that only grows as long as its neighbour is configured.
+/// A total that only grows, until a session of other settings, or another interface, begins with 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
     /// For machines, in lower case and underscores: it stays the same when the label changes.

@@ -1,6 +1,6 @@
 //! Advertisements: how VIPs are announced, and for which of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arcstr::ArcStr;
@@ -175,10 +175,21 @@ impl Config {
         advertisements.map(|one| one.protocol).collect()
     }
 
-    /// Their names, as users are shown them: `bgp`, or `bgp, layer2`.
-    pub fn protocol_names(&self, pool: &PoolName) -> String {
-        let protocols = self.protocols_of(pool).into_iter();
-        let names: Vec<_> = protocols.map(Protocol::name).collect();
-        names.join(", ")
+    /// How each pool that is announced is, as users are shown it: `bgp`, or `bgp, layer2`.
+    pub fn protocols(&self) -> BTreeMap<&PoolName, String> {
+        let mut protocols: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for one in self.advertisements() {
+            for pool in &one.audience.pools {
+                protocols.entry(pool).or_default().insert(one.protocol);
+            }
+        }
+        let names = |protocols: BTreeSet<Protocol>| {
+            let names: Vec<_> = protocols.into_iter().map(Protocol::name).collect();
+            names.join(", ")
+        };
+        let protocols = protocols.into_iter();
+        protocols
+            .map(|(pool, protocols)| (pool, names(protocols)))
+            .collect()
     }
 }

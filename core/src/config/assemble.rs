@@ -51,8 +51,9 @@ struct Review<'a> {
 
 impl Review<'_> {
     fn refuse(&mut self, place: &Place, message: &impl ToString) {
-        let error = self.texts.error(place, message.to_string());
-        self.errors.push(error);
+        let texts = &self.texts;
+        self.errors
+            .push_with(|| texts.error(place, message.to_string()));
     }
 
     /// Checks a pool with all that it says. Returns how its addresses become BGP routes.
@@ -259,24 +260,34 @@ fn announce(
             if routes.is_empty() {
                 routes.push(BgpAdvertisement::default());
             }
-            let named = |(index, routes)| BgpAdvertisement {
-                name: name_of(&name, index, names),
+            let mut number = 1;
+            let named = |routes| BgpAdvertisement {
+                name: name_of(&name, &mut number, names),
                 audience: audience.clone(),
                 ..routes
             };
-            let named = routes.into_iter().enumerate().map(named);
+            let named = routes.into_iter().map(named);
             config.bgp.advertisements.extend(named.map(Arc::new));
         }
     }
 }
 
-/// The name of the advertisement of a pool with this index: that of the pool, then that and a number.
-fn name_of(pool: &PoolName, index: usize, taken: &mut BTreeSet<PoolName>) -> AdvertisementName {
-    if index == 0 {
+/// The name of the next advertisement of a pool: that of the pool, then that and a number, the next
+/// one that makes no name that is taken.
+fn name_of(
+    pool: &PoolName,
+    number: &mut usize,
+    taken: &mut BTreeSet<PoolName>,
+) -> AdvertisementName {
+    if *number == 1 {
+        *number = 2;
         return pool.clone();
     }
-    let mut names = (index + 1..).map(|number| arcstr::format!("{pool}-{number}"));
-    names
-        .find(|name| taken.insert(name.clone()))
-        .unwrap_or_default()
+    loop {
+        let name = arcstr::format!("{pool}-{number}");
+        *number += 1;
+        if taken.insert(name.clone()) {
+            return name;
+        }
+    }
 }

@@ -109,8 +109,9 @@ impl<'o> Decoder<'o> {
     }
 
     fn report(&mut self, place: &Place, message: impl fmt::Display) {
-        let error = self.texts.error(place, message.to_string());
-        self.errors.push(error);
+        let texts = &self.texts;
+        self.errors
+            .push_with(|| texts.error(place, message.to_string()));
     }
 
     /// The value, or what is wrong with it reported.

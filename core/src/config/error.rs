@@ -64,10 +64,10 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// Adds a problem.
-    pub fn push(&mut self, error: ConfigError) {
+    /// Adds a problem. Where there is no more room it is only counted, and its place not looked up.
+    pub fn push_with(&mut self, error: impl FnOnce() -> ConfigError) {
         if self.errors.len() < MAX_ERRORS {
-            self.errors.push(error);
+            self.errors.push(error());
         } else {
             self.omitted += 1;
         }
@@ -75,7 +75,9 @@ impl ConfigErrors {
 
     /// Adds several problems.
     pub fn extend(&mut self, errors: impl IntoIterator<Item = ConfigError>) {
-        errors.into_iter().for_each(|error| self.push(error));
+        errors
+            .into_iter()
+            .for_each(|error| self.push_with(|| error));
     }
 
     /// Adds the problems of another configuration.
@@ -198,4 +200,25 @@ fn distance(a: &[char], b: &[char]) -> usize {
         }
     }
     row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_only_counted() {
+        let origin = Origin::whole("f");
+        let error = SyntaxError {
+            position: Position { line: 1, column: 1 },
+            message: "wrong".into(),
+        };
+        let mut errors = ConfigErrors::default();
+        for _ in 0..MAX_ERRORS {
+            errors.push_with(|| ConfigError::syntax(&error, &origin));
+        }
+        errors.push_with(|| panic!("its place was looked up"));
+        assert_eq!(errors.iter().count(), MAX_ERRORS);
+        assert!(errors.to_string().ends_with("\n… and 1 more"));
+    }
 }

@@ -1,7 +1,8 @@
 //! The kinds of objects that Carillon reads, as a table.
 //!
 //! A kind is a file with its [`Manifest`](super::manifest::Manifest) and its row, a line here, and a
-//! rule in `manifests/base/rbac.yaml`.
+//! rule in `manifests/base/rbac.yaml` (then `make manifests`). One that configures is also a variant of
+//! [`Setting`](super::Setting), which yields a draft of the configuration.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! The labels of all Nodes, which is what advertisements select nodes by.
 //!
-//! Of a Node an API server sends its metadata alone: the rest is many times as much, changes every
-//! few minutes on each node, and would be sent to every daemon of the cluster.
+//! Of a Node an API server is asked for its metadata alone: every daemon of the cluster hears of every
+//! change of every Node, and the rest is many times as much.
 
 use carillon_core::service::ServiceKey;
 use serde::Deserialize;

@@ -71,7 +71,11 @@ impl From<Status> for Snapshot {
 impl Driver {
     /// What is known now.
     pub(crate) fn snapshot(&self, detail: Detail) -> Snapshot {
-        let services = self.source.allocation().services();
+        let services = match detail {
+            Detail::Routes => self.source.allocation().services(),
+            // Who asks for these does so often, and looks at neighbours.
+            Detail::Counters => Vec::new(),
+        };
         let unready = (!self.synced).then(|| self.lacks().join("; "));
         let unready = unready.as_deref();
         let status = Status {
@@ -146,12 +150,13 @@ impl Driver {
         let Some(config) = &self.config.in_force else {
             return Vec::new();
         };
+        let protocols = config.protocols();
         let usage = self.source.allocation().controller().pools();
         let pools = usage.into_iter().filter_map(|usage| {
             let pool = config.pools.get(&usage.name)?;
             Some(Pool {
                 name: usage.name.to_string(),
-                protocol: config.protocol_names(&usage.name),
+                protocol: protocols.get(&usage.name).cloned().unwrap_or_default(),
                 addresses: pool.blocks.iter().map(ToString::to_string).collect(),
                 auto_assign: pool.auto_assign,
                 ipv4: count(&usage.ipv4),

@@ -170,11 +170,18 @@ impl Mirror {
     }
 
     /// Whether all has been listed that this is about, for the first time: the Pods, or all else.
-    /// Without the Pods others cannot be found, but what needs no others goes on.
+    /// Without the Pods others cannot be found, but what needs no others goes on. For the labels of
+    /// other nodes nothing waits: no configuration of the formats there are selects by them.
     fn becomes_synced(&mut self, of_pods: bool) -> bool {
         let mut kinds = self.kinds.iter();
-        let is_pod = |kind: &Kind| kind.info().purpose == Purpose::Pod;
-        let is_listed = kinds.all(|(kind, state)| state.listed || is_pod(kind) != of_pods);
+        let is_awaited = |kind: &Kind| match kind.info().purpose {
+            Purpose::Pod => of_pods,
+            Purpose::NodeLabels => false,
+            Purpose::Service | Purpose::Setting | Purpose::EndpointSlice | Purpose::Node => {
+                !of_pods
+            }
+        };
+        let is_listed = kinds.all(|(kind, state)| state.listed || !is_awaited(kind));
         let is_synced = if of_pods {
             &mut self.are_pods_synced
         } else {

@@ -482,3 +482,14 @@ async fn of_all_nodes_but_this_one_the_metadata_is_enough() {
     let accept = &watch.unwrap().accept;
     assert!(accept.contains("PartialObjectMetadata;"), "{accept}");
 }
+
+#[tokio::test]
+async fn without_the_right_to_other_nodes_all_else_is_synced() {
+    let server = Server::start(|request| {
+        let is_all = request.resource == "nodes" && !request.query.contains("alpha");
+        is_all.then(|| refusal(403, "nodes is forbidden"))
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.synced).await;
+}

@@ -12,9 +12,6 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::record::Record;
 use super::{Benchmark, Options, progress};
 
-/// How many times each has its turn.
-const ROUNDS: usize = 5;
-
 /// The medians of all rounds, by system, case, size and unit.
 type Medians = BTreeMap<(String, String, usize, String), Samples>;
 
@@ -24,12 +21,12 @@ struct Samples {
     now: Vec<f64>,
 }
 
-/// Runs a benchmark with the binary at `before` and with today's by turns, and prints the medians of
-/// both. What other systems have there differs by chance alone: so much the figures are worth.
+/// Runs a benchmark with the binary at `before` and with today's by turns, so many times each, and
+/// prints the medians of both. What other systems have there differs by chance alone: so much the figures are worth.
 ///
 /// # Errors
 /// A run has failed.
-pub fn run(benchmark: Benchmark, before: &Path, options: &Options) -> Result<()> {
+pub fn run(benchmark: Benchmark, before: &Path, rounds: usize, options: &Options) -> Result<()> {
     let value = benchmark.to_possible_value();
     let name = value
         .context("a benchmark without name")?
@@ -37,8 +34,8 @@ pub fn run(benchmark: Benchmark, before: &Path, options: &Options) -> Result<()>
         .to_owned();
     let now = crate::carillon::binary()?;
     let mut medians = Medians::new();
-    let bar = progress(&name, ROUNDS * 2);
-    for round in 0..ROUNDS {
+    let bar = progress(&name, rounds * 2);
+    for round in 0..rounds {
         // Whoever is first in one round is second in the next.
         for is_now in [round % 2 == 0, round % 2 == 1] {
             let binary = if is_now { now.as_path() } else { before };
@@ -62,7 +59,7 @@ pub fn run(benchmark: Benchmark, before: &Path, options: &Options) -> Result<()>
     }
     bar.finish_and_clear();
     println!(
-        "## {name}: {ROUNDS} rounds by turns\n\n{}\n",
+        "## {name}: {rounds} rounds by turns\n\n{}\n",
         table(medians)
     );
     Ok(())

@@ -22,6 +22,9 @@ struct Arguments {
     /// Compare with this binary of another version, by turns, instead of writing results.
     #[arg(long, value_name = "CARILLON")]
     before: Option<PathBuf>,
+    /// How many turns each of the two has.
+    #[arg(long, value_name = "N", default_value = "5", requires = "before")]
+    rounds: NonZeroUsize,
     /// Where NAME.json and NAME.svg are written.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
@@ -33,6 +36,7 @@ fn main() -> Result<()> {
         runs,
         minutes,
         before,
+        rounds,
         out: directory,
     } = Arguments::parse();
     let runs = runs.map(NonZeroUsize::get);
@@ -44,7 +48,7 @@ fn main() -> Result<()> {
     let all = Benchmark::value_variants();
     let names = if names.is_empty() { all } else { &names };
     names.iter().try_for_each(|benchmark| match &before {
-        Some(before) => compare::run(*benchmark, before, &options),
+        Some(before) => compare::run(*benchmark, before, rounds.get(), &options),
         None => benchmark.run(&options),
     })
 }

@@ -43,6 +43,8 @@ macro_rules! impediments {
     };
 }
 
+// Numbers are those of the fields of a node in `fields.rs`, of which none may be used twice, or again;
+// the next one is 8. Version 1 leaves out what is not there.
 impediments! {
     /// Somebody has drained the node, or it is about to stop: its VIPs are to go to others.
     Draining = 5, false, "it is draining";
