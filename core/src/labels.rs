@@ -7,16 +7,14 @@ use arcstr::ArcStr;
 #[cfg(test)]
 mod tests;
 
-/// The most octets that are kept of the labels of one object. A label has at most 380 of them.
+/// The most octets that are kept of the labels of an object that anybody may make. A label has at most
+/// 380 of them.
 const MOST: usize = 64 * 1024;
 /// What ends a key and a value; neither can contain it.
 const END: char = '\0';
 
 /// The labels of an object, ascending by key: what selectors ask. Every Service has some, so they are
 /// one pointer to one text.
-///
-/// No object that people work with has more than 64 KiB of them; of one that has the last are left
-/// out, so that nobody can fill the memory of all nodes with them.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Labels(ArcStr);
 
@@ -24,6 +22,30 @@ impl Labels {
     /// None.
     pub const fn new() -> Self {
         Self(ArcStr::new())
+    }
+
+    /// Those of an object that anybody may make, for instance a Service. No such object that people work
+    /// with has more than 64 KiB of them; of one that has the last are left out, so that nobody can fill
+    /// the memory of all nodes with them.
+    pub fn bounded<K: AsRef<str>, V: AsRef<str>>(labels: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self::up_to(MOST, labels.into_iter().collect())
+    }
+
+    fn up_to<K: AsRef<str>, V: AsRef<str>>(most: usize, mut labels: Vec<(K, V)>) -> Self {
+        labels.sort_by(|(one, _), (other, _)| one.as_ref().cmp(other.as_ref()));
+        labels.dedup_by(|(later, _), (first, _)| later.as_ref() == first.as_ref());
+        let mut text = String::new();
+        for (key, value) in &labels {
+            let (key, value) = (key.as_ref(), value.as_ref());
+            let length = key.len() + value.len() + 2;
+            if length > most.saturating_sub(text.len()) {
+                break;
+            }
+            if !key.contains(END) && !value.contains(END) {
+                text.extend([key, "\0", value, "\0"]);
+            }
+        }
+        Self(text.into())
     }
 
     /// The value of a label, if it is there.
@@ -53,18 +75,7 @@ impl Labels {
 impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Labels {
     /// Of a key that comes twice the first counts.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(labels: I) -> Self {
-        let mut labels: Vec<_> = labels.into_iter().collect();
-        labels.sort_by(|(one, _), (other, _)| one.as_ref().cmp(other.as_ref()));
-        labels.dedup_by(|(later, _), (first, _)| later.as_ref() == first.as_ref());
-        let mut text = String::new();
-        for (key, value) in &labels {
-            let (key, value) = (key.as_ref(), value.as_ref());
-            let is_label = !key.contains(END) && !value.contains(END);
-            if is_label && text.len() + key.len() + value.len() + 2 <= MOST {
-                text.extend([key, "\0", value, "\0"]);
-            }
-        }
-        Self(text.into())
+        Self::up_to(usize::MAX, labels.into_iter().collect())
     }
 }
 

@@ -24,9 +24,11 @@ proptest! {
 
 #[test]
 fn nobody_fills_the_memory_with_them() {
-    let labels = (0..100_000).map(|n| (format!("key-{n:06}"), "value"));
-    let kept: Labels = labels.collect();
+    let labels = || (0..100_000).map(|n| (format!("key-{n:06}"), "value"));
+    let kept = Labels::bounded(labels());
     assert!(kept.0.len() <= MOST);
     assert_eq!(kept.get("key-000000"), Some("value"));
     assert_eq!(kept.get("key-099999"), None);
+    let of_a_node: Labels = labels().collect();
+    assert_eq!(of_a_node.get("key-099999"), Some("value"));
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use carillon_core::address::Family;
+use carillon_core::labels::Labels;
 use carillon_core::service::{
     Annotations, Families, FamiliesError, FamilyPolicy, Ingress, Port, Protocol, Service,
     ServiceFacts, ServiceKey, TrafficPolicy,
@@ -201,7 +202,7 @@ impl Manifest for ServiceObject {
         let ingress = self.status.load_balancer.ingress.into_iter().map(ingress);
         let mut service = Service::new(name.clone(), facts, ingress);
         if service.is_load_balancer {
-            service.set_labels(self.metadata.labels.iter().collect());
+            service.set_labels(Labels::bounded(&self.metadata.labels));
         }
         let pool = self.metadata.annotations.get(ALLOCATED_FROM);
         service.set_given_from(pool.map(|pool| bounded(pool).into()));
