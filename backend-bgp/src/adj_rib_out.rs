@@ -64,29 +64,58 @@ impl Group {
 /// `None` is less than `Some`.
 struct Groups<'a> {
     peer_type: PeerType,
-    groups: BTreeMap<(Option<&'a [Attribute]>, Family), Group>,
+    made: Vec<Option<Group>>,
+    indices: BTreeMap<(Option<&'a [Attribute]>, Family), usize>,
+    /// The group that was last added to, and of which attributes: most routes have those of the one
+    /// before.
+    last: Option<(Option<&'a Arc<Attributes>>, Family, usize)>,
 }
 
 impl<'a> Groups<'a> {
     fn new(peer_type: PeerType) -> Self {
         Self {
             peer_type,
-            groups: BTreeMap::new(),
+            made: Vec::new(),
+            indices: BTreeMap::new(),
+            last: None,
         }
     }
 
     fn add(&mut self, prefix: IpNet, attributes: Option<&'a Arc<Attributes>>) {
         let family = family_of(&prefix);
-        let told = attributes.map(|attributes| attributes.for_peer(self.peer_type));
-        self.groups
-            .entry((told, family))
-            .or_insert_with(|| Group::new(family, attributes.cloned(), Vec::new()))
-            .prefixes
-            .push(prefix);
+        let index = match self.last {
+            Some((last, of, index)) if of == family && is_same(last, attributes) => index,
+            Some(_) | None => self.index(family, attributes),
+        };
+        self.last = Some((attributes, family, index));
+        if let Some(Some(group)) = self.made.get_mut(index) {
+            group.prefixes.push(prefix);
+        }
     }
 
-    fn into_queue(self) -> VecDeque<Group> {
-        self.groups.into_values().collect()
+    /// The index of the group of these attributes, which is there then.
+    fn index(&mut self, family: Family, attributes: Option<&'a Arc<Attributes>>) -> usize {
+        let told = attributes.map(|attributes| attributes.for_peer(self.peer_type));
+        let made = &mut self.made;
+        *self.indices.entry((told, family)).or_insert_with(|| {
+            let group = Group::new(family, attributes.cloned(), Vec::new());
+            made.push(Some(group));
+            made.len() - 1
+        })
+    }
+
+    fn into_queue(mut self) -> VecDeque<Group> {
+        let indices = self.indices.into_values();
+        let groups = indices.filter_map(|index| self.made.get_mut(index)?.take());
+        groups.collect()
+    }
+}
+
+fn is_same(one: Option<&Arc<Attributes>>, other: Option<&Arc<Attributes>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, Some(_)) | (Some(_), None) => false,
     }
 }
 
