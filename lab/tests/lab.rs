@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -86,8 +86,11 @@ fn a_web_server_answers_in_its_namespace() {
         let (a, b) = pair(lab)?;
         let listener = b.enter(|| TcpListener::bind("192.0.2.2:80"))??;
         std::thread::spawn(move || web::serve(&listener, "b"));
+        let connect = || TcpStream::connect("192.0.2.2:80");
+        let silent: Result<Vec<_>, _> = a.enter(|| (0..8).map(|_| connect()).collect())?;
         let page = a.run("curl", ["-sS", "--max-time", "5", "http://192.0.2.2"])?;
         assert_eq!(page, "Hello!<br>b<br>192.0.2.2\n");
+        drop(silent?);
         Ok(())
     });
 }
