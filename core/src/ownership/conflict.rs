@@ -113,7 +113,9 @@ impl Ownership {
             if is_new && term(member) <= term(self.me) {
                 self.outputs.push_back(Output::Doubt(member));
             }
-            self.repel(vip, station, Intrusion::Overlapping, Some(member), now);
+            if !self.gives_up(vip, member) {
+                self.repel(vip, station, Intrusion::Overlapping, Some(member), now);
+            }
         }
         if let Who::Stranger { .. } = who
             && self.strangers.len() < MAX_STRANGERS

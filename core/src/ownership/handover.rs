@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use carillon_gossip::MemberId;
 use carillon_gossip::record::{Claim, Key, Request, Value};
 
+use super::election::Election;
 use super::ineligible::Ineligible;
 use super::{HANDOVER, Note, Output, Ownership};
 
@@ -125,6 +126,19 @@ impl Ownership {
     pub(super) fn hand_over(&mut self, vip: IpAddr, to: MemberId, now: Instant) {
         self.name_successor(vip, Some((to, now + HANDOVER)));
         self.review(vip, now);
+    }
+
+    /// Whether a VIP of ours is to go to a member: one that announces it then does what it should.
+    pub(super) fn gives_up(&self, vip: IpAddr, to: MemberId) -> bool {
+        let Some(entry) = self.vips.get(&vip) else {
+            return false;
+        };
+        let successor = entry.hold.as_ref().and_then(|hold| hold.successor);
+        let is_unfit = |election: Election<'_>| {
+            election.eligible(self.me).is_err() && election.eligible(to).is_ok()
+        };
+        successor.is_some_and(|(member, _)| member == to)
+            || self.election(vip, entry).is_some_and(is_unfit)
     }
 
     /// A successor that has not taken the VIP in time is named no more.

@@ -1,4 +1,4 @@
-use carillon_gossip::record::Claim;
+use carillon_gossip::record::{Claim, Impediment};
 use proptest::prelude::*;
 
 use super::*;
@@ -423,6 +423,38 @@ fn what_was_heard_counts_when_the_station_turns_out_to_be_out_of_reach() {
     }
     bus.run(Duration::from_millis(50));
     assert_eq!(bus.holders(vip), ["node-c"]);
+}
+
+/// Not even if both have had the VIP a while ago, since they could not talk to each other.
+#[test]
+fn who_takes_a_vip_that_is_given_up_is_no_intruder() {
+    let (owner, other) = (1, 2);
+    for is_drained in [false, true] {
+        let (mut bus, vip) = wired();
+        bus.delay = 200;
+        bus.input(owner, foreign(vip, mac(other)));
+        bus.seconds(20);
+        if is_drained {
+            bus.input(owner, Input::Impediment(Impediment::Draining, true));
+        } else {
+            let now = bus.now;
+            let machine = &mut bus.peers[owner].machine;
+            machine.move_vip(vip, "node-c", now).unwrap();
+            bus.flush(owner);
+        }
+        bus.fewest.clear();
+        while bus.holders(vip) != ["node-b", "node-c"] {
+            bus.run(Duration::from_millis(1));
+        }
+        bus.input(owner, foreign(vip, mac(other)));
+        let told = bus.peers[owner].machine.explain(vip).unwrap().conflict;
+        assert!(told.is_none(), "drained: {is_drained}");
+        bus.seconds(10);
+        assert_eq!(bus.holders(vip), ["node-c"]);
+        let conflict = |note: &Note| matches!(note, Note::Conflict { .. });
+        assert!(!bus.peers[owner].notes.iter().any(conflict));
+        assert_eq!(bus.fewest[&vip], 1);
+    }
 }
 
 /// The member whose daemon may keep what two strangers have.
