@@ -12,7 +12,7 @@ use anyhow::Result;
 use carillon_core::address::Family;
 use carillon_core::config::assemble::assemble;
 use carillon_core::config::origin::Origin;
-use carillon_core::config::{Config, Peer, Pool};
+use carillon_core::config::{Config, Peer, Pool, Protocol};
 use carillon_core::controller::{self, Controller};
 use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
@@ -328,12 +328,9 @@ fn describe(config: &Config) -> Vec<String> {
     let protocols = config.protocols();
     let pools = config.pools.values().map(|pool| {
         let blocks: Vec<String> = pool.blocks.iter().map(ToString::to_string).collect();
-        format!(
-            "pool {}: {}, {}",
-            pool.name,
-            protocols.get(&pool.name).map_or("none", String::as_str),
-            blocks.join(" ")
-        )
+        let protocols = protocols.get(&pool.name).map(Protocol::names);
+        let protocols = protocols.as_deref().unwrap_or("none");
+        format!("pool {}: {protocols}, {}", pool.name, blocks.join(" "))
     });
     let peers = config.bgp.peers.iter().map(|peer| {
         format!(

@@ -138,6 +138,19 @@ fn drained() -> Ending {
     Ending { reason }
 }
 
+/// Shuts it down: the router has no routes after that, and knows why.
+async fn ensure_it_ends(backend: BgpBackend, mut connection: Connection) {
+    let shutdown = Box::new(backend).shutdown(drained());
+    let ((), notification) = tokio::join!(soon(shutdown), async {
+        connection.table_of(0).await;
+        let last = connection.last_words().await;
+        drop(connection);
+        last
+    });
+    let text = notification.as_ref().and_then(Notification::communication);
+    assert_eq!(text, Some("node is drained"));
+}
+
 async fn up(backend: &mut BgpBackend) {
     let event = soon(poll_fn(|cx| backend.poll_event(cx))).await;
     assert!(
@@ -433,15 +446,7 @@ async fn a_changed_keepalive_time_is_in_force_in_the_session_that_is_there() {
         let interval = Fact::text("keepalive interval", shown);
         assert!(router.facts.contains(&interval), "{:?}", router.facts);
     }
-    let shutdown = Box::new(backend).shutdown(drained());
-    let ((), notification) = tokio::join!(soon(shutdown), async {
-        connection.table_of(0).await;
-        let last = connection.last_words().await;
-        drop(connection);
-        last
-    });
-    let text = notification.as_ref().and_then(Notification::communication);
-    assert_eq!(text, Some("node is drained"));
+    ensure_it_ends(backend, connection).await;
     let another = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
     assert!(another.is_err(), "there was one connection: {another:?}");
 }
@@ -512,15 +517,7 @@ async fn a_shutdown_withdraws_and_gives_the_reason() {
     world.set(&mut backend).await;
     let mut connection = Connection::establish(&listener).await;
     connection.table_of(1).await;
-    let shutdown = Box::new(backend).shutdown(drained());
-    let ((), notification) = tokio::join!(soon(shutdown), async {
-        connection.table_of(0).await;
-        let last = connection.last_words().await;
-        drop(connection);
-        last
-    });
-    let text = notification.as_ref().and_then(Notification::communication);
-    assert_eq!(text, Some("node is drained"));
+    ensure_it_ends(backend, connection).await;
 }
 
 /// What reaches the router at this address next.

@@ -128,6 +128,12 @@ impl Protocol {
         }
     }
 
+    /// Several, as users are shown them: `bgp, layer2`.
+    pub fn names(protocols: &BTreeSet<Self>) -> String {
+        let names: Vec<_> = protocols.iter().map(|protocol| protocol.name()).collect();
+        names.join(", ")
+    }
+
     /// The backend that announces addresses of a family, [`crate::backend::Caps::name`]; `None` if
     /// none does.
     pub fn backend(self, family: Family) -> Option<&'static str> {
@@ -168,28 +174,14 @@ impl Config {
             .any(|one| !one.audience.nodes.is_empty())
     }
 
-    /// How addresses of a pool are announced, each protocol once.
-    pub fn protocols_of(&self, pool: &PoolName) -> BTreeSet<Protocol> {
-        let of_pool = |one: &Advertisement<'_>| one.audience.pools.contains(pool);
-        let advertisements = self.advertisements().filter(of_pool);
-        advertisements.map(|one| one.protocol).collect()
-    }
-
-    /// How each pool that is announced is, as users are shown it: `bgp`, or `bgp, layer2`.
-    pub fn protocols(&self) -> BTreeMap<&PoolName, String> {
+    /// How each pool that is announced is, each protocol once.
+    pub fn protocols(&self) -> BTreeMap<&PoolName, BTreeSet<Protocol>> {
         let mut protocols: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for one in self.advertisements() {
             for pool in &one.audience.pools {
                 protocols.entry(pool).or_default().insert(one.protocol);
             }
         }
-        let names = |protocols: BTreeSet<Protocol>| {
-            let names: Vec<_> = protocols.into_iter().map(Protocol::name).collect();
-            names.join(", ")
-        };
-        let protocols = protocols.into_iter();
         protocols
-            .map(|(pool, protocols)| (pool, names(protocols)))
-            .collect()
     }
 }

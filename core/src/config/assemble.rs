@@ -137,7 +137,7 @@ impl Review<'_> {
             .iter()
             .flat_map(|pool| &pool.addresses)
             .collect();
-        self.errors.extend(overlap::overlaps(&entries, &self.texts));
+        overlap::refuse(&entries, &self.texts, &mut self.errors);
     }
 
     /// Checks that what a peer refers to is there.

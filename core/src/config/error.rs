@@ -73,16 +73,11 @@ impl ConfigErrors {
         }
     }
 
-    /// Adds several problems.
-    pub fn extend(&mut self, errors: impl IntoIterator<Item = ConfigError>) {
-        errors
-            .into_iter()
-            .for_each(|error| self.push_with(|| error));
-    }
-
     /// Adds the problems of another configuration.
     pub fn append(&mut self, other: Self) {
-        self.extend(other.errors);
+        for error in other.errors {
+            self.push_with(|| error);
+        }
         self.omitted += other.omitted;
     }
 

@@ -39,17 +39,17 @@ impl Speaker {
             Ok(grant) => grant,
             Err(reason) => return Some(Err(reason.clone())),
         };
-        let mut outcomes = self.verdicts_of(grant).map(|verdict| verdict.outcome);
-        if outcomes.any(|outcome| outcome.is_ok()) {
-            return Some(Ok(grant));
+        let mut reasons = Vec::new();
+        for verdict in self.verdicts_of(grant) {
+            match verdict.outcome {
+                Ok(()) => return Some(Ok(grant)),
+                Err(reason) => reasons.push(reason),
+            }
         }
-        let mut reasons: Vec<_> = self
-            .verdicts_of(grant)
-            .filter_map(|verdict| verdict.outcome.err())
-            .collect();
         // Who announces it instead says more than that nobody does here.
-        reasons.sort_by_key(|reason| !matches!(reason, WithdrawReason::NotOwner(Some(_))));
-        reasons.into_iter().next().map(Err)
+        let says_less =
+            |reason: &WithdrawReason| !matches!(reason, WithdrawReason::NotOwner(Some(_)));
+        reasons.into_iter().min_by_key(says_less).map(Err)
     }
 
     /// The ways of all addresses of a Service that may be announced from here, each with what

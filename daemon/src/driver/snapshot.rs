@@ -6,6 +6,7 @@ use std::time::Duration;
 use carillon_core::address::Family;
 use carillon_core::allocator;
 use carillon_core::backend::{BackendStatus, BoxFuture, Detail};
+use carillon_core::config::Protocol;
 use carillon_core::controller::ServiceStatus;
 use carillon_core::ownership::{Explanation, Intrusion, NodeStatus};
 use carillon_core::policy::Grant;
@@ -154,9 +155,10 @@ impl Driver {
         let usage = self.source.allocation().controller().pools();
         let pools = usage.into_iter().filter_map(|usage| {
             let pool = config.pools.get(&usage.name)?;
+            let protocols = protocols.get(&usage.name).map(Protocol::names);
             Some(Pool {
                 name: usage.name.to_string(),
-                protocol: protocols.get(&usage.name).cloned().unwrap_or_default(),
+                protocol: protocols.unwrap_or_default(),
                 addresses: pool.blocks.iter().map(ToString::to_string).collect(),
                 auto_assign: pool.auto_assign,
                 ipv4: count(&usage.ipv4),

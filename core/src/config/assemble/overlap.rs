@@ -6,15 +6,15 @@ use ipnet::IpNet;
 
 use crate::address::Family;
 use crate::config::draft::AddressEntry;
-use crate::config::error::{ConfigError, quote};
+use crate::config::error::{ConfigError, ConfigErrors, quote};
 use crate::config::place::{Located, Texts};
 
 #[cfg(test)]
 mod tests;
 
-/// The entries that have addresses in common with an earlier entry of the same pool or another;
-/// each once, with one such entry.
-pub(super) fn overlaps(entries: &[&Located<AddressEntry>], texts: &Texts) -> Vec<ConfigError> {
+/// Refuses the entries that have addresses in common with an earlier entry of the same pool or
+/// another; each once, with one such entry.
+pub(super) fn refuse(entries: &[&Located<AddressEntry>], texts: &Texts, errors: &mut ConfigErrors) {
     let mut blocks: Vec<(IpNet, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         blocks.extend(entry.value.blocks.iter().map(|block| (*block, index)));
@@ -40,9 +40,11 @@ pub(super) fn overlaps(entries: &[&Located<AddressEntry>], texts: &Texts) -> Vec
             around.push((block, index));
         }
     }
-    let entry = |index: usize| entries.get(index).copied();
-    let pair = |(later, earlier)| Some(overlap(entry(later)?, entry(earlier)?, texts));
-    pairs.into_iter().filter_map(pair).collect()
+    for (later, earlier) in pairs {
+        if let (Some(later), Some(earlier)) = (entries.get(later), entries.get(earlier)) {
+            errors.push_with(|| overlap(later, earlier, texts));
+        }
+    }
 }
 
 fn overlap(

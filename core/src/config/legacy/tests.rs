@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::Family;
-use crate::config::Bgp;
-use crate::config::{BgpAdvertisement, Password, Peer, Pool};
+
+use crate::config::{Bgp, BgpAdvertisement, Password, Peer, Pool, PoolName};
 use crate::selector::{Operator, Requirement, Selector};
 use crate::testing;
 use crate::yaml::{Content, Node};
@@ -159,9 +159,8 @@ fn a_known_protocol_that_was_left_out_names_the_feature() {
 fn other_backends_are_chosen_by_the_protocol() {
     let text = "address-pools: [{name: a, protocol: arp, addresses: [10.0.0.0/8]}]";
     let config = parse(text, &Origin::whole("f"), &["bgp", "arp"]).unwrap();
-    let pool = &config.pools["a"];
-    let protocols = config.protocols_of(&pool.name);
-    let [protocol] = Vec::from_iter(protocols)[..] else {
+    let protocols = config.protocols();
+    let [protocol] = Vec::from_iter(&protocols[&PoolName::from("a")])[..] else {
         panic!("one protocol")
     };
     assert_eq!(protocol.backend(Family::V4), Some("arp"));
@@ -185,8 +184,8 @@ fn a_protocol_announces_the_families_that_it_has() {
         let text =
             format!("address-pools: [{{name: a, protocol: {protocol}, addresses: [{addresses}]}}]");
         let config = parse(&text, &Origin::whole("f"), backends).map_err(|e| e.to_string())?;
-        let protocols = config.protocols_of(&"a".into());
-        let protocol = protocols.into_iter().next().unwrap();
+        let protocols = config.protocols();
+        let protocol = protocols[&PoolName::from("a")].first().unwrap();
         Ok([Family::V4, Family::V6].map(|family| protocol.backend(family)))
     };
     let layer2 = Ok([Some("arp"), Some("ndp")]);

@@ -26,8 +26,12 @@ fn entries(texts: &[(u8, String)]) -> Vec<Located<AddressEntry>> {
     texts.iter().enumerate().map(entry).collect()
 }
 
-fn texts_of_all() -> Texts {
-    Texts::of(Origin::whole("f"), None)
+/// What is wrong with these entries.
+fn overlaps(entries: &[Located<AddressEntry>]) -> ConfigErrors {
+    let texts = Texts::of(Origin::whole("f"), None);
+    let mut errors = ConfigErrors::default();
+    refuse(&entries.iter().collect::<Vec<_>>(), &texts, &mut errors);
+    errors
 }
 
 fn messages(texts: &[(u8, &str)]) -> Vec<String> {
@@ -36,10 +40,7 @@ fn messages(texts: &[(u8, &str)]) -> Vec<String> {
         .map(|(pool, text)| (*pool, (*text).to_owned()))
         .collect();
     let entries = entries(&texts);
-    overlaps(&entries.iter().collect::<Vec<_>>(), &texts_of_all())
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    overlaps(&entries).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -99,7 +100,7 @@ proptest! {
         let text = |start: u8, length: u8| format!("10.0.0.{start}-10.0.0.{}", start + length);
         let texts = ranges.iter().map(|(pool, start, length)| (*pool, text(*start, *length)));
         let entries = entries(&texts.collect::<Vec<_>>());
-        let found = overlaps(&entries.iter().collect::<Vec<_>>(), &texts_of_all());
+        let found = overlaps(&entries);
         let mut found = found.iter().map(|error| {
             let earlier = error.message.split('"').nth(3).unwrap();
             (error.location.spot.unwrap().position.line - 1, earlier.to_owned())
