@@ -34,7 +34,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// One way of announcing to the network that this node serves a set of addresses.
 ///
 /// The core hands over the whole desired state and the backend finds the difference. Every
-/// implementation passes `contract::check`.
+/// implementation passes `contract::check` and `contract::check_neighbor`.
 pub trait Backend: Send {
     /// What this backend is and can do; constant over its life.
     fn caps(&self) -> Caps;

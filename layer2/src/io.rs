@@ -38,6 +38,8 @@ mod port;
 mod ports;
 mod report;
 mod socket;
+#[cfg(feature = "testing")]
+pub(crate) mod station;
 mod status;
 #[cfg(test)]
 mod tests;

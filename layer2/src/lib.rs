@@ -25,6 +25,8 @@ pub use announcer::Announcer;
 pub use backend::{DEFAULT_REFRESH, Layer2Backend};
 pub use coverage::Coverage;
 pub use filter::Filter;
+#[cfg(feature = "testing")]
+pub use io::station::Station;
 pub use message::{Asker, Message, Question, Saying};
 pub use protocol::{Link, Protocol};
 pub use span::Span;

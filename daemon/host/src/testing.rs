@@ -43,6 +43,22 @@ pub fn ip(arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Sets interfaces up, and waits until frames leave all of them: the kernel drops them for a while after
+/// the other end of a wire has come up.
+pub async fn set_up(names: &[&str]) {
+    for name in names {
+        ip(&format!("link set {name} up"));
+    }
+    let is_up = |name: &&str| ip(&format!("-oneline link show {name}")).contains("state UP");
+    let all = async {
+        while !names.iter().all(is_up) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, all).await;
+    in_time.unwrap();
+}
+
 /// Waits until what is watched is as it should be.
 pub async fn until<T: Clone + std::fmt::Debug>(
     receiver: &mut watch::Receiver<T>,

@@ -26,8 +26,7 @@ impl Reached {
     /// A VIP was announced on an interface, perhaps again.
     pub(super) fn add(&mut self, interface: u32, vip: IpAddr, announcement: &Arc<Announcement>) {
         let vips = self.by_interface.entry(interface).or_default();
-        let is_same = |known: &Arc<Announcement>| Arc::ptr_eq(known, announcement);
-        if !vips.get(&vip).is_some_and(is_same) {
+        if vips.get(&vip) != Some(announcement) {
             vips.insert(vip, announcement.clone());
             self.untold.insert(interface);
         }

@@ -1122,6 +1122,8 @@ fn what_is_announced_on_an_interface_is_told_at_once_and_not_for_each_vip() {
     world.run(ms(100));
     assert_eq!(told(&mut world, false), None);
     assert_eq!(told(&mut world, true), Some((1, world.set.by_vip.clone())));
+    world.wish(vip(1), 1);
+    world.apply();
     world.run(ms(5000));
     assert_eq!(told(&mut world, true), None, "repetitions are no news");
 

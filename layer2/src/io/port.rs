@@ -25,7 +25,7 @@ const RETRY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)
 const STUCK: &str = "frames do not leave the interface: for 500 ms its transmit queue has not moved; look \
      at its driver, at pause frames from the switch (ethtool -a) and at its queueing discipline (tc qdisc)";
 /// More than any frame has that is understood.
-const LONGEST_FRAME: usize = 2048;
+pub(super) const LONGEST_FRAME: usize = 2048;
 
 /// A port.
 pub(super) struct Port<P> {
