@@ -18,10 +18,10 @@ use carillon_core::policy::WithdrawReason;
 use carillon_core::service::{Ingress, Service, ServiceKey};
 use carillon_objects::source::Change;
 use carillon_objects::{ConfigText, Object, ObjectKey, Setting};
+use carillon_source_files::{self as files, Catalog, Contents, Listing};
 
 use crate::backends;
 use crate::cli::CheckArgs;
-use crate::files::{self, Catalog, Contents, Listing};
 
 mod cluster;
 #[cfg(test)]

@@ -23,7 +23,6 @@ mod clock;
 mod drain;
 mod drained;
 mod driver;
-mod files;
 mod gossip;
 mod heap;
 mod http;

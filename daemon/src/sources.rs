@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use carillon_objects::source::Followed;
+use carillon_source_files as files;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use crate::cli::RunArgs;
-use crate::files;
+use crate::heap;
 use crate::supervise::Tasks;
 
 /// Where the objects are.
@@ -95,7 +96,8 @@ fn from_files(args: &RunArgs, dir: &Path, node: &str) -> Result<Followed> {
         config: args.config.key(),
         journal: journal.unwrap_or_else(|| dir.join(files::journal::NAME)),
     };
-    Ok(files::follow(options, node, args.lb_class.clone())?)
+    let class = args.lb_class.clone();
+    Ok(files::follow(options, node, class, heap::trim)?)
 }
 
 #[cfg(feature = "kubernetes")]

@@ -11,11 +11,11 @@ use carillon_core::backend::mock::{MockBackend, MockLog, NEIGHBOR};
 use carillon_core::backend::{BackendEvent, Detail};
 use carillon_core::testing::key;
 use carillon_objects::source::Feed;
+use carillon_source_files::journal::{Request as ToWrite, Store};
+use carillon_source_files::{Catalog, Contents, JournalAllocation, Word};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::files::journal::{Request as ToWrite, Store};
-use crate::files::{Catalog, Contents, JournalAllocation, Word};
 use crate::status::{Reached, Status};
 
 mod network;
@@ -90,7 +90,7 @@ impl Daemon {
             batches,
             answers,
             now,
-            store: Store::new(journal.to_owned(), "n"),
+            store: Store::new(journal.to_owned(), "n", || ()),
             asked,
             unanswered: VecDeque::new(),
             hangs: false,

@@ -10,12 +10,12 @@ use carillon_host::neighbours::Neighbours;
 use carillon_host::{assignment, exclusion, interfaces};
 use carillon_objects::ObjectKey;
 use carillon_objects::source::{Batch, Feed};
+use carillon_source_files::{JournalAllocation, Word};
 use clap::Parser;
 
 use super::*;
 use crate::cli;
 use crate::driver;
-use crate::files::{JournalAllocation, Word};
 
 /// The lines `key=value` of the unit of systemd.
 fn unit() -> Vec<(String, String)> {

@@ -2,10 +2,8 @@
 //! written as it was read.
 #![no_main]
 
+use carillon_source_files::journal::line;
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../../daemon/src/files/journal/line.rs"]
-mod line;
 
 fuzz_target!(|journal: &[u8]| {
     for text in journal.split(|octet| *octet == b'\n') {

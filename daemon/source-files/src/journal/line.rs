@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 
 /// What a service has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Given {
+pub struct Given {
     /// Its addresses; none if its entry has ended.
-    pub(crate) addresses: Few<IpAddr>,
+    pub addresses: Few<IpAddr>,
     /// The pool that they were given from, if that was noted.
-    pub(crate) pool: Option<PoolName>,
+    pub pool: Option<PoolName>,
 }
 
 /// A line of the file.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Line {
+struct Line {
     /// Namespace and name.
     service: String,
     /// What it has; nothing ends its entry.
@@ -29,7 +29,7 @@ pub(super) struct Line {
 }
 
 /// Appends the line that says what a service has.
-pub(super) fn write(lines: &mut Vec<u8>, service: &ServiceKey, given: &Given) {
+pub fn write(lines: &mut Vec<u8>, service: &ServiceKey, given: &Given) {
     let line = Line {
         service: service.to_string(),
         addresses: given.addresses.to_vec(),
@@ -44,7 +44,7 @@ pub(super) fn write(lines: &mut Vec<u8>, service: &ServiceKey, given: &Given) {
 ///
 /// # Errors
 /// It is damaged, and how.
-pub(super) fn parse(line: &[u8]) -> Result<Option<(ServiceKey, Given)>, String> {
+pub fn parse(line: &[u8]) -> Result<Option<(ServiceKey, Given)>, String> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }

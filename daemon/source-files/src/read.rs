@@ -19,7 +19,7 @@ const MAX_BYTES: u64 = 32 << 20;
 
 /// Why a file is not read, and what to do about it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// A pipe, device, socket or directory: reading it could block or never end.
     #[error("is {0}, not a file: rename or remove it")]
     NotAFile(&'static str),
@@ -65,15 +65,18 @@ pub(super) fn is_miscased(name: &OsStr) -> bool {
 
 /// The files of a directory that are to be read.
 #[derive(Debug, Default)]
-pub(crate) struct Listing {
+pub struct Listing {
     /// Their names.
-    pub(crate) names: BTreeSet<Arc<str>>,
+    pub names: BTreeSet<Arc<str>>,
     /// What is to say of those that are not read for the sake of their names.
-    pub(crate) misnamed: Vec<Problem>,
+    pub misnamed: Vec<Problem>,
 }
 
 /// Lists a directory.
-pub(crate) fn list(dir: &Path) -> Result<Listing, String> {
+///
+/// # Errors
+/// It cannot be read, and what to do about that.
+pub fn list(dir: &Path) -> Result<Listing, String> {
     let cannot = |error: io::Error| {
         let remedy = match error.kind() {
             ErrorKind::NotFound => ": create it, or name another one",
@@ -107,10 +110,10 @@ pub(crate) fn list(dir: &Path) -> Result<Listing, String> {
 
 fn misnamed(dir: &Path, name: &OsStr, why: &str) -> Problem {
     let file = if let Some(name) = name.to_str() {
-        super::label(&dir.join(name)).to_string()
+        label(&dir.join(name)).to_string()
     } else {
         let name = name.as_encoded_bytes().escape_ascii();
-        format!("{}/{name}", super::label(dir))
+        format!("{}/{name}", label(dir))
     };
     Problem {
         file,
@@ -125,7 +128,7 @@ fn misnamed(dir: &Path, name: &OsStr, why: &str) -> Problem {
 ///
 /// # Errors
 /// The file is there, but is no text file of sensible size that may be read.
-pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ReadError> {
+pub fn read_text(path: &Path) -> Result<Option<String>, ReadError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => return absent(path, error),
@@ -153,7 +156,7 @@ fn absent(path: &Path, error: io::Error) -> Result<Option<String>, ReadError> {
         Err(error) => Err(error.into()),
         Ok(there) if there.is_symlink() => {
             let target = fs::read_link(path)?;
-            Err(ReadError::Dangling(super::label(&target).to_string()))
+            Err(ReadError::Dangling(label(&target).to_string()))
         }
         // It has just been written, which the kernel will tell.
         Ok(_) => Err(error.into()),
@@ -181,7 +184,7 @@ fn check(metadata: &fs::Metadata) -> Result<(), ReadError> {
 ///
 /// # Errors
 /// It is no text of sensible size.
-pub(crate) fn read_from(from: &mut dyn Read) -> Result<String, ReadError> {
+pub fn read_from(from: &mut dyn Read) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
     from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -220,4 +223,27 @@ impl Stamp {
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds.min(999_999_999));
         now.duration_since(changed).unwrap_or(Duration::MAX)
     }
+}
+
+/// What users are told of a file: its path, on one line whatever is in it, and no other file's.
+pub fn label(path: &Path) -> Arc<str> {
+    let path = path.to_string_lossy();
+    let is_plain = !path.chars().any(|c| c == '\\' || confuses(c));
+    if is_plain {
+        return path.into();
+    }
+    let escaped = path.chars().map(|c| match c {
+        // Or else it could be the name of another file.
+        '\\' => "\\\\".to_owned(),
+        c if confuses(c) => c.escape_default().to_string(),
+        c => c.to_string(),
+    });
+    escaped.collect::<String>().into()
+}
+
+/// Whether a character moves the cursor of who reads it, or turns the line around.
+fn confuses(c: char) -> bool {
+    let is_mark =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || is_mark
 }

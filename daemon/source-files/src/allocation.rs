@@ -28,7 +28,7 @@ use carillon_core::speaker::{self, Speaker};
 use carillon_objects::source::{Allocation, ConfigStore, Listener, Problems, Turn};
 use tracing::{debug, info, warn};
 
-use super::journal::{Answer, Given, Ledger, Request};
+use crate::journal::{Answer, Given, Ledger, Request};
 
 mod access;
 mod contest;
@@ -43,7 +43,7 @@ const TIDY: Duration = Duration::from_secs(10);
 
 /// What the files have to say to the allocation beside their objects.
 #[derive(Debug)]
-pub(crate) enum Word {
+pub enum Word {
     /// This is wrong in them now: the services in it may exist.
     Unknown(Arc<Problems>),
     /// Somebody may have written to the journal.
@@ -52,8 +52,8 @@ pub(crate) enum Word {
     Answered(Answer),
 }
 
-/// See the module's documentation.
-pub(crate) struct JournalAllocation {
+/// The services of files, and the addresses that they have by the journal.
+pub struct JournalAllocation {
     controller: Controller,
     class: Option<String>,
     ledger: Ledger,
@@ -199,7 +199,7 @@ impl Listener for JournalAllocation {
 
 impl JournalAllocation {
     /// The allocation for the services of this class, with the journal that these requests are for.
-    pub(crate) fn new(class: Option<String>, requests: Sender<Request>) -> Self {
+    pub fn new(class: Option<String>, requests: Sender<Request>) -> Self {
         Self {
             controller: Controller::new(class.clone()),
             class,

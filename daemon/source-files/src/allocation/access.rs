@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use carillon_objects::source::ConfigStore;
 use tracing::{info, warn};
 
-use crate::files::journal::{Answer, Commit, Request};
+use crate::journal::{Answer, Commit, Request};
 
 /// How soon to try again when the journal cannot be used.
 const RETRY: Duration = Duration::from_secs(10);

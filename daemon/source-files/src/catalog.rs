@@ -25,7 +25,7 @@ use remarks::Remarks;
 
 /// What was found in the place of a file.
 #[derive(Debug)]
-pub(crate) enum Contents {
+pub enum Contents {
     /// Its text.
     Text(String),
     /// Why it has none.
@@ -34,7 +34,7 @@ pub(crate) enum Contents {
 
 /// The objects of all files.
 #[derive(Debug)]
-pub(crate) struct Catalog {
+pub struct Catalog {
     config: ObjectKey,
     /// Of the files that define an object, the first by name counts.
     index: Index,
@@ -53,7 +53,7 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     /// An empty catalog, in which `config` is the only ConfigMap of interest.
-    pub(crate) fn new(config: ObjectKey) -> Self {
+    pub fn new(config: ObjectKey) -> Self {
         Self {
             config,
             index: Index::default(),
@@ -68,7 +68,7 @@ impl Catalog {
     }
 
     /// Takes in what a file holds now.
-    pub(crate) fn set(&mut self, file: &Arc<str>, contents: Contents, changes: &mut Vec<Change>) {
+    pub fn set(&mut self, file: &Arc<str>, contents: Contents, changes: &mut Vec<Change>) {
         let mut reading = Reading::new(file, self.index.definitions(file));
         let (mut strays, mut notes) = (Vec::new(), Vec::new());
         match contents {
@@ -97,7 +97,7 @@ impl Catalog {
     }
 
     /// Takes in that a file is gone.
-    pub(crate) fn remove(&mut self, file: &Arc<str>, changes: &mut Vec<Change>) {
+    pub fn remove(&mut self, file: &Arc<str>, changes: &mut Vec<Change>) {
         self.set_strays(file, Vec::new());
         self.set_problems(file, Vec::new());
         self.set_notes(file, Vec::new());
@@ -160,7 +160,7 @@ impl Catalog {
     }
 
     /// Everything that is wrong now: first the configuration, then all else in the order of the files.
-    pub(crate) fn problems(&self) -> impl Iterator<Item = Problem> {
+    pub fn problems(&self) -> impl Iterator<Item = Problem> {
         let misconfigured = self
             .misconfigured
             .iter()
@@ -181,12 +181,12 @@ impl Catalog {
     }
 
     /// What is to say beside that, in the order of the files.
-    pub(crate) fn notes(&self) -> impl Iterator<Item = Problem> {
+    pub fn notes(&self) -> impl Iterator<Item = Problem> {
         self.notes.iter().cloned()
     }
 
     /// The first problems and notes, and how many there are beside. The work is that of those listed.
-    pub(crate) fn listed(&self) -> Problems {
+    pub fn listed(&self) -> Problems {
         // Contradictions that may be none count as well: it is about how many.
         let strays: usize = self.strays.values().map(Vec::len).sum();
         let problems = self.problems.len() + self.duplicates.len() + strays;

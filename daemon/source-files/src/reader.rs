@@ -1,94 +1,33 @@
-//! The files source: a directory of Kubernetes objects, watched.
-//!
-//! ```text
-//!  inotify ─▶ Watch ─Notice─▶ Agenda ─names─▶ read ─▶ Catalog ─Batch─▶ driver
-//! ```
-//!
-//! It has a thread of its own, so that neither a slow disk nor the parsing of a large directory
-//! holds up the protocols. What cannot be read or understood never takes anything away: the last
-//! good version stays in force.
+//! The reader: a thread that watches the directory, and tells what becomes of the objects in it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "when a file has settled, and when to look again, is a matter of the clock"
+)]
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use carillon_objects::is_blank;
+use carillon_objects::source::{Batch, Change, LISTED, Problem, Problems};
 use tokio::sync::mpsc;
 
-use carillon_objects::source::{
-    Batch, Change, Description, Feed, Followed, LISTED, Problem, Problems,
-};
-use carillon_objects::{ObjectKey, is_blank};
+use crate::agenda::{Agenda, SETTLED, Scan};
+use crate::catalog::{Catalog, Contents};
+use crate::read::{self, Listing, label, list, read_text};
+use crate::watch::Watch;
+use crate::{Options, Word};
 
-mod agenda;
-mod allocation;
-mod catalog;
-pub(crate) mod journal;
-mod read;
 #[cfg(test)]
 mod tests;
-mod watch;
-
-use agenda::{Agenda, SETTLED, Scan};
-pub(crate) use allocation::{JournalAllocation, Word};
-pub(crate) use catalog::{Catalog, Contents};
-use journal::Store;
-pub(crate) use read::{Listing, list, read_from, read_text};
-use watch::Watch;
 
 /// How many batches may wait for the driver; then reading waits too, and changes collect in the
 /// directory.
 const QUEUE: usize = 64;
 /// How many files a routine scan compares before it sees to what the kernel has told meanwhile.
 const STRIDE: usize = 64;
-
-/// What the files source reads.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    /// The directory.
-    pub(crate) dir: PathBuf,
-    /// The ConfigMap that holds the configuration; all others are passed over.
-    pub(crate) config: ObjectKey,
-    /// The allocation journal, whose changes are told too.
-    pub(crate) journal: PathBuf,
-}
-
-/// Why a directory cannot be followed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
-    /// There is no thread to read it.
-    #[error("cannot start to read files")]
-    Files(#[source] io::Error),
-    /// There is no thread for the journal.
-    #[error("cannot start to keep a journal")]
-    Journal(#[source] io::Error),
-}
-
-/// Starts to follow a directory, for the services of this class on this node.
-///
-/// # Errors
-/// No thread can be had.
-pub(crate) fn follow(
-    options: Options,
-    node: &str,
-    class: Option<String>,
-) -> Result<Followed, StartError> {
-    let location = options.dir.display().to_string();
-    let store = Store::new(options.journal.clone(), node);
-    let batches = spawn(options).map_err(StartError::Files)?;
-    let (requests, answers) = journal::spawn(store).map_err(StartError::Journal)?;
-    let allocation = JournalAllocation::new(class, requests);
-    Ok(Followed {
-        description: Description {
-            name: location.clone(),
-            how_to_configure: "write it into a *.yaml file there".to_owned(),
-        },
-        location,
-        source: Box::new(Feed::new(allocation, batches).with_keeper(answers)),
-        leave: Box::pin(std::future::ready(())),
-    })
-}
 
 /// Starts to read and watch. The receiver's end ends the source.
 ///
@@ -342,27 +281,4 @@ fn only_last(changes: &mut Vec<Change>) {
         }
     }
     changes.extend(kept.into_iter().rev());
-}
-
-/// What users are told of a file: its path, on one line whatever is in it, and no other file's.
-pub(crate) fn label(path: &Path) -> Arc<str> {
-    let path = path.to_string_lossy();
-    let is_plain = !path.chars().any(|c| c == '\\' || confuses(c));
-    if is_plain {
-        return path.into();
-    }
-    let escaped = path.chars().map(|c| match c {
-        // Or else it could be the name of another file.
-        '\\' => "\\\\".to_owned(),
-        c if confuses(c) => c.escape_default().to_string(),
-        c => c.to_string(),
-    });
-    escaped.collect::<String>().into()
-}
-
-/// Whether a character moves the cursor of who reads it, or turns the line around.
-fn confuses(c: char) -> bool {
-    let is_mark =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || is_mark
 }

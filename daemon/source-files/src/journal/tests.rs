@@ -1,3 +1,9 @@
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "files that others write, at the same time"
+)]
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -42,7 +48,7 @@ struct Journal {
 impl Journal {
     fn new(path: PathBuf) -> Self {
         Self {
-            store: Store::new(path, "n"),
+            store: Store::new(path, "n", || ()),
             ledger: Ledger::default(),
             problem: None,
             damaged: Vec::new(),
@@ -284,7 +290,7 @@ fn the_configuration_in_force_is_kept_for_oneself() {
     restarted.refresh();
     assert_eq!(restarted.before.as_deref(), Some("password: secret"));
     let mut other = Journal::new(fixture.path());
-    other.store = Store::new(fixture.path(), "m");
+    other.store = Store::new(fixture.path(), "m", || ());
     other.refresh();
     assert_eq!(other.before, None, "it is of this node");
 }

@@ -1,9 +1,14 @@
+#![expect(clippy::disallowed_types, reason = "files that others write")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
+use carillon_objects::ObjectKey;
+
 use super::*;
+use crate::agenda::Notice;
 
 /// A source over a directory, and what it has told.
 struct Fixture {
@@ -340,7 +345,7 @@ fn what_was_renamed_unseen_stays_in_force() {
     }
     source.watch = Watch::new(elsewhere.path(), elsewhere.path());
     fs::rename(path("web.yaml"), path("zz.yaml")).unwrap();
-    source.agenda.note(agenda::Notice::Lost, Instant::now());
+    source.agenda.note(Notice::Lost, Instant::now());
     let told = until_forgotten(&mut source, "web.yaml");
     assert!(told.is_empty(), "{told:?}");
     assert!(source.stamps.contains_key("zz.yaml"));
@@ -532,7 +537,7 @@ fn a_routine_scan_goes_through_the_directory_in_strides() {
         let path = dir.path().join(format!("{number}.yaml"));
         fs::write(&path, service(&format!("s{number}"))).unwrap();
     }
-    source.agenda.note(agenda::Notice::Lost, Instant::now());
+    source.agenda.note(Notice::Lost, Instant::now());
     let mut left = || {
         source.step();
         source.backlog.len()
@@ -555,7 +560,7 @@ fn a_directory_that_comes_late_is_read_as_a_whole() {
 
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("a.yaml"), service("a")).unwrap();
-    source.agenda.note(agenda::Notice::Lost, Instant::now());
+    source.agenda.note(Notice::Lost, Instant::now());
     let batch = source.step();
     assert!(batch.synced);
     let changes: Vec<_> = batch.changes.into_iter().map(shown).collect();

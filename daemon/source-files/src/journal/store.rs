@@ -1,4 +1,8 @@
 //! The journal's files.
+#![expect(
+    clippy::disallowed_types,
+    reason = "this is where they are opened and written"
+)]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,7 +17,6 @@ use nix::libc;
 use super::line::{parse, write};
 use super::trouble::{unkept, unreadable, unusable};
 use super::{Answer, Commit, Given, News, Outcome, Request};
-use crate::heap;
 
 /// How many lines more than twice the entries make a compaction worth while.
 pub(super) const SLACK: usize = 1000;
@@ -24,7 +27,7 @@ const TOLD: usize = 10;
 
 /// The files, as far as this process has read them.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub struct Store {
     path: PathBuf,
     /// Where the configuration in force is kept.
     config: PathBuf,
@@ -37,6 +40,8 @@ pub(crate) struct Store {
     is_read_only: bool,
     /// The text of the configuration in force, if it has still to be kept.
     unkept: Option<String>,
+    /// Gives memory back to the system.
+    trim: fn(),
 }
 
 /// A place in a version of the file.
@@ -56,8 +61,9 @@ struct Opened {
 }
 
 impl Store {
-    /// A journal in this file, of which nothing has been read yet, for the daemon of this node.
-    pub(crate) fn new(path: PathBuf, node: &str) -> Self {
+    /// A journal in this file, of which nothing has been read yet, for the daemon of this node. `trim`
+    /// is called when the whole of it has been in memory, and is no longer.
+    pub fn new(path: PathBuf, node: &str, trim: fn()) -> Self {
         let mut config = OsString::from(path.file_name().unwrap_or_default());
         config.push(format!(".{}.config", node.replace('/', "_")));
         Self {
@@ -68,11 +74,12 @@ impl Store {
             has_read: false,
             is_read_only: false,
             unkept: None,
+            trim,
         }
     }
 
     /// Does what it is asked for; nothing while another daemon has the file locked.
-    pub(crate) fn answer(&mut self, request: &Request) -> Option<Answer> {
+    pub fn answer(&mut self, request: &Request) -> Option<Answer> {
         let mut answer = Answer::default();
         if !self.has_read {
             answer.before = self.before();
@@ -298,7 +305,7 @@ impl Store {
             lines: entries.len(),
         };
         drop((entries, bytes));
-        heap::trim();
+        (self.trim)();
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use carillon_core::controller::{Controller, StatusChange};
 use carillon_core::service::ServiceKey;
 use tracing::warn;
 
-use crate::files::journal::Ledger;
+use crate::journal::Ledger;
 
 /// How long our files may take to say what another daemon has read already.
 const PATIENCE: Duration = Duration::from_secs(1);

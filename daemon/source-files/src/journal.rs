@@ -28,10 +28,10 @@ use std::time::Duration;
 use carillon_core::service::ServiceKey;
 use tokio::sync::mpsc;
 
-use super::Word;
+use crate::Word;
 
 mod ledger;
-mod line;
+pub mod line;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -40,12 +40,12 @@ mod trouble;
 pub(crate) use ledger::Ledger;
 #[cfg(test)]
 use ledger::Taken;
-pub(crate) use line::Given;
+pub use line::Given;
 use line::parse;
-pub(crate) use store::Store;
+pub use store::Store;
 
 /// The journal's name in the directory of the objects, where no other is given.
-pub(crate) const NAME: &str = ".carillon-allocations.jsonl";
+pub const NAME: &str = ".carillon-allocations.jsonl";
 /// How soon to try again when another daemon is writing to the journal.
 const BUSY: Duration = Duration::from_millis(5);
 /// How many answers may wait for the driver.
@@ -53,7 +53,7 @@ const ANSWERS: usize = 4;
 
 /// What the journal is asked for.
 #[derive(Debug)]
-pub(crate) enum Request {
+pub enum Request {
     /// What others have written since.
     Read,
     /// To write lines.
@@ -64,48 +64,48 @@ pub(crate) enum Request {
 
 /// Lines to write.
 #[derive(Debug)]
-pub(crate) struct Commit {
+pub struct Commit {
     /// The version of the journal that they were decided on.
-    pub(crate) version: u64,
+    pub version: u64,
     /// What services have now.
-    pub(crate) lines: Vec<(ServiceKey, Given)>,
+    pub lines: Vec<(ServiceKey, Given)>,
     /// How many services have something.
-    pub(crate) entries: usize,
+    pub entries: usize,
 }
 
 /// What becomes of a request.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The version of the journal that the driver knows with this.
-    pub(crate) version: u64,
+    pub version: u64,
     /// What others have written.
-    pub(crate) news: Option<News>,
+    pub news: Option<News>,
     /// There is something that cannot be read, and so nobody knows who has what.
-    pub(crate) is_unreadable: bool,
+    pub is_unreadable: bool,
     /// What became of the lines to write.
-    pub(crate) outcome: Option<Outcome>,
+    pub outcome: Option<Outcome>,
     /// Why addresses may be lost with a restart.
-    pub(crate) problem: Option<String>,
+    pub problem: Option<String>,
     /// It is about the text of the configuration in force and says nothing of the journal.
-    pub(crate) is_of_config: bool,
+    pub is_of_config: bool,
     /// Lines that were skipped because they make no sense.
-    pub(crate) damaged: Vec<String>,
+    pub damaged: Vec<String>,
     /// The text of the configuration that was in force before; with the first answer only.
-    pub(crate) before: Option<String>,
+    pub before: Option<String>,
 }
 
 /// What others have written.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct News {
+pub struct News {
     /// It is all that there is, and not only what is new.
-    pub(crate) is_whole: bool,
+    pub is_whole: bool,
     /// What services have, in order.
-    pub(crate) entries: Vec<(ServiceKey, Given)>,
+    pub entries: Vec<(ServiceKey, Given)>,
 }
 
 /// What became of lines to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// They are on the disk.
     Written,
     /// They were decided on an older version.
@@ -118,9 +118,7 @@ pub(crate) enum Outcome {
 ///
 /// # Errors
 /// No thread can be had.
-pub(crate) fn spawn(
-    mut store: Store,
-) -> io::Result<(std_mpsc::Sender<Request>, mpsc::Receiver<Word>)> {
+pub fn spawn(mut store: Store) -> io::Result<(std_mpsc::Sender<Request>, mpsc::Receiver<Word>)> {
     let (requests, asked) = std_mpsc::channel();
     let (sender, answers) = mpsc::channel(ANSWERS);
     let work = move || {
@@ -142,7 +140,7 @@ pub(crate) fn spawn(
 }
 
 /// The addresses by service in a journal that may be in use; whatever cannot be read is left out.
-pub(crate) fn recorded(path: &Path) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
+pub fn recorded(path: &Path) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
     let bytes = fs::read(path).unwrap_or_default();
     let lines = bytes.split(|byte| *byte == b'\n').map(parse);
     let lines = lines.filter_map(|line| line.ok().flatten());
