@@ -2,8 +2,9 @@
 //! format it has.
 
 use std::collections::hash_map::{Entry, HashMap};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::hash::Hash;
+use std::iter;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -35,11 +36,17 @@ pub fn assemble(mut draft: Draft, backends: &[&'static str]) -> Result<Config, C
         communities: std::mem::take(&mut draft.communities),
         backends,
     };
-    let pools = draft.pools.iter();
-    let routes: Vec<_> = pools.map(|pool| review.pool(pool)).collect();
+    for pool in &draft.pools {
+        review.families(pool);
+    }
+    let written = std::mem::take(&mut draft.bgp_advertisements);
+    let advertisements = review.bgp_advertisements(&written, &draft.pools);
     review.whole(&draft);
-    review.errors.or(config(draft, routes))
+    review.errors.or(config(draft, advertisements))
 }
+
+/// What decides how short the routes for the addresses of a pool may be, by family.
+type Narrowest<'a> = [Option<(&'a AddressEntry, IpNet)>; 2];
 
 /// What is being found wrong.
 struct Review<'a> {
@@ -56,29 +63,12 @@ impl Review<'_> {
             .push_with(|| texts.error(place, message.to_string()));
     }
 
-    /// Checks a pool with all that it says. Returns how its addresses become BGP routes.
-    fn pool(&mut self, pool: &PoolDraft) -> Vec<BgpAdvertisement> {
-        if let Some(protocol) = pool.protocol {
-            self.families(protocol, &pool.addresses);
-        }
-        let Some(written) = &pool.bgp_advertisements else {
-            return Vec::new();
+    /// Checks that the protocol that a pool names announces the addresses of every entry.
+    fn families(&mut self, pool: &PoolDraft) {
+        let Some(protocol) = pool.protocol else {
+            return;
         };
-        let entries = || pool.addresses.iter().map(|entry| &entry.value);
-        let narrowest = [Family::V4, Family::V6].map(|family| pool::narrowest(family, entries()));
-        let advertisements = written.value.iter();
-        let advertisements: Vec<_> = advertisements
-            .map(|one| self.bgp_advertisement(one, narrowest))
-            .collect();
-        if let Err(error) = pool::check_communities(&advertisements) {
-            self.refuse(&written.place, &error);
-        }
-        advertisements
-    }
-
-    /// Checks that the pool's protocol announces the addresses of every entry.
-    fn families(&mut self, protocol: Protocol, entries: &[Located<AddressEntry>]) {
-        for entry in entries {
+        for entry in &pool.addresses {
             if let Err(error) = pool::check_family(protocol, &entry.value, self.backends) {
                 let message = format!("{}: {error}", quote(&entry.value.text));
                 self.refuse(&entry.place, &message);
@@ -86,20 +76,48 @@ impl Review<'_> {
         }
     }
 
-    /// An advertisement of a pool, of whose addresses these decide how short its routes may be.
+    /// Checks advertisements with the pools that they are for.
+    fn bgp_advertisements(
+        &mut self,
+        written: &[BgpAdvertisementDraft],
+        pools: &[PoolDraft],
+    ) -> Vec<BgpAdvertisement> {
+        let narrowest = narrowest(pools);
+        let written = written.iter();
+        let advertisements: Vec<_> = written
+            .map(|one| (&one.place, self.bgp_advertisement(one, &narrowest)))
+            .collect();
+        let mut of_pools: BTreeMap<_, (&Place, Vec<&BgpAdvertisement>)> = BTreeMap::new();
+        for (place, one) in &advertisements {
+            for pool in &one.audience.pools {
+                let of_pool = of_pools.entry(pool);
+                of_pool.or_insert((place, Vec::new())).1.push(one);
+            }
+        }
+        for (place, of_pool) in of_pools.into_values() {
+            if let Err(error) = pool::check_communities(&of_pool) {
+                self.refuse(place, &error);
+            }
+        }
+        advertisements.into_iter().map(|(_, one)| one).collect()
+    }
+
     fn bgp_advertisement(
         &mut self,
         written: &BgpAdvertisementDraft,
-        [narrowest_v4, narrowest_v6]: [Option<(&AddressEntry, IpNet)>; 2],
+        narrowest: &BTreeMap<&PoolName, Narrowest<'_>>,
     ) -> BgpAdvertisement {
         let rest = written.rest.clone();
-        let mut length = |length: &Option<Located<u8>>, narrowest| {
+        let mut length = |length: &Option<Located<u8>>, family: usize| {
             let Located { value, place } = length.as_ref()?;
+            let pools = rest.audience.pools.iter();
+            let narrowest = pools.filter_map(|pool| narrowest.get(pool)?.get(family).copied()?);
+            let narrowest = narrowest.max_by_key(|(_, block)| block.prefix_len());
             let checked = pool::check_aggregation(*value, narrowest);
             checked.map_err(|error| self.refuse(place, &error)).ok()
         };
-        let length_v4 = length(&written.aggregation_length_v4, narrowest_v4);
-        let length_v6 = length(&written.aggregation_length_v6, narrowest_v6);
+        let length_v4 = length(&written.aggregation_length_v4, 0);
+        let length_v6 = length(&written.aggregation_length_v6, 1);
         let communities = written.communities.iter();
         BgpAdvertisement {
             aggregation_length_v4: length_v4.unwrap_or(rest.aggregation_length_v4),
@@ -204,21 +222,36 @@ fn repeated<T: Copy, K: Eq + Hash>(
     repeated
 }
 
-/// The configuration, in which every pool that names its protocol has advertisements of its own: by
-/// BGP with these routes.
-fn config(draft: Draft, routes: Vec<Vec<BgpAdvertisement>>) -> Config {
+/// How short the routes for the addresses of each pool may be; nothing of those that share a name,
+/// of which it is not known which is meant.
+fn narrowest(pools: &[PoolDraft]) -> BTreeMap<&PoolName, Narrowest<'_>> {
+    let mut narrowest = BTreeMap::new();
+    for pool in pools {
+        let entries = || pool.addresses.iter().map(|entry| &entry.value);
+        let of_pool = [Family::V4, Family::V6].map(|family| pool::narrowest(family, entries()));
+        match narrowest.entry(pool.label()) {
+            btree_map::Entry::Vacant(vacant) => drop(vacant.insert(of_pool)),
+            btree_map::Entry::Occupied(mut other) => drop(other.insert([None; 2])),
+        }
+    }
+    narrowest
+}
+
+/// The configuration, in which every pool that names its protocol has an advertisement of that.
+fn config(draft: Draft, advertisements: Vec<BgpAdvertisement>) -> Config {
     let mut config = Config {
         addresses_in_use: draft.addresses_in_use.unwrap_or_default(),
         ..Config::default()
     };
-    let names = draft.pools.iter().filter_map(|pool| pool.name.as_ref());
-    let mut names: BTreeSet<_> = names.map(|name| name.value.clone()).collect();
-    for (pool, routes) in draft.pools.into_iter().zip(routes) {
+    let advertisements = advertisements.into_iter().map(Arc::new);
+    config.bgp.advertisements = advertisements.collect();
+    let mut announced = Announced::of(&config);
+    for pool in draft.pools {
         let Some(Located { value: name, .. }) = pool.name else {
             continue;
         };
         if let Some(protocol) = pool.protocol {
-            announce(&name, protocol, routes, &mut names, &mut config);
+            announced.announce(&name, protocol, &mut config);
         }
         let blocks = pool
             .addresses
@@ -236,58 +269,52 @@ fn config(draft: Draft, routes: Vec<Vec<BgpAdvertisement>>) -> Config {
     config
 }
 
-/// Adds the advertisements of a pool that names its protocol.
-fn announce(
-    pool: &PoolName,
-    protocol: Protocol,
-    mut routes: Vec<BgpAdvertisement>,
-    names: &mut BTreeSet<PoolName>,
-    config: &mut Config,
-) {
-    let name = pool.clone();
-    let audience = Audience::of_pool(pool.clone());
-    match protocol {
-        Protocol::Layer2 => {
-            let advertisement = L2Advertisement { name, audience };
-            config.layer2.push(Arc::new(advertisement));
-        }
-        Protocol::Backend(backend) => config.others.push(Arc::new(OtherAdvertisement {
-            name,
-            backend,
-            audience,
-        })),
-        Protocol::Bgp => {
-            if routes.is_empty() {
-                routes.push(BgpAdvertisement::default());
-            }
-            let mut number = 1;
-            let named = |routes| BgpAdvertisement {
-                name: name_of(&name, &mut number, names),
-                audience: audience.clone(),
-                ..routes
-            };
-            let named = routes.into_iter().map(named);
-            config.bgp.advertisements.extend(named.map(Arc::new));
-        }
-    }
+/// What is announced by advertisements that are written.
+struct Announced {
+    pools: BTreeSet<(PoolName, Protocol)>,
+    names: BTreeSet<(Protocol, AdvertisementName)>,
 }
 
-/// The name of the next advertisement of a pool: that of the pool, then that and a number, the next
-/// one that makes no name that is taken.
-fn name_of(
-    pool: &PoolName,
-    number: &mut usize,
-    taken: &mut BTreeSet<PoolName>,
-) -> AdvertisementName {
-    if *number == 1 {
-        *number = 2;
-        return pool.clone();
+impl Announced {
+    fn of(config: &Config) -> Self {
+        let written = || config.advertisements();
+        let pools = written().flat_map(|one| {
+            let pools = one.audience.pools.iter();
+            pools.map(move |pool| (pool.clone(), one.protocol))
+        });
+        Self {
+            pools: pools.collect(),
+            names: written()
+                .map(|one| (one.protocol, one.name.clone()))
+                .collect(),
+        }
     }
-    loop {
-        let name = arcstr::format!("{pool}-{number}");
-        *number += 1;
-        if taken.insert(name.clone()) {
-            return name;
+
+    /// Adds an advertisement of this protocol for a pool that has none.
+    fn announce(&mut self, pool: &PoolName, protocol: Protocol, config: &mut Config) {
+        if self.pools.contains(&(pool.clone(), protocol)) {
+            return;
+        }
+        let numbered = (2..).map(|number| arcstr::format!("{pool}-{number}"));
+        let mut names = iter::once(pool.clone()).chain(numbered);
+        let is_free = |name: &AdvertisementName| self.names.insert((protocol, name.clone()));
+        let name = names.find(is_free).unwrap_or_default();
+        let audience = Audience::of_pool(pool.clone());
+        match protocol {
+            Protocol::Layer2 => {
+                let advertisement = L2Advertisement { name, audience };
+                config.layer2.push(Arc::new(advertisement));
+            }
+            Protocol::Backend(backend) => config.others.push(Arc::new(OtherAdvertisement {
+                name,
+                backend,
+                audience,
+            })),
+            Protocol::Bgp => config.bgp.advertisements.push(Arc::new(BgpAdvertisement {
+                name,
+                audience,
+                ..BgpAdvertisement::default()
+            })),
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Draft {
     pub errors: ConfigErrors,
     /// The pools, in the order written.
     pub pools: Vec<PoolDraft>,
+    /// How their addresses become BGP routes, where that is written, in the order written.
+    pub bgp_advertisements: Vec<BgpAdvertisementDraft>,
     /// The BGP peers, in the order written.
     pub peers: Vec<PeerDraft>,
     /// The names of the BFD profiles.
@@ -36,6 +38,8 @@ impl Draft {
         self.texts.append(other.texts);
         self.errors.append(other.errors);
         self.pools.append(&mut other.pools);
+        self.bgp_advertisements
+            .append(&mut other.bgp_advertisements);
         self.peers.append(&mut other.peers);
         self.bfd_profiles.append(&mut other.bfd_profiles);
         self.communities.append(&mut other.communities);
@@ -44,19 +48,26 @@ impl Draft {
     }
 }
 
-/// A pool, and how it says itself that it is announced.
+/// A pool.
 #[derive(Clone, Debug, Default)]
 pub struct PoolDraft {
     /// Its name; `None` for one that was refused.
     pub name: Option<Located<PoolName>>,
     /// Its addresses, in the order written.
     pub addresses: Vec<Located<AddressEntry>>,
-    /// The protocol that announces it, if it says so itself.
+    /// The protocol that announces it, if it says so itself: where no advertisement of that protocol
+    /// is for it, it has one.
     pub protocol: Option<Protocol>,
-    /// How its addresses become BGP routes, if that is written.
-    pub bgp_advertisements: Option<Located<Vec<BgpAdvertisementDraft>>>,
     /// All that depends on nothing else.
     pub rest: Pool,
+}
+
+impl PoolDraft {
+    /// Its name; an empty one if that was refused.
+    pub fn label(&self) -> &PoolName {
+        const NONE: &PoolName = &PoolName::new();
+        self.name.as_ref().map_or(NONE, |name| &name.value)
+    }
 }
 
 /// One entry of a pool's addresses.
@@ -71,8 +82,10 @@ pub struct AddressEntry {
 }
 
 /// How addresses become BGP routes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct BgpAdvertisementDraft {
+    /// What of it is wrong as a whole is told there.
+    pub place: Place,
     /// Prefix length of the routes for IPv4 addresses, 0–32.
     pub aggregation_length_v4: Option<Located<u8>>,
     /// Prefix length of the routes for IPv6 addresses, 0–128.
@@ -81,6 +94,19 @@ pub struct BgpAdvertisementDraft {
     pub communities: Vec<Located<String>>,
     /// All that depends on nothing else.
     pub rest: BgpAdvertisement,
+}
+
+impl BgpAdvertisementDraft {
+    /// One that says nothing, at this place.
+    pub fn at(place: Place) -> Self {
+        Self {
+            place,
+            aggregation_length_v4: None,
+            aggregation_length_v6: None,
+            communities: Vec::new(),
+            rest: BgpAdvertisement::default(),
+        }
+    }
 }
 
 /// A BGP peer.

@@ -81,11 +81,14 @@ fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) 
     let Some(fields) = decoder.fields(root, &KEYS) else {
         return Draft::default();
     };
+    let pools = fields.get("address-pools");
+    let (pools, bgp_advertisements) = pool::pools(decoder, pools, backends);
     Draft {
+        pools,
+        bgp_advertisements,
         bfd_profiles: bfd::profiles(decoder, fields.get("bfd-profiles")),
         peers: peer::peers(decoder, fields.get("peers")),
         communities: communities(decoder, fields.get("bgp-communities")),
-        pools: pool::pools(decoder, fields.get("address-pools"), backends),
         ..Draft::default()
     }
 }

@@ -155,7 +155,7 @@ pub fn check_aggregation(
 ///
 /// # Errors
 /// They are too many for a message.
-pub fn check_communities(advertisements: &[BgpAdvertisement]) -> Result<(), PoolError> {
+pub fn check_communities(advertisements: &[&BgpAdvertisement]) -> Result<(), PoolError> {
     let all = advertisements.iter().flat_map(|one| &one.communities);
     match all.collect::<BTreeSet<&Community>>().len() {
         ..=MAX_COMMUNITIES => Ok(()),

@@ -2,6 +2,7 @@ use super::*;
 use crate::config::AddressesInUse::{self, Keep, Reallocate};
 use crate::config::legacy;
 use crate::config::origin::Origin;
+use crate::config::place::Path;
 
 /// What is written in these texts, the objects `a`, `b` and so on.
 fn drafts(texts: &[&str]) -> Draft {
@@ -69,4 +70,61 @@ fn one_format_that_keeps_addresses_in_use_is_enough() {
     assert_eq!(both(Some(Reallocate), Some(Keep)), Keep);
     assert_eq!(both(Some(Keep), Some(Reallocate)), Keep);
     assert_eq!(both(None, None), Keep);
+}
+
+/// Three pools that name their protocol, and an advertisement of this name for two of them, with this
+/// aggregation length.
+fn with_advertisement(name: &str, length: u8) -> Draft {
+    let pools = [
+        pool("p", "192.0.2.0/25"),
+        pool("q", "192.0.2.128/28"),
+        pool("r", "192.0.2.192/28"),
+    ];
+    let mut draft = drafts(&pools.each_ref().map(String::as_str));
+    let place = |path| Place {
+        object: "b".into(),
+        path: Path::fields(path),
+        at: None,
+    };
+    let rest = BgpAdvertisement {
+        name: name.into(),
+        audience: Audience {
+            pools: ["p".into(), "q".into()].into(),
+            ..Audience::default()
+        },
+        ..BgpAdvertisement::default()
+    };
+    draft.bgp_advertisements.push(BgpAdvertisementDraft {
+        aggregation_length_v4: Some(Located {
+            value: length,
+            place: place(&["aggregationLength"]),
+        }),
+        rest,
+        ..BgpAdvertisementDraft::at(place(&[]))
+    });
+    draft
+}
+
+#[test]
+fn a_pool_has_an_advertisement_of_its_own_where_none_is_for_it() {
+    for (name, other) in [("both", "r"), ("r", "r-2")] {
+        let config = assemble(with_advertisement(name, 28), &["bgp"]).unwrap();
+        let told = config.advertisements().map(|one| {
+            let pools: Vec<&str> = one.audience.pools.iter().map(|pool| &**pool).collect();
+            (one.name.as_str(), pools)
+        });
+        let expected = [(name, vec!["p", "q"]), (other, vec!["r"])];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn routes_are_for_no_more_than_the_smallest_block_of_any_of_their_pools() {
+    let errors = assemble(with_advertisement("both", 27), &["bgp"]).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let [error] = &errors[..] else {
+        panic!("{errors:?}");
+    };
+    let expected = "aggregationLength: 27 is shorter than the prefix of 192.0.2.128/28";
+    assert!(error.contains(expected), "{error}");
 }

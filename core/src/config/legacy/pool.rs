@@ -1,10 +1,13 @@
 //! The items of `address-pools`.
 
+use std::collections::BTreeSet;
+use std::iter;
+
 use crate::address::Family;
 use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::draft::{AddressEntry, BgpAdvertisementDraft, PoolDraft};
-use crate::config::place::Located;
-use crate::config::{BgpAdvertisement, Pool, PoolName, Protocol, address, pool};
+use crate::config::place::{Located, Place};
+use crate::config::{Audience, BgpAdvertisement, Pool, PoolName, Protocol, address, pool};
 
 /// The most address blocks of a configuration, ranges expanded.
 const MAX_BLOCKS: usize = 100_000;
@@ -25,20 +28,45 @@ pub(super) const ADVERTISEMENT_KEYS: [&str; 4] = [
     "communities",
 ];
 
-/// The pools, as far as each of their values is right by itself.
+/// The pools with their BGP advertisements, as far as each of their values is right by itself.
 pub(super) fn pools(
     decoder: &mut Decoder<'_>,
     value: Option<&Value>,
     backends: &[&'static str],
-) -> Vec<PoolDraft> {
+) -> (Vec<PoolDraft>, Vec<BgpAdvertisementDraft>) {
     let mut room = MAX_BLOCKS;
     let mut pools = Vec::new();
+    let mut of_pools = Vec::new();
     for value in decoder.list(value) {
         if let Some(fields) = decoder.fields(&value, &KEYS) {
-            pools.push(draft(decoder, &fields, backends, &mut room));
+            let pool = draft(decoder, &fields, backends, &mut room);
+            of_pools.push(advertisements(decoder, &fields, pool.protocol));
+            pools.push(pool);
         }
     }
-    pools
+    let advertisements = named(&pools, of_pools);
+    (pools, advertisements)
+}
+
+/// Lets advertisements be for their pools, and names them: the first as the pool, the others by that
+/// name and a number, the next one that makes no name that is taken.
+fn named(
+    pools: &[PoolDraft],
+    of_pools: Vec<Vec<BgpAdvertisementDraft>>,
+) -> Vec<BgpAdvertisementDraft> {
+    let mut taken: BTreeSet<_> = pools.iter().map(|pool| pool.label().clone()).collect();
+    let mut named = Vec::new();
+    for (pool, of_pool) in pools.iter().map(PoolDraft::label).zip(of_pools) {
+        let numbered = (2..).map(|number| arcstr::format!("{pool}-{number}"));
+        let free = numbered.filter(|name| taken.insert(name.clone()));
+        let names = iter::once(pool.clone()).chain(free);
+        named.extend(of_pool.into_iter().zip(names).map(|(mut one, name)| {
+            one.rest.name = name;
+            one.rest.audience = Audience::of_pool(pool.clone());
+            one
+        }));
+    }
+    named
 }
 
 fn draft(
@@ -55,14 +83,12 @@ fn draft(
     let protocol = decoder
         .required(fields, "protocol", "write bgp or layer2")
         .and_then(|value| decoder.parsed(value, |name| pool::protocol(name, backends)));
-    let bgp_advertisements = advertisements(decoder, fields, protocol);
     let mut boolean = |key| decoder.boolean(fields.get(key));
     let defaults = Pool::default();
     PoolDraft {
         name,
         addresses,
         protocol,
-        bgp_advertisements,
         rest: Pool {
             avoid_buggy_ips: boolean("avoid-buggy-ips").unwrap_or(defaults.avoid_buggy_ips),
             auto_assign: boolean("auto-assign").unwrap_or(defaults.auto_assign),
@@ -114,11 +140,14 @@ fn advertisements(
     decoder: &mut Decoder<'_>,
     fields: &Fields,
     protocol: Option<Protocol>,
-) -> Option<Located<Vec<BgpAdvertisementDraft>>> {
-    let list = fields.get("bgp-advertisements")?;
+) -> Vec<BgpAdvertisementDraft> {
+    let Some(list) = fields.get("bgp-advertisements") else {
+        return Vec::new();
+    };
+    let place = decoder.place(list);
     let values = decoder.list(Some(list));
     let advertisements = values.iter();
-    let advertisements = advertisements.filter_map(|value| advertisement(decoder, value));
+    let advertisements = advertisements.filter_map(|value| advertisement(decoder, value, &place));
     let advertisements = advertisements.collect();
     match (protocol, values.first()) {
         (Some(other @ (Protocol::Layer2 | Protocol::Backend(_))), Some(first)) => {
@@ -128,13 +157,18 @@ fn advertisements(
         }
         (Some(_), None) | (Some(Protocol::Bgp) | None, _) => {}
     }
-    Some(decoder.locate(list, advertisements))
+    advertisements
 }
 
-fn advertisement(decoder: &mut Decoder<'_>, value: &Value) -> Option<BgpAdvertisementDraft> {
+/// An advertisement of the list at this place.
+fn advertisement(
+    decoder: &mut Decoder<'_>,
+    value: &Value,
+    list: &Place,
+) -> Option<BgpAdvertisementDraft> {
     // A list item without anything has nothing but defaults.
     if value.is_null() {
-        return Some(BgpAdvertisementDraft::default());
+        return Some(BgpAdvertisementDraft::at(list.clone()));
     }
     let fields = decoder.fields(value, &ADVERTISEMENT_KEYS)?;
     let [length_v4, length_v6, local_pref, communities] =
@@ -149,6 +183,7 @@ fn advertisement(decoder: &mut Decoder<'_>, value: &Value) -> Option<BgpAdvertis
     let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=u32::MAX));
     let defaults = BgpAdvertisement::default();
     Some(BgpAdvertisementDraft {
+        place: list.clone(),
         aggregation_length_v4: length_v4,
         aggregation_length_v6: length_v6,
         communities: texts(decoder, communities),
