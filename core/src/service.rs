@@ -13,7 +13,7 @@ use crate::few::Few;
 use crate::labels::Labels;
 use crate::text;
 
-mod annotations;
+pub mod annotations;
 mod families;
 #[cfg(test)]
 mod tests;

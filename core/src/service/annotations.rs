@@ -7,18 +7,28 @@ use crate::address::Family;
 use crate::config::error::suggest;
 use crate::text::{MOST, bounded, excerpt};
 
-/// The prefix of today, and the one of before; a present key of today's prefix wins, even when it
+/// The keys of one annotation: today's, and that of before. A present key of today wins, even when it
 /// is empty.
-const PREFIXES: [&str; 2] = ["metallb.io/", "metallb.universe.tf/"];
-/// The annotations with the prefix of before.
-const DEPRECATED: [&str; 3] = [
+pub type Keys = [&'static str; 2];
+
+/// The only pool that a Service accepts.
+pub const ADDRESS_POOL: Keys = [
+    "metallb.io/address-pool",
     "metallb.universe.tf/address-pool",
+];
+/// What those Services have in common that share an address.
+pub const ALLOW_SHARED_IP: Keys = [
+    "metallb.io/allow-shared-ip",
     "metallb.universe.tf/allow-shared-ip",
+];
+/// The addresses that a Service wants.
+pub const LOAD_BALANCER_IPS: Keys = [
+    "metallb.io/loadBalancerIPs",
     "metallb.universe.tf/loadBalancerIPs",
 ];
+/// All by which a Service asks for something.
+pub const ALL: [Keys; 3] = [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS];
 
-/// What a Service asks for by annotations, behind one of the prefixes.
-const SUFFIXES: [&str; 3] = ["address-pool", "allow-shared-ip", "loadBalancerIPs"];
 /// What is written there for people to read, and asks for nothing.
 const WRITTEN: &str = "ip-allocated-from-pool";
 
@@ -76,18 +86,17 @@ pub struct Annotations<'a>(pub &'a BTreeMap<String, String>);
 impl<'a> Annotations<'a> {
     /// All that they ask for, with the field `spec.loadBalancerIP`.
     pub fn requests(self, load_balancer_ip: Option<&str>) -> Requests {
-        let text = |suffix| self.get(suffix).map(|text| bounded(text).into_owned());
+        let text = |keys| self.get(keys).map(|text| bounded(text).into_owned());
         Requests {
-            address_pool: text("address-pool"),
+            address_pool: text(ADDRESS_POOL),
             addresses: self.addresses(load_balancer_ip),
-            sharing_key: text("allow-shared-ip"),
+            sharing_key: text(ALLOW_SHARED_IP),
         }
     }
 
     /// The value of one; an empty one is none.
-    fn get(self, suffix: &str) -> Option<&'a str> {
-        let mut prefixes = PREFIXES.iter();
-        let value = prefixes.find_map(|prefix| self.0.get(&format!("{prefix}{suffix}")));
+    fn get(self, keys: Keys) -> Option<&'a str> {
+        let value = keys.into_iter().find_map(|key| self.0.get(key));
         value.map(String::as_str).filter(|value| !value.is_empty())
     }
 
@@ -106,20 +115,22 @@ impl<'a> Annotations<'a> {
         if suffix == WRITTEN || key.len() > MOST {
             return None;
         }
-        let prefixes = PREFIXES.map(|prefix| prefix.trim_end_matches('/'));
+        let prefixes =
+            ADDRESS_POOL.map(|key| key.split_once('/').map_or(key, |(prefix, _)| prefix));
+        let suffixes = ALL.map(|[key, _]| key.split_once('/').map_or(key, |(_, suffix)| suffix));
         let prefix = suggest(prefix, &prefixes)?;
-        let suffix = suggest(suffix, &SUFFIXES)?;
+        let suffix = suggest(suffix, &suffixes)?;
         Some(format!("{prefix}/{suffix}"))
     }
 
     /// Those that are still read, and should be written with today's prefix.
     pub fn deprecated(self) -> impl Iterator<Item = &'static str> {
-        let is_there = move |key: &&str| self.0.contains_key(*key);
-        DEPRECATED.into_iter().filter(is_there)
+        let before = ALL.into_iter().map(|[_, before]| before);
+        before.filter(move |key| self.0.contains_key(*key))
     }
 
     fn addresses(self, load_balancer_ip: Option<&str>) -> Result<Vec<IpAddr>, RequestError> {
-        let annotation = self.get("loadBalancerIPs");
+        let annotation = self.get(LOAD_BALANCER_IPS);
         let field = load_balancer_ip.filter(|ip| !ip.is_empty());
         match (annotation, field) {
             (Some(_), Some(_)) => Err(RequestError::Both),

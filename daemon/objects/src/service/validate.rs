@@ -6,24 +6,12 @@ use std::net::IpAddr;
 
 use carillon_core::address::Family;
 use carillon_core::config::error::quote;
+use carillon_core::service::annotations::{self, LOAD_BALANCER_IPS};
 
 use super::super::metadata::validate::labels;
 use super::super::tree::shown;
 use super::super::validate::format::{self, Name};
 use super::super::validate::{Cursor, Found};
-
-/// The annotations with the addresses that a Service asks for: the first that is there counts.
-const REQUESTS: [&str; 2] = [
-    "metallb.io/loadBalancerIPs",
-    "metallb.universe.tf/loadBalancerIPs",
-];
-/// The other annotations with a meaning for Services of type `LoadBalancer` only.
-const OTHERS: [&str; 4] = [
-    "metallb.io/address-pool",
-    "metallb.io/allow-shared-ip",
-    "metallb.universe.tf/address-pool",
-    "metallb.universe.tf/allow-shared-ip",
-];
 
 /// Checks all but the metadata in itself, and what is checked where it is decoded.
 pub(in super::super) fn check(service: &Cursor<'_>, found: &mut Found) {
@@ -227,7 +215,9 @@ fn requests(service: &Cursor<'_>, spec: &Cursor<'_>, found: &mut Found) {
     }
     let metadata = service.field("metadata");
     let annotations = metadata.field("annotations");
-    let keys = REQUESTS.iter().map(|key| (key, annotations.field(key)));
+    let keys = LOAD_BALANCER_IPS
+        .iter()
+        .map(|key| (key, annotations.field(key)));
     let annotation = keys.into_iter().find(|(_, value)| value.is_written());
     let field = spec.field("loadBalancerIP");
     let (list, single) = (
@@ -286,7 +276,7 @@ fn without_load_balancer(service: &Cursor<'_>, spec: &Cursor<'_>, kind: &str, fo
     }
     let metadata = service.field("metadata");
     let annotations = metadata.field("annotations");
-    for key in REQUESTS.iter().chain(&OTHERS) {
+    for key in annotations::ALL.as_flattened() {
         let annotation = annotations.field(key);
         if !annotation.text(found).is_empty() {
             annotation.note(message.as_str(), found);
