@@ -26,8 +26,6 @@ mod driver;
 mod gossip;
 mod heap;
 mod http;
-#[cfg(feature = "kubernetes")]
-mod kubernetes;
 mod logging;
 mod notify;
 mod pulse;

@@ -75,7 +75,10 @@ async fn serve(args: &RunArgs) -> Result<ExitCode> {
     let _socket = socket::serve(&args.socket.path, client.clone(), &mut end.tasks)?;
     let (bind, felt) = (args.http_bind(), pulse.clone());
     let probes = serve_probes(bind, client, felt, &mut end.tasks).await;
-    let followed = sources::follow(from, args, &node, &mut end.tasks).await?;
+    let followed = sources::follow(from, args, &node).await?;
+    for task in followed.tasks {
+        end.tasks.spawn(task.what, task.run);
+    }
     info!(
         node,
         source = followed.location,

@@ -10,7 +10,10 @@ use clap::builder::FalseyValueParser;
 
 use crate::cli::RunArgs;
 use crate::heap;
-use crate::supervise::Tasks;
+
+// A binary without it has in its place what refuses.
+#[cfg_attr(not(feature = "kubernetes"), path = "sources/no_cluster.rs")]
+pub(crate) mod cluster;
 
 /// Where the objects are.
 #[derive(Clone, Copy, Debug)]
@@ -75,16 +78,11 @@ impl SourceArgs {
 ///
 /// # Errors
 /// It cannot be followed from here, or by this binary.
-pub(crate) async fn follow(
-    from: Source<'_>,
-    args: &RunArgs,
-    node: &str,
-    tasks: &mut Tasks,
-) -> Result<Followed> {
+pub(crate) async fn follow(from: Source<'_>, args: &RunArgs, node: &str) -> Result<Followed> {
     match from {
         Source::Files(dir) => from_files(args, dir, node),
         Source::Cluster(kubeconfig, context) => {
-            from_cluster(args, node, kubeconfig, context, tasks).await
+            cluster::follow(args, node, kubeconfig, context).await
         }
     }
 }
@@ -98,42 +96,4 @@ fn from_files(args: &RunArgs, dir: &Path, node: &str) -> Result<Followed> {
     };
     let class = args.lb_class.clone();
     Ok(files::follow(options, node, class, heap::trim)?)
-}
-
-#[cfg(feature = "kubernetes")]
-async fn from_cluster(
-    args: &RunArgs,
-    node: &str,
-    kubeconfig: Option<&Path>,
-    context: Option<&str>,
-    tasks: &mut Tasks,
-) -> Result<Followed> {
-    use crate::kubernetes::{self, Access, Options};
-
-    let access = Access {
-        kubeconfig: kubeconfig.map(Path::to_owned),
-        context: context.map(str::to_owned),
-    };
-    let options = Options {
-        config: args.config.key(),
-        node: node.to_owned(),
-        pods: args.gossip.gossip_pods.clone(),
-        announces: args.role.role.announces(),
-        may_lead: args.role.role.may_lead(),
-    };
-    let name = args.pod_name.as_deref().unwrap_or(node);
-    kubernetes::follow(&access, &options, name, args.lb_class.clone(), tasks).await
-}
-
-#[cfg(not(feature = "kubernetes"))]
-fn from_cluster(
-    _: &RunArgs,
-    _: &str,
-    _: Option<&Path>,
-    _: Option<&str>,
-    _: &mut Tasks,
-) -> std::future::Ready<Result<Followed>> {
-    std::future::ready(Err(anyhow::anyhow!(
-        "this carillon cannot follow a cluster: build it with the feature `kubernetes`, or give --files"
-    )))
 }

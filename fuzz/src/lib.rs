@@ -9,22 +9,20 @@ use carillon_core::mark::Mark;
 use carillon_layer2::{Message as Heard, Question, Saying};
 use carillon_objects::{ApiObject, Kind, Unreadable};
 
-/// Modules of the daemon, which is no library.
-#[path = "../../daemon/src"]
+/// Modules of the source in a cluster, without the client and the TLS that come with it.
+#[path = "../../daemon/source-kubernetes/src"]
 #[allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
-mod daemon {
-    pub(crate) mod kubernetes {
-        pub(crate) mod clip;
+mod kubernetes {
+    pub(crate) mod clip;
 
-        pub(crate) mod page {
-            pub(crate) use super::clip::Clip;
-            pub(crate) mod splitter;
-        }
+    pub(crate) mod page {
+        pub(crate) use super::clip::Clip;
+        pub(crate) mod splitter;
     }
 }
 
-use daemon::kubernetes::clip::Clip;
-use daemon::kubernetes::page::splitter::{Part, Splitter};
+use kubernetes::clip::Clip;
+use kubernetes::page::splitter::{Part, Splitter};
 
 /// Reads a file of objects: what is wrong has a place in it and fits on a line.
 pub fn check_objects(text: &str) {

@@ -33,8 +33,31 @@ pub struct Followed {
     pub description: Description,
     /// What it has to tell.
     pub source: Box<dyn Source>,
+    /// What has to be run for that, beside what runs already.
+    pub tasks: Vec<Task>,
     /// Lets others do what this daemon did for all.
     pub leave: BoxFuture<()>,
+}
+
+/// A task that has to live as long as the daemon.
+pub struct Task {
+    /// What it does, to be said if it ends.
+    pub what: &'static str,
+    /// Does it.
+    pub run: BoxFuture<()>,
+}
+
+/// What a source has at one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// For people: the directory or the server.
+    pub location: String,
+    /// The objects, all of them set.
+    pub changes: Vec<Change>,
+    /// What cannot be read or is not understood, and what a daemon would lack.
+    pub errors: Vec<String>,
+    /// What is not wrong, but probably meant otherwise.
+    pub notes: Vec<String>,
 }
 
 /// What the driver follows: a source, with its record.

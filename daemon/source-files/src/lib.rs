@@ -80,6 +80,7 @@ pub fn follow(
         },
         location,
         source: Box::new(Feed::new(allocation, batches).with_keeper(answers)),
+        tasks: Vec::new(),
         leave: Box::pin(std::future::ready(())),
     })
 }

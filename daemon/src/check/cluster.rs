@@ -1,43 +1,27 @@
 //! The objects of a cluster, checked.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::Report;
 use crate::cli::CheckArgs;
+use crate::sources::cluster;
 
 /// Reads all that a daemon would follow.
 ///
 /// # Errors
-/// This is no pod and there is no kubeconfig, or it cannot be used.
-#[cfg(feature = "kubernetes")]
+/// This is no pod and there is no kubeconfig, or it cannot be used; or this binary cannot read a
+/// cluster.
 pub(super) fn check(args: &CheckArgs) -> Result<Report> {
-    use anyhow::Context as _;
-
-    use crate::kubernetes::{self, Access, Part};
-
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start")?;
-    let access = Access {
-        kubeconfig: args.kubeconfig.clone(),
-        context: args.context.clone(),
-    };
-    let role = args.role.role;
-    let part = Part {
-        announces: role.announces(),
-        may_lead: role.may_lead(),
-    };
-    let (server, snapshot) = runtime.block_on(async {
-        let cluster = kubernetes::connect(&access).await?;
-        let snapshot = kubernetes::read(&cluster, &args.config.key(), part).await;
-        anyhow::Ok((cluster.server, snapshot))
-    })?;
+    let snapshot = runtime.block_on(cluster::read(args))?;
     let mut report = Report {
-        server: Some(server),
+        server: Some(snapshot.location),
         errors: snapshot.errors,
         notes: snapshot.notes,
-        knows_endpoints: part.announces,
+        knows_endpoints: args.role.role.announces(),
         ..Report::new(args.config.key(), args.lb_class.clone())
     };
     report.take(snapshot.changes);
@@ -48,10 +32,4 @@ pub(super) fn check(args: &CheckArgs) -> Result<Report> {
     });
     report.journal = given.collect();
     Ok(report)
-}
-
-/// Refuses.
-#[cfg(not(feature = "kubernetes"))]
-pub(super) fn check(_: &CheckArgs) -> Result<Report> {
-    anyhow::bail!("this carillon cannot read a cluster: build it with the feature `kubernetes`")
 }

@@ -23,15 +23,6 @@ impl Role {
             Self::Controller => false,
         }
     }
-
-    /// Whether it takes turns in giving addresses.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn may_lead(self) -> bool {
-        match self {
-            Self::Both | Self::Controller => true,
-            Self::Speaker => false,
-        }
-    }
 }
 
 /// What a daemon of a cluster does.

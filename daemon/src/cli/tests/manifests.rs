@@ -137,7 +137,6 @@ fn each_pod_has_its_role_and_the_account_with_the_rights_of_it() {
 }
 
 /// Whether a rule of this role lets read these objects.
-#[cfg(feature = "kubernetes")]
 fn may_read(role: (&str, &str), group: &str, plural: &str) -> bool {
     let has = |value: &Value, word: &str| value.as_array().unwrap().contains(&json!(word));
     let rules = object(role.0, role.1)["rules"].as_array().unwrap().clone();
@@ -150,7 +149,6 @@ fn may_read(role: (&str, &str), group: &str, plural: &str) -> bool {
     })
 }
 
-#[cfg(feature = "kubernetes")]
 #[test]
 fn each_kind_may_be_read_by_those_who_follow_it() {
     for kind in carillon_objects::KINDS {

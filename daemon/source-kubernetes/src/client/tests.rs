@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "a proxy has tasks")]
+
 use std::path::Path;
 
 use serde_json::json;
@@ -26,7 +28,7 @@ fn access(dir: &Path, proxy: &str) -> Access {
 async fn error(access: &Access) -> String {
     match connect(access).await {
         Ok(cluster) => panic!("a way to {}", cluster.server),
-        Err(error) => format!("{error:#}"),
+        Err(error) => format!("{:#}", anyhow::Error::from(error)),
     }
 }
 

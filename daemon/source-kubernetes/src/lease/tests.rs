@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "any moment to begin with")]
+
 use super::*;
 
 mod model;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use carillon_objects::source::Change;
+use carillon_objects::source::Snapshot;
 use carillon_objects::{ObjectKey, Purpose};
 use tokio::time::timeout;
 
 use super::api::{Resource, Scope};
-use super::client::Cluster;
+use super::client::{Access, Cluster, ConnectError, connect};
 use super::failure::Class;
 use super::failure::Failure;
 use super::mirror::{Event, Mirror};
@@ -17,29 +17,32 @@ use super::{Batch, rights};
 /// How long it may take to read all objects of one kind: someone is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What was read.
-#[derive(Debug, Default)]
-pub(crate) struct Snapshot {
-    /// The objects, all of them set.
-    pub(crate) changes: Vec<Change>,
-    /// What cannot be read, what is not understood, and which rights a daemon would lack.
-    pub(crate) errors: Vec<String>,
-    /// What is not wrong, but probably meant otherwise.
-    pub(crate) notes: Vec<String>,
-}
-
 /// What a daemon does whose objects and rights are read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Part {
+pub struct Part {
     /// It announces.
-    pub(crate) announces: bool,
+    pub announces: bool,
     /// It takes turns in giving addresses.
-    pub(crate) may_lead: bool,
+    pub may_lead: bool,
 }
 
-/// Reads what a daemon would follow, but of the Nodes all, and of the Pods none: of these only the
-/// right is asked for, which a daemon needs as the manifests start it.
-pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> Snapshot {
+/// Reads what a daemon would follow whose configuration is in this ConfigMap, but of the Nodes all, and
+/// of the Pods none: of these only the right is asked for, which a daemon needs as the manifests start
+/// it. The errors of the snapshot also tell which rights a daemon would lack.
+///
+/// # Errors
+/// There is no way to the cluster.
+pub async fn read(
+    access: &Access,
+    config: &ObjectKey,
+    part: Part,
+) -> Result<Snapshot, ConnectError> {
+    let cluster = connect(access).await?;
+    Ok(take(&cluster, config, part).await)
+}
+
+/// The same, of a cluster to which there is a way.
+pub(crate) async fn take(cluster: &Cluster, config: &ObjectKey, part: Part) -> Snapshot {
     let mut resources = Resource::within(&Scope {
         config: &config.name,
         node: None,
@@ -93,6 +96,7 @@ pub(crate) async fn read(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
         }
     }
     Snapshot {
+        location: cluster.server.clone(),
         changes: batch.changes,
         errors,
         notes: Vec::from_iter(problems.notes()),

@@ -22,7 +22,6 @@ use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
 use carillon_objects::Stored;
 use carillon_objects::source::{Allocation, ConfigStore, Listener, Turn};
-use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
 use super::ApiChange;
@@ -190,7 +189,8 @@ impl Listener for StatusAllocation {
 
 impl StatusAllocation {
     /// The allocation for the Services of this class, which follows until it is told to lead.
-    pub(crate) fn new(class: Option<String>, outbox: Outbox) -> Self {
+    /// `jitter` is for the pauses after writes that fail.
+    pub(crate) fn new(class: Option<String>, outbox: Outbox, jitter: Jitter) -> Self {
         let mut controller = Controller::new(class.clone());
         controller.handle(Input::Lead(false));
         Self {
@@ -205,7 +205,7 @@ impl StatusAllocation {
             event_trouble: None,
             is_new: false,
             config: None,
-            publisher: Publisher::new(Jitter::new(rand::rng().random())),
+            publisher: Publisher::new(jitter),
             events: HashMap::new(),
             outbox,
             problem: None,

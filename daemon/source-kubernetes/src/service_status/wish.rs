@@ -8,7 +8,7 @@ use carillon_core::service::{Ingress, Service};
 use carillon_core::text::bounded;
 use carillon_objects::Stored;
 
-use crate::kubernetes::publisher;
+use crate::publisher;
 
 /// What a Service is to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,5 @@
 //! The Lease on the API server.
+#![expect(clippy::disallowed_methods, reason = "it draws lots for its pauses")]
 
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{LeaseAnswer, PATIENCE, Record, Request, StoredLease};
-use crate::kubernetes::api::{self, WatchEvent};
-use crate::kubernetes::call::{self, Content};
-use crate::kubernetes::client::Cluster;
-use crate::kubernetes::failure::Failure;
-use crate::kubernetes::pause::Pause;
-use crate::kubernetes::watch::SILENCE;
+use crate::api::{self, WatchEvent};
+use crate::call::{self, Content};
+use crate::client::Cluster;
+use crate::failure::Failure;
+use crate::pause::Pause;
+use crate::watch::SILENCE;
 
 /// The name of the Lease.
 pub(crate) const NAME: &str = "carillon";
@@ -26,15 +27,15 @@ pub(crate) const NAME: &str = "carillon";
 const LASTS: std::ops::Range<u64> = 240..360;
 
 /// How the Lease is now, if it is there, or why that is not known.
-pub(in crate::kubernetes) type Seen = Result<Option<StoredLease>, Failure>;
+pub(crate) type Seen = Result<Option<StoredLease>, Failure>;
 
 /// Where the Lease is.
 #[derive(Clone)]
-pub(in crate::kubernetes) struct Place {
+pub(crate) struct Place {
     /// The cluster.
-    pub(in crate::kubernetes) cluster: Cluster,
+    pub(crate) cluster: Cluster,
     /// The namespace.
-    pub(in crate::kubernetes) namespace: String,
+    pub(crate) namespace: String,
 }
 
 impl Place {
@@ -44,10 +45,7 @@ impl Place {
     }
 
     /// Sends a request. Beside the answer there is what somebody should mend.
-    pub(in crate::kubernetes) async fn ask(
-        self,
-        request: Request,
-    ) -> (LeaseAnswer, Option<Failure>) {
+    pub(crate) async fn ask(self, request: Request) -> (LeaseAnswer, Option<Failure>) {
         let collection = self.collection();
         let path = format!("{collection}/{NAME}");
         let is_read = matches!(request, Request::Read);
@@ -82,7 +80,7 @@ impl Place {
     }
 
     /// Tells what the Lease becomes, and why that cannot be told, for ever.
-    pub(in crate::kubernetes) async fn watch(self, seen: mpsc::Sender<Seen>) {
+    pub(crate) async fn watch(self, seen: mpsc::Sender<Seen>) {
         let mut pause = Pause::default();
         loop {
             let watched = self.watch_once(&seen, &mut pause).await;
@@ -146,7 +144,7 @@ fn read(line: &[u8]) -> Result<Option<StoredLease>, Failure> {
 }
 
 /// The time of day as a Lease can hold it.
-pub(in crate::kubernetes) fn wall() -> Timestamp {
+pub(crate) fn wall() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }

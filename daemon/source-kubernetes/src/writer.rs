@@ -1,4 +1,5 @@
 //! Has the API server write statuses and Events.
+#![expect(clippy::disallowed_methods, reason = "it has tasks and the clock")]
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};

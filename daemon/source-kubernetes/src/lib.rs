@@ -2,6 +2,10 @@
 //!
 //! ```text
 //!  API server ─list, watch─▶ Watch (one per kind) ─Event─▶ Mirror ─Batch─▶ driver
+//!      ▲                                                                    │
+//!      └──status, Events── Writer ◀──Write, Notice── StatusAllocation ◀─────┘
+//!                            ▲
+//!      Lease ◀──────────▶ Role: whether this daemon may write
 //! ```
 //!
 //! Followed are all Services and the ConfigMap with the configuration, and by a daemon that announces
@@ -10,19 +14,19 @@
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
 //! and the server is asked again until it answers.
+//!
+//! [`follow`] is what a daemon calls, and [`read`] who wants to know what is there now.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
 use carillon_core::service::ServiceKey;
-use carillon_objects::source::{Description, Feed, Followed};
+use carillon_objects::source::{Description, Feed, Followed, Task};
 use carillon_objects::{ObjectKey, Purpose, Stored};
 use k8s_openapi::jiff::Timestamp;
+use rand::RngExt as _;
 use tokio::sync::mpsc;
-
-use crate::supervise::Tasks;
 
 mod api;
 mod call;
@@ -45,11 +49,13 @@ mod tests;
 mod watch;
 mod writer;
 
-pub(crate) use client::{Access, Cluster, connect};
+pub use client::{Access, ConnectError, InvalidKubeconfig, NoClient};
+use client::{Cluster, connect};
+use jitter::Jitter;
 use mirror::Mirror;
 use role::Role;
 use service_status::StatusAllocation;
-pub(crate) use snapshot::{Part, read};
+pub use snapshot::{Part, read};
 use watch::{Relist, Told, Watch};
 
 /// How many batches may wait for the driver; then the watches wait too, and changes collect at the
@@ -94,17 +100,17 @@ fn saying(change: ApiChange) -> Batch {
 
 /// What is followed in a cluster.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
+pub struct Options {
     /// The ConfigMap that holds the configuration.
-    pub(crate) config: ObjectKey,
+    pub config: ObjectKey,
     /// The node whose Node is followed.
-    pub(crate) node: String,
+    pub node: String,
     /// The labels of the Pods of all daemons, in the namespace of the ConfigMap, as a selector.
-    pub(crate) pods: Option<String>,
+    pub pods: Option<String>,
     /// What tells where to announce is followed, too: EndpointSlices, Nodes and Pods.
-    pub(crate) announces: bool,
+    pub announces: bool,
     /// It takes turns in giving addresses.
-    pub(crate) may_lead: bool,
+    pub may_lead: bool,
 }
 
 /// A cluster that is being followed.
@@ -138,19 +144,23 @@ impl Source {
 /// daemon has this name among those that take turns.
 ///
 /// # Errors
-/// Those of [`connect`].
-pub(crate) async fn follow(
+/// There is no way to the cluster.
+pub async fn follow(
     access: &Access,
     options: &Options,
     name: &str,
     class: Option<String>,
-    tasks: &mut Tasks,
-) -> Result<Followed> {
+) -> Result<Followed, ConnectError> {
     let cluster = connect(access).await?;
-    let source = spawn(&cluster, options, tasks);
+    let (source, tasks) = source(&cluster, options);
     let namespace = options.config.name.namespace();
     let role = source.take_part(&cluster, namespace, name, options.may_lead);
-    let allocation = StatusAllocation::new(class, role.outbox);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "daemons that write are to differ"
+    )]
+    let jitter = Jitter::new(rand::rng().random());
+    let allocation = StatusAllocation::new(class, role.outbox, jitter);
     Ok(Followed {
         location: cluster.server,
         description: Description {
@@ -161,12 +171,13 @@ pub(crate) async fn follow(
                     .to_owned(),
         },
         source: Box::new(Feed::new(allocation, source.batches)),
+        tasks,
         leave: Box::pin(role.leave.leave()),
     })
 }
 
-/// Starts to follow a cluster, for which it needs a tokio runtime.
-fn spawn(cluster: &Cluster, options: &Options, tasks: &mut Tasks) -> Source {
+/// What follows a cluster, and the tasks that do it.
+fn source(cluster: &Cluster, options: &Options) -> (Source, Vec<Task>) {
     let (sender, batches) = mpsc::channel(QUEUE);
     let (relist_services, requests) = mpsc::channel(QUEUE);
     let (told, events) = mpsc::channel(QUEUE);
@@ -179,21 +190,28 @@ fn spawn(cluster: &Cluster, options: &Options, tasks: &mut Tasks) -> Source {
     });
     let mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut requests = Some(requests);
+    let mut tasks = Vec::new();
     for resource in resources {
         let is_services = resource.kind.info().purpose == Purpose::Service;
         let mut watch = Watch::new(cluster.clone(), resource, told.clone());
         if let Some(requests) = requests.take_if(|_| is_services) {
             watch = watch.on_request(requests);
         }
-        tasks.spawn("follows the objects", watch.run());
+        tasks.push(Task {
+            what: "follows the objects",
+            run: Box::pin(watch.run()),
+        });
     }
-    let passed_on = pass_on(mirror, events, sender.clone());
-    tasks.spawn("passes on the objects", passed_on);
-    Source {
+    tasks.push(Task {
+        what: "passes on the objects",
+        run: Box::pin(pass_on(mirror, events, sender.clone())),
+    });
+    let source = Source {
         batches,
         sender,
         relist_services,
-    }
+    };
+    (source, tasks)
 }
 
 /// Makes batches of all that the watches tell, until nobody listens.

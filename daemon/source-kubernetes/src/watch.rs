@@ -9,6 +9,10 @@
 //! ```
 //!
 //! A watch that ends is how watches end, and no failure; that the next one cannot be had, is.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it has the clock, and draws lots for its pauses"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "any moment to begin with")]
+
 use std::time::Duration;
 
 use carillon_core::config::Config;
@@ -7,7 +9,7 @@ use carillon_core::testing::{self, pool};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::kubernetes::publish::AT_ONCE;
+use crate::publish::AT_ONCE;
 
 mod model;
 
@@ -50,7 +52,7 @@ impl Daemon {
             notices: to_tell,
             able: watch::channel(false).0,
         };
-        let mut allocation = StatusAllocation::new(None, outbox);
+        let mut allocation = StatusAllocation::new(None, outbox, Jitter::new(1));
         allocation.publisher = Publisher::new(Jitter::new(seed));
         allocation.controller.handle(Input::Config(config()));
         Self {
@@ -286,7 +288,8 @@ fn the_addresses_of_what_cannot_be_read_are_given_to_nobody() {
 fn only_one_with_a_configuration_is_able_to_lead() {
     let now = Instant::now();
     let mut daemon = Daemon::new(1);
-    daemon.allocation = StatusAllocation::new(None, daemon.allocation.outbox.clone());
+    daemon.allocation =
+        StatusAllocation::new(None, daemon.allocation.outbox.clone(), Jitter::new(2));
     let able = daemon.allocation.outbox.able.subscribe();
     daemon.allocation.synced(now);
     daemon.decide(now);

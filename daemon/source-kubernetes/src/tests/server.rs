@@ -1,4 +1,5 @@
 //! An API server that does what a test says, right or wrong.
+#![expect(clippy::disallowed_types, reason = "a scripted API server has sockets")]
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -7,7 +7,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use hyper::Uri;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -16,7 +15,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::Config;
 use kube::client::{Body, ClientBuilder, ConfigExt};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tower::{BoxError, ServiceExt as _};
 
 #[cfg(test)]
@@ -31,11 +30,11 @@ const UNANSWERED: Duration = Duration::from_secs(30);
 
 /// Which API server to use, and as whom.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Access {
+pub struct Access {
     /// A kubeconfig file; without it those of `KUBECONFIG`, or else the service account of the pod.
-    pub(crate) kubeconfig: Option<PathBuf>,
+    pub kubeconfig: Option<PathBuf>,
     /// The context in it; without it the current one.
-    pub(crate) context: Option<String>,
+    pub context: Option<String>,
 }
 
 /// A cluster to talk to. Nothing has been sent to it yet.
@@ -47,16 +46,64 @@ pub(crate) struct Cluster {
     pub(crate) server: String,
 }
 
+/// Why there is no way to a cluster. To try again does not help: an administrator has to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A context is named, and no kubeconfig.
+    #[error("--context is one of a kubeconfig: give that, too")]
+    NoKubeconfig,
+    /// The kubeconfig cannot be used.
+    #[error("cannot use the kubeconfig {origin}")]
+    Kubeconfig {
+        /// The file, or those of `KUBECONFIG`.
+        origin: String,
+        /// Why.
+        source: InvalidKubeconfig,
+    },
+    /// There is neither a kubeconfig nor a service account.
+    #[error(
+        "this is no pod of a cluster (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig FILE"
+    )]
+    NoPod,
+    /// The files of the pod's service account cannot be used.
+    #[error("cannot use the pod's service account")]
+    ServiceAccount(#[source] InClusterError),
+    /// What is said there cannot be done.
+    #[error("cannot make a client for the API server")]
+    Client(#[source] NoClient),
+}
+
+/// Why a kubeconfig cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidKubeconfig {
+    /// It cannot be read, or contradicts itself.
+    #[error(transparent)]
+    Content(#[from] KubeconfigError),
+    /// Its `proxy-url`, shown without a password, is none.
+    #[error("proxy-url: {0:?} is no address of a proxy, http://HOST:PORT")]
+    ProxyUrl(String),
+}
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum NoClient {
+    /// The library cannot make it, of a certificate for instance.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// The proxy's URL has this scheme.
+    #[error("the proxy {0}://… is of a kind that is not supported: write http:// or https://")]
+    Proxy(String),
+}
+
 /// Finds the way to a cluster, without going it.
 ///
 /// # Errors
-/// The kubeconfig or the service account's files cannot be used. To try again does not help: an
-/// administrator has to mend them.
-pub(crate) async fn connect(access: &Access) -> Result<Cluster> {
+/// The kubeconfig or the service account's files cannot be used.
+pub(crate) async fn connect(access: &Access) -> Result<Cluster, ConnectError> {
     let (config, own_proxy) = configuration(access).await?;
     let proxy = own_proxy.or_else(|| proxy_of_environment(&config.cluster_url));
     let server = config.cluster_url.to_string();
-    let client = build(&config, proxy).context("cannot make a client for the API server")?;
+    let client = build(&config, proxy).map_err(ConnectError::Client)?;
     Ok(Cluster {
         client,
         server: server.trim_end_matches('/').to_owned(),
@@ -64,7 +111,7 @@ pub(crate) async fn connect(access: &Access) -> Result<Cluster> {
 }
 
 /// The configuration, and the proxy of the kubeconfig.
-async fn configuration(access: &Access) -> Result<(Config, Option<Intercept>)> {
+async fn configuration(access: &Access) -> Result<(Config, Option<Intercept>), ConnectError> {
     let (kubeconfig, origin) = match (&access.kubeconfig, std::env::var("KUBECONFIG")) {
         (Some(file), _) => {
             let origin = file.display().to_string();
@@ -75,33 +122,42 @@ async fn configuration(access: &Access) -> Result<(Config, Option<Intercept>)> {
             (kubeconfig, files)
         }
         (None, _) if access.context.is_some() => {
-            bail!("--context is one of a kubeconfig: give that, too")
+            return Err(ConnectError::NoKubeconfig);
         }
         (None, _) => return Ok((service_account()?, None)),
     };
-    let failed = || format!("cannot use the kubeconfig {origin}");
-    let kubeconfig = kubeconfig.with_context(failed)?;
-    let proxy = proxy_of_kubeconfig(&kubeconfig, access).with_context(failed)?;
+    match with_kubeconfig(kubeconfig, access).await {
+        Ok(found) => Ok(found),
+        Err(source) => Err(ConnectError::Kubeconfig { origin, source }),
+    }
+}
+
+async fn with_kubeconfig(
+    kubeconfig: Result<Kubeconfig, KubeconfigError>,
+    access: &Access,
+) -> Result<(Config, Option<Intercept>), InvalidKubeconfig> {
+    let kubeconfig = kubeconfig?;
+    let proxy = proxy_of_kubeconfig(&kubeconfig, access)?;
     let options = KubeConfigOptions {
         context: access.context.clone(),
         ..KubeConfigOptions::default()
     };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options);
-    Ok((config.await.with_context(failed)?, proxy))
+    Ok((config.await?, proxy))
 }
 
-fn service_account() -> Result<Config> {
+fn service_account() -> Result<Config, ConnectError> {
     if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
-        bail!(
-            "this is no pod of a cluster (KUBERNETES_SERVICE_HOST is not set): give \
-             --kubeconfig FILE"
-        );
+        return Err(ConnectError::NoPod);
     }
-    Config::incluster().context("cannot use the pod's service account")
+    Config::incluster().map_err(ConnectError::ServiceAccount)
 }
 
 /// What the kubeconfig itself says; the library would mix it with the environment.
-fn proxy_of_kubeconfig(kubeconfig: &Kubeconfig, access: &Access) -> Result<Option<Intercept>> {
+fn proxy_of_kubeconfig(
+    kubeconfig: &Kubeconfig,
+    access: &Access,
+) -> Result<Option<Intercept>, InvalidKubeconfig> {
     let context = access.context.as_ref();
     let context = context.or(kubeconfig.current_context.as_ref());
     let mut contexts = kubeconfig.contexts.iter();
@@ -120,8 +176,8 @@ fn proxy_of_kubeconfig(kubeconfig: &Kubeconfig, access: &Access) -> Result<Optio
         Some((_, host)) => format!("…@{host}"),
         None => proxy.to_owned(),
     };
-    let wrong = || format!("proxy-url: {shown:?} is no address of a proxy, http://HOST:PORT");
-    intercept.with_context(wrong).map(Some)
+    let intercept = intercept.ok_or(InvalidKubeconfig::ProxyUrl(shown))?;
+    Ok(Some(intercept))
 }
 
 /// What `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say about a server.
@@ -129,7 +185,7 @@ fn proxy_of_environment(server: &Uri) -> Option<Intercept> {
     Matcher::from_env().intercept(server)
 }
 
-fn build(config: &Config, proxy: Option<Intercept>) -> Result<kube::Client> {
+fn build(config: &Config, proxy: Option<Intercept>) -> Result<kube::Client, NoClient> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
@@ -163,9 +219,7 @@ fn build(config: &Config, proxy: Option<Intercept>) -> Result<kube::Client> {
                 config.rustls_https_connector_with_connector(tunnel)?,
             )
         }
-        _ => bail!(
-            "the proxy {scheme}://… is of a kind that is not supported: write http:// or https://"
-        ),
+        _ => Err(NoClient::Proxy(scheme)),
     }
 }
 
@@ -178,7 +232,7 @@ fn tunnel<C>(proxy: &Intercept, connector: C) -> Tunnel<C> {
 }
 
 /// A client over these connections.
-fn over<C>(config: &Config, connector: C) -> Result<kube::Client>
+fn over<C>(config: &Config, connector: C) -> Result<kube::Client, NoClient>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {

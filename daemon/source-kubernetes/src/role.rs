@@ -4,6 +4,10 @@
 //!  Lease ──holds until──▶ fence ──▶ Writer ◀──Write, Notice── StatusAllocation
 //!    └──taken──▶ all Services are listed anew ──▶ Lead(true) ──────▲
 //! ```
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it has tasks, the clock, and draws lots"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +26,6 @@ use super::publish::{AT_ONCE, Outbox};
 use super::watch::Relist;
 use super::writer::{self, EVENTS, Writer};
 use super::{ApiChange, Batch, saying};
-use crate::clock::sleep_until;
 
 /// How long it may take to leave: what is being written ends, and the Lease is given back.
 const LEAVE: Duration = writer::PATIENCE.saturating_add(lease::PATIENCE);
@@ -307,6 +310,14 @@ impl Turn {
             return;
         }
         std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until then; for ever, if there is no such moment.
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,12 +3,12 @@
 use carillon_core::controller::{Event, Severity};
 
 use super::*;
-use crate::kubernetes::publish::Notice;
-use crate::kubernetes::role::{self, Parts};
+use crate::publish::Notice;
+use crate::role::{self, Parts};
 
 /// Takes part; what is told beside objects comes out of the channel.
 fn take_part(server: &Server) -> (Role, Source) {
-    let source = spawn(&server.cluster, &options(), Box::leak(Box::default()));
+    let source = followed(&server.cluster, &options());
     let role = source.take_part(&server.cluster, "metallb-system", "me", true);
     (role, source)
 }
@@ -109,7 +109,7 @@ async fn one_that_may_not_lead_asks_for_nothing_and_tells_who_does() {
         (request.resource == "leases").then(|| Reply::Watch(vec![line], End::Open))
     })
     .await;
-    let mut source = spawn(&server.cluster, &options(), Box::leak(Box::default()));
+    let mut source = followed(&server.cluster, &options());
     let role = source.take_part(&server.cluster, "metallb-system", "me", false);
     role.outbox.able.send_replace(true);
     let holder = |change| match change {
@@ -161,7 +161,9 @@ async fn a_check_asks_for_the_rights_of_its_role_only() {
             is_review.then(|| Reply::Body(201, no.to_string()))
         })
         .await;
-        let errors = read(&server.cluster, &options().config, part).await.errors;
+        let errors = snapshot::take(&server.cluster, &options().config, part)
+            .await
+            .errors;
         let errors = errors.join("\n");
         assert!(lacks.iter().all(|right| errors.contains(right)), "{errors}");
         assert!(!errors.contains(has), "{errors}");
@@ -243,7 +245,7 @@ async fn a_check_names_every_right_that_lacks() {
         Some(Reply::Body(201, allowed.to_string()))
     })
     .await;
-    let read = read(&server.cluster, &options().config, ALL).await;
+    let read = snapshot::take(&server.cluster, &options().config, ALL).await;
     let expected = [
         "this user may not watch configmaps in the namespace metallb-system, as a daemon must: give \
          its Role a rule with apiGroups [\"\"], resources [\"configmaps\"], resourceNames \
