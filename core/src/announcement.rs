@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::{AdvertisementNames, Config, PoolName};
-use crate::interface::{Interfaces, MacAddress};
+use crate::interface::{InterfaceNames, Interfaces, MacAddress};
 use crate::mark::Mark;
 use crate::node::Node;
 
@@ -66,6 +66,8 @@ pub struct AnnouncementSet {
     /// The interfaces that VIPs can be announced on; empty for a backend that has no use of them
     /// ([`crate::backend::Caps::uses_interfaces`]).
     pub interfaces: Arc<Interfaces>,
+    /// The names of the interfaces of those VIPs that are for some only, be they announced or not.
+    pub interfaces_of: imbl::OrdMap<IpAddr, InterfaceNames>,
     /// VIPs that another station of the segment has, as far as is known. The backend keeps asking
     /// for them and reports each answer as [`crate::backend::BackendEvent::Conflict`].
     pub watched: imbl::OrdSet<IpAddr>,
@@ -87,6 +89,7 @@ impl AnnouncementSet {
             node,
             by_vip: Announcements::new(),
             interfaces: Arc::default(),
+            interfaces_of: imbl::OrdMap::new(),
             watched: imbl::OrdSet::new(),
             asked: imbl::OrdMap::new(),
         }

@@ -1,5 +1,6 @@
 //! The network interfaces of this node, and which of them a VIP is announced on.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ pub use exclusion::{Exclusion, ExclusionError};
 pub use segments::Segments;
 pub use usable::Interfaces;
 pub(crate) use usable::is_of_a_segment;
+
+/// Names of interfaces. Who needs the same shares them.
+pub type InterfaceNames = Arc<BTreeSet<Arc<str>>>;
 
 /// An interface as the kernel tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -42,7 +42,7 @@ use carillon_gossip::MemberId;
 use carillon_gossip::record::Impediment;
 
 use crate::address::Family;
-use crate::interface::MacAddress;
+use crate::interface::{Interfaces, MacAddress};
 
 mod addresses;
 mod conclude;
@@ -65,6 +65,7 @@ mod output;
 mod rebalance;
 mod records;
 mod review;
+mod scope;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,7 @@ pub use note::Note;
 pub use other::Intrusion;
 pub use output::Output;
 pub use rebalance::Rebalance;
+pub use scope::{Bounds, Part, Scope};
 
 use eligibility::Members;
 use hearing::Hearing;
@@ -93,49 +95,6 @@ pub const HANDOVER: Duration = Duration::from_secs(5);
 pub const TURN: Duration = Duration::from_secs(1);
 /// How long a stopping member waits for others to take its VIPs.
 pub const FAREWELL: Duration = Duration::from_secs(3);
-
-/// Which nodes may have a VIP, as far as its services and advertisements decide that.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All.
-    Anywhere,
-    /// Those with an endpoint that can serve (external traffic policy `Local`), or that the
-    /// advertisements are for, or both.
-    Nodes(Arc<BTreeSet<Arc<str>>>),
-}
-
-impl Scope {
-    /// Whether a node of this name may have it.
-    pub fn contains(&self, node: &str) -> bool {
-        match self {
-            Self::Anywhere => true,
-            Self::Nodes(names) => names.contains(node),
-        }
-    }
-
-    /// The nodes that are in both.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Anywhere, scope) | (scope, Self::Anywhere) => scope,
-            (Self::Nodes(mine), Self::Nodes(theirs)) => {
-                Self::Nodes(Arc::new(mine.intersection(&theirs).cloned().collect()))
-            }
-        }
-    }
-
-    /// The scope of a VIP that services of these two share.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Nodes(mine), Self::Nodes(theirs)) if mine == theirs => Self::Nodes(mine),
-            (Self::Nodes(mine), Self::Nodes(theirs)) => {
-                Self::Nodes(Arc::new(mine.union(&theirs).cloned().collect()))
-            }
-            (Self::Anywhere, _) | (_, Self::Anywhere) => Self::Anywhere,
-        }
-    }
-}
 
 /// Who has a VIP, as seen from this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,6 +145,11 @@ pub struct Ownership {
     deadlines: Deadlines,
     /// That of the newest [`Holding::Here`].
     round: u64,
+    /// Those of this node.
+    interfaces: Arc<Interfaces>,
+    /// The VIPs that are for interfaces of certain names. As long as there are any, the others are told
+    /// those of this node.
+    naming_interfaces: BTreeSet<IpAddr>,
     is_synced: bool,
     is_settled: bool,
     unable: BTreeSet<Family>,
@@ -223,6 +187,8 @@ impl Ownership {
             restless: None,
             deadlines: Deadlines::default(),
             round: 0,
+            interfaces: Arc::default(),
+            naming_interfaces: BTreeSet::new(),
             is_synced: false,
             is_settled: false,
             unable: BTreeSet::new(),
@@ -245,7 +211,10 @@ impl Ownership {
     pub fn handle(&mut self, input: Input, now: Instant) {
         match input {
             Input::Candidate(vip, scope) => self.set_candidate(vip, scope, now),
-            Input::Interfaces(interfaces) => self.set_interfaces(&interfaces, now),
+            Input::Interfaces(interfaces) => {
+                self.set_interfaces(&interfaces, now);
+                self.interfaces = interfaces;
+            }
             Input::Unable(families) => {
                 self.unable = families;
                 self.publish_node(now);

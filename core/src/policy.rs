@@ -260,7 +260,7 @@ fn exclusive_scope<'e>(
         TrafficPolicy::Cluster => Scope::Anywhere,
         TrafficPolicy::Local => {
             let nodes = serving.iter().flat_map(|slice| slice.nodes.iter().cloned());
-            Scope::Nodes(Arc::new(nodes.collect()))
+            Scope::of_nodes(nodes)
         }
     })
 }

@@ -150,6 +150,7 @@ pub fn l2_advertisement(pool: &str) -> L2Advertisement {
     L2Advertisement {
         name: pool.into(),
         audience: Audience::of_pool(pool.into()),
+        ..L2Advertisement::default()
     }
 }
 

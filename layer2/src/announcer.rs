@@ -8,7 +8,7 @@
 //! Whether another host has a VIP as well, and does not say so by itself, is asked soon after it was
 //! taken here, and whenever it is announced again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 use carillon_core::address::Family;
 use carillon_core::announcement::{AnnouncementSet, Announcements, Asked};
 use carillon_core::backend::BackendEvent;
-use carillon_core::interface::{Interface, Interfaces};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
@@ -29,6 +28,7 @@ use inquiry::Inquiries;
 use places::{Place, Places};
 use reports::Reports;
 use rotation::Rotation;
+use wanted::{Moved, Wanted};
 
 mod action;
 mod burst;
@@ -40,6 +40,7 @@ mod reports;
 mod rotation;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 /// How often a VIP that another station has is asked for.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -56,9 +57,7 @@ pub struct Announcer {
     /// The wish as it came.
     wished: Announcements,
     watched: imbl::OrdSet<IpAddr>,
-    interfaces: Arc<Interfaces>,
-    /// The interfaces where something can be said.
-    ready: BTreeSet<u32>,
+    wanted: Wanted,
     /// Where each VIP is announced; what a question is answered from.
     held: Places,
     bursts: Bursts,
@@ -84,8 +83,7 @@ impl Announcer {
             generation: None,
             wished: Announcements::new(),
             watched: imbl::OrdSet::new(),
-            interfaces: Arc::default(),
-            ready: BTreeSet::new(),
+            wanted: Wanted::default(),
             held: Places::default(),
             bursts: Bursts::default(),
             checks: Checks::default(),
@@ -113,9 +111,14 @@ impl Announcer {
     pub fn handle_set(&mut self, set: &AnnouncementSet, now: Instant) {
         let before = self.generation.replace(set.generation);
         self.bursts.begin(before);
-        if self.interfaces != set.interfaces {
-            self.interfaces = set.interfaces.clone();
-            self.place_all(now);
+        match self.wanted.handle_set(set) {
+            Moved::All => self.place_all(now),
+            Moved::Some(vips) => {
+                let held = vips.into_iter().filter(|vip| self.held.contains(*vip));
+                for vip in held.collect::<Vec<_>>() {
+                    self.place(vip, now);
+                }
+            }
         }
         let wished = std::mem::replace(&mut self.wished, set.by_vip.clone());
         for change in wished.diff(&set.by_vip) {
@@ -141,7 +144,7 @@ impl Announcer {
 
     /// On this interface, something can be said from now on.
     pub fn handle_ready(&mut self, interface: u32, now: Instant) {
-        if self.ready.insert(interface) {
+        if self.wanted.set_ready(interface, true) {
             self.bursts.begin(self.generation);
             self.place_all(now);
         }
@@ -149,14 +152,14 @@ impl Announcer {
 
     /// On this interface, nothing can be said any more.
     pub fn handle_lost(&mut self, interface: u32, now: Instant) {
-        if self.ready.remove(&interface) {
+        if self.wanted.set_ready(interface, false) {
             self.place_all(now);
         }
     }
 
     /// Takes what was heard on an interface.
     pub fn handle_message(&mut self, interface: u32, message: &Message, now: Instant) {
-        if self.interfaces.have_station(message.station) {
+        if self.wanted.have_station(message.station) {
             return;
         }
         self.tell_heard(interface, now);
@@ -299,7 +302,7 @@ impl Announcer {
     }
 
     fn say_where_wanted(&mut self, vip: IpAddr, saying: Saying) {
-        for interface in self.wanted_places(vip) {
+        for interface in self.wanted.places(vip) {
             self.say(interface, saying);
         }
     }
@@ -328,7 +331,7 @@ impl Announcer {
 
     fn hear_claim(&mut self, interface: u32, vip: IpAddr, message: &Message, now: Instant) {
         let concerns = self.is_announced(vip, interface)
-            || self.watched.contains(&vip) && self.wanted_places(vip).contains(&interface);
+            || self.watched.contains(&vip) && self.wanted.places(vip).contains(&interface);
         if !concerns {
             return;
         }
@@ -371,7 +374,7 @@ impl Announcer {
 
     /// Makes a VIP be announced where it has to be.
     fn place(&mut self, vip: IpAddr, now: Instant) {
-        let wanted = self.wanted_places(vip);
+        let wanted = self.wanted.places(vip);
         for interface in self.held.retain(vip, &wanted) {
             self.listening
                 .push_back(Listening::new(interface, vip, false));
@@ -390,11 +393,5 @@ impl Announcer {
                     .push_back(Listening::new(interface, vip, true));
             }
         }
-    }
-
-    fn wanted_places(&self, vip: IpAddr) -> Vec<u32> {
-        let ready = |one: &Interface| self.ready.contains(&one.index);
-        let places = self.interfaces.of_vip(vip, ready).into_iter();
-        places.map(|one| one.index).collect()
     }
 }

@@ -120,6 +120,19 @@ pub struct Interface {
     pub subnets: Vec<IpNet>,
     /// The addresses that its node has on them for itself, some of them if there are many.
     pub hosts: Vec<IpAddr>,
+    /// Its name, which is told only while there are VIPs for interfaces of certain names.
+    pub named: Option<Named>,
+}
+
+/// What VIPs that are for interfaces of certain names have to know of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name.
+    pub name: Arc<str>,
+    /// IPv4 addresses that have one owner can be announced on it.
+    pub ipv4: bool,
+    /// IPv6 addresses that have one owner can be announced on it.
+    pub ipv6: bool,
 }
 
 /// A member's word that it has a VIP. Of several, the one with the highest term counts; of equal

@@ -7,6 +7,7 @@ use arcstr::ArcStr;
 
 use super::{Community, Config, PeerName, PoolName};
 use crate::address::Family;
+use crate::interface::InterfaceNames;
 use crate::selector::Selector;
 
 /// The name of an advertisement, unique among those of its kind.
@@ -39,12 +40,14 @@ impl Audience {
 }
 
 /// How VIPs are announced on a network segment: by ARP for IPv4, by NDP for IPv6.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct L2Advertisement {
     /// Its name.
     pub name: AdvertisementName,
     /// What it is for.
     pub audience: Audience,
+    /// The names of the interfaces that it announces on; all when there are none.
+    pub interfaces: InterfaceNames,
 }
 
 /// How VIPs become BGP routes.
@@ -101,6 +104,8 @@ pub struct Advertisement<'a> {
     pub audience: &'a Audience,
     /// How it announces.
     pub protocol: Protocol,
+    /// The interfaces that it announces on, if not on all.
+    pub interfaces: Option<&'a InterfaceNames>,
 }
 
 /// A way of announcing, as users know it: MetalLB's `bgp` and `layer2`, or a backend by its name.
@@ -154,16 +159,19 @@ impl Config {
             name: &one.name,
             audience: &one.audience,
             protocol: Protocol::Layer2,
+            interfaces: (!one.interfaces.is_empty()).then_some(&one.interfaces),
         });
         let bgp = self.bgp.advertisements.iter().map(|one| Advertisement {
             name: &one.name,
             audience: &one.audience,
             protocol: Protocol::Bgp,
+            interfaces: None,
         });
         let others = self.others.iter().map(|one| Advertisement {
             name: &one.name,
             audience: &one.audience,
             protocol: Protocol::Backend(one.backend),
+            interfaces: None,
         });
         layer2.chain(bgp).chain(others)
     }

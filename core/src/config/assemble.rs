@@ -302,7 +302,11 @@ impl Announced {
         let audience = Audience::of_pool(pool.clone());
         match protocol {
             Protocol::Layer2 => {
-                let advertisement = L2Advertisement { name, audience };
+                let advertisement = L2Advertisement {
+                    name,
+                    audience,
+                    ..L2Advertisement::default()
+                };
                 config.layer2.push(Arc::new(advertisement));
             }
             Protocol::Backend(backend) => config.others.push(Arc::new(OtherAdvertisement {

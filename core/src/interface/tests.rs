@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{interface, ip};
 
 fn names(interfaces: &Interfaces, vip: &str) -> Vec<String> {
-    let interfaces = interfaces.of_vip(vip.parse().unwrap(), |_| true);
+    let interfaces = interfaces.of_vip(vip.parse().unwrap(), None, |_| true);
     let names = interfaces.into_iter().map(|one| one.name.to_string());
     names.collect()
 }
@@ -134,9 +134,9 @@ fn of_several_interfaces_on_a_segment_the_one_speaks_that_the_kernel_sends_by() 
     );
 
     // The other speaks when that one cannot.
-    let others = interfaces.of_vip(ip("192.0.2.50"), |one| one.index != 3);
+    let others = interfaces.of_vip(ip("192.0.2.50"), None, |one| one.index != 3);
     assert_eq!(others.iter().map(|one| one.index).collect::<Vec<_>>(), [2]);
-    let nobody = interfaces.of_vip(ip("192.0.2.50"), |one| one.index == 4);
+    let nobody = interfaces.of_vip(ip("192.0.2.50"), None, |one| one.index == 4);
     assert_eq!(nobody, [] as [&Interface; 0], "that is another segment");
 
     let eth0 = interfaces.iter().next().unwrap();
@@ -164,7 +164,7 @@ fn a_macvlan_is_on_the_segment_of_its_parent() {
         ["mac1"],
         "its own subnet"
     );
-    let without = interfaces.of_vip(ip("10.0.0.1"), |one| one.index != 3);
+    let without = interfaces.of_vip(ip("10.0.0.1"), None, |one| one.index != 3);
     assert_eq!(without.iter().map(|one| one.index).collect::<Vec<_>>(), [2]);
 }
 

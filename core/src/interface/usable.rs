@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Exclusion, Interface, MacAddress, Segments};
+use super::{Exclusion, Interface, InterfaceNames, MacAddress, Segments};
 use crate::address::Family;
 
 /// The interfaces that VIPs can be announced on, by index.
@@ -84,15 +84,22 @@ impl Interfaces {
         one.subnets().filter(is_asked).collect()
     }
 
-    /// Those that a VIP is announced on, of those that are `ready`: of the ones with the smallest
-    /// subnet that contains it, or of all where there is none, one of each segment. An address of a
-    /// foreign subnet is reached over a static route, and nobody knows on which side the router with
-    /// that route is.
-    pub fn of_vip(&self, vip: IpAddr, ready: impl Fn(&Interface) -> bool) -> Vec<&Interface> {
-        let subnets = self.list.iter().filter_map(|one| one.subnet_of(vip));
+    /// Those that a VIP is announced on that is for interfaces of these names (`None`: all), of those
+    /// that are `ready`: of the ones with the smallest subnet that contains it, or of all where there is
+    /// none, one of each segment. An address of a foreign subnet is reached over a static route, and
+    /// nobody knows on which side the router with that route is.
+    pub fn of_vip(
+        &self,
+        vip: IpAddr,
+        names: Option<&InterfaceNames>,
+        ready: impl Fn(&Interface) -> bool,
+    ) -> Vec<&Interface> {
+        let is_named = |one: &&Interface| names.is_none_or(|names| names.contains(&one.name));
+        let all = || self.list.iter().filter(is_named);
+        let subnets = all().filter_map(|one| one.subnet_of(vip));
         let subnet = subnets.max_by_key(IpNet::prefix_len);
         let fits = |one: &&Interface| subnet.is_none() || one.subnet_of(vip) == subnet;
-        let ready = self.list.iter().filter(fits).filter(|one| ready(one));
+        let ready = all().filter(fits).filter(|one| ready(one));
         self.segments.one_each(ready.collect(), subnet)
     }
 

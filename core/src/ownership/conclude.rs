@@ -10,7 +10,7 @@ use super::election::{Basis, Election};
 use super::eligibility::Presence;
 use super::other::Who;
 use super::vip::{Tenure, Vip};
-use super::{Holding, Output, Ownership, Why};
+use super::{Holding, Output, Ownership, Scope, Why};
 
 /// How long a claim that no longer holds stays published.
 const LINGER: Duration = Duration::from_secs(5);
@@ -135,7 +135,8 @@ impl Ownership {
         match owner {
             Some((member, Basis::Claim)) => {
                 let member = self.members.get(member);
-                let is_near = member.is_some_and(|member| member.has_subnet_of(vip));
+                let scope = entry.scope.as_ref().unwrap_or(&Scope::Anywhere);
+                let is_near = member.is_some_and(|member| member.has_subnet_of(vip, scope));
                 // Where nobody is on its subnet, a new subnet is what matters.
                 !is_near && self.members.addresses.have_subnet_of(vip)
             }

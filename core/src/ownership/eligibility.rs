@@ -28,8 +28,8 @@ pub(super) struct Members {
     by_id: BTreeMap<MemberId, Member>,
     /// Those of all their interfaces.
     pub(super) addresses: Addresses,
-    /// The subnets of this member's own interfaces on which it can announce nothing.
-    closed: (MemberId, BTreeSet<IpNet>),
+    /// The subnets of this member's own interfaces on which it can announce nothing, with their names.
+    closed: (MemberId, BTreeSet<(Arc<str>, IpNet)>),
     index: Index,
     last_order: LastOrder,
 }
@@ -151,7 +151,7 @@ impl Members {
     }
 
     /// Takes in on which subnets of its own this member can announce nothing; whether that is news.
-    pub(super) fn set_closed(&mut self, subnets: BTreeSet<IpNet>) -> bool {
+    pub(super) fn set_closed(&mut self, subnets: BTreeSet<(Arc<str>, IpNet)>) -> bool {
         let is_news = self.closed.1 != subnets;
         self.closed.1 = subnets;
         self.last_order.forget();
@@ -279,8 +279,8 @@ impl Members {
     ) -> Result<(), Ineligible> {
         let member = self.get(id).ok_or(Ineligible::Unreached)?;
         let node = member.lasting(vip, scope)?;
-        if !member.has_subnet_of(vip) {
-            if self.is_closed(id, vip) {
+        if !member.has_subnet_of(vip, scope) {
+            if self.is_closed((id, node), vip, scope) {
                 return Err(Ineligible::NoPort);
             }
             if self.has_segment(vip, scope) {
@@ -308,15 +308,22 @@ impl Members {
     }
 
     /// Whether this member is on the subnet of a VIP, and cannot announce it there.
-    fn is_closed(&self, id: MemberId, vip: IpAddr) -> bool {
+    fn is_closed(&self, (id, node): (MemberId, &Node), vip: IpAddr, scope: &Scope) -> bool {
         let (me, subnets) = &self.closed;
-        id == *me && subnets.iter().any(|subnet| subnet.contains(&vip))
+        if id != *me {
+            return false;
+        }
+        let names = scope.interfaces(&node.name);
+        let is_for = |name| names.as_ref().is_none_or(|names| names.contains(name));
+        let mut subnets = subnets.iter();
+        subnets.any(|(name, subnet)| subnet.contains(&vip) && is_for(name))
     }
 
     /// Whether one of the members that the VIP is for is on its subnet.
     pub(super) fn has_segment(&self, vip: IpAddr, scope: &Scope) -> bool {
-        let is_there =
-            |member: &Member| member.lasting(vip, scope).is_ok() && member.has_subnet_of(vip);
+        let is_there = |member: &Member| {
+            member.lasting(vip, scope).is_ok() && member.has_subnet_of(vip, scope)
+        };
         self.addresses.have_subnet_of(vip) && self.within(scope).any(|(_, one)| is_there(one))
     }
 
@@ -348,14 +355,18 @@ impl Members {
     fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
         let must_fit = self.has_segment(vip, scope);
         let fits = |(id, member): &(MemberId, &Member)| {
-            let is_there = || member.has_subnet_of(vip) || (!must_fit && !self.is_closed(*id, vip));
+            let is_there = |node| {
+                let may_be_off = || !must_fit && !self.is_closed((*id, node), vip, scope);
+                member.has_subnet_of(vip, scope) || may_be_off()
+            };
             let passes = |node: &Node| match passing(node) {
                 Ok(()) => true,
                 Err(why) => soon && why == Ineligible::NotReady,
             };
             // What rules out most of them comes first.
-            member.lasting(vip, scope).is_ok_and(passes)
-                && is_there()
+            member
+                .lasting(vip, scope)
+                .is_ok_and(|node| passes(node) && is_there(node))
                 && !self.is_of_another(*id, vip)
         };
         let members = self.within(scope).filter(fits);

@@ -18,6 +18,7 @@ use carillon_gossip::{Departure, MemberId};
 use crate::announcement::{Asked, Respondent};
 use crate::interface::MacAddress;
 
+use super::Scope;
 use super::eligibility::{Member, Presence};
 use super::{Output, Ownership};
 
@@ -84,13 +85,18 @@ impl Ownership {
         let Some((me, since)) = self.members.get(self.me).zip(since) else {
             return true;
         };
-        let is_near = me.has_subnet_of(vip);
-        let mut heard = self.hearing.heard.iter();
-        heard.any(|(index, at)| {
-            let interface = me.interfaces.get(index);
-            let fits = interface
-                .is_some_and(|one| !is_near || one.subnets.iter().any(|net| net.contains(&vip)));
-            fits && *at >= since
+        let entry = self.vips.get(&vip);
+        let scope = entry.and_then(|entry| entry.scope.as_ref());
+        let scope = scope.unwrap_or(&Scope::Anywhere);
+        let is_near = me.has_subnet_of(vip, scope);
+        let mut fitting = me
+            .interfaces_for(vip, scope)
+            .filter(|(_, one)| !is_near || one.subnets.iter().any(|net| net.contains(&vip)));
+        fitting.any(|(index, _)| {
+            self.hearing
+                .heard
+                .get(&index)
+                .is_some_and(|at| *at >= since)
         })
     }
 
@@ -228,7 +234,7 @@ impl Ownership {
         let Some(me) = self.members.get(self.me) else {
             return BTreeMap::new();
         };
-        let hosts = hosts.filter(|(host, _)| me.has_subnet_of(*host));
+        let hosts = hosts.filter(|(host, _)| me.has_subnet_of(*host, &Scope::Anywhere));
         let hosts = hosts.filter(|(host, _)| !self.vips.contains_key(host));
         hosts.take(most).collect()
     }

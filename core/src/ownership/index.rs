@@ -64,10 +64,8 @@ impl Index {
 
     /// Those on the nodes of a scope; `None`: all.
     pub(super) fn within(&self, scope: &Scope) -> Option<impl Iterator<Item = MemberId>> {
-        match scope {
-            Scope::Anywhere => None,
-            Scope::Nodes(names) => Some(names.iter().flat_map(|name| self.on_node(name))),
-        }
+        let names = scope.nodes()?;
+        Some(names.flat_map(|name| self.on_node(name)))
     }
 }
 

@@ -3,9 +3,10 @@
 use carillon_gossip::record::Impediment;
 
 use crate::address::Family;
+use crate::interface::InterfaceNames;
 
 /// Why a node may not have a VIP; the first that applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ineligible {
     /// Only others have told of it so far.
     #[error("it has not been reached yet")]
@@ -31,6 +32,13 @@ pub enum Ineligible {
     /// External traffic policy `Local`.
     #[error("it has no endpoint that can serve")]
     OutOfScope,
+    /// The advertisements are for interfaces of these names, and it has none of them on which such a
+    /// VIP can be announced.
+    #[error(
+        "it can announce it on none of the interfaces that advertisements name for it ({})",
+        list(.0)
+    )]
+    OtherInterfaces(InterfaceNames),
     /// Whoever announced it would cut that node off.
     #[error("another node has that address for itself")]
     HostAddress,
@@ -43,4 +51,9 @@ pub enum Ineligible {
     /// It has not read the services, or not found the others, or is about to stop.
     #[error("it is not ready")]
     NotReady,
+}
+
+fn list(names: &InterfaceNames) -> String {
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    names.join(", ")
 }

@@ -9,6 +9,7 @@ use carillon_gossip::Departure;
 use carillon_gossip::record::{Interface, Node};
 
 use crate::address::Family;
+use crate::interface::InterfaceNames;
 
 use super::Scope;
 use super::ineligible::Ineligible;
@@ -64,8 +65,26 @@ impl Member {
             .map_or_else(Arc::default, |node| node.name.clone())
     }
 
-    pub(super) fn has_subnet_of(&self, vip: IpAddr) -> bool {
-        let mut subnets = self.interfaces.values().flat_map(|one| &one.subnets);
+    /// Its interfaces by index on which it may have a VIP of this scope.
+    pub(super) fn interfaces_for(
+        &self,
+        vip: IpAddr,
+        scope: &Scope,
+    ) -> impl Iterator<Item = (u32, &Interface)> + use<'_> {
+        let node = self.node.as_ref();
+        let names = node.and_then(|node| scope.interfaces(&node.name));
+        let is_for = move |one: &Interface| {
+            let names = names.as_ref();
+            names.is_none_or(|names| is_among(one, Family::of(vip), names))
+        };
+        let all = self.interfaces.iter().map(|(index, one)| (*index, one));
+        all.filter(move |(_, one)| is_for(one))
+    }
+
+    /// Whether one of these is on the subnet of the VIP.
+    pub(super) fn has_subnet_of(&self, vip: IpAddr, scope: &Scope) -> bool {
+        let interfaces = self.interfaces_for(vip, scope);
+        let mut subnets = interfaces.flat_map(|(_, one)| &one.subnets);
         subnets.any(|subnet| subnet.contains(&vip))
     }
 
@@ -114,8 +133,24 @@ impl Member {
         if !scope.contains(&node.name) {
             return Err(Ineligible::OutOfScope);
         }
+        if scope.names_interfaces() && self.interfaces_for(vip, scope).next().is_none() {
+            let names = scope.interfaces(&node.name).unwrap_or_default();
+            return Err(Ineligible::OtherInterfaces(names));
+        }
         Ok(node)
     }
+}
+
+/// Whether VIPs of a family for interfaces of these names can be announced on one. As long as its
+/// member has not told its name, that one alone knows.
+fn is_among(one: &Interface, family: Family, names: &InterfaceNames) -> bool {
+    one.named.as_ref().is_none_or(|named| {
+        let is_open = match family {
+            Family::V4 => named.ipv4,
+            Family::V6 => named.ipv6,
+        };
+        is_open && names.contains(&named.name)
+    })
 }
 
 /// Whether this is no time at which it gives its VIPs away, or takes none.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use carillon_gossip::record::{self, Impediment, Key, Node, Value};
+use carillon_gossip::record::{self, Impediment, Key, Named, Node, Value};
 use carillon_gossip::{Departure, MemberId};
 use ipnet::IpNet;
 
@@ -61,11 +61,18 @@ impl Ownership {
     /// Of a subnet whose VIPs cannot be announced now only the addresses that this node has there are
     /// published: it can be no owner, and still nobody else may announce those.
     pub(super) fn set_interfaces(&mut self, interfaces: &Interfaces, now: Instant) {
+        let is_named = !self.naming_interfaces.is_empty();
+        let named = |one: &Interface| Named {
+            name: one.name.clone(),
+            ipv4: interfaces.is_open(one, Family::V4),
+            ipv6: interfaces.is_open(one, Family::V6),
+        };
         let fact = |one: &Interface| {
             let record = record::Interface {
                 mac: one.mac?,
                 subnets: interfaces.subnets(one, true).into_iter().collect(),
                 hosts: one.hosts().take(MAX_HOSTS).collect(),
+                named: is_named.then(|| named(one)),
             };
             Some((one.index, record))
         };
@@ -75,8 +82,11 @@ impl Ownership {
             let interface = new.get(index).cloned();
             self.members.set_interface(self.me, *index, interface);
         }
-        let closed = interfaces.iter().map(|one| interfaces.subnets(one, false));
-        let closed: BTreeSet<_> = closed.flatten().collect();
+        let closed = interfaces.iter().flat_map(|one| {
+            let subnets = interfaces.subnets(one, false).into_iter();
+            subnets.map(|subnet| (one.name.clone(), subnet))
+        });
+        let closed: BTreeSet<_> = closed.collect();
         let are_closed_others = self.members.set_closed(closed);
         let families = [Family::V4, Family::V6].into_iter();
         let silent = families.filter(|family| !new.is_empty() && !interfaces.have_open(*family));
@@ -109,7 +119,16 @@ impl Ownership {
     }
 
     pub(super) fn set_candidate(&mut self, vip: IpAddr, scope: Option<Scope>, now: Instant) {
+        let was_named = !self.naming_interfaces.is_empty();
+        if scope.as_ref().is_some_and(Scope::names_interfaces) {
+            self.naming_interfaces.insert(vip);
+        } else {
+            self.naming_interfaces.remove(&vip);
+        }
         self.vips.entry(vip).or_default().scope = scope;
+        if was_named == self.naming_interfaces.is_empty() {
+            self.set_interfaces(&self.interfaces.clone(), now);
+        }
         self.review(vip, now);
     }
 

@@ -200,6 +200,7 @@ impl Ownership {
             | Ineligible::Family(_)
             | Ineligible::NoInterface
             | Ineligible::NoPort
+            | Ineligible::OtherInterfaces(_)
             | Ineligible::HostAddress => Step::Drop,
         }
     }

@@ -1,7 +1,7 @@
 //! The ways in which the VIPs of each pool are announced, as far as configuration, backends and nodes
 //! decide that: what is the same for all Services of a pool.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::way::{Reach, Way};
@@ -48,7 +48,7 @@ pub(crate) struct PlannedWay {
 pub(crate) struct Planned {
     pub(crate) name: AdvertisementName,
     pub(crate) services: Vec<Selector>,
-    /// The nodes that it is for.
+    /// The nodes that it is for, and on which interfaces.
     pub(crate) nodes: Scope,
     /// This node is one of them.
     pub(crate) is_here: bool,
@@ -60,7 +60,7 @@ impl Plan {
     pub(crate) fn new(config: &Config, backends: &[Caps], nodes: &Nodes, here: &str) -> Self {
         let mut plan = Self::default();
         for advertisement in config.advertisements() {
-            let nodes = scope_of(&advertisement.audience.nodes, nodes);
+            let nodes = scope_of(&advertisement, nodes);
             let planned = || Planned {
                 name: advertisement.name.clone(),
                 services: advertisement.audience.services.clone(),
@@ -174,13 +174,21 @@ fn backend_of<'a>(
     backends.iter().find(announces)
 }
 
+/// The nodes that an advertisement is for, on its interfaces.
+fn scope_of(advertisement: &Advertisement<'_>, nodes: &Nodes) -> Scope {
+    let nodes = selected(&advertisement.audience.nodes, nodes);
+    match advertisement.interfaces {
+        Some(names) => nodes.on(names),
+        None => nodes,
+    }
+}
+
 /// The nodes that any of these selectors matches; all if there are none.
-fn scope_of(selectors: &[Selector], nodes: &Nodes) -> Scope {
+fn selected(selectors: &[Selector], nodes: &Nodes) -> Scope {
     if selectors.is_empty() {
         return Scope::Anywhere;
     }
     let is_selected = |labels: &Labels| selectors.iter().any(|one| one.matches(labels));
     let selected = nodes.iter().filter(|(_, labels)| is_selected(labels));
-    let names: BTreeSet<_> = selected.map(|(name, _)| name.clone()).collect();
-    Scope::Nodes(Arc::new(names))
+    Scope::of_nodes(selected.map(|(name, _)| name.clone()))
 }

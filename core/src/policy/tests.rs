@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::config::{Config, Pool};
 use crate::endpoint::Endpoint;
@@ -215,14 +213,14 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
         endpoint("m", Some(true), None),
         endpoint("sick", Some(false), None),
     ];
-    let nodes = Arc::new(BTreeSet::from(["m".into(), "n".into()]));
+    let nodes: [Arc<str>; 2] = ["m".into(), "n".into()];
     assert_eq!(
         scope(TrafficPolicy::Cluster, &here_and_there),
         Ok(Scope::Anywhere)
     );
     assert_eq!(
         scope(TrafficPolicy::Local, &here_and_there),
-        Ok(Scope::Nodes(nodes))
+        Ok(Scope::of_nodes(nodes))
     );
     for policy in [TrafficPolicy::Cluster, TrafficPolicy::Local] {
         assert_eq!(scope(policy, &[]), Err(WithdrawReason::NoEndpoints));
@@ -277,6 +275,6 @@ fn each_address_of_one_node_at_a_time_goes_where_its_family_is_served() {
     let four = slice(Family::V4, &[endpoint("n", None, None)]);
     let six = slice(Family::V6, &[endpoint("m", None, None)]);
     let grant = facts.decide(&service, &[&four, &six]).unwrap();
-    let on = |node: &str| Scope::Nodes(Arc::new(BTreeSet::from([node.into()])));
+    let on = |node: &str| Scope::of_nodes([node.into()]);
     assert_eq!(scopes(&grant), [on("n"), on("m")]);
 }

@@ -8,7 +8,7 @@ use crate::address::Family;
 use crate::announcement::{Announcement, AnnouncementSet, Asked};
 use crate::backend::{Caps, Ownership};
 use crate::config::{Config, PoolName};
-use crate::interface::Interfaces;
+use crate::interface::{InterfaceNames, Interfaces};
 use crate::mark::Mark;
 use crate::node::Node;
 
@@ -19,6 +19,8 @@ pub(super) struct Wish {
     pub(super) announced: Option<Announcement>,
     /// To watch who else has it.
     pub(super) is_watched: bool,
+    /// All on interfaces of these names only; `None`: on all.
+    pub(super) interfaces: Option<InterfaceNames>,
 }
 
 /// See the module's documentation.
@@ -71,6 +73,13 @@ impl Outlet {
     /// Brings one VIP up to date.
     pub(super) fn update(&mut self, vip: IpAddr, wish: Wish) {
         let (wanted, watched) = (wish.announced, wish.is_watched);
+        if wish.interfaces.as_ref() != self.set.interfaces_of.get(&vip) {
+            match wish.interfaces {
+                Some(names) => self.set.interfaces_of.insert(vip, names),
+                None => self.set.interfaces_of.remove(&vip),
+            };
+            self.changed = true;
+        }
         if watched != self.set.watched.contains(&vip) {
             if watched {
                 self.set.watched.insert(vip);

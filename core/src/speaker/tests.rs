@@ -7,6 +7,7 @@ use crate::address::Family;
 use crate::announcement::Announcement;
 use crate::config::{BgpAdvertisement, L2Advertisement};
 use crate::endpoint::Endpoint;
+use crate::interface::InterfaceNames;
 use crate::selector::{Operator, Requirement, Selector};
 use crate::testing::{
     self, endpoint, endpoint_slice, ip, key, l2_advertisement, other_advertisement, pool,
@@ -374,7 +375,7 @@ fn advertisements_are_for_the_nodes_that_they_select() {
     speaker.take_changes();
     let scope = |names: &[&str]| {
         let names = names.iter().map(|name| Arc::from(*name));
-        vec![(ip(VIP), Some(Scope::Nodes(Arc::new(names.collect()))))]
+        vec![(ip(VIP), Some(Scope::of_nodes(names)))]
     };
     assert_eq!(
         speaker.take_candidates(),
@@ -412,6 +413,82 @@ fn advertisements_are_for_the_nodes_that_they_select() {
     );
     speaker.handle(labelled("n", "2"));
     assert!(!wire(&speaker.take_changes()).contains_key("bgp 198.51.100.1"));
+}
+
+/// The names of interfaces.
+fn names(names: &[&str]) -> InterfaceNames {
+    Arc::new(names.iter().map(|name| Arc::from(*name)).collect())
+}
+
+/// An advertisement for these interfaces and nodes.
+fn on(name: &str, interfaces: &[&str], nodes: Vec<Selector>) -> Arc<L2Advertisement> {
+    let mut advertisement = l2_advertisement("a");
+    advertisement.name = name.into();
+    advertisement.interfaces = names(interfaces);
+    advertisement.audience.nodes = nodes;
+    Arc::new(advertisement)
+}
+
+/// What the backends that are told anything are told of the interfaces of the VIP.
+fn told_of_interfaces(speaker: &mut Speaker) -> BTreeMap<&'static str, Option<InterfaceNames>> {
+    let changes = speaker.take_changes().into_iter();
+    let told = changes.map(|(backend, set)| (backend, set.interfaces_of.get(&ip(VIP)).cloned()));
+    told.collect()
+}
+
+#[test]
+fn advertisements_are_for_the_interfaces_that_they_name() {
+    let racks = || vec![selector("rack", "1")];
+    let eth1 = || Scope::Anywhere.on(&names(&["eth1"]));
+    let eth12 = Scope::Anywhere.on(&names(&["eth1", "eth2"]));
+    let here = || Scope::of_nodes(["n".into()]);
+    let all = || on("a", &[], vec![]);
+    let first = || on("a", &["eth1"], vec![]);
+    let both = on("b", &["eth1", "eth2"], vec![]);
+    let all_of_rack = on("b", &[], racks());
+    let first_of_rack = on("a", &["eth1"], racks());
+    let some = |interfaces: &[&str]| Some(names(interfaces));
+    for (layer2, scope, of_vip) in [
+        (vec![all()], Scope::Anywhere, None),
+        (vec![first()], eth1(), some(&["eth1"])),
+        (
+            vec![first(), both],
+            eth1().or(eth12),
+            some(&["eth1", "eth2"]),
+        ),
+        (vec![first(), on("b", &[], vec![])], Scope::Anywhere, None),
+        (vec![first(), all_of_rack], eth1().or(here()), None),
+        (vec![first_of_rack], eth1().and(here()), some(&["eth1"])),
+    ] {
+        let with = |layer2| Config {
+            layer2,
+            ..both_ways()
+        };
+        let mut speaker = with_both(with(layer2), service("a", VIP));
+        speaker.handle(labelled("n", "1"));
+        speaker.take_changes();
+        assert_eq!(speaker.take_candidates(), [(ip(VIP), Some(scope))]);
+        // Also of a VIP that another node has: it may have to be asked for.
+        let owner = Some("m".into());
+        let watched = true;
+        for holding in [
+            Holding::Elsewhere { owner, watched },
+            Holding::Here { round: 1 },
+        ] {
+            speaker.handle(Input::Holding(ip(VIP), holding));
+            assert_eq!(
+                told_of_interfaces(&mut speaker),
+                [("arp", of_vip.clone())].into()
+            );
+        }
+        // An edit is told though the VIP is announced by the same advertisement as before.
+        let other = with(vec![on("a", &["eth7"], vec![])]);
+        speaker.handle(Input::Config(Arc::new(other)));
+        let told = [("arp", some(&["eth7"])), ("bgp", None)];
+        assert_eq!(told_of_interfaces(&mut speaker), told.into());
+        speaker.handle(Input::ServiceDeleted(key("a")));
+        assert_eq!(told_of_interfaces(&mut speaker)["arp"], None);
+    }
 }
 
 #[test]

@@ -121,6 +121,7 @@ impl Speaker {
             (Reach::OneOf(_), Some(Holding::Elsewhere { watched, .. })) => (None, *watched),
             (Reach::OneOf(_), None) => (None, false),
         };
+        let here = &self.node.name;
         Wish {
             announced: round.map(|round| Announcement {
                 pool: pool.clone(),
@@ -128,6 +129,10 @@ impl Speaker {
                 round,
             }),
             is_watched,
+            interfaces: match reach {
+                Reach::Shared => None,
+                Reach::OneOf(_) => self.scope(vip).and_then(|scope| scope.interfaces(here)),
+            },
         }
     }
 }

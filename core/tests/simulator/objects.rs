@@ -29,9 +29,9 @@ pub(crate) fn service(vip: IpAddr, scope: Option<&Scope>) -> Vec<Input> {
             Input::EndpointsDeleted(slice.key),
         ];
     };
-    let (policy, nodes) = match scope {
-        Scope::Anywhere => (TrafficPolicy::Cluster, BTreeSet::from(["elsewhere".into()])),
-        Scope::Nodes(nodes) => (TrafficPolicy::Local, BTreeSet::clone(nodes)),
+    let (policy, nodes) = match scope.nodes() {
+        None => (TrafficPolicy::Cluster, BTreeSet::from(["elsewhere".into()])),
+        Some(nodes) => (TrafficPolicy::Local, nodes.cloned().collect()),
     };
     service.external_traffic_policy = policy;
     service.publish([Ingress::Address(vip)]);

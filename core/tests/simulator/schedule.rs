@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_core::interface::MacAddress;
@@ -239,7 +238,7 @@ impl Draw {
         }
         let names = self.some_nodes().into_iter();
         let names = names.map(|node| format!("node-{}", node + 1).into());
-        Scope::Nodes(Arc::new(names.collect()))
+        Scope::of_nodes(names)
     }
 
     fn network(&mut self, most: f64) {

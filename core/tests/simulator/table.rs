@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_core::ownership::Scope;
@@ -31,7 +30,7 @@ fn cluster(nodes: u16) -> World {
     for node in 1..=nodes {
         let [high, low] = node.to_be_bytes();
         let only = BTreeSet::from([format!("node-{node}").into()]);
-        let scope = Scope::Nodes(Arc::new(only));
+        let scope = Scope::of_nodes(only);
         world.set_service(IpAddr::from([10, 20, high, low]), Some(&scope));
         run(&mut world, Duration::from_millis(20));
     }

@@ -94,6 +94,11 @@ impl Places {
         self.reached.poll(may_tell)
     }
 
+    /// Whether a VIP is to be announced.
+    pub(super) fn contains(&self, vip: IpAddr) -> bool {
+        self.by_vip.contains_key(&vip)
+    }
+
     /// The VIPs, in no order.
     pub(super) fn vips(&self) -> Vec<IpAddr> {
         self.by_vip.keys().copied().collect()

@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carillon_core::announcement::{Announcement, Respondent};
-use carillon_core::interface::{Exclusion, Interface, MacAddress};
+use carillon_core::interface::{Exclusion, Interface, InterfaceNames, Interfaces, MacAddress};
 use carillon_core::mark::Mark;
 use carillon_core::node::Node;
 use carillon_core::testing;
@@ -296,6 +296,102 @@ fn a_vip_is_announced_on_its_subnets_or_everywhere() {
         [],
         "not on a segment where it is not announced"
     );
+}
+
+/// An address of no subnet, which is watched.
+const WATCHED: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+/// On three interfaces, of which the first has the subnet of the VIPs 1 and 2: VIP 1 and the one that is
+/// watched are for the second alone.
+fn world_of_names() -> World {
+    let mut world = World::new(ms(2000));
+    world.interfaces(&[
+        interface(1, "10.0.0.1/24"),
+        interface(2, "10.0.1.1/24"),
+        interface(3, "10.0.2.1/24"),
+    ]);
+    for index in 1..=3 {
+        world.announcer.handle_ready(index, world.now);
+    }
+    for last in [1, 2] {
+        world.wish(vip(last), 1);
+    }
+    world.set.watched.insert(WATCHED);
+    for vip in [vip(1), WATCHED] {
+        world.set.interfaces_of.insert(vip, eth2());
+    }
+    world.apply();
+    world
+}
+
+fn eth2() -> InterfaceNames {
+    Arc::new(BTreeSet::from(["eth2".into(), "eth9".into()]))
+}
+
+/// The VIPs that were spoken of without having been asked for, and where.
+fn spoken_of(world: &mut World) -> BTreeSet<(IpAddr, u32)> {
+    let said = world.said(|saying| match saying {
+        Saying::Announcement(vip) | Saying::Probe(vip) | Saying::Inquiry(vip, ..) => Some(vip),
+        Saying::Answer(_) => None,
+    });
+    said.into_keys().collect()
+}
+
+/// What was done, but for telling that others are heard.
+fn done(world: &mut World) -> Vec<Action> {
+    let actions = world.take().into_iter().map(|(_, action)| action);
+    actions
+        .filter(|action| !matches!(action, Action::Tell(BackendEvent::Heard { .. })))
+        .collect()
+}
+
+#[test]
+fn a_vip_for_some_interfaces_is_not_spoken_of_on_others() {
+    let mut world = world_of_names();
+    world.run(ms(5000));
+    let expected = BTreeSet::from([(vip(1), 2), (vip(2), 1), (WATCHED, 2)]);
+    assert_eq!(spoken_of(&mut world), expected);
+    ask(&mut world, vip(1), &[OTHER], Respondent::Daemon);
+    world.run(ms(10));
+    assert_eq!(spoken_of(&mut world), [(vip(1), 2)].into());
+    for interface in [1, 3] {
+        world.hear(interface, question(vip(1)));
+        world.hear(interface, claim(vip(1), OTHER));
+        world.hear(interface, claim(WATCHED, OTHER));
+    }
+    assert_eq!(done(&mut world), []);
+    world.hear(2, question(vip(1)));
+    world.hear(2, claim(WATCHED, OTHER));
+    assert_eq!(done(&mut world).len(), 2);
+}
+
+#[test]
+fn a_vip_goes_where_it_is_for_now() {
+    let mut world = world_of_names();
+    let reached = |world: &mut World| {
+        let told = std::iter::from_fn(|| world.announcer.poll_reached(|_| true));
+        let told = told.map(|(index, vips)| (index, vips.keys().copied().collect::<Vec<_>>()));
+        told.collect::<Vec<_>>()
+    };
+    world.run(ms(10));
+    assert_eq!(reached(&mut world), [(1, vec![vip(2)]), (2, vec![vip(1)])]);
+    world.take();
+    // Nothing else changes, and it goes to its subnet.
+    world.set.interfaces_of.remove(&vip(1));
+    world.apply();
+    assert_eq!(spoken_of(&mut world), [(vip(1), 1)].into());
+    let told = [(1, vec![vip(1), vip(2)]), (2, vec![])];
+    assert_eq!(reached(&mut world), told);
+    world.hear(2, question(vip(1)));
+    assert_eq!(done(&mut world), []);
+    // One that is not announced any more is not announced by that.
+    world.set.by_vip.remove(&vip(1));
+    world.set.interfaces_of.insert(vip(1), eth2());
+    world.apply();
+    world.set.interfaces_of.remove(&vip(1));
+    world.apply();
+    world.run(ms(500));
+    assert!(!spoken_of(&mut world).iter().any(|(of, _)| *of == vip(1)));
 }
 
 #[test]
@@ -757,7 +853,7 @@ proptest! {
         for last in 0..8 {
             let wished = world.set.by_vip.contains_key(&vip(last));
             let ready = |one: &Interface| ready.contains(&one.index);
-            let of_vip = world.set.interfaces.of_vip(vip(last), ready);
+            let of_vip = world.set.interfaces.of_vip(vip(last), None, ready);
             let of_vip: BTreeSet<u32> = of_vip.iter().map(|one| one.index).collect();
             for index in 1..4 {
                 let expected = wished && of_vip.contains(&index);

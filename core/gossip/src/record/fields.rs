@@ -13,7 +13,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Impediment, Interface, Key, Node, Request, Value};
+use super::{Claim, Impediment, Interface, Key, Named, Node, Request, Value};
 use crate::MacAddress;
 use crate::MemberId;
 use crate::wire::encode;
@@ -34,6 +34,10 @@ mod interface {
     pub(super) const SUBNET: u64 = 2;
     /// One for each address.
     pub(super) const HOST: u64 = 3;
+    pub(super) const NAME: u64 = 4;
+    /// This and the next come with a name only.
+    pub(super) const IPV4: u64 = 5;
+    pub(super) const IPV6: u64 = 6;
 }
 
 /// The fields of [`Claim`].
@@ -117,14 +121,30 @@ impl Interface {
         for host in &self.hosts {
             fields.put_value(interface::HOST, host);
         }
+        if let Some(named) = &self.named {
+            fields.put(interface::NAME, named.name.as_bytes());
+            let flags = [(interface::IPV4, named.ipv4), (interface::IPV6, named.ipv6)];
+            for (number, _) in flags.into_iter().filter(|(_, is_set)| *is_set) {
+                fields.put(number, &[]);
+            }
+        }
     }
 
     fn get(fields: &[Field<'_>]) -> Option<Self> {
         let mac = first(fields, interface::MAC)?;
+        let has = |number| first(fields, number).is_some();
+        let named = |name| {
+            Some(Named {
+                name: std::str::from_utf8(name).ok()?.into(),
+                ipv4: has(interface::IPV4),
+                ipv6: has(interface::IPV6),
+            })
+        };
         Some(Self {
             mac: MacAddress(mac.try_into().ok()?),
             subnets: all::<IpNet>(fields, interface::SUBNET)?,
             hosts: all::<IpAddr>(fields, interface::HOST)?,
+            named: first(fields, interface::NAME).and_then(named),
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::super::record::{Claim, Impediment, Interface, Key, Node, Request, Value};
+use super::super::record::{Claim, Impediment, Interface, Key, Named, Node, Request, Value};
 use super::super::seal::{Keys, Sealer};
 use super::*;
 use crate::MacAddress;
@@ -63,6 +63,7 @@ fn records() -> [(u64, Key, Option<Value>); 7] {
             "2001:db8::/64".parse().unwrap(),
         ],
         hosts: vec![vip4, vip6],
+        named: None,
     };
     let plain = Claim {
         term: 5,
@@ -295,5 +296,28 @@ proptest::proptest! {
             let octets = [value.encode(), vec![77, 1, 0]].concat();
             assert_eq!(Value::decode(key, &octets), Some(value));
         }
+    }
+}
+
+#[test]
+fn an_interface_has_a_name_only_where_that_is_told() {
+    let [.., (_, key, Some(Value::Interface(plain))), _, _, _, _, _] = &records()[..] else {
+        panic!("no interface");
+    };
+    let plain = plain.clone();
+    for (ipv4, ipv6) in [(true, true), (true, false), (false, false)] {
+        let name = "eth1".into();
+        let named = Value::Interface(Interface {
+            named: Some(Named { name, ipv4, ipv6 }),
+            ..plain.clone()
+        });
+        let octets = named.encode();
+        assert_eq!(Value::decode(*key, &octets), Some(named));
+        let without = Value::Interface(plain.clone()).encode();
+        assert_eq!(
+            octets.get(..without.len()),
+            Some(&*without),
+            "nothing else changes"
+        );
     }
 }

@@ -198,6 +198,7 @@ impl From<Value> for record::Value {
                 mac: interface.mac,
                 subnets: interface.subnets,
                 hosts: interface.hosts,
+                named: None,
             }),
             Value::Claim(claim) => Self::Claim(record::Claim {
                 term: claim.term,

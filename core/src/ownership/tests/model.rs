@@ -73,10 +73,10 @@ fn apply(bus: &mut Bus, act: &Act) {
         Act::Scope(number, bits) => {
             let names = NAMES.iter().enumerate();
             let names = names.filter(|(index, _)| bits & (1 << index) != 0);
-            let names = names.map(|(_, name)| (*name).into()).collect();
+            let names = names.map(|(_, name)| (*name).into());
             let scope = match bits {
                 0..16 => None,
-                16..96 => Some(Scope::Nodes(Arc::new(names))),
+                16..96 => Some(Scope::of_nodes(names)),
                 96.. => Some(Scope::Anywhere),
             };
             bus.candidate(host(number), scope);
@@ -308,7 +308,7 @@ proptest! {
 #[expect(clippy::disallowed_methods, reason = "measures time")]
 fn ten_thousand_vips_find_a_new_owner() {
     let mut bus = Bus::new(&["node-a", "node-b", "node-c"]);
-    let only = Scope::Nodes(Arc::new(BTreeSet::from(["node-a".into()])));
+    let only = Scope::of_nodes(["node-a".into()]);
     let vips: Vec<IpAddr> = (0..10_000_u16)
         .map(|number| {
             let [high, low] = number.to_be_bytes();

@@ -1,5 +1,6 @@
-use carillon_gossip::record::{Impediment, Node};
+use carillon_gossip::record::{Impediment, Named, Node};
 
+use super::bus::mac;
 use super::*;
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
@@ -12,7 +13,7 @@ fn three() -> (Bus, IpAddr) {
 }
 
 fn nodes(names: &[&str]) -> Scope {
-    Scope::Nodes(Arc::new(names.iter().map(|name| (*name).into()).collect()))
+    Scope::of_nodes(names.iter().map(|name| (*name).into()))
 }
 
 #[test]
@@ -427,7 +428,7 @@ fn two_nodes_with_one_ethernet_address_are_named() {
     bus.input(2, interfaces(0, &["10.20.30.102/24"]));
     bus.seconds(1);
     let names = ["node-a", "node-c"].map(Arc::from);
-    assert_eq!(shared(&bus), Some((bus::mac(0), names)));
+    assert_eq!(shared(&bus), Some((mac(0), names)));
     bus.input(2, interfaces(0, &["10.20.31.102/24"]));
     bus.seconds(1);
     assert_eq!(shared(&bus), None, "another segment");
@@ -531,4 +532,98 @@ fn who_has_no_address_of_a_family_has_no_vip_of_it() {
     bus.input(1, interfaces(1, &["fe80::1/64", "169.254.3.4/16"]));
     bus.seconds(10);
     assert!(!bus.peers[1].holds(vip));
+}
+
+/// The interfaces of a node, by index from 2, each with a name and an address.
+fn several(index: usize, all: &[(&str, &str)]) -> Input {
+    let interface = |(number, (name, address)): (u32, &(&str, &str))| Interface {
+        mac: Some(mac(index)),
+        ..crate::testing::interface(number, name, &[*address])
+    };
+    let all: Vec<_> = (2..).zip(all).map(interface).collect();
+    Input::Interfaces(Arc::new(Interfaces::usable(&all, &Exclusion::default())))
+}
+
+fn on(names: &[&str]) -> Scope {
+    let names = names.iter().map(|name| Arc::from(*name)).collect();
+    Scope::Anywhere.on(&Arc::new(names))
+}
+
+#[test]
+fn only_who_has_an_interface_of_these_names_has_the_vip() {
+    let mut bus = Bus::new(&NAMES);
+    let foreign = vip("203.0.113.1");
+    let (eth0, eth1) = (("eth0", "10.20.30.100/24"), ("eth1", "198.51.100.1/24"));
+    // The VIP's subnet is on an interface that is not named, which does not count.
+    bus.input(0, several(0, &[eth0, eth1]));
+    bus.input(1, several(1, &[eth0]));
+    bus.input(2, several(2, &[eth0, ("eth1", "fe80::1/64")]));
+    let vip = vip(VIP);
+    for vip in [vip, foreign] {
+        bus.candidate(vip, Some(on(&["eth1", "lan"])));
+        bus.seconds(5);
+        assert_eq!(bus.holders(vip), ["node-a"], "it comes last in the order");
+        for peer in &bus.peers {
+            let verdicts = peer.machine.verdicts(vip).into_iter();
+            let verdicts: Vec<_> = verdicts
+                .map(|(_, verdict)| verdict.err().map(|why| why.to_string()))
+                .collect();
+            let why = "it can announce it on none of the interfaces that advertisements name for it \
+                 (eth1, lan)";
+            let why = || Some(why.to_owned());
+            assert_eq!(verdicts, [None, why(), why()]);
+        }
+    }
+    // It goes with the interface, at once, and to nobody who has none.
+    bus.input(1, several(1, &[eth0, ("lan", "203.0.113.2/24")]));
+    bus.input(0, several(0, &[eth0]));
+    bus.seconds(5);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    assert_eq!(bus.holders(foreign), ["node-b"]);
+    bus.input(1, several(1, &[eth0]));
+    bus.seconds(20);
+    assert_eq!(bus.holders(vip), [] as [&str; 0]);
+    // Without names it is for all.
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.seconds(5);
+    assert_eq!(bus.holders(vip).len(), 1);
+    assert_eq!(bus.holders(foreign), [] as [&str; 0]);
+}
+
+#[test]
+fn names_of_interfaces_are_told_only_while_a_vip_is_for_some() {
+    let mut bus = Bus::new(&NAMES);
+    let (one, other) = (vip(VIP), vip("10.20.30.2"));
+    let named = |bus: &Bus| -> Vec<Option<Named>> {
+        let values = bus.peers.iter().flat_map(|peer| peer.records.values());
+        values
+            .filter_map(|value| match value {
+                Value::Interface(interface) => Some(interface.named.clone()),
+                Value::Node(_) | Value::Claim(_) | Value::Request(_) => None,
+            })
+            .collect()
+    };
+    bus.candidate(one, Some(Scope::Anywhere));
+    bus.candidate(other, Some(nodes(&["node-a"])));
+    bus.seconds(5);
+    assert_eq!(named(&bus), [None, None, None]);
+    let owner = bus.holders(one);
+    bus.candidate(one, Some(on(&["eth0"])));
+    bus.candidate(other, Some(on(&["eth1"])));
+    bus.seconds(10);
+    let told = Some(Named {
+        name: "eth0".into(),
+        ipv4: true,
+        ipv6: true,
+    });
+    assert_eq!(named(&bus), [told.clone(), told.clone(), told.clone()]);
+    assert_eq!(bus.holders(one), owner, "who may keep it does");
+    assert_eq!(bus.holders(other), [] as [&str; 0]);
+    bus.candidate(one, None);
+    bus.seconds(1);
+    assert_eq!(named(&bus), [told.clone(), told.clone(), told]);
+    bus.candidate(other, Some(Scope::Anywhere));
+    bus.seconds(5);
+    assert_eq!(named(&bus), [None, None, None]);
+    assert_eq!(bus.holders(other).len(), 1);
 }

@@ -1,0 +1,85 @@
+use super::*;
+
+fn names(names: &[&str]) -> InterfaceNames {
+    Arc::new(names.iter().map(|name| Arc::from(*name)).collect())
+}
+
+fn nodes(names: &[&str]) -> Scope {
+    Scope::of_nodes(names.iter().map(|name| Arc::from(*name)))
+}
+
+/// On which interfaces the nodes a, b and c may have it: `-` for none, `*` for all.
+fn table(scope: &Scope) -> [String; 3] {
+    ["a", "b", "c"].map(|node| match scope.interfaces(node) {
+        _ if !scope.contains(node) => "-".to_owned(),
+        None => "*".to_owned(),
+        Some(names) => names
+            .iter()
+            .map(|name| &**name)
+            .collect::<Vec<_>>()
+            .join(","),
+    })
+}
+
+#[test]
+fn interfaces_are_those_of_all_parts_that_a_node_is_in() {
+    let eth1 = || Scope::Anywhere.on(&names(&["eth1"]));
+    let ab = || nodes(&["a", "b"]);
+    for (scope, expected) in [
+        (Scope::Anywhere, ["*", "*", "*"]),
+        (Scope::Anywhere.on(&names(&[])), ["*", "*", "*"]),
+        (ab(), ["*", "*", "-"]),
+        (eth1(), ["eth1", "eth1", "eth1"]),
+        (ab().on(&names(&["eth1"])), ["eth1", "eth1", "-"]),
+        (ab().and(eth1()), ["eth1", "eth1", "-"]),
+        (eth1().and(ab()).and(nodes(&["b", "c"])), ["-", "eth1", "-"]),
+        (ab().or(eth1()), ["*", "*", "eth1"]),
+        (eth1().or(Scope::Anywhere), ["*", "*", "*"]),
+        (
+            eth1().or(ab().on(&names(&["eth0", "eth2"]))),
+            ["eth0,eth1,eth2", "eth0,eth1,eth2", "eth1"],
+        ),
+        (ab().or(eth1()).and(nodes(&["b", "c"])), ["-", "*", "eth1"]),
+        (eth1().and(nodes(&[])), ["-", "-", "-"]),
+        (
+            nodes(&["a"])
+                .on(&names(&["eth1"]))
+                .or(nodes(&["b"]).on(&names(&["eth1"]))),
+            ["eth1", "eth1", "-"],
+        ),
+    ] {
+        assert_eq!(table(&scope), expected, "{scope:?}");
+        let listed = scope
+            .nodes()
+            .map(|names| names.cloned().collect::<Vec<_>>());
+        if let Some(listed) = listed {
+            let contained = ["a", "b", "c"]
+                .into_iter()
+                .filter(|node| scope.contains(node));
+            assert_eq!(
+                listed,
+                contained.map(Arc::from).collect::<Vec<_>>(),
+                "{scope:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_the_same_is_equal() {
+    let part = |node: &str, interface: &str| nodes(&[node]).on(&names(&[interface]));
+    let one = part("a", "eth0")
+        .or(part("b", "eth0"))
+        .or(part("c", "eth1"));
+    let other = part("c", "eth1").or(nodes(&["b", "a"]).on(&names(&["eth0"])));
+    assert_eq!(one, other);
+    assert_eq!(one.clone().or(one.clone()), one);
+    assert_eq!(one.clone().and(nodes(&["d"])), nodes(&[]));
+    assert!(one.names_interfaces());
+    assert!(!one.or(Scope::Anywhere).names_interfaces());
+}
+
+#[test]
+fn a_scope_is_no_more_than_a_pointer() {
+    assert_eq!(size_of::<Scope>(), size_of::<usize>());
+}
