@@ -14,15 +14,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use carillon_core::config::Peer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::packet::Notification;
-use crate::reach::Vips;
 use crate::session::{Event, Input, Session};
 
 use link::{Happening, Link};
@@ -47,16 +44,13 @@ pub(crate) const WAITING: usize = 64;
 /// The inside of a task.
 struct Driver {
     number: u64,
-    peer: Arc<Peer>,
     session: Session,
     link: Link,
     /// Connections that are being closed.
     closing: JoinSet<()>,
     wishes: watch::Receiver<Wish>,
-    /// The generation of the newest wish.
-    wished: u64,
-    /// The VIPs for which its routes are.
-    vips: Vips,
+    /// The newest wish that the session knows.
+    wish: Wish,
     /// What was last reported to be on the wire: the generation, and for which
     /// [establishment](Session::establishment).
     applied: Option<(u64, Option<u64>)>,
@@ -130,13 +124,11 @@ impl Driver {
 
     fn take_wish(&mut self) {
         let wish = self.wishes.borrow_and_update().clone();
-        self.wished = wish.generation;
-        self.vips = wish.vips;
-        if self.peer != wish.peer {
-            self.peer = wish.peer.clone();
-            self.tell(Input::Peer(wish.peer));
+        if self.wish.peer != wish.peer {
+            self.tell(Input::Peer(wish.peer.clone()));
         }
-        self.tell(Input::Routes(wish.routes));
+        self.tell(Input::Routes(wish.routes.clone()));
+        self.wish = wish;
     }
 
     /// Answers a question; nobody may be waiting any more.
@@ -222,7 +214,7 @@ impl Driver {
         while let Some(event) = self.session.poll_event() {
             let name = self.session.name();
             match event {
-                Event::Connect => self.link = Link::connecting(self.peer.clone()),
+                Event::Connect => self.link = Link::connecting(self.wish.peer.clone()),
                 Event::Disconnect(unsent) => {
                     if let Link::Up(stream) = std::mem::replace(&mut self.link, Link::Down) {
                         self.closing.spawn(link::close(stream, unsent));
@@ -239,10 +231,10 @@ impl Driver {
     }
 
     fn report_applied(&mut self) {
-        let (generation, establishment) = (self.wished, self.session.establishment());
+        let (generation, establishment) = (self.wish.generation, self.session.establishment());
         if self.applied != Some((generation, establishment)) && self.session.is_settled() {
             self.applied = Some((generation, establishment));
-            let reached = self.session.reached(&self.vips);
+            let reached = self.session.reached(&self.wish.vips);
             self.report(News::Applied {
                 generation,
                 reached,

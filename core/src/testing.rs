@@ -11,7 +11,6 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::address::Family;
 use crate::announcement::Announcement;
@@ -183,20 +182,7 @@ pub const fn exclusive(name: &'static str, family: Family) -> Caps {
 
 /// The router at this address, of this AS; ours is [`MY_ASN`].
 pub fn peer(address: &str, asn: u32) -> Peer {
-    Peer {
-        name: address.into(),
-        my_asn: MY_ASN,
-        peer_asn: asn,
-        address: ip(address),
-        port: 179,
-        source_address: None,
-        hold_time: Duration::from_secs(90),
-        keepalive_time: None,
-        router_id: None,
-        node_selectors: Vec::new(),
-        password: None,
-        ebgp_multihop: None,
-    }
+    Peer::new(MY_ASN, asn, ip(address))
 }
 
 /// An Ethernet interface that is up and has these addresses with their prefix lengths.

@@ -87,17 +87,14 @@ impl Task {
     ) -> Self {
         let (sender, questions) = mpsc::channel(WAITING);
         let (stop, stopped) = watch::channel(None);
-        let peer = wish.peer.clone();
-        let (wish, wishes) = watch::channel(wish);
+        let (newer, wishes) = watch::channel(wish.clone());
         let driver = Driver {
             number,
-            peer: peer.clone(),
-            session: Session::new(peer, router_id, rand::random(), now()),
+            session: Session::new(wish.peer.clone(), router_id, rand::random(), now()),
             link: Link::Down,
             closing: JoinSet::new(),
             wishes,
-            wished: 0,
-            vips: Vips::default(),
+            wish,
             applied: None,
             look: None,
             questions,
@@ -108,7 +105,7 @@ impl Task {
         tokio::spawn(driver.run(predecessors));
         Self {
             number,
-            wish,
+            wish: newer,
             questions: sender,
             stop,
         }

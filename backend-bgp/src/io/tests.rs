@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use carillon_core::backend::Detail;
-use carillon_core::config::Community;
+use carillon_core::config::{Community, Peer};
 use ipnet::IpNet;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -15,6 +16,7 @@ use crate::packet::Attributes;
 use crate::packet::attribute::Communities;
 use crate::packet::message::put_keepalive;
 use crate::packet::{Message, Reason};
+use crate::reach::Vips;
 use crate::testing::{Connection, peer_at, soon};
 
 struct Router {

@@ -49,16 +49,11 @@ impl Session {
     }
 
     fn agreed(&self, agreement: &Agreement) -> Vec<Fact> {
-        let Agreement {
-            local,
-            ours,
-            theirs,
-        } = agreement;
         let mut facts = vec![
-            Fact::text("local address", local.to_string()),
-            Fact::text("local router ID", ours.router_id.to_string()),
+            Fact::text("local address", agreement.local.to_string()),
+            Fact::text("local router ID", agreement.ours.router_id.to_string()),
         ];
-        if let Some(theirs) = theirs {
+        if let Some(theirs) = &agreement.theirs {
             let families = agreement.context().families;
             let families: Vec<_> = families.iter().map(|f| format!("{f} unicast")).collect();
             let keepalive = agreement.keepalive_time(&self.peer);

@@ -72,6 +72,24 @@ impl fmt::Debug for Password {
 }
 
 impl Peer {
+    /// A peer of which nothing else is said: its name is its address.
+    pub fn new(my_asn: u32, peer_asn: u32, address: IpAddr) -> Self {
+        Self {
+            name: name(address, DEFAULT_PORT),
+            my_asn,
+            peer_asn,
+            address,
+            port: DEFAULT_PORT,
+            source_address: None,
+            hold_time: DEFAULT_HOLD_TIME,
+            keepalive_time: None,
+            router_id: None,
+            node_selectors: Vec::new(),
+            password: None,
+            ebgp_multihop: None,
+        }
+    }
+
     /// Whether the session is one of iBGP, within one AS.
     pub fn is_internal(&self) -> bool {
         is_internal(self.my_asn, self.peer_asn)

@@ -59,9 +59,6 @@ fn peer(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Peer> {
     let port = port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT);
     Some(Peer {
         name: peer::name(address, port),
-        my_asn: my_asn?,
-        peer_asn: peer_asn?,
-        address,
         port,
         source_address,
         hold_time: hold_time?,
@@ -70,6 +67,7 @@ fn peer(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Peer> {
         node_selectors,
         password,
         ebgp_multihop,
+        ..Peer::new(my_asn?, peer_asn?, address)
     })
 }
 
