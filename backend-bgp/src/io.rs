@@ -28,6 +28,7 @@ pub(crate) use task::{News, Report, Task, Wish};
 
 mod connect;
 mod link;
+mod options;
 mod task;
 #[cfg(test)]
 mod tests;
