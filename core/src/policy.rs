@@ -17,7 +17,7 @@ mod tests;
 mod way;
 
 pub(crate) use plan::{Nodes, Plan, PlannedWay};
-pub use way::{Grant, GrantedVip, Reach, Way};
+pub use way::{Announcers, Grant, GrantedVip, Way};
 
 /// Why a Service is not announced from this node. The first rule that fails gives the reason: of the
 /// Service, then of this node ([`node_may_announce`] counts for every way), then of endpoints.
@@ -134,9 +134,9 @@ impl Facts<'_> {
             let slices: Vec<_> = slices.iter().filter(|one| one.family == family).collect();
             let way = |way| self.way(way, service, slices.iter().map(|slice| **slice));
             let ways: Vec<_> = plan.ways.iter().map(way).collect();
-            let closed = ways.iter().find_map(|way| way.reach.as_ref().err());
+            let closed = ways.iter().find_map(|way| way.announcers.as_ref().err());
             match closed {
-                Some(reason) if ways.iter().all(|way| way.reach.is_err()) => {
+                Some(reason) if ways.iter().all(|way| way.announcers.is_err()) => {
                     why_not = reason.clone();
                 }
                 Some(_) | None => vips.push(GrantedVip {
@@ -163,21 +163,21 @@ impl Facts<'_> {
             return Way {
                 backend: planned.backend,
                 advertisements: AdvertisementNames::default(),
-                reach: Err(WithdrawReason::NoMatchingAdvertisement),
+                announcers: Err(WithdrawReason::NoMatchingAdvertisement),
             };
         };
         let policy = service.external_traffic_policy;
-        let reach = if planned.is_exclusive {
-            exclusive_scope(policy, slices).map(|scope| Reach::OneOf(scope.and(nodes)))
+        let announcers = if planned.is_exclusive {
+            exclusive_scope(policy, slices).map(|scope| Announcers::OneOf(scope.and(nodes)))
         } else {
             self.may_share(&nodes)
                 .and_then(|()| self.reachable(policy, slices))
-                .map(|()| Reach::Shared)
+                .map(|()| Announcers::Shared)
         };
         Way {
             backend: planned.backend,
             advertisements,
-            reach,
+            announcers,
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::way::{Reach, Way};
+use super::way::{Announcers, Way};
 use crate::address::Family;
 use crate::backend::Caps;
 use crate::config::advertisement::Advertisement;
@@ -147,10 +147,10 @@ impl PoolPlan {
             Way {
                 backend: way.backend,
                 advertisements: way.names.clone(),
-                reach: Ok(if way.is_exclusive {
-                    Reach::OneOf(nodes)
+                announcers: Ok(if way.is_exclusive {
+                    Announcers::OneOf(nodes)
                 } else {
-                    Reach::Shared
+                    Announcers::Shared
                 }),
             }
         });

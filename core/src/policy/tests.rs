@@ -32,8 +32,8 @@ fn exclusive() -> Plan {
 /// Of each address the nodes that one at a time may announce it.
 fn scopes(grant: &Grant) -> Vec<Scope> {
     let ways = grant.vips.iter().flat_map(|granted| &*granted.ways);
-    ways.map(|way| match &way.reach {
-        Ok(Reach::OneOf(scope)) => scope.clone(),
+    ways.map(|way| match &way.announcers {
+        Ok(Announcers::OneOf(scope)) => scope.clone(),
         other => panic!("{other:?}"),
     })
     .collect()

@@ -48,12 +48,12 @@ pub struct Way {
     /// The advertisements that lead to it.
     pub advertisements: AdvertisementNames,
     /// Who may announce it by this backend, or why this node may not.
-    pub reach: Result<Reach, WithdrawReason>,
+    pub announcers: Result<Announcers, WithdrawReason>,
 }
 
 /// Who may announce a VIP by one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Announcers {
     /// This node, whatever others do.
     Shared,
     /// One at a time of these nodes.

@@ -8,7 +8,7 @@ use super::outlet::Wish;
 use crate::announcement::Announcement;
 use crate::config::{AdvertisementNames, PoolName};
 use crate::ownership::{Holding, Scope};
-use crate::policy::{Grant, Reach, Way, WithdrawReason};
+use crate::policy::{Announcers, Grant, Way, WithdrawReason};
 use crate::service::ServiceKey;
 
 /// One way of announcing an address of a Service, and what becomes of it.
@@ -68,9 +68,9 @@ impl Speaker {
             vip,
             backend: way.backend,
             advertisements: &way.advertisements,
-            outcome: match &way.reach {
-                Ok(Reach::Shared) => Ok(()),
-                Ok(Reach::OneOf(_)) => self.owned(vip),
+            outcome: match &way.announcers {
+                Ok(Announcers::Shared) => Ok(()),
+                Ok(Announcers::OneOf(_)) => self.owned(vip),
                 Err(reason) => Err(reason.clone()),
             },
         })
@@ -94,9 +94,9 @@ impl Speaker {
 
     /// The scope of a candidate; `None` if it is not one.
     pub(super) fn scope(&self, vip: IpAddr) -> Option<Scope> {
-        let scopes = self.ways(vip).filter_map(|(_, way)| match &way.reach {
-            Ok(Reach::OneOf(scope)) => Some(scope.clone()),
-            Ok(Reach::Shared) | Err(_) => None,
+        let scopes = self.ways(vip).filter_map(|(_, way)| match &way.announcers {
+            Ok(Announcers::OneOf(scope)) => Some(scope.clone()),
+            Ok(Announcers::Shared) | Err(_) => None,
         });
         scopes.reduce(Scope::or)
     }
@@ -109,17 +109,17 @@ impl Speaker {
 
     fn wish(&self, vip: IpAddr, backend: &'static str) -> Wish {
         let mut ways = self.ways(vip).filter_map(|(pool, way)| {
-            let reach = way.reach.as_ref().ok()?;
-            (way.backend == backend).then_some((pool, &way.advertisements, reach))
+            let announcers = way.announcers.as_ref().ok()?;
+            (way.backend == backend).then_some((pool, &way.advertisements, announcers))
         });
-        let Some((pool, first, reach)) = ways.next() else {
+        let Some((pool, first, announcers)) = ways.next() else {
             return Wish::default();
         };
-        let (round, is_watched) = match (reach, self.candidates.holding(vip)) {
-            (Reach::Shared, _) => (Some(0), false),
-            (Reach::OneOf(_), Some(Holding::Here { round })) => (Some(*round), false),
-            (Reach::OneOf(_), Some(Holding::Elsewhere { watched, .. })) => (None, *watched),
-            (Reach::OneOf(_), None) => (None, false),
+        let (round, is_watched) = match (announcers, self.candidates.holding(vip)) {
+            (Announcers::Shared, _) => (Some(0), false),
+            (Announcers::OneOf(_), Some(Holding::Here { round })) => (Some(*round), false),
+            (Announcers::OneOf(_), Some(Holding::Elsewhere { watched, .. })) => (None, *watched),
+            (Announcers::OneOf(_), None) => (None, false),
         };
         let here = &self.node.name;
         Wish {
@@ -129,9 +129,9 @@ impl Speaker {
                 round,
             }),
             is_watched,
-            interfaces: match reach {
-                Reach::Shared => None,
-                Reach::OneOf(_) => self.scope(vip).and_then(|scope| scope.interfaces(here)),
+            interfaces: match announcers {
+                Announcers::Shared => None,
+                Announcers::OneOf(_) => self.scope(vip).and_then(|scope| scope.interfaces(here)),
             },
         }
     }
