@@ -12,12 +12,17 @@
     reason = "a test fails by it"
 )]
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use carillon_core::ownership::Scope;
 use carillon_layer2::DEFAULT_REFRESH;
 
+use daemon::Arrival;
 use invariants::Invariants;
+use node::Node;
+use objects::SECOND;
 use schedule::{Kind, Schedule};
 use world::{Site, World};
 
@@ -178,6 +183,59 @@ fn addresses_that_come_slowly_are_taken_once() {
         .iter()
         .filter(|line| line.contains(" announces "));
     assert_eq!(taken.count(), lost);
+}
+
+/// How many of these VIPs each node announces, on no other interface than the one that they are for.
+fn on_second(world: &World, vips: &[IpAddr]) -> Vec<usize> {
+    let announced = |node: &Node| {
+        let daemon = node.daemon.as_ref();
+        let places = daemon.map(|daemon| &daemon.layer2.announced);
+        let places = places.into_iter().flatten();
+        places
+            .filter(|(vip, places)| {
+                let is_one = vips.contains(vip);
+                assert!(!is_one || **places == BTreeSet::from([SECOND.0]));
+                is_one
+            })
+            .count()
+    };
+    world.nodes.iter().map(announced).collect()
+}
+
+#[test]
+fn addresses_for_an_interface_are_owned_where_it_works() {
+    let sites = [vec![0], vec![0, 1], vec![0, 1]].map(|segments| Site {
+        segments,
+        assigns: None,
+    });
+    let mut world = World::new(1, &sites, DEFAULT_REFRESH);
+    let vips: Vec<IpAddr> = (1..=20).map(|last| [11, 20, 0, last].into()).collect();
+    let run = |world: &mut World, seconds| {
+        let end = world.now() + Duration::from_secs(seconds);
+        while world.step(end) {
+            on_second(world, &vips);
+        }
+        on_second(world, &vips)
+    };
+    for node in 0..3 {
+        world.start_daemon(node);
+    }
+    run(&mut world, 5);
+    for vip in &vips {
+        world.set_service(*vip, Some(&Scope::Anywhere));
+    }
+    let both = run(&mut world, 20);
+    assert!(both[0] == 0 && both[1] > 0 && both[2] > 0, "{both:?}");
+    assert_eq!(both.iter().sum::<usize>(), vips.len());
+    world.kill(1);
+    assert_eq!(run(&mut world, 20), [0, 0, vips.len()]);
+    // The other interface of the node works, and would be no help.
+    world.nodes[2].nics.get_mut(&SECOND.0).unwrap().has_carrier = false;
+    let interfaces = world.nodes[2].interfaces();
+    world.arrive(2, Arrival::Interfaces(interfaces));
+    assert_eq!(run(&mut world, 20), [0, 0, 0]);
+    world.start_daemon(1);
+    assert_eq!(run(&mut world, 20), [0, vips.len(), 0]);
 }
 
 #[test]

@@ -9,11 +9,26 @@ use carillon_core::service::{Ingress, TrafficPolicy};
 use carillon_core::speaker::Input;
 use carillon_core::testing::{self, endpoint, endpoint_slice, pool};
 
-/// One pool, whose addresses are announced by ARP, and by BGP, too, if they are to be.
+/// The second interface of a node.
+pub(crate) const SECOND: (u32, &str) = (3, "eth3");
+
+/// A pool whose addresses are announced by ARP, and one where that is done on [`SECOND`] alone; all by BGP,
+/// too, if they are to be.
 pub(crate) fn config(by_bgp: bool) -> Input {
-    let mut config = testing::layer2_config([pool("lan", &["10.0.0.0/8"])]);
+    let pools = [
+        pool("lan", &["10.0.0.0/8"]),
+        pool("second", &["11.0.0.0/8"]),
+    ];
+    let mut config = testing::layer2_config(pools);
+    for advertisement in &mut config.layer2 {
+        let advertisement = Arc::make_mut(advertisement);
+        if advertisement.name == "second" {
+            advertisement.interfaces = Arc::new(BTreeSet::from([SECOND.1.into()]));
+        }
+    }
     if by_bgp {
-        config.bgp.advertisements = vec![Arc::new(testing::bgp_advertisement("lan"))];
+        let both = ["lan", "second"].map(testing::bgp_advertisement);
+        config.bgp.advertisements = both.map(Arc::new).into();
     }
     Input::Config(Arc::new(config))
 }
