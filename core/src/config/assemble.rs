@@ -42,7 +42,7 @@ pub fn assemble(mut draft: Draft, backends: &[&'static str]) -> Result<Config, C
     let written = std::mem::take(&mut draft.bgp_advertisements);
     let advertisements = review.bgp_advertisements(&written, &draft.pools);
     review.whole(&draft);
-    review.errors.or(config(draft, advertisements))
+    review.errors.or_else(|| config(draft, advertisements))
 }
 
 /// What decides how short the routes for the addresses of a pool may be, by family.
@@ -88,8 +88,9 @@ impl Review<'_> {
             .map(|one| (&one.place, self.bgp_advertisement(one, &narrowest)))
             .collect();
         let mut of_pools: BTreeMap<_, (&Place, Vec<&BgpAdvertisement>)> = BTreeMap::new();
+        let is_one = |pool: &&PoolName| narrowest.get(*pool).is_none_or(Option::is_some);
         for (place, one) in &advertisements {
-            for pool in &one.audience.pools {
+            for pool in one.audience.pools.iter().filter(is_one) {
                 let of_pool = of_pools.entry(pool);
                 of_pool.or_insert((place, Vec::new())).1.push(one);
             }
@@ -105,13 +106,14 @@ impl Review<'_> {
     fn bgp_advertisement(
         &mut self,
         written: &BgpAdvertisementDraft,
-        narrowest: &BTreeMap<&PoolName, Narrowest<'_>>,
+        narrowest: &BTreeMap<&PoolName, Option<Narrowest<'_>>>,
     ) -> BgpAdvertisement {
         let rest = written.rest.clone();
         let mut length = |length: &Option<Located<u8>>, family: usize| {
             let Located { value, place } = length.as_ref()?;
             let pools = rest.audience.pools.iter();
-            let narrowest = pools.filter_map(|pool| narrowest.get(pool)?.get(family).copied()?);
+            let narrowest =
+                pools.filter_map(|pool| narrowest.get(pool)?.as_ref()?.get(family).copied()?);
             let narrowest = narrowest.max_by_key(|(_, block)| block.prefix_len());
             let checked = pool::check_aggregation(*value, narrowest);
             checked.map_err(|error| self.refuse(place, &error)).ok()
@@ -143,9 +145,10 @@ impl Review<'_> {
     /// Checks what several parts have to do with each other.
     fn whole(&mut self, draft: &Draft) {
         let profiles = draft.bfd_profiles.iter();
-        self.unique("BFD profile", profiles);
+        self.unique("BFD profile", profiles.clone());
+        let profiles: BTreeSet<&str> = profiles.map(|profile| profile.value.as_str()).collect();
         for peer in &draft.peers {
-            self.bfd_profile(peer, draft);
+            self.bfd_profile(peer, &profiles);
         }
         let names = draft.pools.iter().filter_map(|pool| pool.name.as_ref());
         self.unique("pool", names);
@@ -159,13 +162,12 @@ impl Review<'_> {
     }
 
     /// Checks that what a peer refers to is there.
-    fn bfd_profile(&mut self, peer: &PeerDraft, draft: &Draft) {
+    fn bfd_profile(&mut self, peer: &PeerDraft, profiles: &BTreeSet<&str>) {
         let Some(Located { value, place }) = &peer.bfd_profile else {
             return;
         };
-        let mut profiles = draft.bfd_profiles.iter();
         let name = quote(value);
-        let message = if profiles.any(|profile| *profile.value == **value) {
+        let message = if profiles.contains(value.as_str()) {
             format!("{name}: BFD is not supported yet, remove this key")
         } else {
             format!("there is no BFD profile {name} in bfd-profiles")
@@ -222,16 +224,16 @@ fn repeated<T: Copy, K: Eq + Hash>(
     repeated
 }
 
-/// How short the routes for the addresses of each pool may be; nothing of those that share a name,
-/// of which it is not known which is meant.
-fn narrowest(pools: &[PoolDraft]) -> BTreeMap<&PoolName, Narrowest<'_>> {
+/// How short the routes for the addresses of each pool may be; `None` for those that share a name, of
+/// which it is not known which is meant.
+fn narrowest(pools: &[PoolDraft]) -> BTreeMap<&PoolName, Option<Narrowest<'_>>> {
     let mut narrowest = BTreeMap::new();
     for pool in pools {
         let entries = || pool.addresses.iter().map(|entry| &entry.value);
         let of_pool = [Family::V4, Family::V6].map(|family| pool::narrowest(family, entries()));
         match narrowest.entry(pool.label()) {
-            btree_map::Entry::Vacant(vacant) => drop(vacant.insert(of_pool)),
-            btree_map::Entry::Occupied(mut other) => drop(other.insert([None; 2])),
+            btree_map::Entry::Vacant(vacant) => drop(vacant.insert(Some(of_pool))),
+            btree_map::Entry::Occupied(mut other) => drop(other.insert(None)),
         }
     }
     narrowest

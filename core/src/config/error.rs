@@ -95,9 +95,9 @@ impl ConfigErrors {
     ///
     /// # Errors
     /// The problems in the order of their places.
-    pub fn or<T>(mut self, value: T) -> Result<T, Self> {
+    pub fn or_else<T>(mut self, value: impl FnOnce() -> T) -> Result<T, Self> {
         if self.is_empty() {
-            return Ok(value);
+            return Ok(value());
         }
         self.errors
             .sort_by(|a, b| a.location.order().cmp(&b.location.order()));

@@ -1,6 +1,6 @@
 //! The items of `address-pools`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use crate::address::Family;
@@ -55,10 +55,16 @@ fn named(
     of_pools: Vec<Vec<BgpAdvertisementDraft>>,
 ) -> Vec<BgpAdvertisementDraft> {
     let mut taken: BTreeSet<_> = pools.iter().map(|pool| pool.label().clone()).collect();
+    // Those of the pools that share a name, which is refused, go on where the last one ended.
+    let mut next: BTreeMap<&PoolName, usize> = BTreeMap::new();
     let mut named = Vec::new();
     for (pool, of_pool) in pools.iter().map(PoolDraft::label).zip(of_pools) {
-        let numbered = (2..).map(|number| arcstr::format!("{pool}-{number}"));
-        let free = numbered.filter(|name| taken.insert(name.clone()));
+        let next = next.entry(pool).or_insert(2);
+        let free = iter::from_fn(|| {
+            *next += 1;
+            Some(arcstr::format!("{pool}-{}", *next - 1))
+        });
+        let free = free.filter(|name| taken.insert(name.clone()));
         let names = iter::once(pool.clone()).chain(free);
         named.extend(of_pool.into_iter().zip(names).map(|(mut one, name)| {
             one.rest.name = name;

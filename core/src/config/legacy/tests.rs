@@ -464,6 +464,19 @@ fn every_advertisement_has_a_name_of_its_own() {
     }
 }
 
+/// Neither has a list of pools that is wrong to be read for long: it is refused with all that is wrong.
+#[test]
+fn thousands_of_pools_without_a_name_of_their_own_are_refused() {
+    for pool in [
+        "{name: a, protocol: layer2}",
+        "{name: a, bgp-advertisements: [~, ~]}",
+        "{bgp-advertisements: [~, ~]}",
+    ] {
+        let text = format!("address-pools: [{}]", vec![pool; 20_000].join(", "));
+        assert!(parse_text(&text).is_err());
+    }
+}
+
 #[test]
 fn aggregation_lengths() {
     let accepted = [
