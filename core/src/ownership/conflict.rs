@@ -113,7 +113,7 @@ impl Ownership {
             if is_new && term(member) <= term(self.me) {
                 self.outputs.push_back(Output::Doubt(member));
             }
-            if !self.gives_up(vip, member) {
+            if !self.gives_up(vip, member, now) {
                 self.repel(vip, station, Intrusion::Overlapping, Some(member), now);
             }
         }

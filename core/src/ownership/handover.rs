@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use carillon_gossip::MemberId;
 use carillon_gossip::record::{Claim, Key, Request, Value};
 
-use super::election::Election;
 use super::ineligible::Ineligible;
 use super::{HANDOVER, Note, Output, Ownership};
 
@@ -128,17 +127,17 @@ impl Ownership {
         self.review(vip, now);
     }
 
-    /// Whether a VIP of ours is to go to a member: one that announces it then does what it should.
-    pub(super) fn gives_up(&self, vip: IpAddr, to: MemberId) -> bool {
+    /// Whether a VIP of ours is to go to a member now: one that announces it then does what it should,
+    /// as long as there is time for that.
+    pub(super) fn gives_up(&self, vip: IpAddr, to: MemberId, now: Instant) -> bool {
         let Some(entry) = self.vips.get(&vip) else {
             return false;
         };
-        let successor = entry.hold.as_ref().and_then(|hold| hold.successor);
-        let is_unfit = |election: Election<'_>| {
-            election.eligible(self.me).is_err() && election.eligible(to).is_ok()
-        };
-        successor.is_some_and(|(member, _)| member == to)
-            || self.election(vip, entry).is_some_and(is_unfit)
+        let election = self.election(vip, entry);
+        let owner = election.and_then(|election| election.owner());
+        let since = entry.unserved_since;
+        owner.is_some_and(|(owner, _)| owner == to)
+            && since.is_some_and(|since| now < since + HANDOVER)
     }
 
     /// A successor that has not taken the VIP in time is named no more.

@@ -457,6 +457,44 @@ fn who_takes_a_vip_that_is_given_up_is_no_intruder() {
     }
 }
 
+/// Who is to take it has a few seconds for that; then two have it, and people are to know.
+#[test]
+fn who_announces_a_vip_that_is_given_up_and_never_takes_it_is_told() {
+    let (owner, other) = (1, 2);
+    let (mut bus, vip) = wired();
+    // The others do not know the Service, and the kernel of one has its address all the same.
+    for index in [0, other] {
+        bus.input(index, Input::Candidate(vip, None));
+    }
+    bus.input(owner, Input::Impediment(Impediment::Draining, true));
+    for _ in 0..60 {
+        bus.input(owner, foreign(vip, mac(other)));
+        bus.seconds(1);
+    }
+    assert_eq!(bus.holders(vip), ["node-b"], "nobody takes it");
+    let told = bus.peers[owner].machine.explain(vip).unwrap().conflict;
+    assert_eq!(told.unwrap().node, Some("node-c".into()));
+}
+
+/// One that is not to take it is an intruder, whoever else may take it.
+#[test]
+fn who_is_not_to_take_a_vip_that_is_given_up_is_an_intruder() {
+    let (owner, elected, other) = (1, 2, 0);
+    let (mut bus, vip) = wired();
+    let election = bus.peers[owner].machine.verdicts(vip);
+    assert_eq!(election.len(), 3);
+    for index in [elected, other] {
+        bus.input(index, Input::Candidate(vip, None));
+    }
+    bus.input(owner, Input::Impediment(Impediment::Draining, true));
+    for _ in 0..60 {
+        bus.input(owner, foreign(vip, mac(other)));
+        bus.seconds(1);
+    }
+    let told = bus.peers[owner].machine.explain(vip).unwrap().conflict;
+    assert_eq!(told.unwrap().node, Some("node-a".into()));
+}
+
 /// The member whose daemon may keep what two strangers have.
 fn first(bus: &Bus) -> usize {
     let mark = |index: &usize| {
