@@ -79,7 +79,7 @@ pub use note::Note;
 pub use other::Intrusion;
 pub use output::Output;
 pub use rebalance::Rebalance;
-pub use scope::{Bounds, Part, Scope};
+pub use scope::Scope;
 
 use eligibility::Members;
 use hearing::Hearing;
@@ -147,9 +147,8 @@ pub struct Ownership {
     round: u64,
     /// Those of this node.
     interfaces: Arc<Interfaces>,
-    /// The VIPs that are for interfaces of certain names. As long as there are any, the others are told
-    /// those of this node.
-    naming_interfaces: BTreeSet<IpAddr>,
+    /// There has been a VIP for interfaces of certain names, so the others are told those of this node.
+    names_interfaces: bool,
     is_synced: bool,
     is_settled: bool,
     unable: BTreeSet<Family>,
@@ -188,7 +187,7 @@ impl Ownership {
             deadlines: Deadlines::default(),
             round: 0,
             interfaces: Arc::default(),
-            naming_interfaces: BTreeSet::new(),
+            names_interfaces: false,
             is_synced: false,
             is_settled: false,
             unable: BTreeSet::new(),

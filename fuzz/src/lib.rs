@@ -7,7 +7,7 @@ use carillon_core::address::Family;
 use carillon_core::interface::MacAddress;
 use carillon_core::mark::Mark;
 use carillon_layer2::{Message as Heard, Question, Saying};
-use carillon_objects::{ApiObject, Kind, Unreadable};
+use carillon_objects::{ApiObject, KINDS, Kind, Unreadable};
 
 /// Modules of the source in a cluster, without the client and the TLS that come with it.
 #[path = "../../daemon/source-kubernetes/src"]
@@ -45,13 +45,7 @@ pub fn check_objects(text: &str) {
 }
 
 fn kind(choice: u8) -> Kind {
-    match choice % 5 {
-        0 => Kind::ConfigMap,
-        1 => Kind::Node,
-        2 => Kind::Pod,
-        3 => Kind::EndpointSlice,
-        _ => Kind::Service,
-    }
+    KINDS[usize::from(choice) % KINDS.len()]
 }
 
 /// Reads an object of an API server: what is wrong with it is told in few words, and if it can be named

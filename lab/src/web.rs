@@ -14,7 +14,8 @@ pub fn serve(listener: &TcpListener, name: &str) -> io::Result<()> {
     for client in listener.incoming() {
         let name = name.to_owned();
         // A client that goes away or says nothing is its own problem.
-        thread::spawn(move || client.and_then(|client| answer(client, &name)));
+        let answered = move || client.and_then(|client| answer(client, &name));
+        let _ = thread::Builder::new().spawn(answered);
     }
     Ok(())
 }

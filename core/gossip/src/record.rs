@@ -120,7 +120,7 @@ pub struct Interface {
     pub subnets: Vec<IpNet>,
     /// The addresses that its node has on them for itself, some of them if there are many.
     pub hosts: Vec<IpAddr>,
-    /// Its name, which is told only while there are VIPs for interfaces of certain names.
+    /// Its name, which is told once there has been a VIP for interfaces of certain names.
     pub named: Option<Named>,
 }
 

@@ -35,7 +35,7 @@ pub enum Ineligible {
     /// The advertisements are for interfaces of these names, and it has none of them on which such a
     /// VIP can be announced.
     #[error(
-        "it can announce it on none of the interfaces that advertisements name for it ({})",
+        "none of the interfaces that advertisements name for this address ({}) can be used there",
         list(.0)
     )]
     OtherInterfaces(InterfaceNames),

@@ -61,7 +61,7 @@ impl Ownership {
     /// Of a subnet whose VIPs cannot be announced now only the addresses that this node has there are
     /// published: it can be no owner, and still nobody else may announce those.
     pub(super) fn set_interfaces(&mut self, interfaces: &Interfaces, now: Instant) {
-        let is_named = !self.naming_interfaces.is_empty();
+        let is_named = self.names_interfaces;
         let named = |one: &Interface| Named {
             name: one.name.clone(),
             ipv4: interfaces.is_open(one, Family::V4),
@@ -119,14 +119,10 @@ impl Ownership {
     }
 
     pub(super) fn set_candidate(&mut self, vip: IpAddr, scope: Option<Scope>, now: Instant) {
-        let was_named = !self.naming_interfaces.is_empty();
-        if scope.as_ref().is_some_and(Scope::names_interfaces) {
-            self.naming_interfaces.insert(vip);
-        } else {
-            self.naming_interfaces.remove(&vip);
-        }
+        let was_named = self.names_interfaces;
+        self.names_interfaces |= scope.as_ref().is_some_and(Scope::names_interfaces);
         self.vips.entry(vip).or_default().scope = scope;
-        if was_named == self.naming_interfaces.is_empty() {
+        if self.names_interfaces != was_named {
             self.set_interfaces(&self.interfaces.clone(), now);
         }
         self.review(vip, now);

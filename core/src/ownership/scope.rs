@@ -80,7 +80,8 @@ impl Scope {
         }
     }
 
-    /// The names of the interfaces on which a node may have it; `None`: all.
+    /// The names of the interfaces on which a node may have it; `None`: all. One that may not have it,
+    /// but does until another one does, has it where those may.
     pub fn interfaces(&self, node: &str) -> Option<InterfaceNames> {
         let Self::Within(bounds) = self else {
             return None;
@@ -88,7 +89,9 @@ impl Scope {
         let Bounds::Parts(parts) = &**bounds else {
             return None;
         };
-        let parts = parts.iter().filter(|part| part.has_node(node));
+        let is_among = parts.iter().any(|part| part.has_node(node));
+        let parts = parts.iter();
+        let parts = parts.filter(|part| !is_among || part.has_node(node));
         let names = parts.map(|part| part.interfaces.clone());
         names
             .reduce(|some, more| join(some, more, union_of_interfaces))
@@ -144,7 +147,7 @@ impl Scope {
         Self::of_parts(mine.parts().into_iter().chain(theirs.parts()))
     }
 
-    /// What any of these has; one form for each of the same.
+    /// What any of these has; one part for each set of interfaces.
     fn of_parts(parts: impl IntoIterator<Item = Part>) -> Self {
         let mut by_interfaces: BTreeMap<Option<InterfaceNames>, Option<NodeNames>> =
             BTreeMap::new();
@@ -156,7 +159,10 @@ impl Scope {
             };
             by_interfaces.insert(part.interfaces, nodes);
         }
-        by_interfaces.retain(|_, nodes| nodes.as_ref().is_none_or(|nodes| !nodes.is_empty()));
+        by_interfaces.retain(|interfaces, nodes| {
+            let is_somewhere = interfaces.as_ref().is_none_or(|names| !names.is_empty());
+            is_somewhere && nodes.as_ref().is_none_or(|nodes| !nodes.is_empty())
+        });
         match by_interfaces.remove(&None) {
             Some(None) => Self::Anywhere,
             nodes if by_interfaces.is_empty() => {

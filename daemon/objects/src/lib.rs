@@ -34,8 +34,7 @@ mod validate;
 pub use config_map::{ConfigText, RENUMBER, is_configuration};
 pub use document::{Note, Parsed, is_blank, parse};
 pub use json::{ApiObject, Stored, Unreadable, find, read};
-pub use kind::{KINDS, Selection};
-pub use kind::{Kind, Purpose};
+pub use kind::{KINDS, Kind, Purpose, Selection};
 pub use names::Names;
 pub use service::ALLOCATED_FROM;
 

@@ -38,7 +38,11 @@ impl Names {
                 }
                 unify(&mut self.lists, &mut slice.nodes);
             }
-            _ => {}
+            Object::EndpointSlice(None)
+            | Object::Node(_)
+            | Object::NodeLabels(_)
+            | Object::Pod(_)
+            | Object::Setting(_) => {}
         }
     }
 

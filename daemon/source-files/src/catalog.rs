@@ -239,11 +239,13 @@ impl Catalog {
         for (key, then) in keys.into_iter().zip(in_force_before) {
             self.note_duplicate(&key);
             match (then, in_force(&self.index, &key)) {
-                (then, Some(now)) if then.as_ref() != Some(&now) => {
-                    changes.push(Change::Set(key, now));
+                (then, Some(now)) => {
+                    if then.as_ref() != Some(&now) {
+                        changes.push(Change::Set(key, now));
+                    }
                 }
                 (Some(_), None) => changes.push(Change::Removed(key)),
-                _ => {}
+                (None, None) => {}
             }
         }
     }

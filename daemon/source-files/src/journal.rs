@@ -118,7 +118,9 @@ pub enum Outcome {
 ///
 /// # Errors
 /// No thread can be had.
-pub fn spawn(mut store: Store) -> io::Result<(std_mpsc::Sender<Request>, mpsc::Receiver<Word>)> {
+pub(crate) fn spawn(
+    mut store: Store,
+) -> io::Result<(std_mpsc::Sender<Request>, mpsc::Receiver<Word>)> {
     let (requests, asked) = std_mpsc::channel();
     let (sender, answers) = mpsc::channel(ANSWERS);
     let work = move || {

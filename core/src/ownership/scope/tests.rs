@@ -41,6 +41,7 @@ fn interfaces_are_those_of_all_parts_that_a_node_is_in() {
         ),
         (ab().or(eth1()).and(nodes(&["b", "c"])), ["-", "*", "eth1"]),
         (eth1().and(nodes(&[])), ["-", "-", "-"]),
+        (eth1().on(&names(&["eth2"])), ["-", "-", "-"]),
         (
             nodes(&["a"])
                 .on(&names(&["eth1"]))
@@ -63,6 +64,16 @@ fn interfaces_are_those_of_all_parts_that_a_node_is_in() {
             );
         }
     }
+}
+
+/// As long as nobody else has it, it is no more places than before.
+#[test]
+fn who_may_not_have_it_has_it_where_others_may() {
+    let part = |node: &str, interface: &str| nodes(&[node]).on(&names(&[interface]));
+    let scope = part("a", "eth1").or(part("b", "eth2"));
+    assert!(!scope.contains("c"));
+    assert_eq!(scope.interfaces("c"), Some(names(&["eth1", "eth2"])));
+    assert_eq!(scope.or(nodes(&["d"])).interfaces("c"), None);
 }
 
 #[test]

@@ -52,8 +52,7 @@ impl Daemon {
             notices: to_tell,
             able: watch::channel(false).0,
         };
-        let mut allocation = StatusAllocation::new(None, outbox, Jitter::new(1));
-        allocation.publisher = Publisher::new(Jitter::new(seed));
+        let mut allocation = StatusAllocation::new(None, outbox, Jitter::new(seed));
         allocation.controller.handle(Input::Config(config()));
         Self {
             allocation,
