@@ -161,8 +161,8 @@ pub enum BackendEvent {
         /// The station's Ethernet address.
         station: MacAddress,
     },
-    /// A frame of another station has come in, as long as anybody is asked for anything. Told now
-    /// and then.
+    /// A frame of another station has come in, as long as anybody is asked for anything or a VIP is
+    /// watched. Told now and then.
     Heard {
         /// The index of the interface.
         interface: u32,

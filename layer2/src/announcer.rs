@@ -307,9 +307,10 @@ impl Announcer {
         }
     }
 
-    /// While others are asked for something, it matters whether this node can hear them.
+    /// While others are asked for something, or a VIP is watched, it matters whether this node can hear.
     fn tell_heard(&mut self, interface: u32, now: Instant) {
-        if !self.inquiries.is_empty() && self.reports.heard(interface, now) {
+        let matters = !self.inquiries.is_empty() || !self.watched.is_empty();
+        if matters && self.reports.heard(interface, now) {
             let event = BackendEvent::Heard { interface };
             self.actions.push_back(Action::Tell(event));
         }

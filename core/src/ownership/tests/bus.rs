@@ -94,7 +94,7 @@ enum Event {
     /// This peer, in this run, asks a station for an address, after so many questions without an
     /// answer.
     Inquire(usize, u64, IpAddr, MacAddress, u32),
-    /// A client is heard by this peer, as long as it asks for anything.
+    /// A client is heard by this peer, as long as it listens.
     Client(usize, u64),
 }
 
@@ -430,13 +430,29 @@ impl Bus {
                 }
             }
         }
+        let was_listening = self.listens(index);
         self.peers[index].holdings.insert(vip, holding);
+        self.begin_to_listen(index, was_listening);
+    }
+
+    /// Whether frames of clients are told: while it asks for something, or watches a VIP.
+    fn listens(&self, index: usize) -> bool {
+        let is_watched = |vip: &IpAddr| self.watches(index, *vip);
+        let peer = &self.peers[index];
+        !peer.asked.is_empty() || peer.holdings.keys().any(is_watched)
+    }
+
+    fn begin_to_listen(&mut self, index: usize, was_listening: bool) {
+        if !was_listening && self.listens(index) {
+            let run = self.peers[index].id.generation;
+            self.schedule(self.now, Event::Client(index, run));
+        }
     }
 
     fn ask(&mut self, index: usize, address: IpAddr, asked: Option<Arc<Asked>>) {
         let run = self.peers[index].id.generation;
+        let was_listening = self.listens(index);
         let peer = &mut self.peers[index];
-        let was_asking = !peer.asked.is_empty();
         let before = peer.asked.remove(&address);
         let round = |asked: &Option<Arc<Asked>>| asked.as_ref().map(|asked| asked.round);
         let is_anew = round(&before) != round(&asked);
@@ -451,9 +467,7 @@ impl Bus {
             peer.answered.remove(&(address, *station));
         }
         peer.asked.extend(asked.map(|asked| (address, asked)));
-        if !was_asking && !peer.asked.is_empty() {
-            self.schedule(self.now, Event::Client(index, run));
-        }
+        self.begin_to_listen(index, was_listening);
         for station in stations.difference(&before) {
             let event = Event::Inquire(index, run, address, *station, 0);
             self.schedule(self.now, event);
@@ -555,7 +569,7 @@ impl Bus {
             }
             Event::Client(index, run) => {
                 let peer = &self.peers[index];
-                if peer.id.generation == run && peer.is_up && !peer.asked.is_empty() {
+                if peer.id.generation == run && peer.is_up && self.listens(index) {
                     let at = self.now + Duration::from_millis(60);
                     self.schedule(at, Event::Client(index, run));
                     if self.has_clients && !self.peers[index].is_deaf {
