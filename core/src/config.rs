@@ -30,7 +30,7 @@ pub mod pool;
 
 pub use advertisement::{
     AdvertisementName, AdvertisementNames, Audience, BgpAdvertisement, L2Advertisement,
-    OtherAdvertisement, Protocol,
+    OtherAdvertisement, PreferredNodes, Protocol,
 };
 pub use community::Community;
 pub use peer::{Password, Peer, PeerName};

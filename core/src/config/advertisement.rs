@@ -48,6 +48,18 @@ pub struct L2Advertisement {
     pub audience: Audience,
     /// The names of the interfaces that it announces on; all when there are none.
     pub interfaces: InterfaceNames,
+    /// The nodes that are preferred to others of those that it is for. A node that several of these
+    /// match has the sum of their weights.
+    pub preferred_nodes: Vec<PreferredNodes>,
+}
+
+/// Nodes that are preferred to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PreferredNodes {
+    /// By how much, 1–100.
+    pub weight: u8,
+    /// Which.
+    pub nodes: Selector,
 }
 
 /// How VIPs become BGP routes.
