@@ -14,6 +14,8 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 use ipnet::IpNet;
 
+use crate::labels::Labels;
+
 pub mod address;
 pub mod advertisement;
 pub mod assemble;
@@ -27,6 +29,7 @@ pub mod origin;
 pub mod peer;
 pub mod place;
 pub mod pool;
+pub mod service_allocation;
 
 pub use advertisement::{
     AdvertisementName, AdvertisementNames, Audience, BgpAdvertisement, L2Advertisement,
@@ -34,6 +37,7 @@ pub use advertisement::{
 };
 pub use community::Community;
 pub use peer::{Password, Peer, PeerName};
+pub use service_allocation::{Priority, ServiceAllocation};
 
 /// The name of a pool. It is known in several places of every service that has addresses of the pool,
 /// so it is a single pointer.
@@ -85,6 +89,10 @@ pub struct Pool {
     pub avoid_buggy_ips: bool,
     /// Hand out addresses to services that do not ask for this pool by name or address.
     pub auto_assign: bool,
+    /// The services that it is for; `None`: any.
+    pub allocation: Option<ServiceAllocation>,
+    /// The labels by which advertisements select it.
+    pub labels: Labels,
 }
 
 impl Default for Pool {
@@ -95,6 +103,8 @@ impl Default for Pool {
             blocks: Vec::new(),
             avoid_buggy_ips: false,
             auto_assign: true,
+            allocation: None,
+            labels: Labels::new(),
         }
     }
 }
