@@ -15,6 +15,7 @@ use carillon_core::node::Node;
 use carillon_core::service::{Service, ServiceKey};
 
 mod config_map;
+pub mod configuration_state;
 mod document;
 mod endpoint_slice;
 mod json;
@@ -27,6 +28,8 @@ mod node_labels;
 mod pod;
 mod schema;
 mod service;
+pub mod service_bgp_status;
+pub mod service_l2_status;
 pub mod source;
 mod tree;
 mod validate;
