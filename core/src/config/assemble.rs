@@ -1,70 +1,151 @@
 //! From what is written to a configuration: the rules that concern several parts of it, whatever
 //! format it has.
+//!
+//! Objects are judged one after the other, in the order of the draft, each beside those before it that
+//! are right. What is wrong refuses its object, not the others.
 
 use std::collections::hash_map::{Entry, HashMap};
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
-use std::iter;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::community::CommunityError;
-use super::draft::{AddressEntry, BgpAdvertisementDraft, Draft, PeerDraft, PoolDraft};
-use super::error::{ConfigErrors, quote};
+use super::draft::{CommunityAlias, Draft, PeerDraft, PoolDraft, SecretDraft};
+use super::error::{ConfigError, ConfigErrors, Refused, quote};
 use super::place::{Located, Place, Texts};
-use super::{
-    AdvertisementName, Audience, BgpAdvertisement, Community, Config, L2Advertisement,
-    OtherAdvertisement, Peer, Pool, PoolName, Protocol, pool,
-};
-use crate::address::Family;
+use super::{Community, Config, Peer, PoolName, Protocol, pool};
 
+mod advertisement;
+mod finish;
 mod overlap;
+mod password;
 #[cfg(test)]
 mod tests;
 
-/// Makes a configuration of what is written, for a binary with these backends.
-///
-/// # Errors
-/// Everything that is wrong, with values by themselves and with how they fit together, in the order
-/// of the places.
-pub fn assemble(mut draft: Draft, backends: &[&'static str]) -> Result<Config, ConfigErrors> {
-    let mut review = Review {
-        texts: std::mem::take(&mut draft.texts),
-        errors: std::mem::take(&mut draft.errors),
-        communities: std::mem::take(&mut draft.communities),
-        backends,
-    };
-    for pool in &draft.pools {
-        review.families(pool);
-    }
-    let written = std::mem::take(&mut draft.bgp_advertisements);
-    let advertisements = review.bgp_advertisements(&written, &draft.pools);
-    review.whole(&draft);
-    review.errors.or_else(|| config(draft, advertisements))
+/// What came of a draft.
+#[derive(Clone, Debug, Default)]
+pub struct Assembled {
+    /// What the objects that are right make up.
+    pub config: Config,
+    /// What is wrong with the others, which are left out.
+    pub refused: Refused,
+    /// What is not wrong, but probably meant otherwise.
+    pub notes: Vec<ConfigError>,
 }
 
-/// What decides how short the routes for the addresses of a pool may be, by family.
-type Narrowest<'a> = [Option<(&'a AddressEntry, IpNet)>; 2];
+impl Assembled {
+    /// The configuration, if nothing is wrong.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the places.
+    pub fn whole(self) -> Result<Config, ConfigErrors> {
+        if self.refused.is_empty() {
+            Ok(self.config)
+        } else {
+            Err(self.refused.all())
+        }
+    }
+}
+
+/// Makes a configuration of what is written, for a binary with these backends.
+pub fn assemble(mut draft: Draft, backends: &[&'static str]) -> Assembled {
+    let mut review = Review {
+        texts: std::mem::take(&mut draft.texts),
+        refused: std::mem::take(&mut draft.errors),
+        notes: Vec::new(),
+        communities: BTreeMap::new(),
+        backends,
+    };
+    review.name_communities(std::mem::take(&mut draft.communities));
+    review.check_pools(&draft.pools);
+    review.check_peers(&mut draft);
+    let layer2 = std::mem::take(&mut draft.l2_advertisements);
+    let bgp = std::mem::take(&mut draft.bgp_advertisements);
+    let objects = layer2.iter().map(|one| &one.place);
+    let objects: BTreeSet<_> = objects.chain(bgp.iter().map(|one| &one.place)).collect();
+    review.finish(draft, layer2, bgp)
+}
 
 /// What is being found wrong.
 struct Review<'a> {
     texts: Texts,
-    errors: ConfigErrors,
-    communities: BTreeMap<Rc<str>, Option<Community>>,
+    refused: Refused,
+    notes: Vec<ConfigError>,
+    /// `None` for a value that was refused.
+    communities: BTreeMap<Rc<str>, (Option<Community>, Place)>,
     backends: &'a [&'static str],
 }
 
 impl Review<'_> {
     fn refuse(&mut self, place: &Place, message: &impl ToString) {
         let texts = &self.texts;
-        self.errors
-            .push_with(|| texts.error(place, message.to_string()));
+        self.refused
+            .push_with(&place.object, || texts.error(place, message.to_string()));
+    }
+
+    /// What is told beside what is wrong.
+    fn note(&mut self, place: &Place, message: impl Into<String>) {
+        self.notes.push(self.texts.error(place, message));
+    }
+
+    /// Whether what is written there counts for what is written in an object: one that is refused
+    /// counts for itself alone.
+    fn counts(&self, place: &Place, object: &Arc<str>) -> bool {
+        place.object == *object || !self.refused.contains(&place.object)
+    }
+
+    /// Refuses an object that needs a protocol for which there is no backend.
+    fn check_protocol(&mut self, place: &Place, protocol: Protocol) {
+        if let Err(error) = pool::protocol(protocol.name(), self.backends) {
+            self.refuse(place, &error);
+        }
+    }
+
+    /// Takes in the names of communities.
+    fn name_communities(&mut self, aliases: Vec<CommunityAlias>) {
+        for CommunityAlias { name, value } in aliases {
+            let Located { value: name, place } = name;
+            match self.communities.get(&name) {
+                Some((_, earlier)) => {
+                    let message = format!(
+                        "{} already exists: {} has a community of that name, choose another one",
+                        quote(&name),
+                        self.texts.seen_from(earlier, &place),
+                    );
+                    self.refuse(&place, &message);
+                }
+                None => drop(self.communities.insert(name, (value, place))),
+            }
+        }
+        let refused = &self.refused;
+        self.communities
+            .retain(|_, (_, place)| !refused.contains(&place.object));
+    }
+
+    /// The community of this value or name.
+    fn community(&mut self, written: &Located<String>) -> Option<Community> {
+        let text = written.value.as_str();
+        let community = match self.communities.get(text) {
+            Some((community, _)) => return *community,
+            None if text.contains(':') => text.parse(),
+            None => Err(CommunityError::UnknownName(text.to_owned())),
+        };
+        community
+            .map_err(|error| self.refuse(&written.place, &error))
+            .ok()
+    }
+
+    fn check_pools(&mut self, pools: &[PoolDraft]) {
+        for pool in pools {
+            self.check_families(pool);
+        }
+        self.unique("pool", pools.iter().filter_map(|pool| pool.name.as_ref()));
+        overlap::refuse(pools, &self.texts, &mut self.refused);
     }
 
     /// Checks that the protocol that a pool names announces the addresses of every entry.
-    fn families(&mut self, pool: &PoolDraft) {
+    fn check_families(&mut self, pool: &PoolDraft) {
         let Some(protocol) = pool.protocol else {
             return;
         };
@@ -76,103 +157,40 @@ impl Review<'_> {
         }
     }
 
-    /// Checks advertisements with the pools that they are for.
-    fn bgp_advertisements(
-        &mut self,
-        written: &[BgpAdvertisementDraft],
-        pools: &[PoolDraft],
-    ) -> Vec<BgpAdvertisement> {
-        let narrowest = narrowest(pools);
-        let written = written.iter();
-        let advertisements: Vec<_> = written
-            .map(|one| (&one.place, self.bgp_advertisement(one, &narrowest)))
-            .collect();
-        let mut of_pools: BTreeMap<_, (&Place, Vec<&BgpAdvertisement>)> = BTreeMap::new();
-        let is_one = |pool: &&PoolName| narrowest.get(*pool).is_none_or(Option::is_some);
-        for (place, one) in &advertisements {
-            for pool in one.audience.pools.iter().filter(is_one) {
-                let of_pool = of_pools.entry(pool);
-                of_pool.or_insert((place, Vec::new())).1.push(one);
-            }
-        }
-        for (place, of_pool) in of_pools.into_values() {
-            if let Err(error) = pool::check_communities(&of_pool) {
-                self.refuse(place, &error);
-            }
-        }
-        advertisements.into_iter().map(|(_, one)| one).collect()
-    }
-
-    fn bgp_advertisement(
-        &mut self,
-        written: &BgpAdvertisementDraft,
-        narrowest: &BTreeMap<&PoolName, Option<Narrowest<'_>>>,
-    ) -> BgpAdvertisement {
-        let rest = written.rest.clone();
-        let mut length = |length: &Option<Located<u8>>, family: usize| {
-            let Located { value, place } = length.as_ref()?;
-            let pools = rest.audience.pools.iter();
-            let narrowest =
-                pools.filter_map(|pool| narrowest.get(pool)?.as_ref()?.get(family).copied()?);
-            let narrowest = narrowest.max_by_key(|(_, block)| block.prefix_len());
-            let checked = pool::check_aggregation(*value, narrowest);
-            checked.map_err(|error| self.refuse(place, &error)).ok()
-        };
-        let length_v4 = length(&written.aggregation_length_v4, 0);
-        let length_v6 = length(&written.aggregation_length_v6, 1);
-        let communities = written.communities.iter();
-        BgpAdvertisement {
-            aggregation_length_v4: length_v4.unwrap_or(rest.aggregation_length_v4),
-            aggregation_length_v6: length_v6.unwrap_or(rest.aggregation_length_v6),
-            communities: communities.filter_map(|one| self.community(one)).collect(),
-            ..rest
-        }
-    }
-
-    /// The community of this value or name.
-    fn community(&mut self, written: &Located<String>) -> Option<Community> {
-        let text = written.value.as_str();
-        let community = match self.communities.get(text) {
-            Some(community) => return *community,
-            None if text.contains(':') => text.parse(),
-            None => Err(CommunityError::UnknownName(text.to_owned())),
-        };
-        community
-            .map_err(|error| self.refuse(&written.place, &error))
-            .ok()
-    }
-
-    /// Checks what several parts have to do with each other.
-    fn whole(&mut self, draft: &Draft) {
+    /// Checks peers with what they refer to, and gives them their passwords.
+    fn check_peers(&mut self, draft: &mut Draft) {
         let profiles = draft.bfd_profiles.iter();
         self.unique("BFD profile", profiles.clone());
         let profiles: BTreeSet<&str> = profiles.map(|profile| profile.value.as_str()).collect();
-        for peer in &draft.peers {
-            self.bfd_profile(peer, &profiles);
-        }
-        let names = draft.pools.iter().filter_map(|pool| pool.name.as_ref());
-        self.unique("pool", names);
-        self.unique_peers(&draft.peers);
-        let entries: Vec<_> = draft
-            .pools
+        let secrets: BTreeMap<&str, &SecretDraft> = draft
+            .secrets
             .iter()
-            .flat_map(|pool| &pool.addresses)
+            .map(|secret| (secret.name.as_str(), secret))
             .collect();
-        overlap::refuse(&entries, &self.texts, &mut self.errors);
+        for peer in &mut draft.peers {
+            self.check_protocol(&peer.place, Protocol::Bgp);
+            self.check_bfd_profile(peer, &profiles);
+            self.set_password(peer, &secrets);
+        }
+        self.unique_peers(&draft.peers);
     }
 
     /// Checks that what a peer refers to is there.
-    fn bfd_profile(&mut self, peer: &PeerDraft, profiles: &BTreeSet<&str>) {
+    fn check_bfd_profile(&mut self, peer: &PeerDraft, profiles: &BTreeSet<&str>) {
         let Some(Located { value, place }) = &peer.bfd_profile else {
             return;
         };
-        let name = quote(value);
-        let message = if profiles.contains(value.as_str()) {
-            format!("{name}: BFD is not supported yet, remove this key")
-        } else {
-            format!("there is no BFD profile {name} in bfd-profiles")
-        };
-        self.refuse(place, &message);
+        if !profiles.contains(value.as_str()) {
+            let known = format!(
+                "peer {} referencing non existing bfd profile {value}",
+                peer.name()
+            );
+            let message = format!("there is no BFD profile {}", quote(value));
+            let texts = &self.texts;
+            self.refused.push_with(&place.object, || {
+                texts.error(place, message).known_as(known)
+            });
+        }
     }
 
     /// Refuses the names (of what `kind` says) that an earlier one equals.
@@ -222,105 +240,4 @@ fn repeated<T: Copy, K: Eq + Hash>(
         }
     }
     repeated
-}
-
-/// How short the routes for the addresses of each pool may be; `None` for those that share a name, of
-/// which it is not known which is meant.
-fn narrowest(pools: &[PoolDraft]) -> BTreeMap<&PoolName, Option<Narrowest<'_>>> {
-    let mut narrowest = BTreeMap::new();
-    for pool in pools {
-        let entries = || pool.addresses.iter().map(|entry| &entry.value);
-        let of_pool = [Family::V4, Family::V6].map(|family| pool::narrowest(family, entries()));
-        match narrowest.entry(pool.label()) {
-            btree_map::Entry::Vacant(vacant) => drop(vacant.insert(Some(of_pool))),
-            btree_map::Entry::Occupied(mut other) => drop(other.insert(None)),
-        }
-    }
-    narrowest
-}
-
-/// The configuration, in which every pool that names its protocol has an advertisement of that.
-fn config(draft: Draft, advertisements: Vec<BgpAdvertisement>) -> Config {
-    let mut config = Config {
-        addresses_in_use: draft.addresses_in_use.unwrap_or_default(),
-        ..Config::default()
-    };
-    let advertisements = advertisements.into_iter().map(Arc::new);
-    config.bgp.advertisements = advertisements.collect();
-    let mut announced = Announced::of(&config);
-    for pool in draft.pools {
-        let Some(Located { value: name, .. }) = pool.name else {
-            continue;
-        };
-        if let Some(protocol) = pool.protocol {
-            announced.announce(&name, protocol, &mut config);
-        }
-        let blocks = pool
-            .addresses
-            .into_iter()
-            .flat_map(|entry| entry.value.blocks);
-        let pool = Pool {
-            name: name.clone(),
-            blocks: blocks.collect(),
-            ..pool.rest
-        };
-        config.pools.insert(name, Arc::new(pool));
-    }
-    let peers = draft.peers.into_iter().filter_map(|draft| draft.peer);
-    config.bgp.peers.extend(peers.map(Arc::new));
-    config
-}
-
-/// What is announced by advertisements that are written.
-struct Announced {
-    pools: BTreeSet<(PoolName, Protocol)>,
-    names: BTreeSet<(Protocol, AdvertisementName)>,
-}
-
-impl Announced {
-    fn of(config: &Config) -> Self {
-        let written = || config.advertisements();
-        let pools = written().flat_map(|one| {
-            let pools = one.audience.pools.iter();
-            pools.map(move |pool| (pool.clone(), one.protocol))
-        });
-        Self {
-            pools: pools.collect(),
-            names: written()
-                .map(|one| (one.protocol, one.name.clone()))
-                .collect(),
-        }
-    }
-
-    /// Adds an advertisement of this protocol for a pool that has none.
-    fn announce(&mut self, pool: &PoolName, protocol: Protocol, config: &mut Config) {
-        if self.pools.contains(&(pool.clone(), protocol)) {
-            return;
-        }
-        let numbered = (2..).map(|number| arcstr::format!("{pool}-{number}"));
-        let mut names = iter::once(pool.clone()).chain(numbered);
-        let is_free = |name: &AdvertisementName| self.names.insert((protocol, name.clone()));
-        let name = names.find(is_free).unwrap_or_default();
-        let audience = Audience::of_pool(pool.clone());
-        match protocol {
-            Protocol::Layer2 => {
-                let advertisement = L2Advertisement {
-                    name,
-                    audience,
-                    ..L2Advertisement::default()
-                };
-                config.layer2.push(Arc::new(advertisement));
-            }
-            Protocol::Backend(backend) => config.others.push(Arc::new(OtherAdvertisement {
-                name,
-                backend,
-                audience,
-            })),
-            Protocol::Bgp => config.bgp.advertisements.push(Arc::new(BgpAdvertisement {
-                name,
-                audience,
-                ..BgpAdvertisement::default()
-            })),
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, and where.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct ConfigError {
     pub location: Location,
     /// The value, what is wrong with it, and what would be right; one line.
     pub message: String,
+    /// How MetalLB says the same, where programs look for that.
+    pub known_as: Option<Box<str>>,
 }
 
 impl ConfigError {
@@ -34,10 +37,21 @@ impl ConfigError {
         Self {
             location: Location {
                 object: Arc::from(origin.file()),
+                file: None,
                 spot: Some(spot),
                 path: String::new(),
             },
             message: format!("{}{packed}", error.message),
+            known_as: None,
+        }
+    }
+
+    /// The same, and how MetalLB says it.
+    #[must_use]
+    pub fn known_as(self, text: impl Into<Box<str>>) -> Self {
+        Self {
+            known_as: Some(text.into()),
+            ..self
         }
     }
 }
@@ -90,18 +104,56 @@ impl ConfigErrors {
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.errors.iter()
     }
+}
 
-    /// `value`, unless there are problems.
-    ///
-    /// # Errors
-    /// The problems in the order of their places.
-    pub fn or_else<T>(mut self, value: impl FnOnce() -> T) -> Result<T, Self> {
-        if self.is_empty() {
-            return Ok(value());
+/// What is wrong with objects that make up a configuration: those that are refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused(BTreeMap<Arc<str>, ConfigErrors>);
+
+impl Refused {
+    /// One object, if anything is wrong with it.
+    pub fn of(object: Arc<str>, errors: ConfigErrors) -> Self {
+        let is_any = !errors.is_empty();
+        Self(is_any.then_some((object, errors)).into_iter().collect())
+    }
+
+    /// Adds a problem of an object.
+    pub fn push_with(&mut self, object: &Arc<str>, error: impl FnOnce() -> ConfigError) {
+        let errors = self.0.entry(Arc::clone(object)).or_default();
+        errors.push_with(error);
+    }
+
+    /// Adds what is wrong with others.
+    pub fn append(&mut self, other: Self) {
+        for (object, errors) in other.0 {
+            self.0.entry(object).or_default().append(errors);
         }
-        self.errors
+    }
+
+    /// Whether this object is refused.
+    pub fn contains(&self, object: &str) -> bool {
+        self.0.contains_key(object)
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The objects that are, by name, with all that is wrong with each.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ConfigErrors)> {
+        self.0.iter().map(|(object, errors)| (&**object, errors))
+    }
+
+    /// Everything that is wrong, in the order of the places.
+    pub fn all(self) -> ConfigErrors {
+        let mut all = ConfigErrors::default();
+        for errors in self.0.into_values() {
+            all.append(errors);
+        }
+        all.errors
             .sort_by(|a, b| a.location.order().cmp(&b.location.order()));
-        Err(self)
+        all
     }
 }
 

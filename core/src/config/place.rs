@@ -1,6 +1,7 @@
 //! Where a value stands: in which object, and on which path from the root of that. Line and column
 //! follow from the text of the object; they are looked up when they are to be told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use super::error::{ConfigError, shorten};
 use super::origin::{Origin, Spot};
 use crate::text::MOST;
-use crate::yaml::{Content, Node, Position};
+use crate::yaml::{self, Content, Node, Position};
 
 #[cfg(test)]
 mod tests;
@@ -137,12 +138,36 @@ pub struct Located<T> {
 
 /// The texts of objects, in which places are looked up.
 #[derive(Clone, Debug, Default)]
-pub struct Texts(Vec<(Origin, Option<Rc<Node>>)>);
+pub struct Texts(BTreeMap<Arc<str>, Text>);
+
+/// The text of an object.
+#[derive(Clone, Debug)]
+struct Text {
+    origin: Origin,
+    root: Root,
+}
+
+/// What is in a text.
+#[derive(Clone, Debug)]
+enum Root {
+    /// It has been read; there may be nothing in it.
+    Read(Option<Rc<Node>>),
+    /// It is read if a place is to be told.
+    Unread(Arc<str>),
+}
 
 impl Texts {
-    /// One text and what is in it, if anything.
+    /// One text, that is known by the name of its file, and what is in it, if anything.
     pub fn of(origin: Origin, root: Option<Rc<Node>>) -> Self {
-        Self(vec![(origin, root)])
+        let root = Root::Read(root);
+        let object = origin.file().into();
+        Self([(object, Text { origin, root })].into())
+    }
+
+    /// The text of an object that is one of several in a file.
+    pub fn of_object(object: Arc<str>, origin: Origin, text: Arc<str>) -> Self {
+        let root = Root::Unread(text);
+        Self([(object, Text { origin, root })].into())
     }
 
     /// Adds those of others.
@@ -152,15 +177,19 @@ impl Texts {
 
     /// What people are told of a place.
     pub fn locate(&self, place: &Place) -> Location {
-        let mut texts = self.0.iter();
-        let text = texts.find(|(origin, _)| *origin.file() == *place.object);
-        let spot = text.and_then(|(origin, root)| {
-            let root = root.as_ref();
-            let found = || root.map(|root| place.path.position(root));
+        let text = self.0.get(&place.object);
+        let spot = text.and_then(|Text { origin, root }| {
+            let found = || match root {
+                Root::Read(root) => Some(place.path.position(root.as_ref()?)),
+                Root::Unread(text) => Some(place.path.position(&*yaml::parse(text).ok()??)),
+            };
             Some(origin.spot(place.at.or_else(found)?))
         });
+        let file = text.map(|text| text.origin.file());
+        let file = file.filter(|file| **file != *place.object);
         Location {
             object: Arc::clone(&place.object),
+            file: file.map(Arc::from),
             spot,
             path: place.path.quoted(),
         }
@@ -171,6 +200,7 @@ impl Texts {
         ConfigError {
             location: self.locate(place),
             message: message.into(),
+            known_as: None,
         }
     }
 
@@ -183,8 +213,10 @@ impl Texts {
 /// A place as people are told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// The file, or what else the text was read from.
+    /// The object, or the file or what else the text was read from.
     pub object: Arc<str>,
+    /// The file, if the object is one of several in it.
+    pub file: Option<Arc<str>>,
     /// Line and column, if there is a text that people know.
     pub spot: Option<Spot>,
     /// The path from the root of the configuration, for example `address-pools[1].addresses[0]`;
@@ -203,7 +235,8 @@ impl Location {
         match self.spot {
             None => format!("{} of {}", self.path, self.object),
             Some(spot) if *self.object != *object => {
-                format!("{}:{}", self.object, spot.position.line)
+                let file = self.file.as_ref().unwrap_or(&self.object);
+                format!("{file}:{}", spot.position.line)
             }
             Some(Spot {
                 within: Some(within),
@@ -216,9 +249,12 @@ impl Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.object)?;
+        f.write_str(self.file.as_ref().unwrap_or(&self.object))?;
         if let Some(Spot { position, .. }) = self.spot {
             write!(f, ":{}:{}", position.line, position.column)?;
+        }
+        if self.file.is_some() {
+            write!(f, ": {}", self.object)?;
         }
         if !self.path.is_empty() {
             write!(f, ": {}", self.path)?;
