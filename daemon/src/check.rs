@@ -177,7 +177,7 @@ impl Report {
     fn take_setting(&mut self, setting: &Setting) {
         let backends = backends::names();
         let draft = setting.draft(&backends);
-        match draft.and_then(|draft| assemble(draft, &backends)) {
+        match draft.and_then(|draft| assemble(draft, &backends).whole()) {
             Ok(config) => self.config = Some(Arc::new(config)),
             Err(errors) => self.errors.extend(errors.iter().map(ToString::to_string)),
         }

@@ -8,7 +8,6 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::community::CommunityError;
 use super::draft::{CommunityAlias, Draft, PeerDraft, PoolDraft, SecretDraft};
@@ -20,8 +19,11 @@ mod advertisement;
 mod finish;
 mod overlap;
 mod password;
+mod pools;
 #[cfg(test)]
 mod tests;
+
+use pools::Pools;
 
 /// What came of a draft.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +64,19 @@ pub fn assemble(mut draft: Draft, backends: &[&'static str]) -> Assembled {
     review.check_peers(&mut draft);
     let layer2 = std::mem::take(&mut draft.l2_advertisements);
     let bgp = std::mem::take(&mut draft.bgp_advertisements);
-    let objects = layer2.iter().map(|one| &one.place);
-    let objects: BTreeSet<_> = objects.chain(bgp.iter().map(|one| &one.place)).collect();
+    let written = layer2.iter().map(|one| &one.place);
+    let written = written.chain(bgp.iter().map(|one| &one.place));
+    let written: BTreeSet<&str> = written.map(|place| &*place.object).collect();
+    // What is refused counts for itself alone, so that all is told that is wrong with it.
+    let counts = |pool: &&PoolDraft| {
+        let object = &*pool.place.object;
+        written.contains(object) || !review.refused.contains(object)
+    };
+    let mut pools = Pools::of(draft.pools.iter().filter(counts));
+    let peers = draft.peers.iter();
+    let peers = peers.filter_map(|draft| Some(draft.peer.as_ref()?.name.clone()));
+    let layer2 = review.l2_advertisements(layer2, &mut pools);
+    let bgp = review.bgp_advertisements(bgp, &mut pools, &peers.collect());
     review.finish(draft, layer2, bgp)
 }
 
@@ -89,12 +102,6 @@ impl Review<'_> {
         self.notes.push(self.texts.error(place, message));
     }
 
-    /// Whether what is written there counts for what is written in an object: one that is refused
-    /// counts for itself alone.
-    fn counts(&self, place: &Place, object: &Arc<str>) -> bool {
-        place.object == *object || !self.refused.contains(&place.object)
-    }
-
     /// Refuses an object that needs a protocol for which there is no backend.
     fn check_protocol(&mut self, place: &Place, protocol: Protocol) {
         if let Err(error) = pool::protocol(protocol.name(), self.backends) {
@@ -118,15 +125,16 @@ impl Review<'_> {
                 None => drop(self.communities.insert(name, (value, place))),
             }
         }
-        let refused = &self.refused;
-        self.communities
-            .retain(|_, (_, place)| !refused.contains(&place.object));
     }
 
     /// The community of this value or name.
     fn community(&mut self, written: &Located<String>) -> Option<Community> {
         let text = written.value.as_str();
-        let community = match self.communities.get(text) {
+        let named = self.communities.get(text);
+        let named = named.filter(|(_, place)| {
+            place.object == written.place.object || !self.refused.contains(&place.object)
+        });
+        let community = match named {
             Some((community, _)) => return *community,
             None if text.contains(':') => text.parse(),
             None => Err(CommunityError::UnknownName(text.to_owned())),

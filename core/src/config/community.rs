@@ -30,7 +30,8 @@ pub enum CommunityError {
     Syntax(String),
     /// A name that stands for nothing.
     #[error(
-        "{} is neither a community, for example 64512:100, nor a name in bgp-communities",
+        "{} is neither a community, for example 64512:100, nor the name of one (in bgp-communities \
+         of a ConfigMap, in a Community)",
         quote(.0)
     )]
     UnknownName(String),

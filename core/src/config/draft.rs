@@ -13,8 +13,8 @@ use ipnet::IpNet;
 use super::error::Refused;
 use super::place::{Located, Place, Texts};
 use super::{
-    AddressesInUse, BgpAdvertisement, Community, L2Advertisement, Password, Peer, PeerName, Pool, PoolName,
-    Protocol,
+    AddressesInUse, BgpAdvertisement, Community, L2Advertisement, Password, Peer, PeerName, Pool,
+    PoolName, Protocol,
 };
 use crate::selector::Selector;
 
@@ -73,6 +73,8 @@ pub struct PoolDraft {
     /// The protocol that announces it, if it says so itself: where no advertisement of that protocol
     /// is for it, it has one.
     pub protocol: Option<Protocol>,
+    /// LOCAL_PREF of the routes of that advertisement, if it is one by BGP.
+    pub local_pref: u32,
     /// All that depends on nothing else.
     pub rest: Pool,
 }
@@ -85,6 +87,7 @@ impl PoolDraft {
             name: None,
             addresses: Vec::new(),
             protocol: None,
+            local_pref: 0,
             rest: Pool::default(),
         }
     }

@@ -4,15 +4,12 @@
 //! they accept but cannot have worked: an address range that has no addresses, a source address of
 //! the wrong family, a router id that is none.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use super::assemble::assemble;
 use super::decode::{Decoder, Value};
-use super::draft::Draft;
-use super::error::{ConfigError, ConfigErrors};
+use super::draft::{CommunityAlias, Draft};
+use super::error::{ConfigError, ConfigErrors, Refused};
 use super::origin::Origin;
-use super::{AddressesInUse, Community, Config};
+use super::{AddressesInUse, Config};
 use crate::yaml;
 
 mod bfd;
@@ -53,7 +50,7 @@ pub fn parse(
     origin: &Origin,
     backends: &[&'static str],
 ) -> Result<Config, ConfigErrors> {
-    assemble(draft(text, origin, backends)?, backends)
+    assemble(draft(text, origin, backends)?, backends).whole()
 }
 
 /// Reads a text for a binary with these backends, and what is wrong with each value by itself.
@@ -72,7 +69,7 @@ pub fn draft(
         None => Draft::default(),
     };
     draft.texts = decoder.texts;
-    draft.errors = decoder.errors;
+    draft.errors = Refused::of(origin.file().into(), decoder.errors);
     draft.addresses_in_use = Some(AddressesInUse::Keep);
     Ok(draft)
 }
@@ -83,28 +80,28 @@ fn document(decoder: &mut Decoder<'_>, root: &Value, backends: &[&'static str]) 
     };
     let pools = fields.get("address-pools");
     let (pools, bgp_advertisements) = pool::pools(decoder, pools, backends);
+    let bfd_profiles = bfd::profiles(decoder, fields.get("bfd-profiles"));
     Draft {
         pools,
         bgp_advertisements,
-        bfd_profiles: bfd::profiles(decoder, fields.get("bfd-profiles")),
-        peers: peer::peers(decoder, fields.get("peers")),
+        peers: peer::peers(decoder, fields.get("peers"), &bfd_profiles),
+        bfd_profiles,
         communities: communities(decoder, fields.get("bgp-communities")),
         ..Draft::default()
     }
 }
 
-/// The names of communities with their values; `None` for a value that was refused.
-fn communities(
-    decoder: &mut Decoder<'_>,
-    value: Option<&Value>,
-) -> BTreeMap<Rc<str>, Option<Community>> {
-    let mut communities = BTreeMap::new();
+/// The names of communities with their values.
+fn communities(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<CommunityAlias> {
+    let mut communities = Vec::new();
     let Some(value) = value else {
         return communities;
     };
     for (name, value) in decoder.entries(value, "names of your choice for communities") {
-        let community = decoder.parsed(&value, str::parse);
-        communities.insert(name, community);
+        communities.push(CommunityAlias {
+            name: decoder.locate(&value, name),
+            value: decoder.parsed(&value, str::parse),
+        });
     }
     communities
 }

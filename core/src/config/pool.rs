@@ -1,12 +1,10 @@
 //! The rules for one address pool.
 
-use std::collections::BTreeSet;
-
 use ipnet::IpNet;
 
+use super::Protocol;
 use super::draft::AddressEntry;
 use super::error::{quote, suggest};
-use super::{BgpAdvertisement, Community, Protocol};
 use crate::address::Family;
 
 /// The protocols that a pool may name beside those of further backends: MetalLB's `bgp` and
@@ -151,13 +149,12 @@ pub fn check_aggregation(
     }
 }
 
-/// Checks the communities of a pool's advertisements together, for one route can have them all.
+/// Checks how many communities a pool's advertisements have together, for one route can have them all.
 ///
 /// # Errors
 /// They are too many for a message.
-pub fn check_communities(advertisements: &[&BgpAdvertisement]) -> Result<(), PoolError> {
-    let all = advertisements.iter().flat_map(|one| &one.communities);
-    match all.collect::<BTreeSet<&Community>>().len() {
+pub fn check_communities(count: usize) -> Result<(), PoolError> {
+    match count {
         ..=MAX_COMMUNITIES => Ok(()),
         count => Err(PoolError::Communities(count)),
     }

@@ -110,7 +110,7 @@ impl ConfigState {
         for setting in self.settings.values() {
             whole.append(setting.draft(&self.backends)?);
         }
-        assemble(whole, &self.backends)
+        assemble(whole, &self.backends).whole()
     }
 
     /// Reads a new version, with this ConfigMap.

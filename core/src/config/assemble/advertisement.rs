@@ -160,7 +160,10 @@ impl OfPool {
     fn add(&mut self, advertisement: &BgpAdvertisement) {
         self.communities.extend(&advertisement.communities);
         let preference = Preference::of(advertisement);
-        let is_new = !self.preferences.iter().any(|(known, _)| *known == preference);
+        let is_new = !self
+            .preferences
+            .iter()
+            .any(|(known, _)| *known == preference);
         if is_new {
             self.preferences
                 .push((preference, advertisement.name.clone()));

@@ -26,20 +26,20 @@ impl Review<'_> {
             addresses_in_use: draft.addresses_in_use.unwrap_or_default(),
             ..Config::default()
         };
-        config.layer2 = self.right(layer2, |one| &one.name);
-        config.bgp.advertisements = self.right(bgp, |one| &one.name);
+        config.layer2 = self.right(layer2);
+        config.bgp.advertisements = self.right(bgp);
         let peers = draft.peers.into_iter().filter_map(|draft| {
             let place = draft.place;
             draft.peer.map(|value| Located { value, place })
         });
-        config.bgp.peers = self.right(peers.collect(), |peer| &peer.name);
+        config.bgp.peers = self.right(peers.collect());
         let mut announced = Announced::of(&config);
         for pool in draft.pools {
             if self.refused.contains(&pool.place.object) {
                 continue;
             }
             let place = pool.place.clone();
-            let Some(pool) = self.pool(pool, &mut announced, &mut config) else {
+            let Some(pool) = add_pool(pool, &mut announced, &mut config) else {
                 continue;
             };
             if !announced.has(&pool) {
@@ -54,35 +54,28 @@ impl Review<'_> {
         }
     }
 
-    /// Those of the objects that are right, by name: in an order that no history decides.
-    fn right<T>(&self, all: Vec<Located<T>>, name: fn(&T) -> &AdvertisementName) -> Vec<Arc<T>> {
-        let right = all.into_iter();
-        let right = right.filter(|one| !self.refused.contains(&one.place.object));
-        let mut right: Vec<_> = right.map(|one| Arc::new(one.value)).collect();
-        right.sort_by(|one, other| name(one).cmp(name(other)));
-        right
+    /// What is of objects that are right, by the name of the object: in an order that no history decides.
+    fn right<T>(&self, mut all: Vec<Located<T>>) -> Vec<Arc<T>> {
+        all.retain(|one| !self.refused.contains(&one.place.object));
+        all.sort_by(|one, other| one.place.object.cmp(&other.place.object));
+        all.into_iter().map(|one| Arc::new(one.value)).collect()
     }
+}
 
-    /// Adds a pool. Returns its name.
-    fn pool(
-        &self,
-        draft: PoolDraft,
-        announced: &mut Announced,
-        config: &mut Config,
-    ) -> Option<PoolName> {
-        let name = draft.name?.value;
-        if let Some(protocol) = draft.protocol {
-            announced.announce(&name, protocol, config);
-        }
-        let entries = draft.addresses.into_iter();
-        let pool = Pool {
-            name: name.clone(),
-            blocks: entries.flat_map(|entry| entry.value.blocks).collect(),
-            ..draft.rest
-        };
-        config.pools.insert(name.clone(), Arc::new(pool));
-        Some(name)
+/// Adds a pool. Returns its name.
+fn add_pool(draft: PoolDraft, announced: &mut Announced, config: &mut Config) -> Option<PoolName> {
+    let name = draft.name?.value;
+    if let Some(protocol) = draft.protocol {
+        announced.announce(&name, protocol, draft.local_pref, config);
     }
+    let entries = draft.addresses.into_iter();
+    let pool = Pool {
+        name: name.clone(),
+        blocks: entries.flat_map(|entry| entry.value.blocks).collect(),
+        ..draft.rest
+    };
+    config.pools.insert(name.clone(), Arc::new(pool));
+    Some(name)
 }
 
 /// What is announced by advertisements that are written.
@@ -114,7 +107,13 @@ impl Announced {
     }
 
     /// Adds an advertisement of this protocol for a pool that has none.
-    fn announce(&mut self, pool: &PoolName, protocol: Protocol, config: &mut Config) {
+    fn announce(
+        &mut self,
+        pool: &PoolName,
+        protocol: Protocol,
+        local_pref: u32,
+        config: &mut Config,
+    ) {
         if !self.pools.insert((pool.clone(), protocol)) {
             return;
         }
@@ -140,6 +139,7 @@ impl Announced {
             Protocol::Bgp => config.bgp.advertisements.push(Arc::new(BgpAdvertisement {
                 name,
                 audience,
+                local_pref,
                 ..BgpAdvertisement::default()
             })),
         }

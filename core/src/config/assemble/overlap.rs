@@ -80,7 +80,9 @@ fn start(block: &IpNet) -> (Family, IpAddr) {
 }
 
 /// The entries that have addresses in common with an earlier one of these, each with the first.
-fn within<'a>(entries: &[&'a Located<AddressEntry>]) -> Vec<(&'a Located<AddressEntry>, &'a Located<AddressEntry>)> {
+fn within<'a>(
+    entries: &[&'a Located<AddressEntry>],
+) -> Vec<(&'a Located<AddressEntry>, &'a Located<AddressEntry>)> {
     let mut blocks: Vec<(IpNet, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         blocks.extend(entry.value.blocks.iter().map(|block| (*block, index)));

@@ -17,7 +17,7 @@ const BASIC_AUTH: &str = "kubernetes.io/basic-auth";
 enum SecretError<'a> {
     #[error("there is no Secret {} in the namespace of the configuration", quote(.0))]
     Missing(&'a str),
-    #[error("the Secret {0} has the type {}: make one of type {BASIC_AUTH}", quote(.1))]
+    #[error("the Secret {} has the type {}: make one of type {BASIC_AUTH}", .0, quote(.1))]
     Type(&'a str, &'a str),
     #[error("the Secret {0} has no text under the key \"password\": write the password there")]
     NoPassword(&'a str),
@@ -36,9 +36,8 @@ impl SecretError<'_> {
             Self::Type(key, _) => {
                 let (namespace, name) = key.split_once('/').unwrap_or_default();
                 let secret = format!("{namespace:?}/{name:?}");
-                let cause = format!(
-                    "secret type mismatch on {secret}, type {BASIC_AUTH:?} is expected"
-                );
+                let cause =
+                    format!("secret type mismatch on {secret}, type {BASIC_AUTH:?} is expected");
                 (cause, " ")
             }
             Self::NoPassword(_) | Self::Unusable(..) => return None,

@@ -1,5 +1,7 @@
 use super::*;
 use crate::config::AddressesInUse::{self, Keep, Reallocate};
+use crate::config::BgpAdvertisement;
+use crate::config::draft::{BgpAdvertisementDraft, PoolSelection};
 use crate::config::legacy;
 use crate::config::origin::Origin;
 use crate::config::place::Path;
@@ -25,7 +27,7 @@ fn a_configuration_may_be_written_in_several_objects() {
         peer,
         &*pool("q", "192.0.2.4/30"),
     ];
-    let config = assemble(drafts(&texts), &["bgp"]).unwrap();
+    let config = assemble(drafts(&texts), &["bgp"]).whole().unwrap();
     let pools: Vec<&str> = config.pools.keys().map(|name| &**name).collect();
     assert_eq!((pools, config.bgp.peers.len()), (vec!["p", "q"], 1));
 }
@@ -34,7 +36,7 @@ fn a_configuration_may_be_written_in_several_objects() {
 fn a_pool_need_not_say_how_it_is_announced() {
     let mut draft = drafts(&[&pool("p", "192.0.2.0/30")]);
     draft.pools[0].protocol = None;
-    let config = assemble(draft, &["bgp"]).unwrap();
+    let config = assemble(draft, &["bgp"]).whole().unwrap();
     assert_eq!(config.pools["p"].blocks.len(), 1);
     assert_eq!(config.advertisements().count(), 0);
 }
@@ -45,7 +47,9 @@ fn what_does_not_fit_together_is_told_with_both_objects() {
         pool("p", "192.0.2.0/24"),
         pool("p", "192.0.2.7/32, nonsense"),
     ];
-    let errors = assemble(drafts(&[&texts[0], &texts[1]]), &["bgp"]).unwrap_err();
+    let errors = assemble(drafts(&[&texts[0], &texts[1]]), &["bgp"])
+        .whole()
+        .unwrap_err();
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert!(
         errors[0].contains("b:1:24: address-pools[0].name: \"p\" already exists: a:1 has a pool")
@@ -64,7 +68,10 @@ fn one_format_that_keeps_addresses_in_use_is_enough() {
     let both = |one: Option<AddressesInUse>, other| {
         let mut draft_of_both = draft(one);
         draft_of_both.append(draft(other));
-        assemble(draft_of_both, &[]).unwrap().addresses_in_use
+        assemble(draft_of_both, &[])
+            .whole()
+            .unwrap()
+            .addresses_in_use
     };
     assert_eq!(both(None, Some(Reallocate)), Reallocate);
     assert_eq!(both(Some(Reallocate), Some(Keep)), Keep);
@@ -88,17 +95,21 @@ fn with_advertisement(name: &str, length: u8) -> Draft {
     };
     let rest = BgpAdvertisement {
         name: name.into(),
-        audience: Audience {
-            pools: ["p".into(), "q".into()].into(),
-            ..Audience::default()
-        },
         ..BgpAdvertisement::default()
+    };
+    let pool = |name: &str| Located {
+        value: name.into(),
+        place: place(&["ipAddressPools"]),
     };
     draft.bgp_advertisements.push(BgpAdvertisementDraft {
         aggregation_length_v4: Some(Located {
             value: length,
             place: place(&["aggregationLength"]),
         }),
+        pools: PoolSelection {
+            names: vec![pool("p"), pool("q")],
+            selectors: Vec::new(),
+        },
         rest,
         ..BgpAdvertisementDraft::at(place(&[]))
     });
@@ -108,7 +119,9 @@ fn with_advertisement(name: &str, length: u8) -> Draft {
 #[test]
 fn a_pool_has_an_advertisement_of_its_own_where_none_is_for_it() {
     for (name, other) in [("both", "r"), ("r", "r-2")] {
-        let config = assemble(with_advertisement(name, 28), &["bgp"]).unwrap();
+        let config = assemble(with_advertisement(name, 28), &["bgp"])
+            .whole()
+            .unwrap();
         let told = config.advertisements().map(|one| {
             let pools: Vec<&str> = one.audience.pools.iter().map(|pool| &**pool).collect();
             (one.name.as_str(), pools)
@@ -120,7 +133,9 @@ fn a_pool_has_an_advertisement_of_its_own_where_none_is_for_it() {
 
 #[test]
 fn routes_are_for_no_more_than_the_smallest_block_of_any_of_their_pools() {
-    let errors = assemble(with_advertisement("both", 27), &["bgp"]).unwrap_err();
+    let errors = assemble(with_advertisement("both", 27), &["bgp"])
+        .whole()
+        .unwrap_err();
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let [error] = &errors[..] else {
         panic!("{errors:?}");

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use arcstr::ArcStr;
+
 use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::draft::PeerDraft;
+use crate::config::error::quote;
 use crate::config::peer::{self, DEFAULT_HOLD_TIME, DEFAULT_PORT, PeerError};
 use crate::config::place::Located;
 use crate::config::{Password, Peer};
@@ -29,13 +32,18 @@ pub(super) const KEYS: [&str; 12] = [
 ];
 
 /// The peers, as far as each of their values is right by itself.
-pub(super) fn peers(decoder: &mut Decoder<'_>, value: Option<&Value>) -> Vec<PeerDraft> {
+pub(super) fn peers(
+    decoder: &mut Decoder<'_>,
+    value: Option<&Value>,
+    bfd_profiles: &[Located<ArcStr>],
+) -> Vec<PeerDraft> {
     let mut peers = Vec::new();
     for value in decoder.list(value) {
         if let Some(fields) = decoder.fields(&value, &KEYS) {
             peers.push(PeerDraft {
-                bfd_profile: bfd_profile(decoder, &fields),
+                bfd_profile: bfd_profile(decoder, &fields, bfd_profiles),
                 peer: peer(decoder, &fields),
+                password_secret: None,
                 place: decoder.place(&value),
             });
         }
@@ -132,9 +140,22 @@ fn password(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Password> {
     decoder.optional(fields.get("password"), check)
 }
 
-fn bfd_profile(decoder: &mut Decoder<'_>, fields: &Fields) -> Option<Located<String>> {
+/// The name of a BFD profile. Without BFD a session finds out later that it is broken, so that one which
+/// is to have it is refused; the name of a profile that is not there is for others to find.
+fn bfd_profile(
+    decoder: &mut Decoder<'_>,
+    fields: &Fields,
+    profiles: &[Located<ArcStr>],
+) -> Option<Located<String>> {
     let value = fields.get("bfd-profile")?;
-    let name = decoder.optional(Some(value), str::parse)?;
+    let name: String = decoder.optional(Some(value), str::parse)?;
+    if profiles.iter().any(|profile| *profile.value == *name) {
+        let message = format!(
+            "{}: BFD is not supported yet, remove this key",
+            quote(&name)
+        );
+        decoder.refuse(value, message);
+    }
     Some(decoder.locate(value, name))
 }
 

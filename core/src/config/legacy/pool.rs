@@ -5,9 +5,9 @@ use std::iter;
 
 use crate::address::Family;
 use crate::config::decode::{Decoder, Fields, Value};
-use crate::config::draft::{AddressEntry, BgpAdvertisementDraft, PoolDraft};
+use crate::config::draft::{AddressEntry, BgpAdvertisementDraft, PoolDraft, PoolSelection};
 use crate::config::place::{Located, Place};
-use crate::config::{Audience, BgpAdvertisement, Pool, PoolName, Protocol, address, pool};
+use crate::config::{BgpAdvertisement, Pool, PoolName, Protocol, address, pool};
 
 /// The most address blocks of a configuration, ranges expanded.
 const MAX_BLOCKS: usize = 100_000;
@@ -39,7 +39,7 @@ pub(super) fn pools(
     let mut of_pools = Vec::new();
     for value in decoder.list(value) {
         if let Some(fields) = decoder.fields(&value, &KEYS) {
-            let pool = draft(decoder, &fields, backends, &mut room);
+            let pool = draft(decoder, &value, &fields, backends, &mut room);
             of_pools.push(advertisements(decoder, &fields, pool.protocol));
             pools.push(pool);
         }
@@ -68,7 +68,7 @@ fn named(
         let names = iter::once(pool.clone()).chain(free);
         named.extend(of_pool.into_iter().zip(names).map(|(mut one, name)| {
             one.rest.name = name;
-            one.rest.audience = Audience::of_pool(pool.clone());
+            one.pools = PoolSelection::of_pool(pool.clone(), one.place.clone());
             one
         }));
     }
@@ -77,10 +77,12 @@ fn named(
 
 fn draft(
     decoder: &mut Decoder<'_>,
+    value: &Value,
     fields: &Fields,
     backends: &[&'static str],
     room: &mut usize,
 ) -> PoolDraft {
+    let place = decoder.place(value);
     let name = decoder.name(fields);
     let label = name
         .as_ref()
@@ -100,6 +102,7 @@ fn draft(
             auto_assign: boolean("auto-assign").unwrap_or(defaults.auto_assign),
             ..defaults
         },
+        ..PoolDraft::at(place)
     }
 }
 
@@ -189,7 +192,6 @@ fn advertisement(
     let local_pref = local_pref.and_then(|value| decoder.number(value, 0..=u32::MAX));
     let defaults = BgpAdvertisement::default();
     Some(BgpAdvertisementDraft {
-        place: list.clone(),
         aggregation_length_v4: length_v4,
         aggregation_length_v6: length_v6,
         communities: texts(decoder, communities),
@@ -197,6 +199,7 @@ fn advertisement(
             local_pref: local_pref.unwrap_or(defaults.local_pref),
             ..defaults
         },
+        ..BgpAdvertisementDraft::at(list.clone())
     })
 }
 

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use std::rc::Rc;
+
 use super::*;
 use crate::address::Family;
+use crate::config::Community;
 
 use crate::config::{Bgp, BgpAdvertisement, Password, Peer, Pool, PoolName};
 use crate::selector::{Operator, Requirement, Selector};

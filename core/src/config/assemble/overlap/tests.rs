@@ -2,9 +2,18 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::address;
+use crate::config::error::ConfigErrors;
 use crate::config::origin::Origin;
 use crate::config::place::{Path, Place};
 use crate::yaml::Position;
+
+fn place(object: &str, line: usize) -> Place {
+    Place {
+        object: object.into(),
+        path: Path::default(),
+        at: Some(Position { line, column: 1 }),
+    }
+}
 
 /// Entries on consecutive lines, with the number of their pool.
 fn entries(texts: &[(u8, String)]) -> Vec<Located<AddressEntry>> {
@@ -14,14 +23,7 @@ fn entries(texts: &[(u8, String)]) -> Vec<Located<AddressEntry>> {
             text: text.clone(),
             blocks: address::parse(text).unwrap(),
         },
-        place: Place {
-            object: "f".into(),
-            path: Path::default(),
-            at: Some(Position {
-                line: index + 1,
-                column: 1,
-            }),
-        },
+        place: place("f", index + 1),
     };
     texts.iter().enumerate().map(entry).collect()
 }
@@ -29,9 +31,13 @@ fn entries(texts: &[(u8, String)]) -> Vec<Located<AddressEntry>> {
 /// What is wrong with these entries.
 fn overlaps(entries: &[Located<AddressEntry>]) -> ConfigErrors {
     let texts = Texts::of(Origin::whole("f"), None);
-    let mut errors = ConfigErrors::default();
-    refuse(&entries.iter().collect::<Vec<_>>(), &texts, &mut errors);
-    errors
+    let pool = PoolDraft {
+        addresses: entries.to_vec(),
+        ..PoolDraft::at(place("f", 1))
+    };
+    let mut refused = Refused::default();
+    refuse(&[pool], &texts, &mut refused);
+    refused.all()
 }
 
 fn messages(texts: &[(u8, &str)]) -> Vec<String> {
@@ -122,5 +128,36 @@ proptest! {
             }
         }
         prop_assert_eq!(found.next(), None);
+    }
+}
+
+proptest! {
+    /// Of pools that are objects of their own those are refused that have addresses of one before them
+    /// that is not refused, and no others.
+    #[test]
+    fn what_is_refused_takes_nothing_from_others(
+        ranges in prop::collection::vec((0..200_u8, 0..60_u8), 0..12),
+    ) {
+        let pools: Vec<_> = ranges.iter().enumerate().map(|(index, (start, length))| {
+            let text = format!("10.0.0.{start}-10.0.0.{}", start.saturating_add(*length));
+            let object = format!("pool {index}");
+            let mut addresses = entries(&[(0, text)]);
+            for entry in &mut addresses {
+                entry.place = place(&object, 1);
+            }
+            PoolDraft { addresses, ..PoolDraft::at(place(&object, 1)) }
+        }).collect();
+        let mut refused = Refused::default();
+        refuse(&pools, &Texts::default(), &mut refused);
+
+        let mut right: Vec<(u8, u8)> = Vec::new();
+        for (index, (start, length)) in ranges.iter().enumerate() {
+            let end = start.saturating_add(*length);
+            let is_taken = right.iter().any(|(other, other_end)| end >= *other && other_end >= start);
+            prop_assert_eq!(refused.contains(&format!("pool {index}")), is_taken);
+            if !is_taken {
+                right.push((*start, end));
+            }
+        }
     }
 }
