@@ -25,7 +25,8 @@ pub(super) struct Entry {
     pub(super) service: Service,
     /// Somebody else has written the status.
     pub(super) foreign: bool,
-    /// The pool of the last [`super::StatusChange`], or of the re-adopted addresses.
+    /// The pool of the last [`super::StatusChange`]; before one, that which the service says it has its
+    /// addresses from.
     pub(super) pool: Option<PoolName>,
     /// What few services have.
     passing: Option<Box<Passing>>,
@@ -45,10 +46,11 @@ struct Passing {
 
 impl Entry {
     pub(super) fn new(service: Service) -> Self {
+        let noted = service.given_from().filter(|pool| !pool.is_empty());
         Self {
+            pool: noted.cloned(),
             service,
             foreign: false,
-            pool: None,
             passing: None,
         }
     }
