@@ -5,8 +5,10 @@
 //!             ├─ assignments       service ──▶ addresses, pool, keys, ports
 //!             ├─ in_use            address ──▶ its services
 //!             ├─ shared_ports      address with a sharing key ──▶ who has which port
-//!             └─ per pool and family: Space ─┬─ the free gaps, in block order
-//!                                            └─ per sharing key: Group of addresses to share
+//!             ├─ namespaces        namespace ──▶ labels
+//!             └─ Pools ─┬─ Eligibility       service ──▶ pools that are for it, in order
+//!                       └─ per pool and family: Space ─┬─ the free gaps, in block order
+//!                                                      └─ per sharing key: Group of addresses
 //! ```
 //!
 //! The allocator is bound to one configuration. A new configuration means a new allocator into
@@ -18,34 +20,45 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arcstr::ArcStr;
+
 use crate::address::Family;
-use crate::config::{Config, Pool, PoolName};
+use crate::config::{Config, PoolName};
 use crate::few::Few;
-use crate::service::{Families, Port, Service, ServiceKey};
+use crate::labels::Labels;
+use crate::service::{Families, Port, Requests, Service, ServiceKey};
 use crate::sorted::{SortedVec, pack};
-use crate::text::bounded;
 
 mod blocks;
+mod eligibility;
+mod namespaces;
+mod pools;
 mod refusal;
+mod selectors;
 mod sharing;
 mod space;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use blocks::Blocks;
-pub use refusal::{Obstacle, Refusal};
+use eligibility::Applicant;
+pub(crate) use eligibility::Eligible;
+use namespaces::Namespaces;
+use pools::Pools;
+pub use refusal::{Mismatch, Obstacle, Refusal, Shown};
 pub(crate) use refusal::{listed, quoted};
 pub use sharing::{Sharing, SharingKeys};
-use space::Space;
 pub use space::{PoolUsage, Usage};
 
-/// Who asks for addresses: a service, reduced to what decides about sharing.
+/// Who asks for addresses: a service, reduced to what decides which it may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// The service.
     pub service: ServiceKey,
     /// What it shares by; `None`: it shares with nobody.
     pub sharing: Option<Arc<Sharing>>,
+    /// Its labels, by which pools select services.
+    pub labels: Labels,
 }
 
 impl Tenant {
@@ -54,6 +67,7 @@ impl Tenant {
         Self {
             service: service.key.clone(),
             sharing: Sharing::of(service).map(Arc::new),
+            labels: service.labels().clone(),
         }
     }
 
@@ -62,6 +76,7 @@ impl Tenant {
         Self {
             service,
             sharing: None,
+            labels: Labels::new(),
         }
     }
 }
@@ -78,10 +93,13 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The tenant that this service is with it.
+    /// The tenant that this service is with it, as far as it has these addresses already.
     pub fn tenant(&self, service: ServiceKey) -> Tenant {
-        let sharing = self.sharing.clone();
-        Tenant { service, sharing }
+        Tenant {
+            service,
+            sharing: self.sharing.clone(),
+            labels: Labels::new(),
+        }
     }
 }
 
@@ -94,51 +112,12 @@ fn holder(holders: &PortHolders, port: Port) -> Option<&ServiceKey> {
     (*found == port).then_some(holder)
 }
 
-/// A pool and what is taken of it.
-#[derive(Debug)]
-struct PoolSpace {
-    pool: Arc<Pool>,
-    ipv4: Space,
-    ipv6: Space,
-}
-
-impl PoolSpace {
-    fn new(pool: &Arc<Pool>) -> Self {
-        Self {
-            pool: Arc::clone(pool),
-            ipv4: Space::new(pool, Family::V4),
-            ipv6: Space::new(pool, Family::V6),
-        }
-    }
-
-    fn space(&self, family: Family) -> &Space {
-        match family {
-            Family::V4 => &self.ipv4,
-            Family::V6 => &self.ipv6,
-        }
-    }
-
-    fn space_mut(&mut self, family: Family) -> &mut Space {
-        match family {
-            Family::V4 => &mut self.ipv4,
-            Family::V6 => &mut self.ipv6,
-        }
-    }
-
-    fn usage(&self) -> PoolUsage {
-        PoolUsage {
-            name: self.pool.name.clone(),
-            ipv4: self.ipv4.usage(),
-            ipv6: self.ipv6.usage(),
-        }
-    }
-}
-
 /// The addresses of one configuration and who has them.
 #[derive(Debug, Default)]
 pub struct Allocator {
     blocks: Blocks,
-    pools: BTreeMap<PoolName, PoolSpace>,
+    pools: Pools,
+    namespaces: Namespaces,
     /// The services on each address; what they share it by, and their ports, is in their
     /// assignments.
     in_use: BTreeMap<IpAddr, SortedVec<ServiceKey>>,
@@ -152,11 +131,36 @@ impl Allocator {
     pub fn new(config: &Config) -> Self {
         Self {
             blocks: Blocks::new(config),
-            pools: (config.pools.iter())
-                .map(|(name, pool)| (name.clone(), PoolSpace::new(pool)))
-                .collect(),
+            pools: Pools::new(config),
             ..Self::default()
         }
+    }
+
+    /// The same for another configuration: what is known of namespaces, and what is assigned as far as
+    /// it has pools for that, whoever they are for.
+    pub fn reconfigured(self, config: &Config) -> Self {
+        let mut next = Self::new(config);
+        next.namespaces = self.namespaces;
+        for (key, assignment) in self.assignments {
+            let addresses = assignment.addresses.to_vec();
+            let _dropped = next.assign(assignment.tenant(key), addresses);
+        }
+        next
+    }
+
+    /// Notes the labels of a namespace; `None`: it is not known any more. Returns whether that decides
+    /// which pools its services may have addresses from.
+    pub fn set_namespace(&mut self, name: &ArcStr, labels: Option<&Labels>) -> bool {
+        let before = self.namespaces.labels(name);
+        self.namespaces.set(name, labels);
+        let now = self.namespaces.labels(name);
+        let eligibility = self.pools.eligibility();
+        before != now && eligibility.selecting(&before) != eligibility.selecting(&now)
+    }
+
+    /// Whether a pool selects namespaces by their labels.
+    pub fn selects_namespaces(&self) -> bool {
+        self.pools.eligibility().selects_namespaces()
     }
 
     /// Takes no more memory than it needs for what is assigned now.
@@ -180,27 +184,48 @@ impl Allocator {
         self.assignments.iter()
     }
 
-    /// Gives up the allocator for what is assigned in it, by service.
-    pub fn into_assignments(self) -> impl Iterator<Item = (ServiceKey, Assignment)> {
-        self.assignments.into_iter()
-    }
-
     /// How full the pools are, by name.
     pub fn usage(&self) -> impl Iterator<Item = PoolUsage> {
-        self.pools.values().map(PoolSpace::usage)
+        self.pools.usage()
     }
 
-    /// Whether the tenant may have these addresses (one, or one of each family), and the pool that
+    /// How full a pool is.
+    pub fn usage_of(&self, pool: &str) -> Option<PoolUsage> {
+        self.pools.usage_of(pool)
+    }
+
+    /// Whether the tenant may be given these addresses (one, or one of each family), and the pool that
     /// they belong to. What the tenant has now does not stand in its own way.
     ///
     /// # Errors
     /// The first thing that stands in the way.
     pub fn check(&self, tenant: &Tenant, addresses: &[IpAddr]) -> Result<PoolName, Refusal> {
         let name = self.blocks.giver_of(addresses)?;
+        self.apply(tenant, |applicant| self.pools.permit(name, applicant))?;
+        self.check_held(tenant, addresses)
+    }
+
+    /// Whether the tenant may go on having these addresses, and the pool that they belong to: whoever
+    /// that is for.
+    ///
+    /// # Errors
+    /// The first thing that stands in the way.
+    pub fn check_held(&self, tenant: &Tenant, addresses: &[IpAddr]) -> Result<PoolName, Refusal> {
+        let name = self.blocks.giver_of(addresses)?;
         addresses
             .iter()
             .try_for_each(|address| self.check_sharing(tenant, *address))?;
         Ok(name.clone())
+    }
+
+    /// Asks something about what decides which pools are for a tenant.
+    fn apply<T>(&self, tenant: &Tenant, ask: impl FnOnce(Applicant<'_>) -> T) -> T {
+        let namespace = tenant.service.namespace();
+        ask(Applicant {
+            namespace,
+            namespace_labels: &self.namespaces.labels(namespace),
+            labels: &tenant.labels,
+        })
     }
 
     /// Whether the tenant may share an address with those that have it: with equal keys, on ports of
@@ -235,9 +260,9 @@ impl Allocator {
     /// Gives the tenant these addresses in place of what it has.
     ///
     /// # Errors
-    /// As [`Self::check`]; the tenant then keeps what it has.
+    /// As [`Self::check_held`]; the tenant then keeps what it has.
     pub fn assign(&mut self, tenant: Tenant, addresses: Vec<IpAddr>) -> Result<(), Refusal> {
-        let pool = self.check(&tenant, &addresses)?;
+        let pool = self.check_held(&tenant, &addresses)?;
         self.release(&tenant.service);
         for address in &addresses {
             self.occupy(&tenant, *address);
@@ -301,38 +326,22 @@ impl Allocator {
         }
     }
 
-    /// The addresses that a tenant without any gets: from `pool` if it names one, else from the
-    /// first pool by name that offers what is wanted. Within a pool it is
+    /// The addresses that a tenant without any gets: from `pool` if it names one, else from the first of
+    /// the pools that are for it that offers what is wanted. Within a pool it is
     /// the first address in block order that the tenant may have, be it free or shared.
     ///
     /// # Errors
-    /// No pool offers it, or the named pool does not exist.
+    /// No pool offers it, or the named pool does not exist or is for others.
     pub fn choose(
         &self,
         tenant: &Tenant,
         families: Families,
         pool: Option<&str>,
     ) -> Result<Vec<IpAddr>, Refusal> {
-        let pools = self.eligible(pool)?;
-        let one = |family| {
-            let mut offers = pools.iter().map(|pool| pool.space(family).first(tenant));
-            offers.find_map(|offer| offer.map(|address| vec![address]))
-        };
-        let both = || {
-            let offer =
-                |pool: &&PoolSpace| Some(vec![pool.ipv4.first(tenant)?, pool.ipv6.first(tenant)?]);
-            pools.iter().find_map(offer)
-        };
-        let found = match families {
-            Families::One(family) => one(family),
-            Families::Both => both(),
-            Families::PreferBoth { primary } => both()
-                .or_else(|| one(primary))
-                .or_else(|| one(primary.other())),
-        };
-        found.ok_or_else(|| Refusal::Exhausted {
-            families,
-            pools: pools.into_iter().map(PoolSpace::usage).collect(),
+        self.apply(tenant, |applicant| {
+            let eligible = self.pools.eligible(applicant, pool)?;
+            let found = self.pools.offer(&eligible, tenant, families);
+            found.ok_or_else(|| self.pools.exhausted(&eligible, applicant, families))
         })
     }
 
@@ -350,24 +359,14 @@ impl Allocator {
         addresses.first().copied().ok_or(Refusal::NothingAsked)
     }
 
-    /// The pools to look in, in order: the one place that decides which pools a service may draw
-    /// from.
-    fn eligible(&self, name: Option<&str>) -> Result<Vec<&PoolSpace>, Refusal> {
-        match name {
-            Some(name) => {
-                let mut pools = self.pools.values();
-                let pool = self.pools.get(name);
-                // A long name is kept short in the service that asks for it.
-                let pool = pool.or_else(|| pools.find(|space| bounded(&space.pool.name) == name));
-                let pool = pool.ok_or_else(|| Refusal::UnknownPool {
-                    name: name.into(),
-                    known: self.pools.keys().cloned().collect(),
-                })?;
-                Ok(vec![pool])
-            }
-            None => Ok((self.pools.values())
-                .filter(|space| space.pool.auto_assign)
-                .collect()),
-        }
+    /// The pools that a tenant that asks for this may be given addresses from.
+    pub(crate) fn eligible(&self, tenant: &Tenant, requests: &Requests) -> Eligible {
+        let requested = requests.addresses.as_deref().unwrap_or_default();
+        let owner = (self.blocks.giver_of(requested).ok()).filter(|_| !requested.is_empty());
+        let pool = requests.address_pool.as_deref();
+        let pool = owner.map(|owner| &**owner).or(pool);
+        // Of a pool that is not there, or not for it, there is nothing to be had.
+        self.apply(tenant, |applicant| self.pools.eligible(applicant, pool))
+            .unwrap_or_default()
     }
 }

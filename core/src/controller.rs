@@ -17,17 +17,20 @@
 //! grants go first to services that ask for an address by name, then by key. So the result does not
 //! depend on the order of the inputs between two drains of [`Controller::poll_change`].
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::allocator::{Allocator, Assignment, PoolUsage, Tenant};
-use crate::config::Config;
+use crate::allocator::{Allocator, Assignment, PoolUsage, Refusal, Tenant};
+use crate::config::{AddressesInUse, Config, PoolName};
 use crate::service::{Service, ServiceKey};
 
+mod agenda;
+mod books;
 mod entry;
 mod in_use;
+mod input;
+mod namespaces;
 mod plan;
 mod report;
 mod reserved;
@@ -36,38 +39,16 @@ mod review;
 mod tests;
 mod waiting;
 
+use agenda::Agenda;
+use books::Books;
 use entry::Entry;
 pub use in_use::ConfigInUse;
 use in_use::Configs;
+pub use input::Input;
 use plan::{Shortfall, plan};
 pub use report::{Event, ServiceStatus, Severity, StatusChange};
 use review::Kept;
 use waiting::Waiting;
-
-/// What the controller takes in.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// The configuration, in its newest valid form.
-    Config(Arc<Config>),
-    /// The same, and somebody has said that this one may take away addresses in use.
-    Renumber(Arc<Config>),
-    /// The configuration that was in force before the restart. It is so again until the newest one
-    /// can take effect.
-    InForceBefore(Arc<Config>),
-    /// A service appeared or changed.
-    Service(Service),
-    /// A service is gone.
-    ServiceDeleted(ServiceKey),
-    /// A service that is not known, perhaps only not yet, has these addresses. No other service gets
-    /// them until it appears or is deleted.
-    Reserved(ServiceKey, Vec<IpAddr>),
-    /// Every service and the configuration that existed at the start have been handed over. Until then
-    /// nothing is decided.
-    Synced,
-    /// From here on it is for this controller to grant, or no longer. What services publish must be
-    /// known to be the newest before it may lead.
-    Lead(bool),
-}
 
 /// The machine. It owns all facts about services, and decides which has which addresses.
 #[derive(Debug, Default)]
@@ -81,16 +62,12 @@ pub struct Controller {
     services: BTreeMap<ServiceKey, Entry>,
     /// What services have that are not among these.
     reserved: BTreeMap<ServiceKey, Vec<IpAddr>>,
+    knows_namespaces: bool,
     configs: Configs,
-    allocator: Allocator,
-    /// Services to review, those with most addresses first, and after them what is reserved.
-    reviews: BTreeSet<(bool, Reverse<usize>, ServiceKey)>,
-    /// Services to grant something to, those that ask for an address by name first.
-    grants: BTreeSet<(Reverse<bool>, ServiceKey)>,
+    books: Books,
+    agenda: Agenda,
     /// Services that have not all they want.
     waiting: Waiting,
-    /// Something was released that those who wait may want.
-    released: bool,
 }
 
 impl Controller {
@@ -114,6 +91,9 @@ impl Controller {
             Input::Service(service) => self.update(service),
             Input::ServiceDeleted(key) => self.forget(&key),
             Input::Reserved(key, addresses) => self.reserve(key, addresses),
+            Input::Namespace(name, labels) => self.set_namespace(&name, Some(&labels)),
+            Input::NamespaceDeleted(name) => self.set_namespace(&name, None),
+            Input::NamespacesKnown => self.know_namespaces(),
             Input::Synced => self.synced = true,
             Input::Lead(leads) => self.lead(leads),
         }
@@ -174,9 +154,9 @@ impl Controller {
         let is_reserved = self.reserved.contains_key(&key);
         let [published, held] = self.claims(&key);
         let addresses = published.len().max(held.len());
-        let has_any = addresses > 0 || self.allocator.get(&key).is_some();
+        let has_any = addresses > 0 || self.books.get(&key).is_some();
         if has_any || is_reserved {
-            self.reviews.insert((is_reserved, Reverse(addresses), key));
+            self.agenda.review(key, addresses, is_reserved);
         } else {
             self.queue_grant(key);
         }
@@ -184,7 +164,7 @@ impl Controller {
 
     /// What the allocator has given the service.
     fn held(&self, key: &ServiceKey) -> Vec<IpAddr> {
-        let held = self.allocator.get(key);
+        let held = self.books.get(key);
         held.map_or_else(Vec::new, |held| held.addresses.to_vec())
     }
 
@@ -210,16 +190,16 @@ impl Controller {
         loop {
             while self.consider_next() {}
             self.configs.in_force.as_ref()?;
-            if let Some((_, _, key)) = self.reviews.pop_first() {
+            if let Some(key) = self.agenda.next_review() {
                 self.review(&key);
             } else if !self.grants() {
                 return None;
-            } else if std::mem::take(&mut self.released) {
+            } else if self.books.take_released() {
                 let first: Vec<_> = self.waiting.first().cloned().collect();
                 for key in first {
                     self.queue_grant(key);
                 }
-            } else if let Some((_, key)) = self.grants.pop_first() {
+            } else if let Some(key) = self.agenda.next_grant() {
                 if let Some(change) = self.grant(&key) {
                     return Some(change);
                 }
@@ -246,9 +226,10 @@ impl Controller {
             return;
         }
         let tenant = Tenant::of(service);
+        let check = self.rule();
         let mut kept = Kept::default();
         for claim in claims {
-            let next = review::keep(&self.allocator, service, &tenant, &claim);
+            let next = review::keep(service, &claim, |claim| check(&self.books, &tenant, claim));
             if !next.addresses.is_empty() {
                 kept = next;
                 break;
@@ -268,11 +249,20 @@ impl Controller {
         self.queue_grant(key.clone());
     }
 
+    /// What decides whether services keep what they have. It is taken away because their pool is for
+    /// others only where a configuration may take addresses away.
+    fn rule(&self) -> fn(&Allocator, &Tenant, &[IpAddr]) -> Result<PoolName, Refusal> {
+        let config = self.config().map(|config| config.addresses_in_use);
+        if self.grants() && config == Some(AddressesInUse::Reallocate) {
+            Allocator::check
+        } else {
+            Allocator::check_held
+        }
+    }
+
     fn queue_grant(&mut self, key: ServiceKey) {
-        let by_name = (self.services.get(&key)).is_some_and(|entry| {
-            (entry.service.requests.addresses.as_ref()).is_ok_and(|requested| !requested.is_empty())
-        });
-        self.grants.insert((Reverse(by_name), key));
+        let entry = self.services.get(&key);
+        self.agenda.grant(key, entry.map(|entry| &entry.service));
     }
 
     fn end_wait(&mut self, key: &ServiceKey) {
@@ -289,10 +279,10 @@ impl Controller {
             return None;
         }
         let held = self.held(key);
-        let plan = plan(&self.allocator, service, held.clone());
+        let plan = plan(&self.books, service, held.clone());
         let tenant = Tenant::of(service);
         let next = if plan.shortfall.is_some() && service.is_load_balancer {
-            self.waiting.insert(service, &plan.addresses)
+            self.waiting.insert(&self.books, service, &plan.addresses)
         } else {
             self.waiting.remove(key)
         };
@@ -315,7 +305,7 @@ impl Controller {
         shortfall: Option<Shortfall>,
     ) -> Option<StatusChange> {
         let entry = self.services.get_mut(key)?;
-        let assignment = self.allocator.get(key);
+        let assignment = self.books.get(key);
         let addresses = assignment.map_or_else(Vec::new, |now| now.addresses.to_vec());
         let pool = assignment.map(|now| now.pool.clone());
         let mut events = entry.take_events();
@@ -346,26 +336,18 @@ impl Controller {
     /// Enters an assignment that the allocator has just approved.
     fn assign(&mut self, tenant: Tenant, addresses: Vec<IpAddr>) {
         let key = tenant.service.clone();
-        let now = self.allocator.get(&key);
-        if now.is_none_or(|now| now.sharing != tenant.sharing || *now.addresses != *addresses) {
-            let frees = |now: &Assignment| {
-                let stays = |address: &IpAddr| addresses.contains(address);
-                now.sharing != tenant.sharing || !now.addresses.iter().all(stays)
-            };
-            self.released |= now.is_some_and(frees);
-            let _approved = self.allocator.assign(tenant, addresses);
-        }
+        self.books.assign(tenant, addresses);
         self.note_holding(&key);
     }
 
     fn release(&mut self, key: &ServiceKey) {
-        self.released |= self.allocator.release(key).is_some();
+        self.books.release(key);
         self.note_holding(key);
     }
 
     /// What the service has.
     pub fn assigned(&self, service: &ServiceKey) -> Option<&Assignment> {
-        self.allocator.get(service)
+        self.books.get(service)
     }
 
     /// The configuration in force.
@@ -384,9 +366,14 @@ impl Controller {
         self.configs.is_provisional
     }
 
+    /// Whether it could give addresses, and take them, if it led: all is known that decides about them.
+    pub fn is_able(&self) -> bool {
+        !self.configs.is_provisional && !self.awaits_namespaces()
+    }
+
     /// Whether it may give addresses, and take them.
     fn grants(&self) -> bool {
-        self.leads && !self.configs.is_provisional
+        self.leads && self.is_able()
     }
 
     fn serves(&self, service: &Service) -> bool {
@@ -395,6 +382,16 @@ impl Controller {
 
     /// How full the pools of the configuration in force are, by name.
     pub fn pools(&self) -> Vec<PoolUsage> {
-        self.allocator.usage().collect()
+        self.books.usage().collect()
+    }
+
+    /// How full a pool is.
+    pub fn pool(&self, name: &str) -> Option<PoolUsage> {
+        self.books.usage_of(name)
+    }
+
+    /// The pools of which that may have changed, or which are new, since this was last asked.
+    pub fn take_changed_pools(&mut self) -> BTreeSet<PoolName> {
+        self.books.take_changed_pools()
     }
 }

@@ -20,6 +20,8 @@ use crate::config::{
 };
 use crate::endpoint::{Endpoint, EndpointSlice};
 use crate::interface::{Interface, MacAddress};
+use crate::labels::Labels;
+use crate::selector::{Operator, Requirement, Selector};
 use crate::service::{
     Families, Ingress, Port, Protocol, Requests, Service, ServiceFacts, ServiceKey, TrafficPolicy,
 };
@@ -48,6 +50,27 @@ pub fn ips(texts: &[&str]) -> Vec<IpAddr> {
 /// The name of a Service, in the namespace `default`.
 pub fn key(name: &str) -> ServiceKey {
     ServiceKey::new("default", name)
+}
+
+/// Labels, `team=x,tier=1`.
+pub fn labels(text: &str) -> Labels {
+    pairs(text).collect()
+}
+
+/// The selector of all that has these labels.
+pub fn selector(text: &str) -> Selector {
+    let requirement = |(key, value): (&str, &str)| Requirement {
+        key: key.to_owned(),
+        operator: Operator::In([value.to_owned()].into()),
+    };
+    Selector {
+        requirements: pairs(text).map(requirement).collect(),
+    }
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = text.split(',').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// TCP ports.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use arcstr::ArcStr;
+
 use super::space::{PoolUsage, Usage};
 use crate::address::Family;
 use crate::config::PoolName;
@@ -69,7 +71,23 @@ pub enum Refusal {
         /// Its name.
         name: PoolName,
         /// The names that would be right.
-        known: Vec<PoolName>,
+        known: Shown<PoolName>,
+    },
+    /// The pool is for other services.
+    #[error("pool {pool:?} not compatible for ip assignment: {mismatch}")]
+    NotFor {
+        /// Its name.
+        pool: PoolName,
+        /// What it says of the services that it is for.
+        mismatch: Mismatch,
+    },
+    /// All pools that give addresses by themselves are for other services.
+    #[error("no available addresses: no pool is for this service: {first}{}", and_others(*.others))]
+    NoneFor {
+        /// Why the first is not.
+        first: Box<Refusal>,
+        /// How many others are not.
+        others: usize,
     },
     /// No address is left that the service may have.
     #[error("{}", exhausted(*.families, .pools))]
@@ -77,7 +95,7 @@ pub enum Refusal {
         /// What it wants.
         families: Families,
         /// The pools that were looked at, in order.
-        pools: Vec<PoolUsage>,
+        pools: Shown<PoolUsage>,
     },
     /// Another service has the address with the same port.
     #[error("port {port} is already in use on {address} by {holder}")]
@@ -102,6 +120,24 @@ pub enum Refusal {
     /// An empty list of addresses.
     #[error("no address was asked for")]
     NothingAsked,
+}
+
+/// What a pool says of the services that it is for, and a service is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// Its namespace.
+    #[error("its serviceAllocation is for {}, not {namespace:?}", of_namespaces(.named, *.selects))]
+    Namespace {
+        /// That of the service.
+        namespace: Box<str>,
+        /// Those that the pool names.
+        named: Shown<ArcStr>,
+        /// The pool also selects namespaces by their labels.
+        selects: bool,
+    },
+    /// Its labels.
+    #[error("the serviceSelectors of its serviceAllocation do not match the labels of the service")]
+    Labels,
 }
 
 /// What keeps two services from sharing an address although their ports may be disjoint.
@@ -137,17 +173,35 @@ fn wanted(families: Families) -> String {
     }
 }
 
-fn known_pools(known: &[PoolName]) -> String {
-    if known.is_empty() {
-        "no pool is configured".to_owned()
-    } else {
-        let names = known.iter().map(|name| format!("{name:?}"));
-        format!("the configuration has {}", listed(names))
+fn of_namespaces(named: &Shown<ArcStr>, selects: bool) -> String {
+    let names = named.map(|name| format!("{name:?}"));
+    match (named.items.len(), selects) {
+        (0, _) => "the namespaces that its namespaceSelectors match by their labels".to_owned(),
+        (1, false) => format!("the namespace {names}"),
+        (_, false) => format!("the namespaces {names}"),
+        (_, true) => format!("the namespaces {names} and those that its namespaceSelectors match"),
     }
 }
 
-fn exhausted(families: Families, pools: &[PoolUsage]) -> String {
-    match (families, pools) {
+fn and_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => ", nor is the other one".to_owned(),
+        n => format!(", nor are {n} others"),
+    }
+}
+
+fn known_pools(known: &Shown<PoolName>) -> String {
+    if known.items.is_empty() {
+        "no pool is configured".to_owned()
+    } else {
+        let names = known.map(|name| format!("{name:?}"));
+        format!("the configuration has {names}")
+    }
+}
+
+fn exhausted(families: Families, pools: &Shown<PoolUsage>) -> String {
+    match (families, &*pools.items) {
         (_, []) => "no available addresses: no pool hands out addresses by itself (auto-assign); \
                     ask for a pool with the annotation metallb.io/address-pool"
             .to_owned(),
@@ -186,13 +240,9 @@ fn nothing(usage: Usage, family: Family) -> String {
     }
 }
 
-fn in_pools(what: &str, families: Families, pools: &[PoolUsage]) -> String {
-    let pools = (pools.iter()).map(|pool| format!("pool {}", InPool(pool, families)));
-    format!(
-        "no available {} {what}: {}",
-        wanted(families),
-        listed(pools)
-    )
+fn in_pools(what: &str, families: Families, pools: &Shown<PoolUsage>) -> String {
+    let shown = pools.map(|pool| format!("pool {}", InPool(pool, families)));
+    format!("no available {} {what}: {shown}", wanted(families))
 }
 
 /// Shows a pool with the counters that matter to the wish.
@@ -217,13 +267,36 @@ impl fmt::Display for InPool<'_> {
     }
 }
 
-/// The first few, so that a message stays readable with a hundred pools.
-pub(crate) fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
-    const SHOWN: usize = 8;
-    let more = items.len().saturating_sub(SHOWN);
-    let shown = items.take(SHOWN).collect::<Vec<_>>().join(", ");
-    match more {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+/// How much a message lists.
+const SHOWN: usize = 8;
+
+/// The first few of a list, so that a message stays readable, and short, with a hundred pools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown<T> {
+    items: Box<[T]>,
+    more: usize,
+}
+
+impl<T> Shown<T> {
+    /// The first few of these.
+    pub(super) fn of(mut all: impl Iterator<Item = T>) -> Self {
+        Self {
+            items: all.by_ref().take(SHOWN).collect(),
+            more: all.count(),
+        }
     }
+
+    /// The same as text.
+    fn map(&self, show: impl Fn(&T) -> String) -> String {
+        let shown = self.items.iter().map(show).collect::<Vec<_>>().join(", ");
+        match self.more {
+            0 => shown,
+            more => format!("{shown} and {more} more"),
+        }
+    }
+}
+
+/// The first few, as text.
+pub(crate) fn listed(items: impl Iterator<Item = String>) -> String {
+    Shown::of(items).map(String::clone)
 }

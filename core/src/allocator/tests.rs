@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::*;
+use crate::config::Pool;
 use crate::service::Protocol;
 use crate::testing::{self, config, ip, key, pool};
 
@@ -25,6 +26,7 @@ fn tenant(name: &str, sharing: &str, ports: &[u16]) -> Tenant {
     Tenant {
         service: key(name),
         sharing: (!sharing().keys.sharing.is_empty()).then(|| Arc::new(sharing())),
+        labels: Labels::new(),
     }
 }
 

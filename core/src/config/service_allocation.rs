@@ -49,14 +49,13 @@ impl ServiceAllocation {
         !self.namespaces.is_empty() || !self.namespace_selectors.is_empty()
     }
 
-    /// Whether it is for services of the namespace of this name with these labels; `None`: its labels
-    /// are not known, and no selector matches it.
-    pub fn is_for_namespace(&self, name: &str, labels: Option<&Labels>) -> bool {
-        let is_selected = |labels: &Labels| {
-            let mut selectors = self.namespace_selectors.iter();
-            selectors.any(|selector| selector.matches(labels))
-        };
-        !self.has_namespaces() || self.namespaces.contains(name) || labels.is_some_and(is_selected)
+    /// Whether it is for services of the namespace of this name with these labels, as far as that
+    /// decides.
+    pub fn is_for_namespace(&self, name: &str, labels: &Labels) -> bool {
+        let mut selectors = self.namespace_selectors.iter();
+        !self.has_namespaces()
+            || self.namespaces.contains(name)
+            || selectors.any(|selector| selector.matches(labels))
     }
 
     /// Whether it is for services with these labels, as far as these decide.

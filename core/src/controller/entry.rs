@@ -14,7 +14,7 @@ impl Controller {
     pub(super) fn end_start(&mut self) {
         if std::mem::take(&mut self.starting) {
             pack(&mut self.services);
-            self.allocator.pack();
+            self.books.pack();
         }
     }
 }

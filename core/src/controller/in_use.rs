@@ -25,7 +25,7 @@ use ipnet::IpNet;
 
 use super::Controller;
 use super::review::is_wanted;
-use crate::allocator::{Allocator, Blocks, Tenant, listed};
+use crate::allocator::{Blocks, Tenant, listed};
 use crate::config::{AddressesInUse, Config, Pool, PoolName};
 use crate::service::{Service, ServiceKey};
 
@@ -149,10 +149,13 @@ impl Controller {
     /// are replaced. But one without any pools could only take all addresses away, so it waits for
     /// those, too.
     ///
-    /// Nothing is in the way of one that reallocates.
+    /// Nothing is in the way of one that reallocates, but if it has no pools: then it is more likely that
+    /// somebody took them away by mistake, or that they could not be read, than that no service is to
+    /// have an address.
     fn find_holders(&self, config: Arc<Config>) -> ConfigInUse {
         let mut waiting = ConfigInUse::new(config);
-        if waiting.config.addresses_in_use == AddressesInUse::Reallocate {
+        let reallocates = waiting.config.addresses_in_use == AddressesInUse::Reallocate;
+        if reallocates && !waiting.config.pools.is_empty() {
             return waiting;
         }
         if self.configs.in_force.is_none() || self.configs.is_provisional {
@@ -174,13 +177,13 @@ impl Controller {
             }
             return waiting;
         }
-        for (key, assignment) in self.allocator.assignments() {
+        for (key, assignment) in self.books.assignments() {
             let asked = self.asked(key, Some(&assignment.pool));
             waiting.note(key, asked, &assignment.addresses);
         }
-        for (_, _, key) in &self.reviews {
+        for key in self.agenda.reviews() {
             if let Some((tenant, addresses)) = self.claimed(key)
-                && let Ok(pool) = self.allocator.check(&tenant, &addresses)
+                && let Ok(pool) = self.books.check_held(&tenant, &addresses)
             {
                 waiting.note(key, self.asked(key, Some(&pool)), &addresses);
             }
@@ -230,11 +233,7 @@ impl Controller {
     /// What is assigned is carried over. What the configuration does not allow is dropped, and
     /// reported by the review, which follows for all services.
     fn put_in_force(&mut self, config: Arc<Config>) {
-        let before = std::mem::replace(&mut self.allocator, Allocator::new(&config));
-        for (key, assignment) in before.into_assignments() {
-            let addresses = assignment.addresses.to_vec();
-            let _dropped = (self.allocator).assign(assignment.tenant(key), addresses);
-        }
+        self.books.reconfigure(&config);
         self.configs.in_force = Some(config);
         let keys = self.services.keys().chain(self.reserved.keys());
         for key in keys.cloned().collect::<Vec<_>>() {
@@ -251,7 +250,7 @@ impl Controller {
         let Some(mut waiting) = self.configs.refused.take() else {
             return;
         };
-        let held = self.allocator.get(key);
+        let held = self.books.get(key);
         let addresses = held.map_or(&[][..], |held| &held.addresses);
         let asked = self.asked(key, held.map(|held| &held.pool));
         waiting.note(key, asked, addresses);

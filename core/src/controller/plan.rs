@@ -69,8 +69,9 @@ pub(super) fn plan(allocator: &Allocator, service: &Service, held: Vec<IpAddr>) 
             unrequested(allocator, service, *families, held)
         }
         (Ok(families), Ok(requested)) => {
-            match grant_request(allocator, service, *families, requested) {
-                Ok(()) if same_set(&held, requested) => held.into(),
+            let has_them = same_set(&held, requested);
+            match grant_request(allocator, service, *families, requested, has_them) {
+                Ok(()) if has_them => held.into(),
                 Ok(()) => requested.clone().into(),
                 Err(refusal) => Shortfall::from(refusal).into(),
             }
@@ -84,6 +85,7 @@ fn grant_request(
     service: &Service,
     families: Families,
     requested: &[IpAddr],
+    has_them: bool,
 ) -> Result<(), Refusal> {
     let asked: Vec<_> = requested.iter().map(|ip| Family::of(*ip)).collect();
     let fits = match (asked.as_slice(), families) {
@@ -97,7 +99,12 @@ fn grant_request(
             families,
         });
     }
-    let owner = allocator.check(&Tenant::of(service), requested)?;
+    let tenant = Tenant::of(service);
+    let owner = if has_them {
+        allocator.check_held(&tenant, requested)?
+    } else {
+        allocator.check(&tenant, requested)?
+    };
     match &service.requests.address_pool {
         Some(pool) if **pool != *bounded(&owner) => Err(Refusal::OtherPool {
             requested: requested.to_vec(),
@@ -155,7 +162,7 @@ fn complete(
         return (addresses, None);
     }
     let missing = Family::of(*only).other();
-    let additional = (allocator.check(tenant, &addresses))
+    let additional = (allocator.check_held(tenant, &addresses))
         .and_then(|pool| allocator.choose_additional(tenant, &pool, missing));
     match additional {
         Ok(address) => {

@@ -138,7 +138,7 @@ impl Controller {
         let entry = self.services.get(key)?;
         Some(ServiceStatus {
             addresses: self.held(key),
-            pool: (self.allocator.get(key)).map(|held| held.pool.clone()),
+            pool: (self.books.get(key)).map(|held| held.pool.clone()),
             shortfall: self.shortfall(&entry.service),
         })
     }
@@ -155,7 +155,12 @@ impl Controller {
         if self.is_provisional() && held.is_empty() {
             return Some("no address is given while the configuration waits".to_owned());
         }
-        let shortfall = plan(&self.allocator, service, held).shortfall;
+        if self.awaits_namespaces() && held.is_empty() {
+            let text =
+                "no address is given until the namespaces are known, whose labels pools select";
+            return Some(text.to_owned());
+        }
+        let shortfall = plan(&self.books, service, held).shortfall;
         shortfall.map(|shortfall| shortfall.to_string())
     }
 

@@ -30,7 +30,7 @@ impl Controller {
             return;
         };
         let tenant = Tenant::unknown(key.clone());
-        let is_free = |address: &IpAddr| self.allocator.check(&tenant, &[*address]).is_ok();
+        let is_free = |address: &IpAddr| self.books.check_held(&tenant, &[*address]).is_ok();
         let free: Vec<IpAddr> = addresses.iter().copied().filter(is_free).collect();
         if free.is_empty() {
             self.release(key);
@@ -46,7 +46,7 @@ impl Controller {
             return;
         }
         for address in claimed {
-            let holders = self.allocator.holders(*address).to_vec();
+            let holders = self.books.holders(*address).to_vec();
             for key in holders {
                 if self.reserved.contains_key(&key) {
                     self.release(&key);

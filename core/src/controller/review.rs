@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::report::Event;
 use crate::address::Family;
-use crate::allocator::{Allocator, Tenant};
+use crate::allocator::Refusal;
+use crate::config::PoolName;
 use crate::service::{Families, Service};
 use crate::text::bounded;
 
@@ -17,12 +18,12 @@ pub(super) struct Kept {
     pub(super) event: Option<Event>,
 }
 
-/// Of the `current` addresses, assigned or published, those that the service may keep.
+/// Of the `current` addresses, assigned or published, those that the service may keep. `check` tells
+/// whether it may have some, and their pool.
 pub(super) fn keep(
-    allocator: &Allocator,
     service: &Service,
-    tenant: &Tenant,
     current: &[IpAddr],
+    check: impl FnOnce(&[IpAddr]) -> Result<PoolName, Refusal>,
 ) -> Kept {
     let wanted = match &service.families {
         Ok(families) if service.is_load_balancer => of_families(*families, current),
@@ -31,7 +32,7 @@ pub(super) fn keep(
     if wanted.is_empty() {
         return Kept::default();
     }
-    match allocator.check(tenant, &wanted) {
+    match check(&wanted) {
         Err(refusal) => Kept {
             addresses: Vec::new(),
             event: Some(Event::cleared(&service.key, &refusal)),

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::address::Family;
 use crate::config::Pool;
+use crate::labels::Labels;
 use crate::service::{Families, Ingress, TrafficPolicy};
 use crate::testing::{config, ips, key, pool, ports, published, service};
 
@@ -13,25 +14,35 @@ mod model;
 mod properties;
 mod reserved;
 mod restarts;
+mod rules;
 mod steps;
 
 /// A cluster: the services with their status, and a controller whose changes are written to it.
 struct Cluster {
     controller: Controller,
     services: BTreeMap<ServiceKey, Service>,
+    /// The labels of the namespace `default`.
+    namespace: Labels,
 }
 
 impl Cluster {
-    /// A controller that has seen this configuration and these services.
-    fn start(config: &Arc<Config>, services: Vec<Service>) -> (Self, Vec<StatusChange>) {
-        let mut cluster = Self {
+    /// A controller that has seen nothing yet.
+    fn empty() -> Self {
+        Self {
             controller: Controller::new(None),
             services: BTreeMap::new(),
-        };
+            namespace: Labels::new(),
+        }
+    }
+
+    /// A controller that has seen this configuration and these services.
+    fn start(config: &Arc<Config>, services: Vec<Service>) -> (Self, Vec<StatusChange>) {
+        let mut cluster = Self::empty();
         cluster.controller.handle(Input::Config(Arc::clone(config)));
         for service in services {
             cluster.put(service);
         }
+        cluster.controller.handle(Input::NamespacesKnown);
         cluster.controller.handle(Input::Synced);
         let changes = cluster.settle();
         (cluster, changes)
@@ -51,6 +62,13 @@ impl Cluster {
         let mut service = self.services[&key(name)].clone();
         edit(&mut service);
         self.put(service);
+    }
+
+    /// Gives the namespace `default` labels.
+    fn label_namespace(&mut self, labels: Labels) {
+        self.namespace = labels.clone();
+        let namespace = Input::Namespace("default".into(), labels);
+        self.controller.handle(namespace);
     }
 
     fn reconfigure(&mut self, config: &Arc<Config>) -> Vec<StatusChange> {

@@ -6,16 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::address::Family;
+use crate::allocator::{Allocator, Eligible, Tenant};
 use crate::service::{Families, Requests, Service, ServiceKey};
 
 /// What a service waits for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Want {
-    /// New addresses that it shares with nobody.
+    /// New addresses, of these pools, that it shares with nobody.
     New {
         families: Families,
         requests: Requests,
+        pools: Eligible,
     },
+    /// A second address, of this family and these pools, that it shares with nobody.
+    Second { family: Family, pools: Eligible },
     /// What depends on more than that: the service has something already, or shares.
     Particular(ServiceKey),
 }
@@ -23,19 +28,31 @@ enum Want {
 impl Want {
     /// What a service wants that has the addresses `held`; `None` if nothing that others may
     /// release.
-    fn of(service: &Service, held: &[IpAddr]) -> Option<Self> {
+    fn of(allocator: &Allocator, service: &Service, held: &[IpAddr]) -> Option<Self> {
         let families = *service.families.as_ref().ok()?;
         let requests = &service.requests;
-        requests.addresses.as_ref().ok()?;
-        let is_particular = !held.is_empty() || requests.sharing_key.is_some();
-        Some(if is_particular {
-            Self::Particular(service.key.clone())
-        } else {
-            Self::New {
+        let requested = requests.addresses.as_ref().ok()?;
+        let tenant = Tenant::of(service);
+        let want = match (held, families) {
+            _ if requests.sharing_key.is_some() => None,
+            ([], _) => Some(Self::New {
                 families,
                 requests: requests.clone(),
+                pools: allocator.eligible(&tenant, requests),
+            }),
+            ([one], Families::PreferBoth { .. }) if requested.is_empty() => {
+                let of_pool = Requests {
+                    addresses: Ok(vec![*one]),
+                    ..Requests::default()
+                };
+                Some(Self::Second {
+                    family: Family::of(*one).other(),
+                    pools: allocator.eligible(&tenant, &of_pool),
+                })
             }
-        })
+            _ => None,
+        };
+        Some(want.unwrap_or_else(|| Self::Particular(service.key.clone())))
     }
 }
 
@@ -49,13 +66,21 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Puts a service that has the addresses `held` into the queue for what it wants now. Returns
     /// who is to be asked instead of it, if it was the first of another queue.
-    pub(super) fn insert(&mut self, service: &Service, held: &[IpAddr]) -> Option<ServiceKey> {
-        let want = Want::of(service, held);
+    pub(super) fn insert(
+        &mut self,
+        allocator: &Allocator,
+        service: &Service,
+        held: &[IpAddr],
+    ) -> Option<ServiceKey> {
+        let want = Want::of(allocator, service, held);
         if self.wants.get(&service.key) == want.as_ref() {
             return None;
         }
         let next = self.remove(&service.key);
         if let Some(want) = want {
+            // Lists of pools can be long: all in a queue have one.
+            let same = self.queues.get_key_value(&want);
+            let want = same.map_or(want, |(want, _)| want.clone());
             let queue = self.queues.entry(want.clone()).or_default();
             queue.insert(service.key.clone());
             self.wants.insert(service.key.clone(), want);

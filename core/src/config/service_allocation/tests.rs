@@ -1,28 +1,5 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::selector::{Operator, Requirement};
-
-fn labels(text: &str) -> Labels {
-    text.split_terminator(',')
-        .filter_map(|label| label.split_once('='))
-        .collect()
-}
-
-/// A selector of labels that are equal to these.
-fn selector(text: &str) -> Selector {
-    let labels: BTreeMap<&str, &str> = text
-        .split_terminator(',')
-        .filter_map(|label| label.split_once('='))
-        .collect();
-    let requirement = |(key, value): (&str, &str)| Requirement {
-        key: key.to_owned(),
-        operator: Operator::In([value.to_owned()].into()),
-    };
-    Selector {
-        requirements: labels.into_iter().map(requirement).collect(),
-    }
-}
+use crate::testing::{labels, selector};
 
 #[test]
 fn a_lower_number_comes_first_and_none_last() {
@@ -51,20 +28,19 @@ fn namespaces_by_name_or_labels() {
         namespace_selectors: vec![selector("")],
         ..ServiceAllocation::default()
     };
-    // Name and labels (None: it is not known), and who is for it.
+    // Name and labels, and who is for it.
     let rows = [
-        ("a", Some("team=x"), [true, true, true, true, true]),
-        ("a", Some(""), [true, true, false, true, true]),
-        ("a", None, [true, true, false, true, false]),
-        ("b", Some("team=x,tier=2"), [true, false, true, true, true]),
-        ("b", Some("team=y"), [true, false, false, false, true]),
-        ("b", Some("team=y,tier=1"), [true, false, true, true, true]),
-        ("b", None, [true, false, false, false, false]),
+        ("a", "team=x", [true, true, true, true, true]),
+        ("a", "", [true, true, false, true, true]),
+        ("b", "team=x,tier=2", [true, false, true, true, true]),
+        ("b", "team=y", [true, false, false, false, true]),
+        ("b", "team=y,tier=1", [true, false, true, true, true]),
+        ("b", "", [true, false, false, false, true]),
     ];
     for (name, of_namespace, expected) in rows {
-        let of_namespace = of_namespace.map(labels);
+        let of_namespace = labels(of_namespace);
         let is_for = [&any, &named, &selected, &either, &everything]
-            .map(|allocation| allocation.is_for_namespace(name, of_namespace.as_ref()));
+            .map(|allocation| allocation.is_for_namespace(name, &of_namespace));
         assert_eq!(is_for, expected, "{name} {of_namespace:?}");
     }
 }

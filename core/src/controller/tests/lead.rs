@@ -8,10 +8,7 @@ fn small() -> Arc<Config> {
 
 /// A cluster whose controller follows from the start.
 fn follower(services: Vec<Service>) -> Cluster {
-    let mut cluster = Cluster {
-        controller: Controller::new(None),
-        services: BTreeMap::new(),
-    };
+    let mut cluster = Cluster::empty();
     cluster.controller.handle(Input::Lead(false));
     cluster.controller.handle(Input::Config(small()));
     for service in services {

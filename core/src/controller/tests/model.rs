@@ -1,11 +1,14 @@
 //! What a service should have, found the slow way: by looking at every address in turn.
 
 use super::*;
-use crate::config::is_buggy;
+use crate::config::{AddressesInUse, is_buggy};
+use crate::selector::Selector;
 
 /// The configuration and what the other services have.
 pub(super) struct World<'a> {
     pub(super) config: &'a Config,
+    /// The labels of the namespace `default`, in which all are.
+    pub(super) namespace: &'a Labels,
     pub(super) others: Vec<(&'a Service, Vec<IpAddr>)>,
 }
 
@@ -38,6 +41,22 @@ impl World<'_> {
                 .all(|ip| !avoids(ip) && self.is_free(service, *ip))
     }
 
+    /// Whether a pool is for the service.
+    fn is_for(&self, service: &Service, pool: &Pool) -> bool {
+        let Some(rules) = &pool.allocation else {
+            return true;
+        };
+        let any = |selectors: &[Selector], labels: &Labels| {
+            selectors.iter().any(|selector| selector.matches(labels))
+        };
+        let is_open = rules.namespaces.is_empty() && rules.namespace_selectors.is_empty();
+        let in_namespace = is_open
+            || rules.namespaces.contains("default")
+            || any(&rules.namespace_selectors, self.namespace);
+        let selectors = &rules.service_selectors;
+        in_namespace && (selectors.is_empty() || any(selectors, service.labels()))
+    }
+
     fn is_free(&self, service: &Service, address: IpAddr) -> bool {
         let holders = (self.others.iter()).filter(|(_, held)| held.contains(&address));
         holders
@@ -64,7 +83,25 @@ impl World<'_> {
             .find(|address| self.allows(service, &[*address]))
     }
 
+    /// What the first pools offer that offer anything: those that say for whom they are, or the others.
     fn offer(&self, service: &Service, families: Families, pools: &[&Pool]) -> Option<Vec<IpAddr>> {
+        let (mut first, rest): (Vec<&Pool>, Vec<&Pool>) =
+            pools.iter().partition(|pool| pool.allocation.is_some());
+        first.sort_by_key(|pool| {
+            let priority = pool.allocation.as_ref().unwrap().priority.0;
+            let is_last = priority == 0;
+            (is_last, priority)
+        });
+        let mut tiers = [first, rest].into_iter();
+        tiers.find_map(|pools| self.offer_of(service, families, &pools))
+    }
+
+    fn offer_of(
+        &self,
+        service: &Service,
+        families: Families,
+        pools: &[&Pool],
+    ) -> Option<Vec<IpAddr>> {
         let both = |pool: &&Pool| {
             let ipv4 = self.first(pool, service, Family::V4)?;
             Some(vec![ipv4, self.first(pool, service, Family::V6)?])
@@ -83,58 +120,79 @@ impl World<'_> {
         }
     }
 
+    fn pool_fits(&self, service: &Service, addresses: &[IpAddr]) -> bool {
+        let asked = service.requests.address_pool.as_deref();
+        let owner = pool_of(self.config, addresses);
+        owner.is_some_and(|owner| asked.is_none_or(|pool| *pool == *owner.name))
+    }
+
+    fn is_for_owner(&self, service: &Service, addresses: &[IpAddr]) -> bool {
+        pool_of(self.config, addresses).is_some_and(|pool| self.is_for(service, pool))
+    }
+
+    /// What the service keeps of what it had.
+    fn kept(&self, service: &Service, families: Families, before: &[IpAddr]) -> Vec<IpAddr> {
+        let takes_away = self.config.addresses_in_use == AddressesInUse::Reallocate;
+        let kept = wanted(families, before);
+        let keeps = !kept.is_empty()
+            && self.allows(service, &kept)
+            && self.pool_fits(service, &kept)
+            && (!takes_away || self.is_for_owner(service, &kept));
+        if keeps { kept } else { Vec::new() }
+    }
+
+    /// What a service should have that asks for addresses.
+    fn asked_for(
+        &self,
+        service: &Service,
+        families: Families,
+        requested: &[IpAddr],
+        kept: Vec<IpAddr>,
+    ) -> Vec<IpAddr> {
+        let count = if matches!(families, Families::One(_)) {
+            1
+        } else {
+            2
+        };
+        let fits = wanted(families, requested).len() == count && requested.len() == count;
+        let fits = fits && self.allows(service, requested) && self.pool_fits(service, requested);
+        let same = kept.len() == count && requested.iter().all(|ip| kept.contains(ip));
+        match (fits, same) {
+            (true, true) => kept,
+            (true, false) if self.is_for_owner(service, requested) => requested.to_vec(),
+            (true | false, _) => Vec::new(),
+        }
+    }
+
     /// What the service should have, if it had `before`.
     pub(super) fn expected(&self, service: &Service, before: &[IpAddr]) -> Vec<IpAddr> {
         let (true, Ok(families)) = (service.is_load_balancer, service.families.clone()) else {
             return Vec::new();
         };
-        let pool_fits = |ips: &[IpAddr]| {
-            let owner = &pool_of(self.config, ips).unwrap().name;
-            service
-                .requests
-                .address_pool
-                .as_deref()
-                .is_none_or(|pool| *pool == **owner)
-        };
-        let kept = wanted(families, before);
-        let keeps = !kept.is_empty() && self.allows(service, &kept) && pool_fits(&kept);
-        let kept = if keeps { kept } else { Vec::new() };
+        let kept = self.kept(service, families, before);
         match &service.requests.addresses {
             Err(_) => return kept,
             Ok(requested) if !requested.is_empty() => {
-                let count = if matches!(families, Families::One(_)) {
-                    1
-                } else {
-                    2
-                };
-                let fits = wanted(families, requested).len() == count && requested.len() == count;
-                let fits = fits && self.allows(service, requested) && pool_fits(requested);
-                let same = kept.len() == count && requested.iter().all(|ip| kept.contains(ip));
-                return match (fits, same) {
-                    (true, true) => kept,
-                    (true, false) => requested.clone(),
-                    (false, _) => Vec::new(),
-                };
+                return self.asked_for(service, families, requested, kept);
             }
             Ok(_) => {}
         }
-        let named = |pool: &&Pool| match &service.requests.address_pool {
-            Some(name) => **name == *pool.name,
-            None => pool.auto_assign,
+        let named = |pool: &&Pool| {
+            let is_named = match &service.requests.address_pool {
+                Some(name) => **name == *pool.name,
+                None => pool.auto_assign,
+            };
+            is_named && self.is_for(service, pool)
         };
-        let pools: Vec<&Pool> = self
-            .config
-            .pools
-            .values()
-            .map(|pool| &**pool)
-            .filter(named)
-            .collect();
+        let pools = self.config.pools.values().map(|pool| &**pool);
+        let pools: Vec<&Pool> = pools.filter(named).collect();
         let fresh = || self.offer(service, families, &pools).unwrap_or_default();
         match (families, kept.as_slice()) {
             (_, []) => fresh(),
             (Families::Both | Families::PreferBoth { .. }, [one]) => {
                 let pool = pool_of(self.config, &kept).unwrap();
-                match self.first(pool, service, Family::of(*one).other()) {
+                let other = self.first(pool, service, Family::of(*one).other());
+                match other.filter(|_| self.is_for(service, pool)) {
                     Some(other) => vec![*one, other],
                     None if families == Families::Both => fresh(),
                     None => kept,

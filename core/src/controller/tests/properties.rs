@@ -5,8 +5,9 @@ use proptest::sample::{select, subsequence};
 
 use super::model::{World, may_share, pool_of};
 use super::*;
-use crate::config::is_buggy;
+use crate::config::{AddressesInUse, Priority, ServiceAllocation, is_buggy};
 use crate::service::{FamiliesError, RequestError};
+use crate::testing::{labels, selector};
 
 const BLOCKS: [&str; 8] = [
     "192.0.2.0/30",
@@ -41,28 +42,72 @@ enum Step {
     Publish(&'static str, Vec<IpAddr>),
     /// A new controller sees the services in this order.
     Restart(Vec<&'static str>),
+    /// The namespace has these labels.
+    Label(Labels),
 }
 
-pub(super) fn any_config() -> impl Strategy<Value = Arc<Config>> {
+pub(super) fn any_namespace() -> impl Strategy<Value = Labels> {
+    select(vec!["", "team=x", "team=y,tier=1"]).prop_map(labels)
+}
+
+fn any_allocation() -> impl Strategy<Value = Option<ServiceAllocation>> {
+    let namespaces = subsequence(vec!["default", "other"], 0..=2);
+    let of_namespaces = subsequence(vec!["team=x", "tier=1", "team=z"], 0..=2);
+    let of_services = subsequence(vec!["app=web", "app=db", "app=web,tier=1"], 0..=2);
+    let rules = (
+        select(vec![-1, 0, 1, 2]),
+        prop_oneof![2 => Just(Vec::new()), 1 => namespaces],
+        prop_oneof![2 => Just(Vec::new()), 1 => of_namespaces],
+        prop_oneof![2 => Just(Vec::new()), 1 => of_services],
+    );
+    let rules = rules.prop_map(|(priority, namespaces, of_namespaces, of_services)| {
+        let selectors = |texts: Vec<&str>| texts.into_iter().map(selector).collect();
+        ServiceAllocation {
+            priority: Priority(priority),
+            namespaces: namespaces.into_iter().map(Into::into).collect(),
+            namespace_selectors: selectors(of_namespaces),
+            service_selectors: selectors(of_services),
+        }
+    });
+    prop::option::weighted(0.5, rules)
+}
+
+pub(super) fn any_config(
+    addresses_in_use: impl Strategy<Value = AddressesInUse>,
+) -> impl Strategy<Value = Arc<Config>> {
     let owners = prop::collection::vec(prop::option::weighted(0.8, 0..3usize), BLOCKS.len());
     let order = Just(BLOCKS.to_vec()).prop_shuffle();
-    let flags = prop::collection::vec((prop::bool::weighted(0.3), prop::bool::weighted(0.8)), 3);
-    (owners, order, flags).prop_map(|(owners, order, flags)| {
+    let avoids = prop::bool::weighted(0.3);
+    let flags = (avoids, prop::bool::weighted(0.8), any_allocation());
+    let flags = prop::collection::vec(flags, 3);
+    let parts = (owners, order, flags, addresses_in_use);
+    parts.prop_map(|(owners, order, flags, addresses_in_use)| {
         let pools = ["p", "q", "r"].iter().zip(flags).enumerate();
-        let pools = pools.map(|(index, (name, (avoid_buggy_ips, auto_assign)))| {
-            let blocks = order
-                .iter()
-                .zip(&owners)
-                .filter(|(_, owner)| **owner == Some(index));
-            let blocks: Vec<_> = blocks.map(|(block, _)| *block).collect();
-            Pool {
-                avoid_buggy_ips,
-                auto_assign,
-                ..pool(name, &blocks)
-            }
-        });
-        Arc::new(config(pools.filter(|pool| !pool.blocks.is_empty())))
+        let pools = pools.map(
+            |(index, (name, (avoid_buggy_ips, auto_assign, allocation)))| {
+                let blocks = order
+                    .iter()
+                    .zip(&owners)
+                    .filter(|(_, owner)| **owner == Some(index));
+                let blocks: Vec<_> = blocks.map(|(block, _)| *block).collect();
+                Pool {
+                    avoid_buggy_ips,
+                    auto_assign,
+                    allocation,
+                    ..pool(name, &blocks)
+                }
+            },
+        );
+        let config = config(pools.filter(|pool| !pool.blocks.is_empty()));
+        Arc::new(Config {
+            addresses_in_use,
+            ..config
+        })
     })
+}
+
+fn any_use() -> impl Strategy<Value = AddressesInUse> {
+    select(vec![AddressesInUse::Keep, AddressesInUse::Reallocate])
 }
 
 pub(super) fn any_service() -> impl Strategy<Value = Service> {
@@ -87,41 +132,38 @@ pub(super) fn any_service() -> impl Strategy<Value = Service> {
     let backend = (prop::bool::weighted(0.3), select(vec!["", "one", "two"]));
     let ports = subsequence(vec![53, 80, 443], 1..=2);
     let ours = (prop::bool::weighted(0.95), prop::bool::weighted(0.95));
-    (
+    let named = (
         select(NAMES.to_vec()),
-        families,
-        asked,
-        sharing,
-        backend,
-        ports,
-        ours,
+        select(vec!["", "app=web", "app=web,tier=1", "app=db"]),
+    );
+    (named, families, asked, sharing, backend, ports, ours).prop_map(
+        |(named, families, (requested, pool), sharing, (local, app), numbers, ours)| {
+            let mut service = service(named.0);
+            service.set_labels(labels(named.1));
+            service.is_load_balancer = ours.0;
+            service.load_balancer_class = (!ours.1).then(|| "other".to_owned());
+            service.families = families;
+            service.requests.addresses = requested;
+            service.requests.address_pool = pool.map(str::to_owned);
+            service.requests.sharing_key = sharing.map(str::to_owned);
+            service.ports = super::ports(&numbers);
+            if local {
+                service.external_traffic_policy = TrafficPolicy::Local;
+            }
+            if !app.is_empty() {
+                service.selector.insert("app".to_owned(), app.to_owned());
+            }
+            service
+        },
     )
-        .prop_map(
-            |(name, families, (requested, pool), sharing, (local, app), numbers, ours)| {
-                let mut service = service(name);
-                service.is_load_balancer = ours.0;
-                service.load_balancer_class = (!ours.1).then(|| "other".to_owned());
-                service.families = families;
-                service.requests.addresses = requested;
-                service.requests.address_pool = pool.map(str::to_owned);
-                service.requests.sharing_key = sharing.map(str::to_owned);
-                service.ports = super::ports(&numbers);
-                if local {
-                    service.external_traffic_policy = TrafficPolicy::Local;
-                }
-                if !app.is_empty() {
-                    service.selector.insert("app".to_owned(), app.to_owned());
-                }
-                service
-            },
-        )
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => any_service().prop_map(Step::Put),
         4 => select(NAMES.to_vec()).prop_map(Step::Delete),
-        3 => any_config().prop_map(Step::Configure),
+        3 => any_config(any_use()).prop_map(Step::Configure),
+        2 => any_namespace().prop_map(Step::Label),
         1 => (select(NAMES.to_vec()), select(REQUESTS.to_vec()))
             .prop_map(|(name, request)| Step::Publish(name, ips(request))),
         2 => Just(NAMES.to_vec()).prop_shuffle().prop_map(Step::Restart),
@@ -144,6 +186,7 @@ impl Cluster {
             .filter(|(other, _)| *other != key);
         World {
             config: self.controller.config().unwrap(),
+            namespace: &self.namespace,
             others: others
                 .map(|(other, status)| (&self.services[other], status.addresses))
                 .collect(),
@@ -173,6 +216,7 @@ impl Cluster {
                 }
             }
             Step::Restart(order) => self.restart(&order),
+            Step::Label(labels) => self.label_namespace(labels),
         }
     }
 
@@ -185,6 +229,8 @@ impl Cluster {
         let waiting = self.controller.refused();
         let waiting = waiting.map(|waiting| waiting.config.clone());
         self.controller = Controller::new(None);
+        self.label_namespace(self.namespace.clone());
+        self.controller.handle(Input::NamespacesKnown);
         let services = order
             .iter()
             .filter_map(|name| self.services.get(&key(name)));
@@ -312,7 +358,7 @@ fn touched(steps: &[Step]) -> Vec<ServiceKey> {
     let touched = steps.iter().filter_map(|step| match step {
         Step::Put(service) => Some(service.key.clone()),
         Step::Delete(name) | Step::Publish(name, _) => Some(key(name)),
-        Step::Configure(_) | Step::Restart(_) => None,
+        Step::Configure(_) | Step::Restart(_) | Step::Label(_) => None,
     });
     touched.collect()
 }
@@ -322,10 +368,11 @@ proptest! {
 
     #[test]
     fn histories_agree_with_the_model(
-        first in any_config(),
+        first in any_config(any_use()),
         batches in prop::collection::vec(prop::collection::vec(any_step(), 1..4), 1..25),
     ) {
         let (mut cluster, _) = Cluster::start(&first, Vec::new());
+        cluster.label_namespace(Labels::new());
         for steps in batches {
             let (before, touched) = (cluster.holdings(), touched(&steps));
             let is = |kind: fn(&Step) -> bool| steps.iter().any(kind);
@@ -348,15 +395,16 @@ proptest! {
         }
         cluster.settle();
         if let Some(config) = cluster.controller.config() {
-            let empty = Allocator::new(config);
-            prop_assert_eq!(format!("{:?}", cluster.controller.allocator), format!("{empty:?}"));
+            let mut empty = Allocator::new(config);
+            empty.set_namespace(&"default".into(), Some(&cluster.namespace));
+            prop_assert_eq!(format!("{:?}", *cluster.controller.books), format!("{empty:?}"));
         }
         prop_assert!(cluster.controller.refused().is_none());
     }
 
     #[test]
     fn the_order_of_inputs_does_not_matter(
-        config in any_config(),
+        config in any_config(any_use()),
         services in prop::collection::vec(any_service(), 1..9),
         requests in prop::collection::vec(select(REQUESTS.to_vec()), 9),
     ) {

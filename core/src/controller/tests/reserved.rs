@@ -16,10 +16,7 @@ fn sharing(name: &str, port: u16) -> Service {
 
 /// A controller that knows of `a` only what it has, 192.0.2.0.
 fn cluster(services: Vec<Service>) -> Cluster {
-    let mut cluster = Cluster {
-        controller: Controller::new(None),
-        services: BTreeMap::new(),
-    };
+    let mut cluster = Cluster::empty();
     let config = Arc::new(config([pool("p", &["192.0.2.0/31"])]));
     cluster.controller.handle(Input::Config(config));
     let reserved = Input::Reserved(key("a"), ips(&["192.0.2.0"]));

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::properties::{NAMES, any_config, any_service};
+use super::properties::{NAMES, any_config, any_namespace, any_service};
 use super::*;
+use crate::config::AddressesInUse;
 
 fn one_pool(name: &str, blocks: &[&str]) -> Arc<Config> {
     Arc::new(config([pool(name, blocks)]))
@@ -16,10 +17,18 @@ fn restarted(
     newest: &Arc<Config>,
     services: Vec<Service>,
 ) -> (Cluster, Vec<StatusChange>) {
-    let mut cluster = Cluster {
-        controller: Controller::new(None),
-        services: BTreeMap::new(),
-    };
+    restarted_among(before, newest, services, Labels::new())
+}
+
+/// The same, where the namespace `default` has these labels.
+fn restarted_among(
+    before: Option<&Arc<Config>>,
+    newest: &Arc<Config>,
+    services: Vec<Service>,
+    namespace: Labels,
+) -> (Cluster, Vec<StatusChange>) {
+    let mut cluster = Cluster::empty();
+    cluster.label_namespace(namespace);
     cluster.controller.handle(Input::Config(newest.clone()));
     if let Some(before) = before {
         let before = Input::InForceBefore(before.clone());
@@ -28,6 +37,7 @@ fn restarted(
     for service in services {
         cluster.put(service);
     }
+    cluster.controller.handle(Input::NamespacesKnown);
     cluster.controller.handle(Input::Synced);
     let changes = cluster.settle();
     (cluster, changes)
@@ -161,6 +171,8 @@ enum Step {
     Restart(bool, Vec<&'static str>),
     /// Somebody says that the newest configuration may take addresses away.
     Renumber,
+    /// The namespace has these labels.
+    Label(Labels),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -173,7 +185,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => alone.prop_map(Step::Put),
         3 => select(NAMES.to_vec()).prop_map(Step::Delete),
-        6 => any_config().prop_map(Step::Configure),
+        6 => any_config(Just(AddressesInUse::Keep)).prop_map(Step::Configure),
+        2 => any_namespace().prop_map(Step::Label),
         4 => (any::<bool>(), Just(NAMES.to_vec()).prop_shuffle())
             .prop_map(|(remembers, order)| Step::Restart(remembers, order)),
         1 => Just(Step::Renumber),
@@ -212,8 +225,10 @@ impl World {
                 let services = order.iter();
                 let services = services.filter_map(|name| cluster.services.get(&key(name)));
                 let services = services.cloned().collect();
-                self.cluster = restarted(before, &self.newest, services).0;
+                let namespace = cluster.namespace.clone();
+                self.cluster = restarted_among(before, &self.newest, services, namespace).0;
             }
+            Step::Label(labels) => cluster.label_namespace(labels),
         }
     }
 
@@ -254,7 +269,7 @@ proptest! {
     /// whatever is forgotten in restarts, unless somebody says so.
     #[test]
     fn addresses_stay(
-        first in any_config(),
+        first in any_config(Just(AddressesInUse::Keep)),
         batches in prop::collection::vec(prop::collection::vec(any_step(), 1..3), 1..20),
     ) {
         let (cluster, _) = Cluster::start(&first, Vec::new());
@@ -269,7 +284,7 @@ proptest! {
                     Step::Put(service) => drop(touched.insert(service.key.clone())),
                     Step::Delete(name) => drop(touched.insert(key(name))),
                     Step::Renumber => renumbers = true,
-                    Step::Configure(_) | Step::Restart(..) => {}
+                    Step::Configure(_) | Step::Restart(..) | Step::Label(_) => {}
                 }
                 world.take(step);
             }

@@ -334,7 +334,7 @@ fn pools() -> Arc<Config> {
 }
 
 /// The service `default/s`, from words that each set one field.
-fn described(words: &str) -> Service {
+pub(super) fn described(words: &str) -> Service {
     let mut service = service("s");
     for word in words.split_whitespace() {
         let (field, value) = word.split_once('=').unwrap_or((word, ""));
