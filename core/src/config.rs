@@ -25,6 +25,7 @@ pub mod draft;
 pub mod duration;
 pub mod error;
 pub mod legacy;
+pub mod objects;
 pub mod origin;
 pub mod peer;
 pub mod place;

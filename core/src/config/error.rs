@@ -130,6 +130,13 @@ impl Refused {
         }
     }
 
+    /// Adds objects that are not among these yet.
+    pub fn extend(&mut self, others: Self) {
+        for (object, errors) in others.0 {
+            self.0.entry(object).or_insert(errors);
+        }
+    }
+
     /// Whether this object is refused.
     pub fn contains(&self, object: &str) -> bool {
         self.0.contains_key(object)
