@@ -16,6 +16,9 @@ use super::{ObjectKey, config_map, endpoint_slice, node, node_labels, pod, servi
 #[cfg(test)]
 mod tests;
 
+/// The API group of MetalLB's resources.
+pub(super) const METALLB: &str = "metallb.io";
+
 /// What there is to know of a kind: its row in the table.
 pub struct KindInfo {
     /// `kind`.
@@ -183,6 +186,11 @@ impl fmt::Display for Kind {
 }
 
 impl KindInfo {
+    /// Whether a CustomResourceDefinition defines it, which a cluster need not have.
+    pub fn is_custom(&self) -> bool {
+        self.group == METALLB
+    }
+
     /// The `apiVersion` of its objects.
     fn api_version(&self) -> String {
         match self.group {

@@ -170,18 +170,24 @@ impl Mirror {
     }
 
     /// Whether all has been listed that this is about, for the first time: the Pods, or all else.
-    /// Without the Pods others cannot be found, but what needs no others goes on. For the labels of
-    /// other nodes nothing waits: no configuration of the formats there are selects by them.
+    /// Without the Pods others cannot be found, but what needs no others goes on. Nothing waits for the
+    /// labels of other nodes that may not be read: most configurations do not select by them.
     fn becomes_synced(&mut self, of_pods: bool) -> bool {
         let mut kinds = self.kinds.iter();
         let is_awaited = |kind: &Kind| match kind.info().purpose {
             Purpose::Pod => of_pods,
-            Purpose::NodeLabels => false,
-            Purpose::Service | Purpose::Setting | Purpose::EndpointSlice | Purpose::Node => {
-                !of_pods
-            }
+            Purpose::Service
+            | Purpose::Setting
+            | Purpose::EndpointSlice
+            | Purpose::Node
+            | Purpose::NodeLabels => !of_pods,
         };
-        let is_listed = kinds.all(|(kind, state)| state.listed || !is_awaited(kind));
+        let is_given_up = |kind: &Kind, state: &State| {
+            kind.info().purpose == Purpose::NodeLabels
+                && matches!(state.failure, Some(Class::Forbidden(_)))
+        };
+        let is_listed = kinds
+            .all(|(kind, state)| state.listed || !is_awaited(kind) || is_given_up(kind, state));
         let is_synced = if of_pods {
             &mut self.are_pods_synced
         } else {

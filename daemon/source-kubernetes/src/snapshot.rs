@@ -64,6 +64,10 @@ pub(crate) async fn take(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
         let silent = Failure::Connection("no answer in time".to_owned());
         match listed.unwrap_or(Err(silent)) {
             Ok(()) => rules.push(rights::to_read(&resource)),
+            Err(failure) if resource.kind.info().is_custom() && failure.code() == Some(404) => {
+                take(Event::Listed);
+                rules.push(rights::to_read(&resource));
+            }
             Err(failure) => {
                 let class = failure.class(&resource);
                 is_well &= matches!(class, Class::Forbidden(_));

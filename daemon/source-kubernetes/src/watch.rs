@@ -9,6 +9,10 @@
 //! ```
 //!
 //! A watch that ends is how watches end, and no failure; that the next one cannot be had, is.
+//!
+//! A kind that the API server does not know, because its CustomResourceDefinition is not there (yet), has
+//! no objects. That it is not there any more takes nothing back: who deletes a definition with its
+//! objects is told of each of them.
 #![expect(
     clippy::disallowed_methods,
     reason = "it has the clock, and draws lots for its pauses"
@@ -38,6 +42,9 @@ pub(super) const SILENCE: Duration = Duration::from_secs(120);
 /// A watch that ends sooner without a word ends for a reason that another try will not mend.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// How long to wait before the API server is asked again for a kind that it does not know.
+const UNKNOWN: Duration = Duration::from_secs(30);
+
 /// What someone asks for who needs all Services as they are from now on; answered when they have
 /// been told to the driver.
 pub(crate) type Relist = oneshot::Sender<()>;
@@ -63,6 +70,8 @@ pub(super) struct Watch {
     asked: Vec<Relist>,
     /// The version up to which everything has been told; `None` to list.
     version: Option<String>,
+    /// It has been told once what there is.
+    has_listed: bool,
     pages: Pages,
     pause: Pause,
     /// How asking fails, and since when.
@@ -93,6 +102,7 @@ impl Watch {
             requests: None,
             asked: Vec::new(),
             version: None,
+            has_listed: false,
             pages: Pages::default(),
             pause: Pause::default(),
             fails: None,
@@ -130,6 +140,16 @@ impl Watch {
 
     async fn fail(&mut self, failure: &Failure) -> Result<(), End> {
         debug!(resource = %self.resource, ?failure, "asking the API server failed");
+        let is_unknown = self.resource.kind.info().is_custom() && failure.code() == Some(404);
+        if is_unknown && !self.has_listed {
+            self.tell(Event::Listing).await?;
+            self.end_list(0).await?;
+        }
+        if is_unknown {
+            self.version = None;
+            self.wait(UNKNOWN).await;
+            return Ok(());
+        }
         if failure.is_expired() {
             self.version = None;
         } else {
@@ -167,6 +187,12 @@ impl Watch {
             }
         };
         self.version = Some(version);
+        self.end_list(answers).await
+    }
+
+    /// Tells that this is all, which answers so many of those who have asked.
+    async fn end_list(&mut self, answers: usize) -> Result<(), End> {
+        self.has_listed = true;
         let waiting = self.asked.drain(..answers).collect();
         self.send(Event::Listed, waiting).await
     }

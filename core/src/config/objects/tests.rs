@@ -108,7 +108,10 @@ fn of_new_objects_the_older_one_comes_first() {
     objects.set("a", at("2026-01-02T00:00:00Z", pool("a", "10.0.0.0/24")));
     objects.set("b", at("2026-01-01T00:00:00Z", pool("b", "10.0.0.0/24")));
     let (pools, refused) = outcome(&mut objects);
-    assert_eq!((pools, refused), (vec!["b 10.0.0.0/24".to_owned()], vec!["a".to_owned()]));
+    assert_eq!(
+        (pools, refused),
+        (vec!["b 10.0.0.0/24".to_owned()], vec!["a".to_owned()])
+    );
 }
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
