@@ -22,6 +22,8 @@ pub struct EndpointSlice {
     pub serves: bool,
     /// The nodes with an endpoint that can, ascending, each once.
     pub nodes: Arc<[Arc<str>]>,
+    /// Those of them with one that is ready; on the others all terminate.
+    pub ready: Arc<[Arc<str>]>,
 }
 
 impl EndpointSlice {
@@ -33,19 +35,21 @@ impl EndpointSlice {
         endpoints: impl IntoIterator<Item = Endpoint>,
     ) -> Self {
         let mut serves = false;
-        let mut nodes = Vec::new();
+        let (mut nodes, mut ready) = (Vec::new(), Vec::new());
         for endpoint in endpoints.into_iter().filter(Endpoint::can_serve) {
             serves = true;
+            if endpoint.is_ready() {
+                ready.extend(endpoint.node.clone());
+            }
             nodes.extend(endpoint.node);
         }
-        nodes.sort_unstable();
-        nodes.dedup();
         Self {
             key,
             service,
             family,
             serves,
-            nodes: nodes.into(),
+            nodes: list(nodes),
+            ready: list(ready),
         }
     }
 
@@ -53,6 +57,13 @@ impl EndpointSlice {
     pub fn serves_on(&self, node: &str) -> bool {
         self.nodes.binary_search_by(|on| (**on).cmp(node)).is_ok()
     }
+}
+
+/// Names, ascending, each once.
+fn list(mut names: Vec<Arc<str>>) -> Arc<[Arc<str>]> {
+    names.sort_unstable();
+    names.dedup();
+    names.into()
 }
 
 /// One endpoint of a slice.
@@ -69,9 +80,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it can serve: ready (unknown counts as ready), or else still serving while it
-    /// terminates; and it has an address.
+    /// Whether it can serve: it is ready, or else still serving while it terminates; and it has an
+    /// address.
     pub fn can_serve(&self) -> bool {
-        self.has_address && (self.ready.unwrap_or(true) || self.serving.unwrap_or(false))
+        self.has_address && (self.is_ready() || self.serving.unwrap_or(false))
+    }
+
+    /// Whether it is ready, as far as that is known: who says nothing of it is taken for ready.
+    fn is_ready(&self) -> bool {
+        self.ready.unwrap_or(true)
     }
 }

@@ -1,5 +1,6 @@
 //! Whether this node may announce a Service, and if not, why.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -260,7 +261,11 @@ fn exclusive_scope<'e>(
         TrafficPolicy::Cluster => Scope::Anywhere,
         TrafficPolicy::Local => {
             let nodes = serving.iter().flat_map(|slice| slice.nodes.iter().cloned());
-            Scope::of_nodes(nodes)
+            let ready: BTreeSet<_> = serving.iter().flat_map(|slice| &*slice.ready).collect();
+            let nodes: Vec<_> = nodes.collect();
+            let last_resort = nodes.iter().filter(|node| !ready.contains(node)).cloned();
+            let last_resort: Vec<_> = last_resort.collect();
+            Scope::of_nodes(nodes).with_last_resort(last_resort)
         }
     })
 }

@@ -109,6 +109,8 @@ pub struct Node {
 impl Node {
     /// The capability to repeat the nonce of a question in the answer (`mark.rs` of the core).
     pub const REPEATS_NONCE: u64 = 1;
+    /// The capability to count by how much nodes are preferred for a VIP (`scope.rs` of the core).
+    pub const KNOWS_WEIGHTS: u64 = 1 << 1;
 }
 
 /// An interface that a member can announce on.

@@ -118,6 +118,8 @@ pub struct Advertisement<'a> {
     pub protocol: Protocol,
     /// The interfaces that it announces on, if not on all.
     pub interfaces: Option<&'a InterfaceNames>,
+    /// The nodes that are preferred, where one announces at a time.
+    pub preferred_nodes: &'a [PreferredNodes],
 }
 
 /// A way of announcing, as users know it: MetalLB's `bgp` and `layer2`, or a backend by its name.
@@ -172,26 +174,29 @@ impl Config {
             audience: &one.audience,
             protocol: Protocol::Layer2,
             interfaces: (!one.interfaces.is_empty()).then_some(&one.interfaces),
+            preferred_nodes: &one.preferred_nodes,
         });
         let bgp = self.bgp.advertisements.iter().map(|one| Advertisement {
             name: &one.name,
             audience: &one.audience,
             protocol: Protocol::Bgp,
             interfaces: None,
+            preferred_nodes: &[],
         });
         let others = self.others.iter().map(|one| Advertisement {
             name: &one.name,
             audience: &one.audience,
             protocol: Protocol::Backend(one.backend),
             interfaces: None,
+            preferred_nodes: &[],
         });
         layer2.chain(bgp).chain(others)
     }
 
-    /// Whether an advertisement is for some nodes only.
+    /// Whether an advertisement is for some nodes only, or prefers some.
     pub fn selects_nodes(&self) -> bool {
         self.advertisements()
-            .any(|one| !one.audience.nodes.is_empty())
+            .any(|one| !one.audience.nodes.is_empty() || !one.preferred_nodes.is_empty())
     }
 
     /// How each pool that is announced is, each protocol once.

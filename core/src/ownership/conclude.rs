@@ -7,7 +7,7 @@ use carillon_gossip::{Departure, MemberId};
 
 use super::conflict::QUIET;
 use super::election::{Basis, Election};
-use super::eligibility::Presence;
+use super::members::Presence;
 use super::other::Who;
 use super::vip::{Tenure, Vip};
 use super::{Holding, Output, Ownership, Scope, Why};
@@ -137,6 +137,9 @@ impl Ownership {
                 let member = self.members.get(member);
                 let scope = entry.scope.as_ref().unwrap_or(&Scope::Anywhere);
                 let is_near = member.is_some_and(|member| member.has_subnet_of(vip, scope));
+                if member.is_some_and(|member| scope.is_last_resort(&member.name())) {
+                    return true;
+                }
                 // Where nobody is on its subnet, a new subnet is what matters.
                 !is_near && self.members.addresses.have_subnet_of(vip)
             }

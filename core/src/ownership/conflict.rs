@@ -26,7 +26,7 @@ use crate::interface::MacAddress;
 use crate::mark::Mark;
 
 use super::election::Election;
-use super::eligibility::{Member, Members};
+use super::members::{Member, Members};
 use super::other::{Intruder, Intrusion, Other, Reply, Silenced, Who};
 use super::review::Step;
 use super::vip::{Hold, Vip};

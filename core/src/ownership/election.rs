@@ -9,8 +9,9 @@ use carillon_gossip::MemberId;
 use carillon_gossip::record::Claim;
 
 use super::Scope;
-use super::eligibility::Members;
+use super::electorate::Electorate;
 use super::ineligible::Ineligible;
+use super::members::Members;
 use super::order::Order;
 
 /// The claims of one VIP.
@@ -52,7 +53,7 @@ pub(super) enum Basis {
     Claim,
     /// Whose claim counts has named it.
     Successor,
-    /// Nobody who could keep the VIP claims it, and this one is first in the rendezvous order.
+    /// Nobody who could keep the VIP claims it, and this one is first in the order.
     Order,
 }
 
@@ -65,13 +66,18 @@ pub(super) struct Election<'a> {
     pub(super) claims: &'a Claims,
 }
 
-impl Election<'_> {
+impl<'a> Election<'a> {
+    /// Those who may have the VIP.
+    pub(super) fn electorate(&self) -> Electorate<'a> {
+        Electorate::new(self.members, self.vip, self.scope)
+    }
+
     /// Whether a member may have the VIP.
     ///
     /// # Errors
     /// It may not.
     pub(super) fn eligible(&self, member: MemberId) -> Result<(), Ineligible> {
-        self.members.eligible(member, self.vip, self.scope)
+        self.electorate().eligible(member)
     }
 
     /// The claim that counts: of those of live members the one with the highest term, of equal terms
@@ -97,16 +103,17 @@ impl Election<'_> {
         Some((*best.0, *best.1))
     }
 
-    /// Whether one member comes before another in the rendezvous order.
+    /// Whether one member comes before another in the rendezvous order, whichever is preferred: two
+    /// that do not know the same of nodes agree on it.
     pub(super) fn precedes(&self, one: MemberId, other: MemberId) -> bool {
         let order = Order::of(self.vip);
         let place = |id| (order.rank(&self.members.name(id)), id);
         place(one) < place(other)
     }
 
-    /// The eligible members in rendezvous order; with `soon`, also those that only are not ready yet.
+    /// The eligible members in the order of [`Electorate::order`]; with `soon`, also those that only are not ready yet.
     pub(super) fn order(&self, soon: bool) -> Arc<[MemberId]> {
-        self.members.order(self.vip, self.scope, soon)
+        self.electorate().order(soon)
     }
 
     /// Who owns the VIP.

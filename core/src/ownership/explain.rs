@@ -13,8 +13,8 @@ use crate::interface::{MacAddress, is_of_a_segment};
 use super::Ownership;
 use super::conclude::is_held_by;
 use super::election::Election;
-use super::eligibility::Member;
 use super::ineligible::Ineligible;
+use super::members::Member;
 use super::other::{Intrusion, Who};
 
 /// How its Ethernet addresses begin.
@@ -186,7 +186,7 @@ impl Ownership {
             owner,
             conflict: stranger.or(intruder),
             host: host.map(|id| self.members.name(id)),
-            is_off_segment: !self.members.has_segment(vip, scope),
+            is_off_segment: !election.electorate().has_segment(),
             has_alternative: others.any(|(id, _)| election.eligible(id).is_ok()),
         })
     }

@@ -55,7 +55,7 @@ impl Ownership {
         let Some((entry, election)) = entry.zip(election) else {
             return Err(MoveError::NoSuchVip(vip));
         };
-        let is_it = |(_, member): &(MemberId, &super::eligibility::Member)| &*member.name() == to;
+        let is_it = |(_, member): &(MemberId, &super::members::Member)| &*member.name() == to;
         let members = self.members.iter().filter(is_it);
         let target = members.max_by_key(|(id, member)| (member.is_live(), id.generation));
         let Some((target, _)) = target else {

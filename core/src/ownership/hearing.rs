@@ -19,7 +19,7 @@ use crate::announcement::{Asked, Respondent};
 use crate::interface::MacAddress;
 
 use super::Scope;
-use super::eligibility::{Member, Presence};
+use super::members::{Member, Presence};
 use super::{Output, Ownership};
 
 /// How long before a member is found lost it has been silent, at least.

@@ -32,6 +32,9 @@ pub enum Ineligible {
     /// External traffic policy `Local`.
     #[error("it has no endpoint that can serve")]
     OutOfScope,
+    /// The same, as long as another node can have it that has a better one.
+    #[error("its endpoints terminate, and another node has a ready one")]
+    Terminating,
     /// The advertisements are for interfaces of these names, and it has none of them on which such a
     /// VIP can be announced.
     #[error(

@@ -22,7 +22,7 @@ use crate::announcement::{Asked, Respondent};
 use crate::interface::MacAddress;
 
 use super::election::Election;
-use super::eligibility::Presence;
+use super::members::Presence;
 use super::other::{Inquiry, Who};
 use super::{Output, Ownership};
 

@@ -18,7 +18,7 @@ use carillon_gossip::MemberId;
 
 use crate::interface::MacAddress;
 
-use super::eligibility::Members;
+use super::members::Members;
 
 /// How many stations are remembered of one VIP.
 const MOST: usize = 4;

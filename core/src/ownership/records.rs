@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use crate::address::Family;
 use crate::interface::{Interface, Interfaces};
 
-use super::eligibility::{Member, Presence};
+use super::members::{Member, Presence};
 use super::{Note, Output, Ownership, Scope};
 
 /// How many of an interface's addresses the others are told of: a record has little room.
@@ -33,7 +33,7 @@ impl Ownership {
             ipv6: self.settings.ipv6 && self.is_able(Family::V6),
             is_ready: self.is_ready() && self.leaving.is_none(),
             impediments,
-            capabilities: Node::REPEATS_NONCE,
+            capabilities: Node::REPEATS_NONCE | Node::KNOWS_WEIGHTS,
         };
         let value = Some(Value::Node(node.clone()));
         let before = self.members.set_node(self.me, Some(node.clone()));
@@ -121,6 +121,9 @@ impl Ownership {
     pub(super) fn set_candidate(&mut self, vip: IpAddr, scope: Option<Scope>, now: Instant) {
         let was_named = self.names_interfaces;
         self.names_interfaces |= scope.as_ref().is_some_and(Scope::names_interfaces);
+        if self.held.contains(&vip) && scope.as_ref().is_some_and(|one| one.weights().is_some()) {
+            self.pacer.wake(now);
+        }
         self.vips.entry(vip).or_default().scope = scope;
         if self.names_interfaces != was_named {
             self.set_interfaces(&self.interfaces.clone(), now);

@@ -8,9 +8,9 @@ use super::way::{Announcers, Way};
 use crate::address::Family;
 use crate::backend::Caps;
 use crate::config::advertisement::Advertisement;
-use crate::config::{AdvertisementName, AdvertisementNames, Config, PoolName};
+use crate::config::{AdvertisementName, AdvertisementNames, Config, PoolName, PreferredNodes};
 use crate::labels::Labels;
-use crate::ownership::Scope;
+use crate::ownership::{Scope, Weights};
 use crate::selector::Selector;
 
 /// The labels of nodes, by their names.
@@ -50,6 +50,8 @@ pub(crate) struct Planned {
     pub(crate) services: Vec<Selector>,
     /// The nodes that it is for, and on which interfaces.
     pub(crate) nodes: Scope,
+    /// Those of them that it prefers.
+    pub(crate) preferred: Weights,
     /// This node is one of them.
     pub(crate) is_here: bool,
 }
@@ -60,8 +62,11 @@ impl Plan {
     pub(crate) fn new(config: &Config, backends: &[Caps], nodes: &Nodes, here: &str) -> Self {
         let mut plan = Self::default();
         for advertisement in config.advertisements() {
-            let nodes = scope_of(&advertisement, nodes);
+            let all = nodes;
+            let nodes = scope_of(&advertisement, all);
+            let preferred = weights(advertisement.preferred_nodes, &nodes, all);
             let planned = || Planned {
+                preferred: preferred.clone(),
                 name: advertisement.name.clone(),
                 services: advertisement.audience.services.clone(),
                 is_here: nodes.contains(here),
@@ -102,7 +107,7 @@ impl PlannedWay {
             one.services.is_empty() || one.services.iter().any(|one| one.matches(labels))
         };
         let selected = || self.advertisements.iter().filter(is_for);
-        let nodes = selected().map(|one| one.nodes.clone()).reduce(Scope::or)?;
+        let nodes = scope_of_all(selected())?;
         let names = if selected().count() == self.advertisements.len() {
             self.names.clone()
         } else {
@@ -142,8 +147,7 @@ impl PoolPlan {
             way.names = names_here(way.advertisements.iter());
         }
         let common = self.ways.iter().map(|way| {
-            let nodes = way.advertisements.iter().map(|one| one.nodes.clone());
-            let nodes = nodes.reduce(Scope::or).unwrap_or(Scope::Anywhere);
+            let nodes = scope_of_all(way.advertisements.iter()).unwrap_or(Scope::Anywhere);
             Way {
                 backend: way.backend,
                 advertisements: way.names.clone(),
@@ -181,6 +185,29 @@ fn scope_of(advertisement: &Advertisement<'_>, nodes: &Nodes) -> Scope {
         Some(names) => nodes.on(names),
         None => nodes,
     }
+}
+
+/// The nodes of all these advertisements, each preferred by the sum of its weights; `None` if there are
+/// no advertisements.
+fn scope_of_all<'a>(advertisements: impl Iterator<Item = &'a Planned> + Clone) -> Option<Scope> {
+    let nodes = advertisements.clone().map(|one| one.nodes.clone());
+    let mut sums = Weights::new();
+    for (node, weight) in advertisements.flat_map(|one| &one.preferred) {
+        let sum = sums.entry(node.clone()).or_default();
+        *sum = sum.saturating_add(*weight);
+    }
+    nodes.reduce(Scope::or).map(|nodes| nodes.preferring(sums))
+}
+
+/// By how much an advertisement for `scope` prefers each node.
+fn weights(preferred: &[PreferredNodes], scope: &Scope, nodes: &Nodes) -> Weights {
+    let weight = |labels: &Labels| {
+        let matching = preferred.iter().filter(|one| one.nodes.matches(labels));
+        matching.map(|one| u32::from(one.weight)).sum::<u32>()
+    };
+    let nodes = nodes.iter().filter(|(name, _)| scope.contains(name));
+    let weights = nodes.map(|(name, labels)| (name.clone(), weight(labels)));
+    weights.filter(|(_, weight)| *weight > 0).collect()
 }
 
 /// The nodes that any of these selectors matches; all if there are none.

@@ -1,7 +1,9 @@
 use super::*;
-use crate::config::{Config, Pool};
+use crate::config::{Config, L2Advertisement, Pool, PreferredNodes};
 use crate::endpoint::Endpoint;
+use crate::labels::Labels;
 use crate::node::EXCLUDE_LABEL;
+use crate::selector::{Operator, Requirement, Selector};
 use crate::service::Ingress;
 use crate::testing::{self, endpoint_slice, pool};
 
@@ -224,6 +226,112 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
     );
     for policy in [TrafficPolicy::Cluster, TrafficPolicy::Local] {
         assert_eq!(scope(policy, &[]), Err(WithdrawReason::NoEndpoints));
+    }
+    let local = |endpoints: &[(&str, bool)]| {
+        let endpoint =
+            |(node, is_ready): &(&str, bool)| endpoint(node, Some(*is_ready), Some(true));
+        let endpoints: Vec<_> = endpoints.iter().map(endpoint).collect();
+        let scope = scope(TrafficPolicy::Local, &endpoints).unwrap();
+        let nodes = scope.nodes().into_iter().flatten();
+        let last = |node: &Arc<str>| if scope.is_last_resort(node) { "-" } else { "+" };
+        let nodes = nodes.map(|node| format!("{}{node}", last(node)));
+        nodes.collect::<Vec<_>>().join(" ")
+    };
+    for (endpoints, expected) in [
+        (&[("m", true), ("n", false)][..], "+m -n"),
+        (&[("m", true), ("n", false), ("n", true)], "+m +n"),
+        (&[("m", false), ("n", false)], "+m +n"),
+        (&[("n", false)], "+n"),
+    ] {
+        assert_eq!(local(endpoints), expected, "{endpoints:?}");
+    }
+}
+
+/// A selector of objects with this label.
+fn matching(key: &str, value: &str) -> Selector {
+    Selector {
+        requirements: vec![Requirement {
+            key: key.to_owned(),
+            operator: Operator::In([value.to_owned()].into()),
+        }],
+    }
+}
+
+/// One of the pool `a` for these nodes, which prefers by weight and label.
+fn preferring(
+    name: &str,
+    nodes: &[(&str, &str)],
+    preferred: &[(u8, &str, &str)],
+) -> L2Advertisement {
+    let nodes = nodes.iter().map(|(key, value)| matching(key, value));
+    let preferred = preferred.iter().map(|(weight, key, value)| PreferredNodes {
+        weight: *weight,
+        nodes: matching(key, value),
+    });
+    let mut advertisement = testing::l2_advertisement("a");
+    advertisement.name = name.into();
+    advertisement.audience.nodes = nodes.collect();
+    advertisement.preferred_nodes = preferred.collect();
+    advertisement
+}
+
+/// How a VIP of the pool `a` prefers nodes with these advertisements; the same whether all of them or
+/// those with an endpoint serve.
+fn weights(advertisements: Vec<L2Advertisement>) -> String {
+    let labels = |pairs: &[(&str, &str)]| Labels::bounded(pairs.iter().copied());
+    let nodes = Nodes::from([
+        ("m".into(), labels(&[("rack", "1"), ("disk", "ssd")])),
+        ("n".into(), labels(&[("rack", "1")])),
+        ("o".into(), labels(&[("rack", "2"), ("disk", "ssd")])),
+    ]);
+    let config = Config {
+        layer2: advertisements.into_iter().map(Arc::new).collect(),
+        ..testing::unannounced(config().pools.into_values())
+    };
+    let arp = testing::exclusive("arp", Family::V4);
+    let facts = Facts {
+        blocks: Some(&Blocks::new(&config)),
+        class: None,
+        node: &Node::named("n"),
+        is_draining: false,
+        plan: &Plan::new(&config, &[arp], &nodes, "n"),
+    };
+    let weights = [TrafficPolicy::Cluster, TrafficPolicy::Local].map(|policy| {
+        let service = service_of(&["198.51.100.1"], policy);
+        let slice = slice(Family::V4, &["m", "n", "o"].map(testing::endpoint));
+        let grant = facts.decide(&service, &[&slice]).unwrap();
+        let scope = &scopes(&grant)[0];
+        let weights = scope.weights().into_iter().flatten();
+        let weights = weights.map(|(node, weight)| format!("{node}={weight}"));
+        weights.collect::<Vec<_>>().join(" ")
+    });
+    assert_eq!(weights[0], weights[1]);
+    weights[0].clone()
+}
+
+#[test]
+fn nodes_are_preferred_by_the_sum_of_what_the_advertisements_say_that_are_for_them() {
+    let ssd = |weight| (weight, "disk", "ssd");
+    let mut web = preferring("web", &[], &[(100, "rack", "2")]);
+    web.audience.services = vec![matching("app", "web")];
+    for (advertisements, expected) in [
+        (vec![preferring("a", &[], &[])], ""),
+        (vec![preferring("a", &[], &[(5, "disk", "hdd")])], ""),
+        (
+            vec![preferring("a", &[], &[(5, "rack", "1"), ssd(7), ssd(7)])],
+            "m=19 n=5 o=14",
+        ),
+        (vec![preferring("a", &[("rack", "1")], &[ssd(7)])], "m=7"),
+        (
+            vec![
+                preferring("a", &[("rack", "1")], &[ssd(7)]),
+                preferring("b", &[], &[ssd(1)]),
+                web,
+            ],
+            "m=8 o=1",
+        ),
+    ] {
+        assert_eq!(weights(advertisements), expected);
     }
 }
 

@@ -32,11 +32,13 @@ impl Names {
             Object::EndpointSlice(Some(slice)) => {
                 unify(&mut self.keys, &mut slice.key);
                 unify(&mut self.keys, &mut slice.service);
-                // They have just been read, and nobody else has them.
-                for node in Arc::get_mut(&mut slice.nodes).into_iter().flatten() {
-                    unify(&mut self.nodes, node);
+                for nodes in [&mut slice.nodes, &mut slice.ready] {
+                    // They have just been read, and nobody else has them.
+                    for node in Arc::get_mut(nodes).into_iter().flatten() {
+                        unify(&mut self.nodes, node);
+                    }
+                    unify(&mut self.lists, nodes);
                 }
-                unify(&mut self.lists, &mut slice.nodes);
             }
             Object::EndpointSlice(None)
             | Object::Node(_)

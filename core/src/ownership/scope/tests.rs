@@ -94,3 +94,53 @@ fn what_is_the_same_is_equal() {
 fn a_scope_is_no_more_than_a_pointer() {
     assert_eq!(size_of::<Scope>(), size_of::<usize>());
 }
+
+/// Of the nodes a to d those that may have it; `-` before one that is last resort, its weight behind it.
+fn preferences(scope: &Scope) -> String {
+    let nodes = ["a", "b", "c", "d"].into_iter();
+    let nodes = nodes.filter(|node| scope.contains(node));
+    let nodes = nodes.map(|node| {
+        let sign = if scope.is_last_resort(node) { "-" } else { "" };
+        let weight = scope.weights().and_then(|weights| weights.get(node));
+        let weight = weight.map(u32::to_string).unwrap_or_default();
+        format!("{sign}{node}{weight}")
+    });
+    nodes.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn preferences_are_of_the_nodes_that_may_have_it() {
+    let last =
+        |scope: Scope, nodes: &[&str]| scope.with_last_resort(nodes.iter().map(|n| Arc::from(*n)));
+    let heavy = |scope: Scope, nodes: &[(&str, u32)]| {
+        scope.preferring(nodes.iter().map(|(n, w)| (Arc::from(*n), *w)).collect())
+    };
+    let abc = || nodes(&["a", "b", "c"]);
+    for (scope, expected) in [
+        (last(abc(), &["a", "d"]), "-a b c"),
+        (last(nodes(&["a", "b"]), &["a", "b"]), "a b"),
+        (last(abc(), &["a"]).and(nodes(&["a", "b"])), "-a b"),
+        (last(abc(), &["a"]).and(nodes(&["a"])), "a"),
+        (last(abc(), &["a"]).and(Scope::Anywhere), "-a b c"),
+        (last(abc(), &["a"]).or(Scope::Anywhere), "a b c d"),
+        (last(abc(), &["a", "b"]).or(nodes(&["b", "d"])), "-a b c d"),
+        (
+            last(abc(), &["a"]).or(last(nodes(&["a", "d"]), &["a"])),
+            "-a b c d",
+        ),
+        (heavy(Scope::Anywhere, &[("a", 3)]), "a3 b c d"),
+        (heavy(Scope::Anywhere, &[("a", 3)]).or(abc()), "a3 b c d"),
+        (
+            heavy(abc(), &[("a", 3), ("d", 9)]).or(heavy(abc(), &[("a", 1), ("b", 2)])),
+            "a3 b2 c",
+        ),
+        (
+            heavy(Scope::Anywhere, &[("a", 3), ("b", 1)]).and(last(nodes(&["b", "c"]), &["b"])),
+            "-b1 c",
+        ),
+        (heavy(abc(), &[("a", 3)]).on(&names(&["eth1"])), "a3 b c"),
+    ] {
+        assert_eq!(preferences(&scope), expected, "{scope:?}");
+    }
+    assert_eq!(heavy(Scope::Anywhere, &[]), Scope::Anywhere);
+}

@@ -73,11 +73,16 @@ fn apply(bus: &mut Bus, act: &Act) {
         Act::Scope(number, bits) => {
             let names = NAMES.iter().enumerate();
             let names = names.filter(|(index, _)| bits & (1 << index) != 0);
-            let names = names.map(|(_, name)| (*name).into());
+            let names = names.map(|(_, name)| Arc::from(*name));
             let scope = match bits {
                 0..16 => None,
                 16..96 => Some(Scope::of_nodes(names)),
-                96.. => Some(Scope::Anywhere),
+                96..128 => Some(Scope::Anywhere),
+                128..192 => {
+                    let all = NAMES.iter().map(|name| Arc::from(*name));
+                    Some(Scope::of_nodes(all).with_last_resort(names))
+                }
+                192.. => Some(Scope::Anywhere.preferring(names.zip(1..).collect())),
             };
             bus.candidate(host(number), scope);
         }
@@ -175,12 +180,9 @@ fn quiet(bus: &mut Bus) {
 fn is_planned(act: &Act) -> bool {
     match act {
         Act::Drain(..) | Act::Exclude(..) | Act::Move(..) => true,
-        Act::Kill(_)
-        | Act::Restart(_)
-        | Act::Link(..)
-        | Act::Scope(..)
-        | Act::Part(_)
-        | Act::Heal => false,
+        // It is for all of them.
+        Act::Scope(_, bits) => *bits >= 96,
+        Act::Kill(_) | Act::Restart(_) | Act::Link(..) | Act::Part(_) | Act::Heal => false,
     }
 }
 

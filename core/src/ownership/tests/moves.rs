@@ -1,4 +1,4 @@
-use carillon_gossip::record::Impediment;
+use carillon_gossip::record::{Impediment, Node};
 
 use super::*;
 
@@ -124,4 +124,120 @@ fn vips_go_back_one_by_one_to_a_node_that_was_stable() {
     );
     assert!(bus.fewest.values().all(|fewest| *fewest == 1));
     assert_eq!(bus.peers[1].machine.poll_timeout(), None, "all is well");
+}
+
+fn preferring(weights: &[(&str, u32)]) -> Scope {
+    let weights = weights.iter();
+    let weights = weights.map(|(name, weight)| ((*name).into(), *weight));
+    Scope::Anywhere.preferring(weights.collect())
+}
+
+#[test]
+fn of_those_that_can_have_it_the_preferred_one_takes_it() {
+    for (weights, order) in [
+        (&[("node-a", 1)][..], ["node-a", "node-b", "node-c"]),
+        (
+            &[("node-a", 1), ("node-c", 2)],
+            ["node-c", "node-a", "node-b"],
+        ),
+        (
+            &[("node-a", 1), ("node-c", 1)],
+            ["node-c", "node-a", "node-b"],
+        ),
+        (&[("node-x", 9)], ["node-b", "node-c", "node-a"]),
+    ] {
+        let mut bus = Bus::new(&NAMES);
+        let vip = vip(VIP);
+        bus.candidate(vip, Some(preferring(weights)));
+        for expected in order {
+            assert_eq!(bus.holders(vip), [expected], "{weights:?}");
+            let index = NAMES.iter().position(|name| *name == expected).unwrap();
+            bus.kill(index, Departure::Lost);
+        }
+    }
+}
+
+#[test]
+fn a_preferred_node_that_returns_waits_until_it_was_stable() {
+    let mut bus = Bus::with(&NAMES, Some(EAGER));
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(preferring(&[("node-c", 1)])));
+    bus.kill(2, Departure::Lost);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    bus.restart(2);
+    bus.fewest.clear();
+    bus.seconds(55);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    bus.seconds(30);
+    assert_eq!(bus.holders(vip), ["node-c"]);
+    assert_eq!(bus.fewest[&vip], 1, "there is always one");
+    // A person's wish counts more, and what the advertisements prefer from now on less.
+    move_vip(&mut bus, 0, "node-a").unwrap();
+    bus.seconds(1000);
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    let mut bus = Bus::with(&NAMES, None);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.candidate(vip, Some(preferring(&[("node-c", 1)])));
+    bus.seconds(1000);
+    assert_eq!(bus.holders(vip), ["node-b"], "never is never");
+}
+
+#[test]
+fn a_preference_that_comes_later_moves_what_somebody_has() {
+    let mut bus = Bus::with(&NAMES, Some(EAGER));
+    let vip = vip(VIP);
+    bus.candidate(vip, Some(Scope::Anywhere));
+    bus.seconds(1000);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    bus.fewest.clear();
+    bus.candidate(vip, Some(preferring(&[("node-a", 1)])));
+    bus.seconds(11);
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    assert_eq!(bus.fewest[&vip], 1, "there is always one");
+    // Whoever may not have it is preferred in vain.
+    bus.input(0, Input::Impediment(Impediment::Draining, true));
+    bus.seconds(1000);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+}
+
+/// The others find the node-a first, and it finds the node-b first, as a daemon of before weights.
+#[test]
+fn no_weight_counts_where_a_daemon_knows_none() {
+    let mut bus = Bus::with(&NAMES, Some(EAGER));
+    let vip = vip(VIP);
+    let former = Node {
+        name: "node-a".into(),
+        ipv4: true,
+        ipv6: true,
+        is_ready: true,
+        impediments: BTreeSet::new(),
+        capabilities: Node::REPEATS_NONCE,
+    };
+    let member = bus.peers[0].id;
+    for index in [1, 2] {
+        let (key, value) = (Key::Node, Some(Value::Node(former.clone())));
+        bus.input(index, Input::Record { member, key, value });
+    }
+    let plain = Input::Candidate(vip, Some(Scope::Anywhere));
+    bus.input(0, plain.clone());
+    for index in [1, 2] {
+        bus.input(
+            index,
+            Input::Candidate(vip, Some(preferring(&[("node-a", 1)]))),
+        );
+    }
+    bus.run(Duration::ZERO);
+    let mut moves = 0;
+    for _ in 0..500 {
+        let before = bus.holders(vip);
+        bus.seconds(1);
+        moves += usize::from(before != bus.holders(vip));
+    }
+    assert_eq!((bus.holders(vip), moves), (vec!["node-b".to_owned()], 0));
+    // Its successor knows them.
+    bus.scopes.insert(vip, preferring(&[("node-a", 1)]));
+    bus.kill(0, Departure::Left);
+    bus.restart(0);
+    bus.seconds(100);
+    assert_eq!(bus.holders(vip), ["node-a"]);
 }

@@ -310,6 +310,50 @@ fn endpoints_and_exclusion_move_it_without_a_gap() {
 }
 
 #[test]
+fn a_node_whose_endpoints_terminate_gives_way_to_a_ready_one_without_a_gap() {
+    let (mut bus, vip) = three();
+    let last = |names: &[&str]| names.iter().map(|name| (*name).into()).collect::<Vec<_>>();
+    let terminating = || nodes(&NAMES).with_last_resort(last(&["node-b", "node-c"]));
+    bus.fewest.clear();
+    // As long as nobody else can have it, it stays, though its endpoints terminate, too.
+    bus.input(0, Input::Impediment(Impediment::Draining, true));
+    bus.candidate(vip, Some(terminating()));
+    bus.seconds(100);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    bus.input(0, Input::Impediment(Impediment::Draining, false));
+    assert_eq!(bus.holders(vip), ["node-a"], "at once");
+    let unfit =
+        "node-a: took over from node-b: its endpoints terminate, and another node has a ready one";
+    assert_eq!(bus.why(0, vip), unfit);
+    bus.candidate(vip, Some(nodes(&NAMES)));
+    bus.seconds(100);
+    assert_eq!(
+        bus.holders(vip),
+        ["node-a"],
+        "who is ready again takes nothing back"
+    );
+    assert_eq!(bus.fewest[&vip], 1, "there is always one");
+    // Who has to take it after a loss may be one of last resort, and never for long.
+    bus.candidate(vip, Some(terminating()));
+    bus.kill(0, Departure::Lost);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    bus.restart(0);
+    assert_eq!(bus.holders(vip), ["node-a"]);
+}
+
+#[test]
+fn an_owner_whose_endpoints_terminate_keeps_it_until_another_has_it() {
+    let (mut bus, vip) = three();
+    bus.peers[0].applies = false;
+    bus.candidate(
+        vip,
+        Some(nodes(&NAMES).with_last_resort(["node-b".into(), "node-c".into()])),
+    );
+    bus.seconds(100);
+    assert!(bus.holders(vip).contains(&"node-b".to_owned()));
+}
+
+#[test]
 fn an_owner_whose_successors_do_not_come_stops_if_it_must() {
     let (mut bus, vip) = three();
     bus.peers[0].applies = false;

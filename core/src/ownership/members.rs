@@ -1,4 +1,4 @@
-//! What is known of the members, and which VIPs each of them may have.
+//! What is known of the members.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,7 @@ use crate::mark::Mark;
 use super::Scope;
 use super::addresses::Addresses;
 use super::index::Index;
-use super::ineligible::Ineligible;
-use super::member::passing;
-use super::order::{LastOrder, Order};
+use super::order::LastOrder;
 
 pub(super) use super::member::{Member, Presence};
 
@@ -29,9 +27,10 @@ pub(super) struct Members {
     /// Those of all their interfaces.
     pub(super) addresses: Addresses,
     /// The subnets of this member's own interfaces on which it can announce nothing, with their names.
-    closed: (MemberId, BTreeSet<(Arc<str>, IpNet)>),
+    pub(super) closed: (MemberId, BTreeSet<(Arc<str>, IpNet)>),
     index: Index,
-    last_order: LastOrder,
+    /// Of the [`super::electorate::Electorate`] that was asked for last.
+    pub(super) last_order: LastOrder,
 }
 
 impl Members {
@@ -266,33 +265,6 @@ impl Members {
         former.into_iter().filter_map(remove).collect()
     }
 
-    /// Whether a member may have a VIP of this scope. Where the VIP belongs to the subnet of one
-    /// that it is for, even if that one is not ready or gives its VIPs away, it is for that segment.
-    ///
-    /// # Errors
-    /// It may not, for the first reason that applies.
-    pub(super) fn eligible(
-        &self,
-        id: MemberId,
-        vip: IpAddr,
-        scope: &Scope,
-    ) -> Result<(), Ineligible> {
-        let member = self.get(id).ok_or(Ineligible::Unreached)?;
-        let node = member.lasting(vip, scope)?;
-        if !member.has_subnet_of(vip, scope) {
-            if self.is_closed((id, node), vip, scope) {
-                return Err(Ineligible::NoPort);
-            }
-            if self.has_segment(vip, scope) {
-                return Err(Ineligible::OffSegment);
-            }
-        }
-        if self.is_of_another(id, vip) {
-            return Err(Ineligible::HostAddress);
-        }
-        passing(node)
-    }
-
     /// The members whose nodes have this address for themselves, gone ones included.
     pub(super) fn hosts_of(&self, vip: IpAddr) -> impl Iterator<Item = MemberId> {
         let is_host = self.addresses.have_host(vip);
@@ -301,34 +273,8 @@ impl Members {
         members.filter_map(has)
     }
 
-    /// Whether other nodes have a VIP for themselves, and the one of this member has not.
-    fn is_of_another(&self, id: MemberId, vip: IpAddr) -> bool {
-        let mut hosts = self.hosts_of(vip).peekable();
-        hosts.peek().is_some() && !hosts.any(|host| host == id)
-    }
-
-    /// Whether this member is on the subnet of a VIP, and cannot announce it there.
-    fn is_closed(&self, (id, node): (MemberId, &Node), vip: IpAddr, scope: &Scope) -> bool {
-        let (me, subnets) = &self.closed;
-        if id != *me {
-            return false;
-        }
-        let names = scope.interfaces(&node.name);
-        let is_for = |name| names.as_ref().is_none_or(|names| names.contains(name));
-        let mut subnets = subnets.iter();
-        subnets.any(|(name, subnet)| subnet.contains(&vip) && is_for(name))
-    }
-
-    /// Whether one of the members that the VIP is for is on its subnet.
-    pub(super) fn has_segment(&self, vip: IpAddr, scope: &Scope) -> bool {
-        let is_there = |member: &Member| {
-            member.lasting(vip, scope).is_ok() && member.has_subnet_of(vip, scope)
-        };
-        self.addresses.have_subnet_of(vip) && self.within(scope).any(|(_, one)| is_there(one))
-    }
-
     /// The members on the nodes of a scope.
-    fn within<'a>(
+    pub(super) fn within<'a>(
         &'a self,
         scope: &'a Scope,
     ) -> Box<dyn Iterator<Item = (MemberId, &'a Member)> + 'a> {
@@ -338,38 +284,11 @@ impl Members {
         }
     }
 
-    /// The members that may have a VIP, in its rendezvous order; with `soon`, also those that only are
-    /// not ready yet.
-    pub(super) fn order(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Arc<[MemberId]> {
-        let make = || {
-            let order = Order::of(vip);
-            let mut members = self.electorate(vip, scope, soon);
-            members.sort_by_cached_key(|id| (order.rank(&self.name(*id)), *id));
-            members
-        };
-        self.last_order.get(vip, scope, soon, make)
-    }
-
-    /// The members that may have a VIP, in no order; with `soon`, also those that only are not ready
-    /// yet.
-    fn electorate(&self, vip: IpAddr, scope: &Scope, soon: bool) -> Vec<MemberId> {
-        let must_fit = self.has_segment(vip, scope);
-        let fits = |(id, member): &(MemberId, &Member)| {
-            let is_there = |node| {
-                let may_be_off = || !must_fit && !self.is_closed((*id, node), vip, scope);
-                member.has_subnet_of(vip, scope) || may_be_off()
-            };
-            let passes = |node: &Node| match passing(node) {
-                Ok(()) => true,
-                Err(why) => soon && why == Ineligible::NotReady,
-            };
-            // What rules out most of them comes first.
-            member
-                .lasting(vip, scope)
-                .is_ok_and(|node| passes(node) && is_there(node))
-                && !self.is_of_another(*id, vip)
-        };
-        let members = self.within(scope).filter(fits);
-        members.map(|(id, _)| id).collect()
+    /// Whether all who take part know of weights. Two that disagree on which node comes first would
+    /// hand a VIP to and fro, so as long as an older daemon is among them no weight counts.
+    pub(super) fn know_weights(&self) -> bool {
+        let live = self.by_id.values().filter(|member| member.is_live());
+        let mut nodes = live.filter_map(|member| member.node.as_ref());
+        nodes.all(|node| node.capabilities & Node::KNOWS_WEIGHTS != 0)
     }
 }
