@@ -291,6 +291,13 @@ impl Report {
             }
             controller.handle(controller::Input::Service(service));
         }
+        for (key, object) in &self.objects {
+            if let Object::Namespace(labels) = object {
+                let name = key.name.name().into();
+                controller.handle(controller::Input::Namespace(name, labels.clone()));
+            }
+        }
+        controller.handle(controller::Input::NamespacesKnown);
         controller.handle(controller::Input::Synced);
         while controller.poll_change().is_some() {}
         let served: BTreeSet<_> = self.objects.values().filter_map(served).collect();

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use carillon_core::address::Family;
 use carillon_core::announcement::AnnouncementSet;
 use carillon_core::backend::{Backend, Caps, Ending, Ownership};
+use carillon_core::controller::Input;
 use carillon_core::labels::Labels;
 use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
@@ -209,6 +210,10 @@ impl Driver {
                 self.speaker.handle(speaker::Input::Node(Node::clone(node)));
                 self.review_node(now);
             }
+            Object::Namespace(labels) => {
+                let input = Input::Namespace(key.name.name().into(), labels.clone());
+                self.source.allocation_mut().configure(input);
+            }
             Object::NodeLabels(labels) => self.set_labels(key, Some(labels.clone())),
             Object::Pod(address) => self.set_pod(key, *address),
             Object::Setting(setting) => self.config.set(key, setting),
@@ -233,6 +238,10 @@ impl Driver {
             Purpose::Node => self
                 .speaker
                 .handle(speaker::Input::NodeDeleted(name.name().into())),
+            Purpose::Namespace => {
+                let input = Input::NamespaceDeleted(name.name().into());
+                self.source.allocation_mut().configure(input);
+            }
             Purpose::NodeLabels => self.set_labels(key, None),
             Purpose::Pod => self.set_pod(key, None),
             Purpose::Setting => self.config.remove(key),

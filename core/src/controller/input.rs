@@ -40,3 +40,21 @@ pub enum Input {
     /// known to be the newest before it may lead.
     Lead(bool),
 }
+
+impl Input {
+    /// The only namespace that it is about, if it is about one.
+    pub fn namespace(&self) -> Option<&ArcStr> {
+        match self {
+            Self::Namespace(name, _) | Self::NamespaceDeleted(name) => Some(name),
+            Self::Config(_)
+            | Self::Renumber(_)
+            | Self::InForceBefore(_)
+            | Self::Service(_)
+            | Self::ServiceDeleted(_)
+            | Self::Reserved(..)
+            | Self::NamespacesKnown
+            | Self::Synced
+            | Self::Lead(_) => None,
+        }
+    }
+}

@@ -11,7 +11,7 @@ use carillon_core::service::ServiceKey;
 
 use super::manifest::Reader;
 use super::validate::format::Name;
-use super::{ObjectKey, config_map, endpoint_slice, node, node_labels, pod, service};
+use super::{ObjectKey, config_map, endpoint_slice, namespace, node, node_labels, pod, service};
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +55,8 @@ pub enum Purpose {
     Service,
     /// To be the configuration, or a part of it.
     Setting,
+    /// To tell the labels of a namespace.
+    Namespace,
     /// To tell where a Service has endpoints.
     EndpointSlice,
     /// To tell what a node is like.
@@ -69,15 +71,28 @@ impl Purpose {
     /// Whether a daemon that announces nothing has no use for them.
     pub fn is_to_announce(self) -> bool {
         match self {
-            Self::Service | Self::Setting => false,
+            Self::Service | Self::Setting | Self::Namespace => false,
             Self::EndpointSlice | Self::Node | Self::NodeLabels | Self::Pod => true,
+        }
+    }
+
+    /// Whether a daemon that gives no addresses has no use for them.
+    pub fn is_to_allocate(self) -> bool {
+        match self {
+            Self::Namespace => true,
+            Self::Service
+            | Self::Setting
+            | Self::EndpointSlice
+            | Self::Node
+            | Self::NodeLabels
+            | Self::Pod => false,
         }
     }
 
     /// Whether the metadata of the objects is enough, and an API server asked for no more.
     pub fn is_in_metadata(self) -> bool {
         match self {
-            Self::NodeLabels => true,
+            Self::Namespace | Self::NodeLabels => true,
             Self::Service | Self::Setting | Self::EndpointSlice | Self::Node | Self::Pod => false,
         }
     }
@@ -125,6 +140,8 @@ macro_rules! kinds {
 kinds! {
     /// `v1` ConfigMap.
     ConfigMap => config_map,
+    /// `v1` Namespace.
+    Namespace => namespace,
     /// `v1` Node.
     Node => node,
     /// The metadata of `v1` Node, of all of them. Only a cluster has it.

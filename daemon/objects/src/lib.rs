@@ -23,6 +23,7 @@ mod kind;
 mod manifest;
 mod metadata;
 mod names;
+mod namespace;
 mod node;
 mod node_labels;
 mod pod;
@@ -41,7 +42,7 @@ pub use kind::{KINDS, Kind, Purpose, Selection};
 pub use names::Names;
 pub use service::ALLOCATED_FROM;
 
-/// What tells one object from all others. Nodes have an empty namespace.
+/// What tells one object from all others. Nodes and Namespaces have an empty namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
     /// The kind.
@@ -79,6 +80,8 @@ pub enum Object {
     EndpointSlice(Option<EndpointSlice>),
     /// A Node.
     Node(Arc<Node>),
+    /// The labels of a Namespace.
+    Namespace(Labels),
     /// The labels of a Node.
     NodeLabels(Labels),
     /// Where the daemon in a Pod is reached, if anywhere.

@@ -41,6 +41,7 @@ impl Names {
                 }
             }
             Object::EndpointSlice(None)
+            | Object::Namespace(_)
             | Object::Node(_)
             | Object::NodeLabels(_)
             | Object::Pod(_)

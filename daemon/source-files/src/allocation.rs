@@ -83,11 +83,12 @@ impl Allocation for JournalAllocation {
 
     fn configure(&mut self, input: Input) {
         self.is_configured |= matches!(input, Input::Config(_) | Input::Renumber(_));
+        let of = input.namespace().cloned();
         self.controller.handle(input);
         // It may fit now.
-        let foreign = self.ledger.foreign();
-        let here = foreign.filter(|key| self.manifests.contains_key(*key));
-        self.offers.extend(here.cloned());
+        let is_in = |key: &&ServiceKey| of.as_deref().is_none_or(|of| of == key.namespace());
+        let is_here = |key: &&ServiceKey| self.manifests.contains_key(*key);
+        (self.offers).extend(self.ledger.foreign().filter(is_in).filter(is_here).cloned());
     }
 
     fn set(&mut self, service: &Service) {
@@ -109,6 +110,7 @@ impl Allocation for JournalAllocation {
     fn synced(&mut self, now: Instant) {
         self.tidy_at = Some(now + TIDY);
         self.access.read();
+        self.controller.handle(Input::NamespacesKnown);
         self.controller.handle(Input::Synced);
     }
 

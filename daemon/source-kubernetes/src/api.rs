@@ -50,6 +50,8 @@ pub(super) struct Scope<'a> {
     pub(super) pods: Option<&'a str>,
     /// What only tells where to announce is asked for, too.
     pub(super) announces: bool,
+    /// What only tells who may be given which address is asked for, too.
+    pub(super) allocates: bool,
 }
 
 /// Objects to ask for.
@@ -70,7 +72,12 @@ impl Resource {
     pub(super) fn within(scope: &Scope<'_>) -> Vec<Self> {
         let purpose = |kind: &Kind| kind.info().purpose;
         let mut kinds = KINDS.to_vec();
-        kinds.retain(|kind| scope.announces || !purpose(kind).is_to_announce());
+        kinds.retain(|kind| {
+            let purpose = purpose(kind);
+            let is_left_out = (purpose.is_to_announce() && !scope.announces)
+                || (purpose.is_to_allocate() && !scope.allocates);
+            !is_left_out
+        });
         kinds.sort_by_key(purpose);
         let resources = kinds.into_iter().filter_map(|kind| Self::of(kind, scope));
         resources.collect()

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Followed are all Services and the ConfigMap with the configuration, and by a daemon that announces
-//! the EndpointSlices, this node's Node, the labels of all Nodes, and the Pods of the other daemons.
-//! Namespaces and Secrets are not read: nothing in the ConfigMap refers to them.
+//! the EndpointSlices, this node's Node, the labels of all Nodes, and the Pods of the other daemons; by
+//! one that gives addresses the labels of all Namespaces. Secrets are not read: nothing in the ConfigMap
+//! refers to them.
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
 //! and the server is asked again until it answers.
@@ -69,6 +70,8 @@ const EVENTS: usize = 1024;
 /// What an API server has to say beside its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ApiChange {
+    /// All Namespaces have been told.
+    NamespacesKnown,
     /// How a Service is stored now; comes with the Service itself.
     Stored(ServiceKey, Stored),
     /// A Service that could never be read has these addresses. When it is gone, that is told as of
@@ -109,7 +112,8 @@ pub struct Options {
     pub pods: Option<String>,
     /// What tells where to announce is followed, too: EndpointSlices, Nodes and Pods.
     pub announces: bool,
-    /// It takes turns in giving addresses.
+    /// It takes turns in giving addresses; what only tells who may be given which is followed, too:
+    /// Namespaces.
     pub may_lead: bool,
 }
 
@@ -187,6 +191,7 @@ fn source(cluster: &Cluster, options: &Options) -> (Source, Vec<Task>) {
         node: Some(&options.node),
         pods: options.pods.as_deref(),
         announces: options.announces,
+        allocates: options.may_lead,
     });
     let mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut requests = Some(requests);

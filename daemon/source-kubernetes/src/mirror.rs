@@ -122,6 +122,9 @@ impl Mirror {
                 }
             }
             Event::Listed => {
+                if kind.info().purpose == Purpose::Namespace && !state.listed {
+                    batch.words.push(ApiChange::NamespacesKnown);
+                }
                 self.changed |= state.end_list(kind, batch);
                 self.tidy();
             }
@@ -171,11 +174,13 @@ impl Mirror {
 
     /// Whether all has been listed that this is about, for the first time: the Pods, or all else.
     /// Without the Pods others cannot be found, but what needs no others goes on. Nothing waits for the
-    /// labels of other nodes that may not be read: most configurations do not select by them.
+    /// labels of other nodes that may not be read: most configurations do not select by them. Nor for
+    /// those of namespaces: who needs them is told when they are known.
     fn becomes_synced(&mut self, of_pods: bool) -> bool {
         let mut kinds = self.kinds.iter();
         let is_awaited = |kind: &Kind| match kind.info().purpose {
             Purpose::Pod => of_pods,
+            Purpose::Namespace => false,
             Purpose::Service
             | Purpose::Setting
             | Purpose::EndpointSlice

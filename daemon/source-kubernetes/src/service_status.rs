@@ -114,7 +114,7 @@ impl Allocation for StatusAllocation {
             events.extend(change.events);
         }
         // Who cannot keep what is published must not take its turn.
-        let is_able = self.controller.config().is_some() && !self.controller.is_provisional();
+        let is_able = self.controller.config().is_some() && self.controller.is_able();
         (self.outbox.able).send_if_modified(|able| std::mem::replace(able, is_able) != is_able);
         self.look_at_all();
         self.publish(now);
@@ -172,6 +172,11 @@ impl Listener for StatusAllocation {
                     self.publisher.touch(&key);
                     self.stored.insert(key, stored);
                 }
+            }
+            ApiChange::NamespacesKnown => {
+                // What a Service is to have may have been unknown.
+                self.is_new = true;
+                self.controller.handle(Input::NamespacesKnown);
             }
             ApiChange::Reserved(key, addresses) => {
                 if !self.services.contains_key(&key) {
@@ -260,7 +265,7 @@ impl StatusAllocation {
 
     /// Has everything written that differs.
     fn publish(&mut self, now: Instant) {
-        if !self.leads || self.config.is_none() {
+        if !self.leads || self.config.is_none() || !self.controller.is_able() {
             return self.publisher.stop();
         }
         loop {

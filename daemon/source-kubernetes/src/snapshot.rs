@@ -48,6 +48,7 @@ pub(crate) async fn take(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
         node: None,
         pods: Some(""),
         announces: part.announces,
+        allocates: part.may_lead,
     });
     // Of all Nodes all is read.
     resources.retain(|resource| resource.kind.info().purpose != Purpose::NodeLabels);

@@ -51,10 +51,11 @@ fn followed(cluster: &Cluster, options: &Options) -> Source {
 /// What a source has told so far.
 struct Told {
     source: Source,
-    /// The names of the changed (`+`) and removed (`-`) Services, in order.
+    /// The names of the changed (`+`) and removed (`-`) Services and Namespaces, in order.
     changes: Vec<String>,
     problems: Vec<String>,
     synced: bool,
+    namespaces_known: bool,
 }
 
 impl Told {
@@ -68,17 +69,19 @@ impl Told {
             changes: Vec::new(),
             problems: Vec::new(),
             synced: false,
+            namespaces_known: false,
         }
     }
 
     fn take(&mut self, batch: Batch) {
         self.synced |= batch.synced;
+        self.namespaces_known |= batch.words.contains(&ApiChange::NamespacesKnown);
         for change in batch.changes {
             let (sign, key) = match change {
                 Change::Set(key, _) => ('+', key),
                 Change::Removed(key) => ('-', key),
             };
-            if key.kind == Kind::Service {
+            if matches!(key.kind, Kind::Service | Kind::Namespace) {
                 self.changes.push(format!("{sign}{}", key.name.name()));
             }
         }
@@ -506,4 +509,32 @@ async fn without_the_right_to_other_nodes_all_else_is_synced() {
     .await;
     let mut told = Told::follow(&server);
     told.until(|told| told.synced).await;
+}
+
+#[tokio::test]
+async fn without_the_right_to_namespaces_all_else_is_synced() {
+    let server = Server::start(|request| {
+        (request.resource == "namespaces").then(|| refusal(403, "namespaces is forbidden"))
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.synced).await;
+    told.until_problem("may not read namespaces").await;
+    assert!(!told.namespaces_known);
+}
+
+#[tokio::test]
+async fn namespaces_are_told_with_their_labels_and_then_that_they_are_known() {
+    let server = Server::start(|request| {
+        let is_list = request.resource == "namespaces" && request.watches().is_none();
+        let metadata = json!({"name": "shop", "resourceVersion": "1", "labels": {"team": "x"}});
+        is_list.then(|| list(7, &[json!({ "metadata": metadata })]))
+    })
+    .await;
+    let mut told = Told::follow(&server);
+    told.until(|told| told.namespaces_known).await;
+    assert_eq!(told.changes, ["+shop"]);
+    let requests = server.of("namespaces");
+    let accept = &requests[0].accept;
+    assert!(accept.contains("PartialObjectMetadataList;"), "{accept}");
 }

@@ -65,6 +65,8 @@ const SPEAKER: &[&str] = &[
 const CONTROLLER: &[&str] = &[
     "list services",
     "watch services",
+    "list namespaces",
+    "watch namespaces",
     "patch services/status@default",
     "create events.events.k8s.io@default",
     "list configmaps/config@metallb-system",
@@ -81,7 +83,7 @@ const NEITHER: &[&str] = &[
     "list secrets",
     "list pods",
     "get pods@metallb-system",
-    "list namespaces",
+    "get namespaces",
     "list configmaps",
     "list configmaps@metallb-system",
     "list configmaps/config@default",

@@ -52,6 +52,24 @@ fn the_seeds_manifest_has_one_service() {
 }
 
 #[test]
+fn a_namespace_has_labels_and_is_in_none() {
+    let namespace = |rest: &str| {
+        let kind = "apiVersion: v1\nkind: Namespace\n";
+        format!("{kind}metadata: {{name: shop, namespace: x, labels: {{team: x}}}}\n{rest}")
+    };
+    let text = namespace("spec: {finalizers: [kubernetes]}\nstatus: {phase: Active}\n");
+    assert_eq!(names(&text), ["Namespace shop"]);
+    let parsed = parse("f", &text).objects.pop().unwrap();
+    let labels = [("team", "x")].into_iter().collect();
+    assert_eq!(parsed.object, Ok(Object::Namespace(labels)));
+    let wrong = names(&namespace("labels: {team: y}\n"));
+    assert!(
+        wrong[0].starts_with("Namespace shop 4:1: labels"),
+        "{wrong:?}"
+    );
+}
+
+#[test]
 fn one_bad_document_leaves_the_others_alone() {
     let text = format!(
         "{SEED}---\nkind: [\n---\nkind: Service\napiVersion: v1\nmetadata:\n  name: web\n\

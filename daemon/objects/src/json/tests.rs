@@ -115,6 +115,16 @@ fn of_a_node_the_metadata_has_the_labels() {
 }
 
 #[test]
+fn of_a_namespace_the_metadata_has_the_labels() {
+    let namespace = r#"{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"name": "shop", "labels": {"team": "x"}}}"#;
+    let read = read(Kind::Namespace, namespace).unwrap();
+    assert_eq!(read.key, key(Kind::Namespace, "", "shop"));
+    let labels = [("team", "x")].into_iter().collect();
+    assert_eq!(read.object, Object::Namespace(labels));
+}
+
+#[test]
 fn the_configuration_says_where_it_is_written() {
     let config = r#"{"metadata": {"name": "config", "namespace": "metallb-system"},
         "data": {"config": "peers: []\n", "other": "x"}}"#;

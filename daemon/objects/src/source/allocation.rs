@@ -12,7 +12,7 @@ pub trait Allocation: Send {
     /// The controller, to ask.
     fn controller(&self) -> &Controller;
 
-    /// Takes in a configuration.
+    /// Takes in a configuration, or a namespace.
     fn configure(&mut self, input: Input);
 
     /// Takes in a service as the source has it.

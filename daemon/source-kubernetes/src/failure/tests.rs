@@ -16,6 +16,7 @@ fn resource(kind: Kind) -> Resource {
         node: None,
         pods: None,
         announces: true,
+        allocates: true,
     });
     let mut resources = resources.into_iter();
     resources.find(|resource| resource.kind == kind).unwrap()

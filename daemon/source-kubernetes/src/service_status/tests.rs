@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use carillon_core::config::Config;
+use carillon_core::config::{AddressesInUse, Config, Pool, ServiceAllocation};
 use carillon_core::node::Node;
 use carillon_core::service::Ingress;
-use carillon_core::testing::{self, pool};
+use carillon_core::testing::{self, labels, pool, selector};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
@@ -188,6 +188,51 @@ fn only_what_differs_is_written_by_a_new_leader() {
         ),
     ];
     assert_eq!(writes, expected);
+}
+
+/// Where pools select namespaces, nothing is given or taken before these are known.
+#[test]
+fn a_leader_that_does_not_know_the_namespaces_writes_nothing() {
+    let now = Instant::now();
+    let rules = ServiceAllocation {
+        namespace_selectors: vec![selector("team=x")],
+        ..ServiceAllocation::default()
+    };
+    let selecting = Config {
+        addresses_in_use: AddressesInUse::Reallocate,
+        ..testing::config([Pool {
+            allocation: Some(rules),
+            ..pool("p", &["192.0.2.0/30"])
+        }])
+    };
+    let objects = [
+        object(1, 2, &["192.0.2.1"], Some("p")),
+        object(2, 3, &["203.0.113.7"], Some("p")),
+        object(3, 4, &[], None),
+    ];
+    let mut daemon = leader(&[], now);
+    let selecting = Input::Config(Arc::new(selecting));
+    daemon.allocation.configure(selecting);
+    for object in &objects {
+        daemon.read(object, now);
+    }
+    daemon.decide(now);
+    assert!(daemon.writes.try_recv().is_err());
+    assert!(!*daemon.allocation.outbox.able.borrow());
+
+    let namespace = Input::Namespace("default".into(), labels("team=x"));
+    daemon.allocation.configure(namespace);
+    daemon.take(ApiChange::NamespacesKnown, now);
+    assert!(*daemon.allocation.outbox.able.borrow());
+    let mut writes = BTreeMap::new();
+    while let Ok(write) = daemon.writes.try_recv() {
+        let addresses = write.addresses.iter();
+        let addresses = addresses.map(|(address, _)| address.to_string());
+        writes.insert(write.service, addresses.collect::<Vec<_>>().join(","));
+    }
+    let given = [(key(2), "192.0.2.0"), (key(3), "192.0.2.2")];
+    let given = given.map(|(key, address)| (key, address.to_owned()));
+    assert_eq!(writes, given.into());
 }
 
 /// Whether a daemon that has just started may take its turn, with what the Services publish.

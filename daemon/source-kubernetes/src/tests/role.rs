@@ -138,6 +138,18 @@ async fn one_that_only_gives_addresses_follows_no_endpoints_nodes_or_pods() {
 }
 
 #[tokio::test]
+async fn one_that_only_announces_follows_no_namespaces() {
+    let server = Server::start(|_| None).await;
+    let options = Options {
+        may_lead: false,
+        ..options()
+    };
+    let mut told = Told::follow_with(&server, &options);
+    told.until(|told| told.synced).await;
+    assert_eq!(server.of("namespaces"), []);
+}
+
+#[tokio::test]
 async fn a_check_asks_for_the_rights_of_its_role_only() {
     let part = |announces, may_lead| Part {
         announces,

@@ -160,7 +160,10 @@ fn each_kind_may_be_read_by_those_who_follow_it() {
             } else {
                 ("ClusterRole", whole.as_str())
             };
-            let is_followed = account == "speaker" || !info.purpose.is_to_announce();
+            let is_followed = match account {
+                "speaker" => !info.purpose.is_to_allocate(),
+                _ => !info.purpose.is_to_announce(),
+            };
             let may = may_read(role, info.group, info.plural);
             assert_eq!(may, is_followed, "{role:?} and {kind}");
         }
