@@ -43,17 +43,7 @@ pub async fn read(
 
 /// The same, of a cluster to which there is a way.
 pub(crate) async fn take(cluster: &Cluster, config: &ObjectKey, part: Part) -> Snapshot {
-    let mut resources = Resource::within(&Scope {
-        config: &config.name,
-        node: None,
-        pods: Some(""),
-        announces: part.announces,
-        allocates: part.may_lead,
-    });
-    // Of all Nodes all is read.
-    resources.retain(|resource| resource.kind.info().purpose != Purpose::NodeLabels);
-    let is_pods = |resource: &Resource| resource.kind.info().purpose == Purpose::Pod;
-    let (pods, resources): (Vec<_>, Vec<_>) = resources.into_iter().partition(is_pods);
+    let (pods, resources) = resources(config, part);
     let mut mirror = Mirror::new(resources.iter().map(|resource| resource.kind));
     let mut batch = Batch::default();
     let mut rules = Vec::new();
@@ -106,6 +96,21 @@ pub(crate) async fn take(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
         errors,
         notes: Vec::from_iter(problems.notes()),
     }
+}
+
+/// What is asked for: Pods, of which only the right to them is, and all else.
+fn resources(config: &ObjectKey, part: Part) -> (Vec<Resource>, Vec<Resource>) {
+    let mut resources = Resource::within(&Scope {
+        config: &config.name,
+        node: None,
+        pods: Some(""),
+        announces: part.announces,
+        allocates: part.may_lead,
+    });
+    // Of all Nodes all is read.
+    resources.retain(|resource| resource.kind.info().purpose != Purpose::NodeLabels);
+    let is_pods = |resource: &Resource| resource.kind.info().purpose == Purpose::Pod;
+    resources.into_iter().partition(is_pods)
 }
 
 async fn list(
