@@ -31,6 +31,11 @@ impl Limits {
         bytes: 1 << 20,
         nodes: 250_000,
     };
+    /// Those of a document of a file: a `List` may hold all objects of a cluster.
+    pub const DOCUMENT: Self = Self {
+        bytes: 32 << 20,
+        nodes: 2_000_000,
+    };
 }
 
 /// How deep collections may be nested.

@@ -244,7 +244,7 @@ impl Driver {
             }
             Purpose::NodeLabels => self.set_labels(key, None),
             Purpose::Pod => self.set_pod(key, None),
-            Purpose::Setting => self.config.remove(key),
+            Purpose::Setting | Purpose::Secret => self.config.remove(key),
         }
     }
 

@@ -54,8 +54,16 @@ impl FromStr for Community {
         let halves = text.split_once(':');
         match halves.and_then(|(high, low)| Some((half(high)?, half(low)?))) {
             Some((high, low)) => Ok(Self(high << 16 | low)),
-            None if text.starts_with("large:") => Err(CommunityError::Large(text.to_owned())),
+            None if is_large(text) => Err(CommunityError::Large(text.to_owned())),
             None => Err(CommunityError::Syntax(text.to_owned())),
         }
     }
+}
+
+/// Whether this is a large community: `large:` and three numbers of 32 bits.
+fn is_large(text: &str) -> bool {
+    let is_number =
+        |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u32>().is_ok();
+    let parts = text.strip_prefix("large:").map(|rest| rest.split(':'));
+    parts.is_some_and(|mut parts| parts.clone().count() == 3 && parts.all(is_number))
 }

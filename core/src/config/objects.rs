@@ -62,13 +62,9 @@ impl<K, V> Default for Objects<K, V> {
 impl<K: Ord + Display, V: Version> Objects<K, V> {
     /// Takes in an object as it is now.
     pub fn set(&mut self, key: K, newest: V) {
-        match self.0.get_mut(&key) {
-            Some(versions) => versions.newest = newest,
-            None => {
-                let in_force = None;
-                self.0.insert(key, Versions { newest, in_force });
-            }
-        }
+        let known = self.0.remove(&key);
+        let in_force = known.and_then(|versions| versions.in_force);
+        self.0.insert(key, Versions { newest, in_force });
     }
 
     /// Takes in that an object is gone.

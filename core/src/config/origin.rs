@@ -45,6 +45,14 @@ impl Origin {
         }
     }
 
+    /// A text that stands in a file as it is, with this many lines above it.
+    pub fn below(file: &str, lines: usize) -> Self {
+        Self {
+            file: file.into(),
+            layout: Layout::Shifted { lines, columns: 0 },
+        }
+    }
+
     /// A text that is a scalar of a YAML file, as `data.config` is in the manifest of a ConfigMap.
     /// `source` is the whole file, with all its documents, and `start` the place of the scalar's
     /// first character in it.

@@ -191,12 +191,12 @@ pub enum PeerError {
     /// Without keepalives the peer's hold timer expires.
     #[error(
         "{} sends no keepalives, so that the hold time of {}s expires: write at least 1s, or set \
-         hold-time to 0s, too",
+         the hold time to 0s, too",
         quote(.0), .1.as_secs()
     )]
     KeepaliveZero(String, Duration),
     /// iBGP sessions are never limited to one hop.
-    #[error("true makes no sense with equal my-asn and peer-asn (iBGP): remove this key")]
+    #[error("true makes no sense with equal AS numbers (iBGP): remove this key")]
     MultihopIbgp,
     /// Does not say which, because it is a secret.
     #[error("this password is longer than {MAX_PASSWORD} bytes, the most that TCP MD5 takes")]
@@ -292,7 +292,11 @@ pub fn router_id(text: &str) -> Result<Ipv4Addr, PeerError> {
 /// # Errors
 /// It is no duration, or neither 0 nor from 3 to 65535 seconds.
 pub fn hold_time(text: &str) -> Result<Duration, PeerError> {
-    let exact = duration::parse(text)?;
+    whole_hold_time(duration::parse(text)?, text)
+}
+
+/// The hold time without parts of a second; `text` is what it was made of.
+fn whole_hold_time(exact: Duration, text: &str) -> Result<Duration, PeerError> {
     let time = Duration::from_secs(exact.as_secs());
     match time.as_secs() {
         // A part of a second becomes none at all, which would mean for ever.
@@ -316,6 +320,32 @@ pub fn keepalive_time(text: &str, hold_time: Duration) -> Result<Duration, PeerE
         return Err(PeerError::KeepaliveZero(text.to_owned(), hold_time));
     }
     Ok(time)
+}
+
+/// The same, but an interval of less than a second is as if none were given. MetalLB's resources have
+/// `0s` where their older version had nothing.
+///
+/// # Errors
+/// It is no duration, or longer than the hold time.
+pub fn keepalive_time_or_default(
+    text: &str,
+    hold_time: Duration,
+) -> Result<Option<Duration>, PeerError> {
+    if whole_seconds(text)?.is_zero() && !hold_time.is_zero() {
+        return Ok(None);
+    }
+    keepalive_time(text, hold_time).map(Some)
+}
+
+/// The hold time that goes with a keepalive interval, where only this is given: three times as long. And
+/// the interval.
+///
+/// # Errors
+/// It is no duration, or there is no such hold time.
+pub fn timers_of_keepalive(text: &str) -> Result<(Duration, Duration), PeerError> {
+    let exact = duration::parse(text)?.saturating_mul(3);
+    let hold_time = whole_hold_time(exact, &format!("3 × {text}"))?;
+    Ok((hold_time, keepalive_time(text, hold_time)?))
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, DurationError> {

@@ -1,6 +1,7 @@
 //! Where a value stands: in which object, and on which path from the root of that. Line and column
 //! follow from the text of the object; they are looked up when they are to be told.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use super::error::{ConfigError, shorten};
 use super::origin::{Origin, Spot};
 use crate::text::MOST;
-use crate::yaml::{self, Content, Node, Position};
+use crate::yaml::{self, Content, Limits, Node, Position};
 
 #[cfg(test)]
 mod tests;
@@ -137,23 +138,38 @@ pub struct Located<T> {
 }
 
 /// The texts of objects, in which places are looked up.
-#[derive(Clone, Debug, Default)]
-pub struct Texts(BTreeMap<Arc<str>, Text>);
+#[derive(Clone, Default)]
+pub struct Texts {
+    by_object: BTreeMap<Arc<str>, Text>,
+    /// What is in the texts that were read to look something up, by their place in memory.
+    read: RefCell<BTreeMap<*const u8, (Arc<str>, Option<Rc<Node>>)>>,
+}
 
 /// The text of an object.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Text {
     origin: Origin,
     root: Root,
 }
 
 /// What is in a text.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Root {
     /// It has been read; there may be nothing in it.
     Read(Option<Rc<Node>>),
     /// It is read if a place is to be told.
-    Unread(Arc<str>),
+    Unread {
+        text: Arc<str>,
+        /// The way from its root to the object.
+        within: Path,
+    },
+}
+
+/// There may be passwords in them.
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_object.keys()).finish()
+    }
 }
 
 impl Texts {
@@ -161,27 +177,48 @@ impl Texts {
     pub fn of(origin: Origin, root: Option<Rc<Node>>) -> Self {
         let root = Root::Read(root);
         let object = origin.file().into();
-        Self([(object, Text { origin, root })].into())
+        Self::one(object, Text { origin, root })
     }
 
-    /// The text of an object that is one of several in a file.
-    pub fn of_object(object: Arc<str>, origin: Origin, text: Arc<str>) -> Self {
-        let root = Root::Unread(text);
-        Self([(object, Text { origin, root })].into())
+    /// The text that an object stands in, at the end of this way from its root.
+    pub fn of_object(object: Arc<str>, origin: Origin, text: Arc<str>, within: Path) -> Self {
+        let root = Root::Unread { text, within };
+        Self::one(object, Text { origin, root })
+    }
+
+    fn one(object: Arc<str>, text: Text) -> Self {
+        Self {
+            by_object: [(object, text)].into(),
+            ..Self::default()
+        }
+    }
+
+    /// What is in a text. Of many objects in one text each has something to be looked up.
+    fn root(&self, text: &Arc<str>) -> Option<Rc<Node>> {
+        let mut read = self.read.borrow_mut();
+        let (_, root) = read.entry(text.as_ptr()).or_insert_with(|| {
+            let root = yaml::parse_within(text, Limits::DOCUMENT);
+            (Arc::clone(text), root.ok().flatten())
+        });
+        root.clone()
     }
 
     /// Adds those of others.
     pub fn append(&mut self, mut others: Self) {
-        self.0.append(&mut others.0);
+        self.by_object.append(&mut others.by_object);
     }
 
     /// What people are told of a place.
     pub fn locate(&self, place: &Place) -> Location {
-        let text = self.0.get(&place.object);
+        let text = self.by_object.get(&place.object);
         let spot = text.and_then(|Text { origin, root }| {
             let found = || match root {
                 Root::Read(root) => Some(place.path.position(root.as_ref()?)),
-                Root::Unread(text) => Some(place.path.position(&*yaml::parse(text).ok()??)),
+                Root::Unread { text, within } => {
+                    let mut path = within.clone();
+                    path.0.extend(place.path.0.iter().cloned());
+                    Some(path.position(&*self.root(text)?))
+                }
             };
             Some(origin.spot(place.at.or_else(found)?))
         });

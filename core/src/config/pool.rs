@@ -16,6 +16,9 @@ const PROTOCOLS: [Protocol; 4] = [
     Protocol::Backend("ndp"),
 ];
 
+/// The most address blocks of a configuration, ranges expanded.
+pub const MAX_BLOCKS: usize = 100_000;
+
 /// The most communities that a pool's routes may have: with all else that an UPDATE of 4096 octets
 /// (RFC 4271 section 4.1) can have to hold there is room for 1001.
 pub const MAX_COMMUNITIES: usize = 1000;

@@ -14,7 +14,7 @@ use super::metadata::Metadata;
 use super::schema::Table;
 use super::tree::{FieldError, Path, Value};
 use super::validate::format::Name;
-use super::{Object, Setting};
+use super::{Configures, Object, Setting};
 
 /// The row of this kind.
 pub(super) static KIND: KindInfo = KindInfo {
@@ -59,12 +59,8 @@ pub struct ConfigText {
     pub renumber: Option<String>,
 }
 
-impl ConfigText {
-    /// What the text says, read for a binary with these backends.
-    ///
-    /// # Errors
-    /// It is no YAML.
-    pub fn draft(&self, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
+impl Configures for ConfigText {
+    fn draft(&self, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
         legacy::draft(&self.text, &self.origin, backends)
     }
 }

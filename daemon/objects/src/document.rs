@@ -1,23 +1,20 @@
 //! A file's text: its documents, the objects in them, and what is wrong with each.
 
+use std::cell::OnceCell;
+
 use carillon_core::config::error::suggest;
 use carillon_core::yaml::{self, Content, Limits, Position};
 use serde::Deserialize;
 
 use super::manifest::Document;
 use super::metadata::{self, Identity};
+use super::metallb::WRITTEN_BY_PROGRAMS;
 use super::names::Names;
 use super::tree::{FieldError, Path, Value, shown};
 use super::{Kind, Object, ObjectKey, schema, validate};
 
 #[cfg(test)]
 mod tests;
-
-/// How much is read of one document: a `List` may hold all objects of a cluster.
-const LIMITS: Limits = Limits {
-    bytes: 32 << 20,
-    nodes: 2_000_000,
-};
 
 /// One object of a file, or a part of it that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,17 +53,22 @@ pub fn parse(file: &str, text: &str) -> Findings {
     let mut found = Findings::default();
     let mut names = Names::default();
     for (lines_above, document) in documents(text) {
+        let kept = OnceCell::new();
         let at = Document {
             file,
             text,
             lines_above,
+            alone: document,
+            kept: &kept,
+            within: &[],
         };
         let mut reader = Reader {
             at,
+            within: Vec::new(),
             names: &mut names,
             found: &mut found,
         };
-        match yaml::parse_within(document, LIMITS) {
+        match yaml::parse_within(document, Limits::DOCUMENT) {
             Ok(Some(root)) => reader.objects_of(Value(&root)),
             Ok(None) => {}
             Err(error) => {
@@ -134,6 +136,8 @@ pub(super) struct Named {
 /// One document being read.
 struct Reader<'a> {
     at: Document<'a>,
+    /// The place of the object in the lists around it.
+    within: Vec<usize>,
     names: &'a mut Names,
     found: &'a mut Findings,
 }
@@ -153,11 +157,27 @@ impl Reader<'_> {
             kind.strip_suffix("List"),
             root.get("items").and_then(Value::items),
         ) {
-            (Some(""), Some(items)) => items.for_each(|item| self.objects_of(item)),
+            (Some(""), Some(items)) => {
+                self.each(items, |reader, item| reader.objects_of(item));
+            }
             (Some(kind), Some(items)) => {
-                items.for_each(|item| self.object(item, &api_version, kind));
+                self.each(items, |reader, item| {
+                    reader.object(item, &api_version, kind);
+                });
             }
             _ => self.object(root, &api_version, &kind),
+        }
+    }
+
+    fn each<'b>(
+        &mut self,
+        items: impl Iterator<Item = Value<'b>>,
+        read: impl Fn(&mut Self, Value<'b>),
+    ) {
+        for (n, item) in items.enumerate() {
+            self.within.push(n);
+            read(self, item);
+            self.within.pop();
         }
     }
 
@@ -187,7 +207,11 @@ impl Reader<'_> {
         errors.extend(checked.errors);
         self.note(known.as_ref(), value, &checked.notes);
         let mut remarks = Vec::new();
-        let read = (kind.info().reader.document)(value, self.at, &key.name, &mut remarks);
+        let at = Document {
+            within: &self.within,
+            ..self.at
+        };
+        let read = (kind.info().reader.document)(value, at, &key.name, &mut remarks);
         self.note(Some(&key), value, &remarks);
         match read {
             Ok(mut object) if errors.is_empty() => {
@@ -311,10 +335,13 @@ fn check_header(api_version: &str, kind: &str) -> Result<(), String> {
              `kind: {right_kind}`"
         ));
     }
-    if api_version.starts_with("metallb.io/") && Kind::of(api_version, kind).is_none() {
+    let is_ours = Kind::of(api_version, kind).is_some() || WRITTEN_BY_PROGRAMS.contains(&kind);
+    if api_version.starts_with("metallb.io/") && !is_ours {
+        let kinds = Kind::in_files().filter(|kind| kind.info().is_custom());
+        let kinds: Vec<String> = kinds.map(|kind| kind.to_string()).collect();
         return Err(format!(
-            "{shown_kind} ({shown_version}) is not supported yet; write pools and peers into the ConfigMap \
-             of MetalLB 0.12"
+            "{shown_kind} ({shown_version}) is not known; known are {}",
+            kinds.join(", ")
         ));
     }
     Ok(())

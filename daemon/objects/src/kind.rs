@@ -10,14 +10,16 @@ use carillon_core::config::error::suggest;
 use carillon_core::service::ServiceKey;
 
 use super::manifest::Reader;
+use super::metallb::{
+    self, bfd_profile, bgp_advertisement, bgp_peer, community, ip_address_pool, l2_advertisement,
+};
 use super::validate::format::Name;
-use super::{ObjectKey, config_map, endpoint_slice, namespace, node, node_labels, pod, service};
+use super::{
+    ObjectKey, config_map, endpoint_slice, namespace, node, node_labels, pod, secret, service,
+};
 
 #[cfg(test)]
 mod tests;
-
-/// The API group of MetalLB's resources.
-pub(super) const METALLB: &str = "metallb.io";
 
 /// What there is to know of a kind: its row in the table.
 pub struct KindInfo {
@@ -57,6 +59,8 @@ pub enum Purpose {
     Setting,
     /// To tell the labels of a namespace.
     Namespace,
+    /// To have what a part of the configuration does not tell everybody.
+    Secret,
     /// To tell where a Service has endpoints.
     EndpointSlice,
     /// To tell what a node is like.
@@ -72,7 +76,7 @@ impl Purpose {
     pub fn is_to_announce(self) -> bool {
         match self {
             Self::Service | Self::Setting | Self::Namespace => false,
-            Self::EndpointSlice | Self::Node | Self::NodeLabels | Self::Pod => true,
+            Self::Secret | Self::EndpointSlice | Self::Node | Self::NodeLabels | Self::Pod => true,
         }
     }
 
@@ -82,6 +86,7 @@ impl Purpose {
             Self::Namespace => true,
             Self::Service
             | Self::Setting
+            | Self::Secret
             | Self::EndpointSlice
             | Self::Node
             | Self::NodeLabels
@@ -93,7 +98,12 @@ impl Purpose {
     pub fn is_in_metadata(self) -> bool {
         match self {
             Self::Namespace | Self::NodeLabels => true,
-            Self::Service | Self::Setting | Self::EndpointSlice | Self::Node | Self::Pod => false,
+            Self::Service
+            | Self::Setting
+            | Self::Secret
+            | Self::EndpointSlice
+            | Self::Node
+            | Self::Pod => false,
         }
     }
 }
@@ -140,6 +150,20 @@ macro_rules! kinds {
 kinds! {
     /// `v1` ConfigMap.
     ConfigMap => config_map,
+    /// `metallb.io/v1beta1` IPAddressPool.
+    IpAddressPool => ip_address_pool,
+    /// `metallb.io/v1beta1` L2Advertisement.
+    L2Advertisement => l2_advertisement,
+    /// `metallb.io/v1beta1` BGPAdvertisement.
+    BgpAdvertisement => bgp_advertisement,
+    /// `metallb.io/v1beta2` BGPPeer.
+    BgpPeer => bgp_peer,
+    /// `metallb.io/v1beta1` BFDProfile.
+    BfdProfile => bfd_profile,
+    /// `metallb.io/v1beta1` Community.
+    Community => community,
+    /// `v1` Secret.
+    Secret => secret,
     /// `v1` Namespace.
     Namespace => namespace,
     /// `v1` Node.
@@ -156,7 +180,7 @@ kinds! {
 
 impl Kind {
     /// Those that are read in files.
-    fn in_files() -> impl Iterator<Item = Self> {
+    pub(super) fn in_files() -> impl Iterator<Item = Self> {
         let kinds = KINDS.iter().copied();
         kinds.filter(|kind| kind.info().in_files)
     }
@@ -205,7 +229,7 @@ impl fmt::Display for Kind {
 impl KindInfo {
     /// Whether a CustomResourceDefinition defines it, which a cluster need not have.
     pub fn is_custom(&self) -> bool {
-        self.group == METALLB
+        self.group == metallb::GROUP
     }
 
     /// The `apiVersion` of its objects.

@@ -14,20 +14,31 @@ use carillon_core::labels::Labels;
 use carillon_core::node::Node;
 use carillon_core::service::{Service, ServiceKey};
 
+use metallb::Resource;
+use metallb::bfd_profile::BfdProfileSpec;
+use metallb::bgp_advertisement::BgpAdvertisementSpec;
+use metallb::bgp_peer::BgpPeerSpec;
+use metallb::community::CommunitySpec;
+use metallb::ip_address_pool::IpAddressPoolSpec;
+use metallb::l2_advertisement::L2AdvertisementSpec;
+
 mod config_map;
 pub mod configuration_state;
 mod document;
 mod endpoint_slice;
+mod hidden;
 mod json;
 mod kind;
 mod manifest;
 mod metadata;
+pub mod metallb;
 mod names;
 mod namespace;
 mod node;
 mod node_labels;
 mod pod;
 mod schema;
+mod secret;
 mod service;
 pub mod service_bgp_status;
 pub mod service_l2_status;
@@ -40,6 +51,7 @@ pub use document::{Note, Parsed, is_blank, parse};
 pub use json::{ApiObject, Stored, Unreadable, find, read};
 pub use kind::{KINDS, Kind, Purpose, Selection};
 pub use names::Names;
+pub use secret::Secret;
 pub use service::ALLOCATED_FROM;
 
 /// What tells one object from all others. Nodes and Namespaces have an empty namespace.
@@ -121,6 +133,31 @@ impl Object {
 pub enum Setting {
     /// All of it, in a ConfigMap.
     ConfigMap(Arc<ConfigText>),
+    /// Addresses, in an IPAddressPool.
+    IpAddressPool(Arc<Resource<IpAddressPoolSpec>>),
+    /// How they are announced by ARP and NDP, in an L2Advertisement.
+    L2Advertisement(Arc<Resource<L2AdvertisementSpec>>),
+    /// How they become routes, in a BGPAdvertisement.
+    BgpAdvertisement(Arc<Resource<BgpAdvertisementSpec>>),
+    /// A router, in a BGPPeer.
+    BgpPeer(Arc<Resource<BgpPeerSpec>>),
+    /// How sessions are watched, in a BFDProfile.
+    BfdProfile(Arc<Resource<BfdProfileSpec>>),
+    /// Names for communities, in a Community.
+    Community(Arc<Resource<CommunitySpec>>),
+    /// A password, in a Secret.
+    Secret(Arc<Secret>),
+}
+
+/// What an object by which users configure says.
+trait Configures {
+    /// See [`Setting::draft`].
+    fn draft(&self, backends: &[&'static str]) -> Result<Draft, ConfigErrors>;
+
+    /// See [`Setting::created`].
+    fn created(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl Setting {
@@ -129,8 +166,25 @@ impl Setting {
     /// # Errors
     /// It cannot be read at all.
     pub fn draft(&self, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
+        self.object().draft(backends)
+    }
+
+    /// `metadata.creationTimestamp` of a resource, where a server has written it. Of two of these texts
+    /// the smaller one is the older.
+    pub fn created(&self) -> Option<&str> {
+        self.object().created()
+    }
+
+    fn object(&self) -> &dyn Configures {
         match self {
-            Self::ConfigMap(text) => text.draft(backends),
+            Self::ConfigMap(text) => &**text,
+            Self::IpAddressPool(pool) => &**pool,
+            Self::L2Advertisement(advertisement) => &**advertisement,
+            Self::BgpAdvertisement(advertisement) => &**advertisement,
+            Self::BgpPeer(peer) => &**peer,
+            Self::BfdProfile(profile) => &**profile,
+            Self::Community(community) => &**community,
+            Self::Secret(secret) => &**secret,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What is to be written for each kind of objects, and the functions that the table of kinds has of
 //! it.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
 use carillon_core::config::origin::Origin;
 use carillon_core::service::ServiceKey;
 use carillon_core::yaml::Position;
@@ -61,6 +64,12 @@ pub(super) struct Document<'a> {
     pub(super) text: &'a str,
     /// How many lines of it are above the document.
     pub(super) lines_above: usize,
+    /// The document alone.
+    pub(super) alone: &'a str,
+    /// The same, for objects that keep it; made when the first one does.
+    pub(super) kept: &'a OnceCell<Arc<str>>,
+    /// The place of the object in the lists around it, the outermost first.
+    pub(super) within: &'a [usize],
 }
 
 impl Document<'_> {
@@ -70,6 +79,16 @@ impl Document<'_> {
             line: position.line + self.lines_above,
             ..position
         }
+    }
+
+    /// The document, to be kept.
+    pub(super) fn shared(self) -> Arc<str> {
+        Arc::clone(self.kept.get_or_init(|| self.alone.into()))
+    }
+
+    /// Where the document stands.
+    pub(super) fn whole(self) -> Origin {
+        Origin::below(self.file, self.lines_above)
     }
 
     /// Where a text stands that is a scalar of the document and begins there.

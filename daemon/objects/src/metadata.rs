@@ -29,6 +29,8 @@ pub(crate) struct Metadata {
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+    /// `metadata.creationTimestamp`.
+    pub creation_timestamp: Option<String>,
     /// `metadata.labels`.
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`.

@@ -183,6 +183,7 @@ impl Mirror {
             Purpose::Namespace => false,
             Purpose::Service
             | Purpose::Setting
+            | Purpose::Secret
             | Purpose::EndpointSlice
             | Purpose::Node
             | Purpose::NodeLabels => !of_pods,

@@ -7,10 +7,8 @@ use crate::address::Family;
 use crate::config::decode::{Decoder, Fields, Value};
 use crate::config::draft::{AddressEntry, BgpAdvertisementDraft, PoolDraft, PoolSelection};
 use crate::config::place::{Located, Place};
-use crate::config::{BgpAdvertisement, Pool, PoolName, Protocol, address, pool};
-
-/// The most address blocks of a configuration, ranges expanded.
-const MAX_BLOCKS: usize = 100_000;
+use crate::config::pool::{self, MAX_BLOCKS};
+use crate::config::{BgpAdvertisement, Pool, PoolName, Protocol, address};
 
 pub(super) const KEYS: [&str; 6] = [
     "name",

@@ -114,8 +114,8 @@ fn what_is_no_object_of_ours_but_might_be_meant_so_is_told() {
         bare[0].starts_with("1:1: not a Kubernetes object"),
         "{bare:?}"
     );
-    let pool = names("apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\n");
-    assert!(pool[0].contains("not supported yet"), "{pool:?}");
+    let pool = names("apiVersion: metallb.io/v1beta1\nkind: Pool\nmetadata: {name: a}\n");
+    assert!(pool[0].contains("is not known; known are"), "{pool:?}");
     let versionless = names("kind: Service\n");
     assert!(versionless[0].contains("apiVersion"), "{versionless:?}");
     assert_eq!(
@@ -174,7 +174,7 @@ fn kinds_that_are_nearly_right_are_told() {
         ("v1", "Endpoints"),
         ("v1", "Event"),
         ("v1", "Pod"),
-        ("v1", "Secret"),
+        ("v1", "PersistentVolume"),
         ("v1", "ServiceAccount"),
         ("apps/v1", "Service"),
         ("networking.k8s.io/v1", "ServiceCIDR"),
