@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use carillon_core::address::Family;
-use carillon_core::config::assemble::assemble;
 use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, Peer, Pool, Protocol};
 use carillon_core::controller::{self, Controller};
@@ -22,6 +21,7 @@ use carillon_source_files::{self as files, Catalog, Contents, Listing};
 
 use crate::backends;
 use crate::cli::CheckArgs;
+use crate::settings::Settings;
 
 mod cluster;
 #[cfg(test)]
@@ -89,7 +89,8 @@ fn check(paths: &[impl AsRef<Path>], mut report: Report, stdin: &mut dyn Read) -
                         origin,
                         renumber: None,
                     };
-                    report.take_setting(&Setting::ConfigMap(text.into()));
+                    let key = report.config_key.clone();
+                    report.configure([(&key, &Setting::ConfigMap(text.into()))]);
                 }
                 contents => catalog.set(&label, contents, &mut changes),
             }
@@ -136,11 +137,14 @@ impl Report {
                 Change::Removed(key) => drop(self.objects.remove(&key)),
             }
         }
-        for object in self.objects.values().cloned().collect::<Vec<_>>() {
-            if let Object::Setting(setting) = &object {
-                self.take_setting(setting);
-            }
-        }
+        let objects = std::mem::take(&mut self.objects);
+        self.configure(objects.iter().filter_map(|(key, object)| {
+            let Object::Setting(setting) = object else {
+                return None;
+            };
+            Some((key, setting))
+        }));
+        self.objects = objects;
     }
 
     /// The files that a path leads to.
@@ -174,13 +178,20 @@ impl Report {
             .collect()
     }
 
-    fn take_setting(&mut self, setting: &Setting) {
-        let backends = backends::names();
-        let draft = setting.draft(&backends);
-        match draft.and_then(|draft| assemble(draft, &backends).whole()) {
-            Ok(config) => self.config = Some(Arc::new(config)),
-            Err(errors) => self.errors.extend(errors.iter().map(ToString::to_string)),
+    /// Reads what these objects say together, if they say anything.
+    fn configure<'a>(&mut self, objects: impl IntoIterator<Item = (&'a ObjectKey, &'a Setting)>) {
+        let mut settings = Settings::new(self.config_key.clone());
+        for (key, setting) in objects {
+            settings.set(key, setting);
         }
+        let Some(configured) = settings.assemble(&backends::names()) else {
+            return;
+        };
+        let refused = configured.refused.into_iter();
+        self.errors.extend(refused.map(|refusal| refusal.text));
+        let notes = configured.notes.iter();
+        self.notes.extend(notes.map(|note| format!("note: {note}")));
+        self.config = Some(Arc::new(configured.config));
     }
 
     fn summary(&self) -> String {

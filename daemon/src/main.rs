@@ -30,6 +30,7 @@ mod logging;
 mod notify;
 mod pulse;
 mod run;
+mod settings;
 mod socket;
 mod sources;
 mod status;

@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::labels::Labels;
 use crate::selector::{Operator, Requirement, Selector};
 
-#[cfg(test)]
-mod tests;
-
 /// The selectors of some owners, each known by its number.
 #[derive(Debug, Default)]
 pub(super) struct Selectors {

@@ -139,6 +139,16 @@ impl Review<'_> {
             None if text.contains(':') => text.parse(),
             None => Err(CommunityError::UnknownName(text.to_owned())),
         };
+        if let Err(error @ CommunityError::UnknownName(_)) = &community {
+            let known = format!(
+                "invalid community format: {text}\ninvalid community {text:?} in BGP advertisement"
+            );
+            let (texts, place) = (&self.texts, &written.place);
+            self.refused.push_with(&place.object, || {
+                texts.error(place, error.to_string()).known_as(known)
+            });
+            return None;
+        }
         community
             .map_err(|error| self.refuse(&written.place, &error))
             .ok()

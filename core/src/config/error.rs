@@ -95,6 +95,11 @@ impl ConfigErrors {
         self.omitted += other.omitted;
     }
 
+    fn sort(&mut self) {
+        self.errors
+            .sort_by(|a, b| a.location.order().cmp(&b.location.order()));
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.errors.is_empty()
@@ -158,9 +163,13 @@ impl Refused {
         for errors in self.0.into_values() {
             all.append(errors);
         }
-        all.errors
-            .sort_by(|a, b| a.location.order().cmp(&b.location.order()));
+        all.sort();
         all
+    }
+
+    /// Puts what is wrong with each object in the order of the places.
+    pub fn sort(&mut self) {
+        self.0.values_mut().for_each(ConfigErrors::sort);
     }
 }
 

@@ -26,9 +26,7 @@ pub const LOAD_BALANCER_IPS: Keys = [
     "metallb.io/loadBalancerIPs",
     "metallb.universe.tf/loadBalancerIPs",
 ];
-/// The same to kube-vip, as it spells it, and as it is easily misspelt.
-pub const KUBE_VIP_IPS: Keys = ["kube-vip.io/loadbalancerIPs", "kube-vip.io/loadBalancerIPs"];
-/// All of MetalLB by which a Service asks for something.
+/// All by which a Service asks for something.
 pub const ALL: [Keys; 3] = [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS];
 
 /// What is written there for people to read, and asks for nothing.
@@ -39,17 +37,23 @@ const WRITTEN: &str = "ip-allocated-from-pool";
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum RequestError {
     /// The annotation and the field are both set.
-    #[error("service can not have both the annotation {0} and spec.loadBalancerIP")]
-    Both(&'static str),
+    #[error(
+        "service can not have both the annotation metallb.io/loadBalancerIPs and \
+         spec.loadBalancerIP"
+    )]
+    Both,
     /// `spec.loadBalancerIP` is not an address.
     #[error("invalid spec.loadBalancerIP {0:?}: not an IP address")]
     InvalidField(String),
     /// An item of the annotation is not an address.
-    #[error("invalid annotation {0}: {1:?} is not an IP address")]
-    InvalidItem(&'static str, String),
+    #[error("invalid annotation metallb.io/loadBalancerIPs: {0:?} is not an IP address")]
+    InvalidItem(String),
     /// Neither one address nor two of different families.
-    #[error("invalid annotation {0} {1:?}: write one address, or one of each family")]
-    NotOnePerFamily(&'static str, String),
+    #[error(
+        "invalid annotation metallb.io/loadBalancerIPs {0:?}: write one address, or one of each \
+         family"
+    )]
+    NotOnePerFamily(String),
 }
 
 /// What a Service asks for. The default asks for nothing.
@@ -126,50 +130,32 @@ impl<'a> Annotations<'a> {
     }
 
     fn addresses(self, load_balancer_ip: Option<&str>) -> Result<Vec<IpAddr>, RequestError> {
-        let [key, _] = LOAD_BALANCER_IPS;
+        let annotation = self.get(LOAD_BALANCER_IPS);
         let field = load_balancer_ip.filter(|ip| !ip.is_empty());
-        let is_written = LOAD_BALANCER_IPS
-            .iter()
-            .any(|key| self.0.contains_key(*key));
-        if !is_written && let Some(list) = self.get(KUBE_VIP_IPS) {
-            return in_kube_vips_words(list, field);
-        }
-        match (self.get(LOAD_BALANCER_IPS), field) {
-            (Some(_), Some(_)) => Err(RequestError::Both(key)),
+        match (annotation, field) {
+            (Some(_), Some(_)) => Err(RequestError::Both),
             (None, None) => Ok(Vec::new()),
-            (None, Some(ip)) => requested_field(ip).map(|ip| vec![ip]),
-            (Some(list), None) => requested_list(key, list),
+            (None, Some(ip)) => ip
+                .parse()
+                .map(|ip| vec![ip])
+                .map_err(|_| RequestError::InvalidField(excerpt(ip))),
+            (Some(list), None) => requested_list(list),
         }
     }
 }
 
-/// What is asked of kube-vip, whose cloud provider also writes one of the addresses into the field.
-fn in_kube_vips_words(list: &str, field: Option<&str>) -> Result<Vec<IpAddr>, RequestError> {
-    let [key, _] = KUBE_VIP_IPS;
-    let addresses = requested_list(key, list)?;
-    match field.map(requested_field).transpose()? {
-        Some(other) if !addresses.contains(&other) => Err(RequestError::Both(key)),
-        Some(_) | None => Ok(addresses),
-    }
-}
-
-fn requested_field(ip: &str) -> Result<IpAddr, RequestError> {
-    let address = ip.parse();
-    address.map_err(|_| RequestError::InvalidField(excerpt(ip)))
-}
-
-fn requested_list(key: &'static str, list: &str) -> Result<Vec<IpAddr>, RequestError> {
+fn requested_list(list: &str) -> Result<Vec<IpAddr>, RequestError> {
     let addresses = list
         .split(',')
         .map(|item| {
             item.trim()
                 .parse()
-                .map_err(|_| RequestError::InvalidItem(key, excerpt(item.trim())))
+                .map_err(|_| RequestError::InvalidItem(excerpt(item.trim())))
         })
         .collect::<Result<Vec<IpAddr>, _>>()?;
     match addresses.as_slice() {
         [_] => Ok(addresses),
         [a, b] if Family::of(*a) != Family::of(*b) => Ok(addresses),
-        _ => Err(RequestError::NotOnePerFamily(key, excerpt(list))),
+        _ => Err(RequestError::NotOnePerFamily(excerpt(list))),
     }
 }

@@ -61,8 +61,6 @@ fn todays_prefix_wins_even_when_empty() {
     );
 }
 
-const IPS: &str = "metallb.io/loadBalancerIPs";
-
 #[test]
 fn requests_are_one_address_or_one_of_each_family() {
     let request = |list: &str| {
@@ -73,20 +71,20 @@ fn requests_are_one_address_or_one_of_each_family() {
     assert_eq!(request(" 1.2.3.4 , fc00::1 ").map(|ips| ips.len()), Ok(2));
     assert_eq!(
         request("1.2.3.4,1.2.3.5"),
-        Err(RequestError::NotOnePerFamily(IPS, "1.2.3.4,1.2.3.5".into()))
+        Err(RequestError::NotOnePerFamily("1.2.3.4,1.2.3.5".into()))
     );
     assert_eq!(
         request("1.2.3.4,"),
-        Err(RequestError::InvalidItem(IPS, String::new()))
+        Err(RequestError::InvalidItem(String::new()))
     );
     assert_eq!(
         request("host"),
-        Err(RequestError::InvalidItem(IPS, "host".into()))
+        Err(RequestError::InvalidItem("host".into()))
     );
     let both = annotations(&[("metallb.universe.tf/loadBalancerIPs", "1.2.3.4")]);
     assert_eq!(
         Annotations(&both).requests(Some("1.2.3.4")).addresses,
-        Err(RequestError::Both(IPS))
+        Err(RequestError::Both)
     );
     assert_eq!(
         Annotations(&annotations(&[]))
@@ -98,65 +96,6 @@ fn requests_are_one_address_or_one_of_each_family() {
         Annotations(&annotations(&[])).requests(Some("")).addresses,
         Ok(Vec::new())
     );
-}
-
-/// Annotations and the field, and the addresses that they ask for.
-type Asked<'a> = (
-    &'a [(&'a str, &'a str)],
-    &'a str,
-    Result<&'a str, RequestError>,
-);
-
-#[test]
-fn what_is_asked_of_kube_vip_counts_where_nothing_else_is_asked() {
-    const KUBE_VIP: &str = "kube-vip.io/loadbalancerIPs";
-    let both = RequestError::Both(KUBE_VIP);
-    let rows: &[Asked<'_>] = &[
-        (&[(KUBE_VIP, "1.2.3.4")], "", Ok("1.2.3.4")),
-        (
-            &[("kube-vip.io/loadBalancerIPs", "1.2.3.4")],
-            "",
-            Ok("1.2.3.4"),
-        ),
-        (&[(KUBE_VIP, "1.2.3.4, fc00::1")], "", Ok("1.2.3.4,fc00::1")),
-        (
-            &[(KUBE_VIP, "1.2.3.4"), (IPS, "1.2.3.5")],
-            "",
-            Ok("1.2.3.5"),
-        ),
-        (&[(KUBE_VIP, "1.2.3.4"), (IPS, "")], "", Ok("")),
-        (
-            &[
-                (KUBE_VIP, "1.2.3.4"),
-                ("metallb.universe.tf/loadBalancerIPs", "1.2.3.6"),
-            ],
-            "",
-            Ok("1.2.3.6"),
-        ),
-        (&[(KUBE_VIP, "")], "1.2.3.7", Ok("1.2.3.7")),
-        (&[(KUBE_VIP, "1.2.3.4")], "1.2.3.4", Ok("1.2.3.4")),
-        (
-            &[(KUBE_VIP, "fc00::1,1.2.3.4")],
-            "1.2.3.4",
-            Ok("fc00::1,1.2.3.4"),
-        ),
-        (&[(KUBE_VIP, "1.2.3.4")], "1.2.3.5", Err(both)),
-        (
-            &[(KUBE_VIP, "x")],
-            "",
-            Err(RequestError::InvalidItem(KUBE_VIP, "x".into())),
-        ),
-    ];
-    for (pairs, field, expected) in rows {
-        let annotations = annotations(pairs);
-        let requests = Annotations(&annotations).requests(Some(field));
-        let asked = requests.addresses.map(|addresses| {
-            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            addresses.join(",")
-        });
-        let expected = expected.clone().map(str::to_owned);
-        assert_eq!(asked, expected, "{pairs:?} {field}");
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use carillon_core::config::draft::Draft;
 use carillon_core::config::error::ConfigErrors;
+use carillon_core::config::objects::Version;
 use carillon_core::endpoint::EndpointSlice;
 use carillon_core::labels::Labels;
 use carillon_core::node::Node;
@@ -186,5 +187,15 @@ impl Setting {
             Self::Community(community) => &**community,
             Self::Secret(secret) => &**secret,
         }
+    }
+}
+
+impl Version for Setting {
+    fn draft(&self, backends: &[&'static str]) -> Result<Draft, ConfigErrors> {
+        Self::draft(self, backends)
+    }
+
+    fn created(&self) -> &str {
+        Self::created(self).unwrap_or_default()
     }
 }

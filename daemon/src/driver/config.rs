@@ -1,12 +1,9 @@
 //! What became of the configuration: read, in force, refused, missing.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use carillon_core::config::assemble::assemble;
-use carillon_core::config::draft::Draft;
-use carillon_core::config::error::ConfigErrors;
 use carillon_core::config::origin::Origin;
 use carillon_core::config::{Config, legacy};
 use carillon_core::controller::{Controller, Input};
@@ -14,35 +11,36 @@ use carillon_core::hash::fnv32;
 use tracing::{error, info, warn};
 
 use carillon_objects::source::Description;
-use carillon_objects::{ConfigText, ObjectKey, RENUMBER, Setting};
+use carillon_objects::{ObjectKey, RENUMBER, Setting};
+
+use crate::settings::{By, Configured, Refusal, Settings};
 
 /// The state of the configuration.
 pub(super) struct ConfigState {
-    key: ObjectKey,
     source: Description,
     backends: Vec<&'static str>,
     /// The objects that make up the newest version.
-    settings: BTreeMap<ObjectKey, Setting>,
+    settings: Settings,
     /// One of them has changed since they were last read.
     has_changed: bool,
-    /// Where the newest version is written; `None` if there is none.
-    pub(super) file: Option<String>,
-    /// Why the newest version is no configuration.
-    pub(super) errors: Vec<String>,
+    /// What makes up the newest version; `None` if there is none.
+    by: Option<By>,
+    /// What of the newest version is refused.
+    pub(super) refused: Vec<Refusal>,
+    /// What is probably meant otherwise in it.
+    pub(super) notes: Vec<String>,
     /// Why the newest version, though right in itself, is not in force.
     pub(super) waiting: Option<String>,
     /// The version in force.
     pub(super) in_force: Option<Arc<Config>>,
     /// Since when it has been in force.
     pub(super) accepted: Option<Instant>,
-    /// What there is to say about a missing ConfigMap.
+    /// What there is to say if nothing configures.
     pub(super) missing: Option<String>,
     /// The version in force was not the newest one when last looked at.
     outdated: bool,
-    /// The text of the newest version, told from all others.
-    fingerprint: String,
-    /// The newest version that is a configuration, and how it is written.
-    newest: Option<(Arc<Config>, Arc<ConfigText>)>,
+    /// The newest version that is a configuration, and what makes it up.
+    newest: Option<(Arc<Config>, By)>,
     /// It is known what was in force before the restart.
     has_before: bool,
 }
@@ -50,19 +48,18 @@ pub(super) struct ConfigState {
 impl ConfigState {
     pub(super) fn new(key: ObjectKey, source: Description, backends: Vec<&'static str>) -> Self {
         Self {
-            key,
             source,
             backends,
-            settings: BTreeMap::new(),
+            settings: Settings::new(key),
             has_changed: false,
-            file: None,
-            errors: Vec::new(),
+            by: None,
+            refused: Vec::new(),
+            notes: Vec::new(),
             waiting: None,
             in_force: None,
             accepted: None,
             missing: None,
             outdated: false,
-            fingerprint: String::new(),
             newest: None,
             has_before: false,
         }
@@ -70,7 +67,7 @@ impl ConfigState {
 
     /// The name of the ConfigMap.
     pub(super) fn key(&self) -> &ObjectKey {
-        &self.key
+        self.settings.key()
     }
 
     /// The name of where it is read.
@@ -78,9 +75,27 @@ impl ConfigState {
         &self.source.name
     }
 
+    /// What configures, or would, as people know it.
+    pub(super) fn object(&self) -> String {
+        match self.by {
+            Some(By::Resources { .. }) => {
+                format!("resources in {}", self.key().name.namespace())
+            }
+            Some(By::ConfigMap(_)) | None => self.key().to_string(),
+        }
+    }
+
+    /// The file of the ConfigMap, if that configures.
+    pub(super) fn file(&self) -> Option<&str> {
+        match &self.by {
+            Some(By::ConfigMap(text)) => Some(text.origin.file()),
+            Some(By::Resources { .. }) | None => None,
+        }
+    }
+
     /// Takes in an object as it is now. It is read by [`Self::assemble`].
     pub(super) fn set(&mut self, key: &ObjectKey, setting: &Setting) {
-        self.settings.insert(key.clone(), setting.clone());
+        self.settings.set(key, setting);
         self.has_changed = true;
     }
 
@@ -96,52 +111,55 @@ impl ConfigState {
         if !std::mem::take(&mut self.has_changed) {
             return None;
         }
-        let Some(Setting::ConfigMap(text)) = self.settings.get(&self.key) else {
+        let Some(configured) = self.settings.assemble(&self.backends) else {
             self.removed();
             return None;
         };
-        let text = text.clone();
-        self.offer(&text)
-    }
-
-    /// What all objects say together.
-    fn config(&self) -> Result<Config, ConfigErrors> {
-        let mut whole = Draft::default();
-        for setting in self.settings.values() {
-            whole.append(setting.draft(&self.backends)?);
-        }
-        assemble(whole, &self.backends).whole()
-    }
-
-    /// Reads a new version, with this ConfigMap.
-    fn offer(&mut self, text: &Arc<ConfigText>) -> Option<Input> {
-        self.file = Some(text.origin.file().to_owned());
+        let is_whole = configured.refused.is_empty();
+        let Configured { by, config, .. } = self.tell(configured);
         self.missing = None;
-        self.fingerprint = fingerprint(&text.text);
-        match self.config() {
-            Ok(config) => {
-                self.errors.clear();
-                let config = Arc::new(config);
-                self.newest = Some((config.clone(), text.clone()));
-                let may_renumber = text.renumber.as_ref() == Some(&self.fingerprint);
-                Some(if may_renumber {
-                    Input::Renumber(config)
-                } else {
-                    Input::Config(config)
-                })
+        self.by = Some(by.clone());
+        if let By::ConfigMap(text) = &by {
+            if !is_whole {
+                return None;
             }
-            Err(errors) => {
-                self.errors = errors.iter().map(ToString::to_string).collect();
-                let effect = match self.in_force {
-                    Some(_) => "the last good one stays in force",
-                    None => "none is in force yet",
-                };
-                for error in &self.errors {
-                    error!("configuration refused, {effect}: {error}");
-                }
-                None
+            let config = self.offer(config, &by);
+            let may_renumber = text.renumber.as_deref() == Some(&fingerprint(&text.text));
+            return Some(if may_renumber {
+                Input::Renumber(config)
+            } else {
+                Input::Config(config)
+            });
+        }
+        Some(Input::Config(self.offer(config, &by)))
+    }
+
+    fn offer(&mut self, config: Config, by: &By) -> Arc<Config> {
+        let config = Arc::new(config);
+        self.newest = Some((config.clone(), by.clone()));
+        config
+    }
+
+    /// Tells what is refused and noted, as far as it is news.
+    fn tell(&mut self, mut configured: Configured) -> Configured {
+        let effect = match (&configured.by, &self.in_force) {
+            (By::ConfigMap(_), Some(_)) => ", the last good one stays in force",
+            (By::ConfigMap(_), None) => ", none is in force yet",
+            (By::Resources { .. }, _) => "",
+        };
+        let refused = std::mem::replace(&mut self.refused, std::mem::take(&mut configured.refused));
+        let known: BTreeSet<&str> = refused.iter().map(|refusal| &*refusal.text).collect();
+        for refusal in &self.refused {
+            if matches!(configured.by, By::ConfigMap(_)) || !known.contains(&*refusal.text) {
+                error!("configuration refused{effect}: {}", refusal.text);
             }
         }
+        let notes = std::mem::replace(&mut self.notes, std::mem::take(&mut configured.notes));
+        let known: BTreeSet<&String> = notes.iter().collect();
+        for note in self.notes.iter().filter(|note| !known.contains(note)) {
+            warn!("{note}");
+        }
+        configured
     }
 
     /// Reads the version that was in force before the restart.
@@ -160,27 +178,32 @@ impl ConfigState {
         }
     }
 
-    /// The text of the version that has come into force, if it is the newest one and no makeshift.
+    /// The text of the version that has come into force, if it is the newest one and no makeshift. That
+    /// of resources need not be kept: it is empty.
     pub(super) fn text_of(&self, config: &Arc<Config>) -> Option<&str> {
-        let (newest, text) = self.newest.as_ref()?;
-        Arc::ptr_eq(newest, config).then_some(&text.text)
+        let (newest, by) = self.newest.as_ref()?;
+        Arc::ptr_eq(newest, config).then_some(match by {
+            By::ConfigMap(text) => &text.text,
+            By::Resources { .. } => "",
+        })
     }
 
-    /// The ConfigMap is gone. That is no reason to withdraw anything.
+    /// Nothing configures any more. That is no reason to withdraw anything.
     fn removed(&mut self) {
-        self.file = None;
-        self.errors.clear();
+        self.by = None;
+        self.refused.clear();
+        self.notes.clear();
         self.miss("has been deleted from");
     }
 
     /// Whether the version in force is the newest one.
     pub(super) fn is_up_to_date(&self) -> bool {
-        self.file.is_some() && self.errors.is_empty() && self.waiting.is_none()
+        self.by.is_some() && self.refused.is_empty() && self.waiting.is_none()
     }
 
     /// Everything has been read.
     pub(super) fn synced(&mut self) {
-        if self.file.is_none() && self.missing.is_none() {
+        if self.by.is_none() && self.missing.is_none() {
             self.miss("is not in");
         }
     }
@@ -191,8 +214,12 @@ impl ConfigState {
             (None, false) => "without it there are no pools and no peers",
         };
         let text = format!(
-            "{} {how} {}; {effect}: {}, with the pools and peers below `data: {{config: |`",
-            self.key, self.source.name, self.source.how_to_configure
+            "{} {how} {}, and there is no IPAddressPool in the namespace {}; {effect}: {}, with the \
+             pools and peers below `data: {{config: |`",
+            self.key(),
+            self.source.name,
+            self.key().name.namespace(),
+            self.source.how_to_configure
         );
         warn!("{text}");
         self.missing = Some(text);
@@ -200,10 +227,21 @@ impl ConfigState {
 
     /// Why a version waits, and how to have it all the same.
     fn tell_waiting(&self, why: &str) -> String {
-        format!(
-            "{why}; or let this version take them away, by the annotation {RENUMBER}: \"{}\" of the {}",
-            self.fingerprint, self.key
-        )
+        let key = self.key();
+        match &self.by {
+            Some(By::ConfigMap(text)) => format!(
+                "{why}; or let this version take them away, by the annotation {RENUMBER}: \"{}\" of \
+                 the {key}",
+                fingerprint(&text.text)
+            ),
+            Some(By::Resources {
+                beside_config_map: true,
+            }) => format!("{why}; or delete the {key}, then the resources may take them away"),
+            Some(By::Resources {
+                beside_config_map: false,
+            })
+            | None => why.to_owned(),
+        }
     }
 
     /// Takes in what the controller has decided. Returns a configuration that has come into force.
@@ -232,7 +270,7 @@ impl ConfigState {
             }
             return None;
         }
-        let file = self.file.as_deref().unwrap_or_default();
+        let file = self.file().unwrap_or_default();
         let (pools, peers) = (now.pools.len(), now.bgp.peers.len());
         info!(file, pools, peers, "configuration accepted");
         self.accepted = Some(at);

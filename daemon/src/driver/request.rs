@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use carillon_core::backend::Detail;
+use carillon_objects::Purpose;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -183,9 +184,11 @@ impl Driver {
             return Vec::from_iter(is_asking.then(|| text.to_owned()));
         }
         let mut lacks = self.problems().configuration;
-        let key = Some(self.config.key());
         let misread = self.problems.objects.iter();
-        let misread = misread.filter(|problem| problem.object.as_ref() == key);
+        let misread = misread.filter(|problem| {
+            let kind = problem.object.as_ref().map(|key| key.kind);
+            kind.is_some_and(|kind| kind.info().purpose == Purpose::Setting)
+        });
         lacks.extend(misread.map(ToString::to_string));
         if lacks.is_empty() {
             lacks.push("no configuration is in force yet".to_owned());

@@ -108,7 +108,8 @@ impl Driver {
     }
 
     pub(super) fn problems(&self) -> Problems {
-        let mut configuration = self.config.errors.clone();
+        let refused = self.config.refused.iter();
+        let mut configuration: Vec<_> = refused.map(|refusal| refusal.text.clone()).collect();
         configuration.extend(self.config.waiting.clone());
         configuration.extend(self.config.missing.clone());
         Problems {
@@ -120,6 +121,7 @@ impl Driver {
                 .cloned()
                 .chain(self.problems.objects.iter().map(ToString::to_string))
                 .chain(self.problems.notes())
+                .chain(self.config.notes.iter().map(|note| format!("note: {note}")))
                 .chain(self.problems.more())
                 .collect(),
             other: self
@@ -140,8 +142,8 @@ impl Driver {
     fn configuration(&self) -> Configuration {
         let age = self.config.accepted.map(|at| at.elapsed());
         Configuration {
-            object: self.config.key().to_string(),
-            file: self.config.file.clone(),
+            object: self.config.object(),
+            file: self.config.file().map(str::to_owned),
             accepted_seconds_ago: age.map(|age| age.as_secs_f64()),
             up_to_date: self.config.is_up_to_date(),
         }

@@ -20,6 +20,7 @@ use crate::status::{Reached, Status};
 
 mod network;
 mod pulse;
+mod resources;
 mod restarts;
 
 const SECOND: Duration = Duration::from_secs(1);

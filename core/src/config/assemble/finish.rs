@@ -47,6 +47,11 @@ impl Review<'_> {
                 self.note(&place, message);
             }
         }
+        self.refused.sort();
+        self.notes.sort_by(|one, other| {
+            let order = one.location.order().cmp(&other.location.order());
+            order.then_with(|| one.message.cmp(&other.message))
+        });
         Assembled {
             config,
             refused: self.refused,

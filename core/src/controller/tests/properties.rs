@@ -122,7 +122,7 @@ pub(super) fn any_service() -> impl Strategy<Value = Service> {
     let requested = prop_oneof![
         12 => Just(Ok(Vec::new())),
         6 => select(REQUESTS.to_vec()).prop_map(|request| Ok(ips(request))),
-        1 => Just(Err(RequestError::Both("metallb.io/loadBalancerIPs"))),
+        1 => Just(Err(RequestError::Both)),
     ];
     let asked = (
         requested,

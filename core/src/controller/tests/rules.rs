@@ -2,7 +2,7 @@
 
 use super::steps::described;
 use super::*;
-use crate::config::{AddressesInUse, ServiceAllocation};
+use crate::config::AddressesInUse;
 use crate::labels::Labels;
 use crate::testing::{labels, selector};
 
@@ -668,61 +668,4 @@ fn pools_tell_when_their_figures_change() {
     cluster.delete("s");
     cluster.settle();
     assert_eq!(changed(&mut cluster), "q");
-}
-
-/// A thousand pools, each for the services of a team in a namespace that is of it: each service gets an
-/// address of its own, and a change of the namespace concerns them all, one of a service that alone.
-#[test]
-fn many_pools_and_services() {
-    let pools = (0..1000_u16).map(|team| {
-        let [high, low] = team.to_be_bytes();
-        let mut pool = pool(&format!("p{team:03}"), &[&format!("10.{high}.{low}.0/29")]);
-        pool.allocation = Some(ServiceAllocation {
-            namespace_selectors: vec![selector("env=prod")],
-            service_selectors: vec![selector(&format!("team={team}"))],
-            ..ServiceAllocation::default()
-        });
-        pool
-    });
-    let config = Config {
-        addresses_in_use: AddressesInUse::Reallocate,
-        ..config(pools)
-    };
-    let mut cluster = Cluster::empty();
-    cluster.label_namespace(labels("env=prod"));
-    cluster.controller.handle(Input::Config(Arc::new(config)));
-    for n in 0..3000_u16 {
-        let mut service = service(&format!("s{n:04}"));
-        service.set_labels(labels(&format!("team={}", n % 1000)));
-        cluster.put(service);
-    }
-    cluster.controller.handle(Input::NamespacesKnown);
-    cluster.controller.handle(Input::Synced);
-    let settle = |cluster: &mut Cluster| {
-        let mut changes = 0;
-        while let Some(change) = cluster.controller.poll_change() {
-            cluster.write(&change);
-            changes += 1;
-        }
-        changes
-    };
-    assert_eq!(settle(&mut cluster), 3000);
-    assert_eq!(cluster.addresses("s2999"), ips(&["10.3.231.2"]));
-    cluster.edit("s2999", |s| s.set_labels(labels("team=0")));
-    assert_eq!(cluster.controller.agenda.reviews().count(), 1);
-    assert_eq!(settle(&mut cluster), 1);
-    assert_eq!(cluster.addresses("s2999"), ips(&["10.0.0.3"]));
-    cluster.label_namespace(labels("env=prod,tier=1"));
-    assert_eq!(settle(&mut cluster), 0);
-    cluster.label_namespace(labels("env=test"));
-    assert_eq!(settle(&mut cluster), 3000);
-    assert!(
-        cluster
-            .controller
-            .pools()
-            .iter()
-            .all(|pool| pool.ipv4.assigned == 0)
-    );
-    cluster.label_namespace(labels("env=prod"));
-    assert_eq!(settle(&mut cluster), 3000);
 }
