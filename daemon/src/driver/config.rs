@@ -214,12 +214,12 @@ impl ConfigState {
             (None, false) => "without it there are no pools and no peers",
         };
         let text = format!(
-            "{} {how} {}, and there is no IPAddressPool in the namespace {}; {effect}: {}, with the \
-             pools and peers below `data: {{config: |`",
+            "{} {how} {}; {effect}: {}, with the pools and peers below `data: {{config: |`; or create \
+             resources, an IPAddressPool at least, in the namespace {}",
             self.key(),
             self.source.name,
+            self.source.how_to_configure,
             self.key().name.namespace(),
-            self.source.how_to_configure
         );
         warn!("{text}");
         self.missing = Some(text);
