@@ -31,7 +31,7 @@ demo-kubernetes-clean: root ## Remove the cluster that KEEP=1 left standing
 
 test: root setup ## Run all tests; without root: cargo test --workspace --exclude carillon-lab
 	cargo build --package carillon
-	@sh lab/kubernetes/build.sh; case $$? in \
+	@sh lab/kubernetes/build.sh && sh lab/helm/build.sh; case $$? in \
 	0) cargo test --workspace; exit;; \
 	2) features=kubernetes; what='the tests on a whole cluster';; \
 	*) features=; what=lab/tests/kubernetes;; esac; \
@@ -52,7 +52,7 @@ bench: root setup ## Run the benchmarks, or the one that NAME=… names
 	cargo build --release --package carillon
 	cargo run --release --package carillon-lab --bin bench -- $(NAME)
 
-manifests: ## Write the manifests that are made from manifests/base
+manifests: ## Write the manifests and the parts of the chart that are made from manifests/base
 	@sh manifests/generate.sh
 
 image: ## Build the container image: target/image/carillon-ARCH.tar; ARCH=arm64 IMAGE=name:tag

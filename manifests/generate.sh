@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the manifests that are applied as they are, from the parts in base/.
+# Writes the manifests that are applied as they are, and what the chart makes its objects of, from the
+# parts in base/.
 set -eu
 cd "$(dirname "$0")"
 
@@ -22,3 +23,9 @@ join() {
 join namespace namespace
 join carillon serviceaccount rbac daemonset controller
 join install namespace serviceaccount rbac daemonset controller
+
+mkdir -p chart/base
+for part in serviceaccount rbac daemonset controller; do
+    join "chart/base/$part" "$part"
+done
+cp chart/values.yaml chart/base/values.yaml

@@ -18,4 +18,5 @@ pub use api_server::ApiServer;
 pub use cluster::Cluster;
 pub use connection::Connection;
 pub use node::Node;
+pub use programs::helm;
 pub use request::Request;

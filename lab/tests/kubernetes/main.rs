@@ -2,6 +2,8 @@
 
 mod api_server;
 #[cfg(feature = "cluster")]
+mod chart;
+#[cfg(feature = "cluster")]
 mod cluster;
 mod controller;
 mod fat;

@@ -21,6 +21,30 @@ fn create(api: &ApiServer, name: &str) -> Result<String> {
     api.kubectl(&["create", "--validate=strict", "--filename", &file])
 }
 
+/// An overlay, and what is at a place of its DaemonSet, as the API server takes it.
+const OVERLAYS: &[(&str, &str, &str)] = &[
+    (
+        "bgp-only",
+        ".spec.template.spec.containers[0].securityContext.capabilities",
+        r#"{"drop":["ALL"]}"#,
+    ),
+    (
+        "bgp-only",
+        ".spec.template.spec.containers[0].securityContext.runAsUser",
+        "65534",
+    ),
+    (
+        "bgp-only",
+        ".spec.template.spec.volumes[*].name",
+        "excludel2 run",
+    ),
+    (
+        "l2-only",
+        ".spec.template.spec.volumes[?(@.name==\"gossip\")].secret.optional",
+        "false",
+    ),
+];
+
 #[test]
 fn they_are_valid_and_install_in_each_of_the_ways_that_are_documented() {
     test(|lab| {
@@ -42,6 +66,26 @@ fn they_are_valid_and_install_in_each_of_the_ways_that_are_documented() {
         ] {
             let diff = api.kubectl(&[&["diff"], &source[..]].concat())?;
             ensure!(diff.is_empty(), "{source:?} differs:\n{diff}");
+        }
+        api.kubectl(&["delete", "daemonset/speaker", "--namespace", NAMESPACE])?;
+        for (overlay, place, expected) in OVERLAYS {
+            let overlay = manifest("overlays").join(overlay);
+            let overlay = overlay.to_string_lossy();
+            let output = format!("--output=jsonpath={{{place}}}");
+            let apply = [
+                "apply",
+                "--dry-run=server",
+                "--selector",
+                "component=speaker",
+            ];
+            let found = api.kubectl(&[&apply[..], &["-k", &overlay, &output]].concat())?;
+            ensure!(found == *expected, "{overlay}: {found}");
+        }
+        // No API server but OpenShift's knows SCCs.
+        let openshift = manifest("overlays/openshift");
+        let openshift = api.kubectl(&["kustomize", &openshift.to_string_lossy()])?;
+        for kind in ["SecurityContextConstraints", "DaemonSet", "Deployment"] {
+            ensure!(openshift.contains(&format!("kind: {kind}\n")), "no {kind}");
         }
         Ok(())
     });

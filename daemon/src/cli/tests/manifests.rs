@@ -79,10 +79,66 @@ fn the_files_to_apply_are_made_from_the_parts() {
         ("namespace.yaml", &parts[..1]),
         ("carillon.yaml", &parts[1..]),
         ("install.yaml", &parts[..]),
+        ("chart/base/serviceaccount.yaml", &parts[1..2]),
+        ("chart/base/rbac.yaml", &parts[2..3]),
+        ("chart/base/daemonset.yaml", &parts[3..4]),
+        ("chart/base/controller.yaml", &parts[4..5]),
     ] {
         let made = "# Made from base/ by `make manifests`.\n".to_owned() + &parts.join("---\n");
         assert!(read(file) == made, "{file}: run `make manifests`");
     }
+    let (values, copy) = (read("chart/values.yaml"), read("chart/base/values.yaml"));
+    assert!(values == copy, "run `make manifests`");
+}
+
+#[test]
+fn the_chart_is_of_this_version() {
+    let yaml = |file| -> Value { serde_saphyr::from_str(&read(file)).unwrap() };
+    let (chart, values) = (yaml("chart/Chart.yaml"), yaml("chart/values.yaml"));
+    for key in ["version", "appVersion"] {
+        assert_eq!(chart[key], env!("CARGO_PKG_VERSION"), "{key}");
+    }
+    let image = &values["image"];
+    let name = image["repository"].as_str().unwrap().to_owned() + ":" + env!("CARGO_PKG_VERSION");
+    assert_eq!(container()["image"], name);
+    assert_eq!(container()["imagePullPolicy"], image["pullPolicy"]);
+}
+
+/// What the SCC of the overlay for OpenShift allows is what the pod asks for.
+#[test]
+fn the_scc_is_for_this_pod_and_no_more() {
+    let scc: Value = serde_saphyr::from_str(&read("overlays/openshift/scc.yaml")).unwrap();
+    let (pod, container) = (pod(), container());
+    let context = &container["securityContext"];
+    assert_eq!(scc["allowHostNetwork"], pod["hostNetwork"]);
+    assert_eq!(scc["allowHostPorts"], true);
+    let asked = &context["capabilities"];
+    assert_eq!(scc["allowedCapabilities"], asked["add"]);
+    assert_eq!(scc["requiredDropCapabilities"], asked["drop"]);
+    assert_eq!(
+        scc["readOnlyRootFilesystem"],
+        context["readOnlyRootFilesystem"]
+    );
+    assert_eq!(scc["runAsUser"]["type"], "RunAsAny");
+    assert_eq!(scc["seccompProfiles"], json!(["runtime/default"]));
+    for refused in [
+        "allowHostDirVolumePlugin",
+        "allowHostIPC",
+        "allowHostPID",
+        "allowPrivilegeEscalation",
+        "allowPrivilegedContainer",
+        "defaultAllowPrivilegeEscalation",
+    ] {
+        assert_eq!(scc[refused], false, "{refused}");
+    }
+    let volumes = scc["volumes"].as_array().unwrap();
+    for volume in pod["volumes"].as_array().unwrap() {
+        let mut kinds = volume.as_object().unwrap().keys();
+        let kind = kinds.find(|key| *key != "name").unwrap();
+        assert!(volumes.contains(&json!(kind)), "{kind}");
+    }
+    let account = format!("system:serviceaccount:metallb-system:{}", WORKLOADS[0].1);
+    assert_eq!(scc["users"], json!([account]));
 }
 
 #[test]
