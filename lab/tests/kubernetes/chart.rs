@@ -146,160 +146,140 @@ fn at(made: &Objects, object: &str, path: &str) -> Option<Value> {
     made.get(&key)?.pointer(&path).cloned()
 }
 
+/// A value of a component, a place in its pods, and what is there then.
+const VALUES: &[(&str, &str, &str)] = &[
+    (
+        r#"resources={"limits":{"cpu":2}}"#,
+        "/containers/0/resources",
+        r#"{"limits":{"cpu":2}}"#,
+    ),
+    (
+        r#"nodeSelector={"edge":"yes"}"#,
+        "/nodeSelector/edge",
+        r#""yes""#,
+    ),
+    (
+        r#"nodeSelector={"edge":"yes"}"#,
+        "/nodeSelector/kubernetes.io~1os",
+        r#""linux""#,
+    ),
+    (
+        r#"tolerations=[{"key":"edge"}]"#,
+        "/tolerations/2",
+        r#"{"key":"edge"}"#,
+    ),
+    (
+        r#"affinity={"podAffinity":{}}"#,
+        "/affinity",
+        r#"{"podAffinity":{}}"#,
+    ),
+    (
+        r#"priorityClassName="high""#,
+        "/priorityClassName",
+        r#""high""#,
+    ),
+    (
+        r#"runtimeClassName="kata""#,
+        "/runtimeClassName",
+        r#""kata""#,
+    ),
+    (
+        r#"securityContext={"fsGroup":7}"#,
+        "/securityContext/seccompProfile/type",
+        r#""RuntimeDefault""#,
+    ),
+    (
+        r#"securityContext={"fsGroup":7}"#,
+        "/securityContext/fsGroup",
+        "7",
+    ),
+    (
+        r#"extraContainers=[{"name":"more"}]"#,
+        "/containers/1/name",
+        r#""more""#,
+    ),
+    (
+        r#"image.pullPolicy="Always""#,
+        "/containers/0/imagePullPolicy",
+        r#""Always""#,
+    ),
+    (
+        r#"serviceAccount.name="own""#,
+        "/serviceAccountName",
+        r#""own""#,
+    ),
+    (
+        "serviceAccount.create=false",
+        "/serviceAccountName",
+        r#""default""#,
+    ),
+    (
+        "livenessProbe.enabled=false",
+        "/containers/0/livenessProbe",
+        "null",
+    ),
+    (
+        "readinessProbe.periodSeconds=7",
+        "/containers/0/readinessProbe/periodSeconds",
+        "7",
+    ),
+    (
+        "readinessProbe.periodSeconds=7",
+        "/containers/0/readinessProbe/timeoutSeconds",
+        "4",
+    ),
+    (
+        r#"extraArgs=["--log-format","json"]"#,
+        "/containers/0/args/5",
+        r#""json""#,
+    ),
+    (r#"logLevel="all""#, "/containers/0/args/5", r#""trace""#),
+];
+
 #[test]
-fn each_value_comes_to_its_place() -> Result<()> {
-    let (s, c) = ("speaker", "controller");
-    let both = [(s, SPEAKER), (c, CONTROLLER)];
-    for (component, pod) in both {
-        let workload = pod.trim_end_matches("/template/spec");
-        let container = "/containers/0";
-        let cases = [
-            (
-                "resources={\"limits\":{\"memory\":\"64Mi\"}}",
-                pod,
-                "/containers/0/resources",
-                json!({"limits": {"memory": "64Mi"}}),
-            ),
-            (
-                "nodeSelector={\"edge\":\"yes\"}",
-                pod,
-                "/nodeSelector",
-                json!({"kubernetes.io/os": "linux", "edge": "yes"}),
-            ),
-            (
-                "tolerations=[{\"key\":\"edge\"}]",
-                pod,
-                "/tolerations/2",
-                json!({"key": "edge"}),
-            ),
-            (
-                "affinity={\"podAffinity\":{}}",
-                pod,
-                "/affinity",
-                json!({"podAffinity": {}}),
-            ),
-            (
-                "priorityClassName=\"high\"",
-                pod,
-                "/priorityClassName",
-                json!("high"),
-            ),
-            (
-                "runtimeClassName=\"kata\"",
-                pod,
-                "/runtimeClassName",
-                json!("kata"),
-            ),
-            (
-                "securityContext={\"fsGroup\":7}",
-                pod,
-                "/securityContext/seccompProfile/type",
-                json!("RuntimeDefault"),
-            ),
-            (
-                "securityContext={\"fsGroup\":7}",
-                pod,
-                "/securityContext/fsGroup",
-                json!(7),
-            ),
-            (
-                "extraContainers=[{\"name\":\"more\"}]",
-                pod,
-                "/containers/1/name",
-                json!("more"),
-            ),
-            (
-                "image.pullPolicy=\"Always\"",
-                pod,
-                "/containers/0/imagePullPolicy",
-                json!("Always"),
-            ),
-            (
-                "podAnnotations={\"a\":\"b\"}",
-                workload,
-                "/template/metadata/annotations",
-                json!({"a": "b"}),
-            ),
-            (
-                "labels={\"team\":5}",
-                workload,
-                "/template/metadata/labels/team",
-                json!("5"),
-            ),
-            (
-                "labels={\"component\":\"x\"}",
-                workload,
-                "/template/metadata/labels/component",
-                json!(component),
-            ),
-            (
-                "serviceAccount.name=\"own\"",
-                pod,
-                "/serviceAccountName",
-                json!("own"),
-            ),
-            (
-                "serviceAccount.create=false",
-                pod,
-                "/serviceAccountName",
-                json!("default"),
-            ),
-            (
-                "livenessProbe.enabled=false",
-                pod,
-                "/containers/0/livenessProbe",
-                Value::Null,
-            ),
-            (
-                "readinessProbe.periodSeconds=7",
-                pod,
-                "/containers/0/readinessProbe/periodSeconds",
-                json!(7),
-            ),
-            (
-                "readinessProbe.periodSeconds=7",
-                pod,
-                "/containers/0/readinessProbe/timeoutSeconds",
-                json!(4),
-            ),
-            (
-                "extraArgs=[\"--log-format\",\"json\"]",
-                pod,
-                "/containers/0/args/5",
-                json!("json"),
-            ),
-            (
-                "logLevel=\"all\"",
-                pod,
-                "/containers/0/args/5",
-                json!("trace"),
-            ),
-        ];
-        for (value, object, path, expected) in cases {
+fn each_value_of_a_component_comes_to_its_place() -> Result<()> {
+    for (component, pod) in [("speaker", SPEAKER), ("controller", CONTROLLER)] {
+        for (value, path, expected) in VALUES {
             let value = format!("{component}.{value}");
-            let made = render(&set(&[&value]))?;
-            let found = at(&made, object, path).unwrap_or_default();
-            assert_eq!(found, expected, "{value} at {object}{path}");
+            let found = at(&render(&set(&[&value]))?, pod, path).unwrap_or_default();
+            let expected: Value = serde_json::from_str(expected)?;
+            assert_eq!(found, expected, "{value} at {path}");
         }
-        let made = render(&set(&[
-            "image={\"repository\":\"r.example/c\",\"tag\":\"9\"}",
-            "imagePullSecrets=[{\"name\":\"key\"}]",
-            "loadBalancerClass=\"example.com/lb\"",
-            "nameOverride=\"lb\"",
-        ]))?;
-        let of = |path: &str| at(&made, pod, path).unwrap_or_default();
-        assert_eq!(of(&format!("{container}/image")), json!("r.example/c:9"));
+        let [annotations, labels] = [
+            format!("{component}.podAnnotations={{\"a\":\"b\"}}"),
+            format!("{component}.labels={{\"team\":5,\"component\":\"x\"}}"),
+        ];
+        let made = render(&set(&[&annotations, &labels]))?;
+        let metadata = pod.replace("/template/spec", "/template/metadata");
+        let of = |path| at(&made, &metadata, path).unwrap_or_default();
+        assert_eq!(of("/annotations"), json!({"a": "b"}));
+        assert_eq!(of("/labels/team"), "5");
+        assert_eq!(
+            of("/labels/component"),
+            component,
+            "it is what selects them"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn each_value_for_all_comes_to_both() -> Result<()> {
+    let made = render(&set(&[
+        r#"image={"repository":"r.example/c","tag":"9"}"#,
+        r#"imagePullSecrets=[{"name":"key"}]"#,
+        r#"loadBalancerClass="example.com/lb""#,
+        r#"nameOverride="lb""#,
+    ]))?;
+    for pod in [SPEAKER, CONTROLLER] {
+        let of = |path| at(&made, pod, path).unwrap_or_default();
+        assert_eq!(of("/containers/0/image"), "r.example/c:9");
         assert_eq!(of("/imagePullSecrets"), json!([{"name": "key"}]));
-        let arguments = of(&format!("{container}/args")).to_string();
-        assert!(
-            arguments.ends_with("\"--lb-class\",\"example.com/lb\"]"),
-            "{arguments}"
-        );
-        let label = at(
-            &made,
-            workload,
-            "/template/metadata/labels/app.kubernetes.io~1name",
-        );
+        let arguments = of("/containers/0/args").to_string();
+        let last = r#""--lb-class","example.com/lb"]"#;
+        assert!(arguments.ends_with(last), "{arguments}");
+        let metadata = pod.replace("/template/spec", "/template/metadata");
+        let label = at(&made, &metadata, "/labels/app.kubernetes.io~1name");
         assert_eq!(label, Some(json!("lb")));
     }
     Ok(())
