@@ -21,11 +21,12 @@ join() {
 }
 
 join namespace namespace
+join crds crds
 join carillon serviceaccount rbac daemonset controller
-join install namespace serviceaccount rbac daemonset controller
+join install namespace crds serviceaccount rbac daemonset controller
 
 mkdir -p chart/base
-for part in serviceaccount rbac daemonset controller; do
+for part in crds serviceaccount rbac daemonset controller; do
     join "chart/base/$part" "$part"
 done
 cp chart/values.yaml chart/base/values.yaml

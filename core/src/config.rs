@@ -84,7 +84,7 @@ pub struct Pool {
     /// The name, unique.
     pub name: PoolName,
     /// The address blocks in the order written (ranges expanded to CIDRs, ascending); disjoint over
-    /// all pools.
+    /// all pools. None in a pool that is there, but refused: it has nothing to give.
     pub blocks: Vec<IpNet>,
     /// Do not hand out IPv4 addresses that end in 0 or 255.
     pub avoid_buggy_ips: bool,

@@ -180,7 +180,7 @@ impl Report {
 
     /// Reads what these objects say together, if they say anything.
     fn configure<'a>(&mut self, objects: impl IntoIterator<Item = (&'a ObjectKey, &'a Setting)>) {
-        let mut settings = Settings::new(self.config_key.clone());
+        let mut settings = Settings::new(self.config_key.clone(), true);
         for (key, setting) in objects {
             settings.set(key, setting);
         }

@@ -72,6 +72,8 @@ pub(crate) enum Command {
     /// of the ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there
     /// is any.
     Check(CheckArgs),
+    /// Print the CustomResourceDefinitions of metallb.io, for `kubectl apply -f -`.
+    Crds,
     /// Give this node's addresses to other nodes, and take none until `carillon undrain`.
     ///
     /// Each address is announced by its new node before this one stops. Routes of BGP are withdrawn.

@@ -145,7 +145,7 @@ impl Driver {
             network: Network::new(parts.is_drained, parts.drain_on),
             reach: Reach::default(),
             assigner: parts.assignment.map(Assigner::new),
-            config: ConfigState::new(parts.config, parts.description, names),
+            config: ConfigState::new(parts.config, parts.description, names, !caps.is_empty()),
             problems: Arc::default(),
             has_read: false,
             probes: None,
@@ -167,6 +167,9 @@ impl Driver {
                 Change::Set(key, object) => self.set(&key, &object, now),
                 Change::Removed(key) => self.remove(&key),
             }
+        }
+        if let Some(problems) = &batch.problems {
+            self.config.set_problems(problems);
         }
         if let Some(input) = self.config.assemble() {
             self.source.allocation_mut().configure(input);

@@ -20,6 +20,7 @@ mod backends;
 mod check;
 mod cli;
 mod clock;
+mod crds;
 mod drain;
 mod drained;
 mod driver;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Run(args) => return run::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Crds => crds::print(),
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),
         Command::Move(args) => drain::move_to(&args),

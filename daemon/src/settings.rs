@@ -22,6 +22,10 @@ pub(crate) struct Settings {
     /// The ConfigMap.
     key: ObjectKey,
     objects: Objects<ObjectKey, Setting>,
+    /// What only tells how to announce counts, too.
+    announces: bool,
+    /// Some object that may configure is there, and no version of it could be read.
+    is_unread: bool,
 }
 
 /// What the objects say together.
@@ -35,6 +39,8 @@ pub(crate) struct Configured {
     pub(crate) refused: Vec<Refusal>,
     /// What is not wrong, but probably meant otherwise.
     pub(crate) notes: Vec<String>,
+    /// There is more, which could not be read or is refused, and had no good version before.
+    pub(crate) is_partial: bool,
 }
 
 /// What configures.
@@ -61,11 +67,14 @@ pub(crate) struct Refusal {
 }
 
 impl Settings {
-    /// No objects yet; the ConfigMap is this one, and resources count that are in its namespace.
-    pub(crate) fn new(key: ObjectKey) -> Self {
+    /// No objects yet; the ConfigMap is this one, and resources count that are in its namespace. Who
+    /// announces nothing is not concerned by what is wrong with peers and advertisements.
+    pub(crate) fn new(key: ObjectKey, announces: bool) -> Self {
         Self {
             key,
+            announces,
             objects: Objects::default(),
+            is_unread: false,
         }
     }
 
@@ -84,12 +93,19 @@ impl Settings {
         self.objects.remove(key);
     }
 
+    /// Takes in whether there are some that may configure, of which no version could be read. Returns
+    /// whether that is news.
+    pub(crate) fn set_unread(&mut self, is_unread: bool) -> bool {
+        std::mem::replace(&mut self.is_unread, is_unread) != is_unread
+    }
+
     /// What they say together, for a binary with these backends; `None` if there is nothing that
     /// configures.
     pub(crate) fn assemble(&mut self, backends: &[&'static str]) -> Option<Configured> {
         let namespace = self.key.name.namespace().to_owned();
         let is_here = |key: &ObjectKey| key.name.namespace() == namespace;
-        let counts = |key: &ObjectKey| key.kind != Kind::ConfigMap && is_here(key);
+        let announces = self.announces;
+        let counts = |key: &ObjectKey| is_here(key) && concerns(key.kind, announces);
         let resources = self
             .objects
             .keys()
@@ -133,7 +149,13 @@ impl Settings {
             }
             By::Resources { .. } => self.objects.assemble(counts, backends),
         };
-        Some(Configured::new(by, judged, notes, has_pools))
+        Some(Configured::new(
+            by,
+            judged,
+            notes,
+            has_pools,
+            self.is_unread,
+        ))
     }
 
     /// What is said of resources that are elsewhere.
@@ -156,8 +178,23 @@ fn is_resource(key: &ObjectKey) -> bool {
     key.kind != Kind::ConfigMap && key.kind.info().purpose == Purpose::Setting
 }
 
+/// Whether a resource of this kind counts for one who announces, or not.
+fn concerns(kind: Kind, announces: bool) -> bool {
+    match kind {
+        Kind::IpAddressPool | Kind::Community => true,
+        Kind::ConfigMap => false,
+        _ => announces,
+    }
+}
+
 impl Configured {
-    fn new(by: By, judged: Judged, mut notes: Vec<String>, has_pools: bool) -> Self {
+    fn new(
+        by: By,
+        judged: Judged,
+        mut notes: Vec<String>,
+        has_pools: bool,
+        is_unread: bool,
+    ) -> Self {
         let mut config = judged.assembled.config;
         if let By::Resources { beside_config_map } = by
             && (beside_config_map || !has_pools)
@@ -182,7 +219,9 @@ impl Configured {
             }));
         }
         notes.extend(judged.assembled.notes.iter().map(ToString::to_string));
+        let is_hollow = config.pools.values().any(|pool| pool.blocks.is_empty());
         Self {
+            is_partial: is_unread || is_hollow,
             by,
             config,
             refused,

@@ -8,6 +8,7 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::community::CommunityError;
 use super::draft::{CommunityAlias, Draft, PeerDraft, PoolDraft, SecretDraft};
@@ -66,13 +67,15 @@ pub fn assemble(mut draft: Draft, backends: &[&'static str]) -> Assembled {
     let bgp = std::mem::take(&mut draft.bgp_advertisements);
     let written = layer2.iter().map(|one| &one.place);
     let written = written.chain(bgp.iter().map(|one| &one.place));
-    let written: BTreeSet<&str> = written.map(|place| &*place.object).collect();
+    let written: BTreeSet<Arc<str>> = written.map(|place| place.object.clone()).collect();
     // What is refused counts for itself alone, so that all is told that is wrong with it.
-    let counts = |pool: &&PoolDraft| {
+    for pool in &mut draft.pools {
         let object = &*pool.place.object;
-        written.contains(object) || !review.refused.contains(object)
-    };
-    let mut pools = Pools::of(draft.pools.iter().filter(counts));
+        if review.refused.contains(object) && !written.contains(object) {
+            pool.hollow();
+        }
+    }
+    let mut pools = Pools::of(draft.pools.iter());
     let peers = draft.peers.iter();
     let peers = peers.filter_map(|draft| Some(draft.peer.as_ref()?.name.clone()));
     let layer2 = review.l2_advertisements(layer2, &mut pools);

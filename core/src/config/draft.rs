@@ -92,6 +92,12 @@ impl PoolDraft {
         }
     }
 
+    /// Leaves nothing of it but that it is there: addresses that were given from it are not nobody's.
+    pub fn hollow(&mut self) {
+        self.addresses.clear();
+        self.rest.auto_assign = false;
+    }
+
     /// Its name; an empty one if that was refused.
     pub fn label(&self) -> &PoolName {
         const NONE: &PoolName = &PoolName::new();

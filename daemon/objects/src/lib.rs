@@ -25,6 +25,7 @@ use metallb::l2_advertisement::L2AdvertisementSpec;
 
 mod config_map;
 pub mod configuration_state;
+pub mod crd;
 mod document;
 mod endpoint_slice;
 mod hidden;

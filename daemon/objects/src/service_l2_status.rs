@@ -1,20 +1,24 @@
 //! ServiceL2Status: which node announces a Service at layer 2, and on which interfaces.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `status` of a `metallb.io/v1beta1` ServiceL2Status; its `spec` is empty. There is one for each
 /// Service that is announced at layer 2.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServiceL2Status {
     /// The name of the node that announces the Service. Immutable.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("x-kubernetes-validations" = [{"message": "Value is immutable", "rule": "self == oldSelf"}]))]
     pub node: String,
     /// The name of the Service. Immutable.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("x-kubernetes-validations" = [{"message": "Value is immutable", "rule": "self == oldSelf"}]))]
     pub service_name: String,
     /// The namespace of the Service. Immutable.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("x-kubernetes-validations" = [{"message": "Value is immutable", "rule": "self == oldSelf"}]))]
     pub service_namespace: String,
     /// The interfaces on which it is announced, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -22,7 +26,7 @@ pub struct ServiceL2Status {
 }
 
 /// An interface on which a Service is announced.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Interface {
     /// Its name.

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use carillon_core::service::ServiceKey;
-use carillon_objects::{KINDS, Kind, Purpose, Selection};
+use carillon_objects::{KINDS, Kind, Selection};
 use http_body_util::BodyExt as _;
 use hyper::body::Bytes;
 use hyper::http::request::Builder;
@@ -78,8 +78,6 @@ impl Resource {
                 || (purpose.is_to_allocate() && !scope.allocates);
             !is_left_out
         });
-        // What is configured by those is not in force yet.
-        kinds.retain(|kind| !kind.info().is_custom() && purpose(kind) != Purpose::Secret);
         kinds.sort_by_key(purpose);
         let resources = kinds.into_iter().filter_map(|kind| Self::of(kind, scope));
         resources.collect()

@@ -43,7 +43,7 @@ pub(super) const SILENCE: Duration = Duration::from_secs(120);
 const SHORT: Duration = Duration::from_secs(1);
 
 /// How long to wait before the API server is asked again for a kind that it does not know.
-const UNKNOWN: Duration = Duration::from_secs(30);
+const UNKNOWN: Duration = Duration::from_secs(15);
 
 /// What someone asks for who needs all Services as they are from now on; answered when they have
 /// been told to the driver.

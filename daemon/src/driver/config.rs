@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use carillon_core::config::origin::Origin;
-use carillon_core::config::{Config, legacy};
+use carillon_core::config::{AddressesInUse, Config, legacy};
 use carillon_core::controller::{Controller, Input};
 use carillon_core::hash::fnv32;
 use tracing::{error, info, warn};
 
-use carillon_objects::source::Description;
-use carillon_objects::{ObjectKey, RENUMBER, Setting};
+use carillon_objects::source::{Description, Problems};
+use carillon_objects::{ObjectKey, Purpose, RENUMBER, Setting};
 
 use crate::settings::{By, Configured, Refusal, Settings};
 
@@ -43,14 +43,21 @@ pub(super) struct ConfigState {
     newest: Option<(Arc<Config>, By)>,
     /// It is known what was in force before the restart.
     has_before: bool,
+    /// A version is in force for good.
+    is_settled: bool,
 }
 
 impl ConfigState {
-    pub(super) fn new(key: ObjectKey, source: Description, backends: Vec<&'static str>) -> Self {
+    pub(super) fn new(
+        key: ObjectKey,
+        source: Description,
+        backends: Vec<&'static str>,
+        announces: bool,
+    ) -> Self {
         Self {
             source,
             backends,
-            settings: Settings::new(key),
+            settings: Settings::new(key, announces),
             has_changed: false,
             by: None,
             refused: Vec::new(),
@@ -62,6 +69,7 @@ impl ConfigState {
             outdated: false,
             newest: None,
             has_before: false,
+            is_settled: false,
         }
     }
 
@@ -105,6 +113,15 @@ impl ConfigState {
         self.has_changed = true;
     }
 
+    /// Takes in what is wrong in the source.
+    pub(super) fn set_problems(&mut self, problems: &Problems) {
+        let is_unread = problems.objects.iter().any(|problem| {
+            let kind = problem.object.as_ref().map(|key| key.kind.info().purpose);
+            !problem.keeps_last && kind.is_none_or(|purpose| purpose == Purpose::Setting)
+        });
+        self.has_changed |= self.settings.set_unread(is_unread);
+    }
+
     /// Reads what the objects make up together, if any of them has changed. Returns it if it is a
     /// configuration.
     pub(super) fn assemble(&mut self) -> Option<Input> {
@@ -116,7 +133,16 @@ impl ConfigState {
             return None;
         };
         let is_whole = configured.refused.is_empty();
-        let Configured { by, config, .. } = self.tell(configured);
+        let Configured {
+            by,
+            mut config,
+            is_partial,
+            ..
+        } = self.tell(configured);
+        if is_partial && !self.is_settled {
+            // Addresses may have been given from what cannot be read now.
+            config.addresses_in_use = AddressesInUse::Keep;
+        }
         self.missing = None;
         self.by = Some(by.clone());
         if let By::ConfigMap(text) = &by {
@@ -261,6 +287,7 @@ impl ConfigState {
             self.waiting = waiting;
         }
         let now = controller.config()?;
+        self.is_settled = !controller.is_provisional();
         let was_outdated = self.outdated;
         self.outdated = !self.is_up_to_date();
         let before = self.in_force.as_ref();

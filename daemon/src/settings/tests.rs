@@ -53,7 +53,7 @@ fn config(pools: &str) -> String {
 }
 
 fn configured(texts: &[String]) -> Option<Configured> {
-    let mut settings = Settings::new(config_map());
+    let mut settings = Settings::new(config_map(), true);
     for (key, setting) in texts.iter().flat_map(|text| read(text)) {
         settings.set(&key, &setting);
     }
@@ -145,8 +145,12 @@ fn one_that_is_wrong_stops_no_other() {
     ];
     let alone = configured(&right).unwrap();
     assert!(alone.refused.is_empty(), "{:?}", alone.refused);
-    let all = configured(&[&wrong[..], &right[..]].concat()).unwrap();
-    assert_eq!(all.config, alone.config);
+    let mut all = configured(&[&wrong[..], &right[..]].concat()).unwrap();
+    // It is there, and has nothing to give.
+    let hollow = all.config.pools.remove("overlapping").unwrap();
+    assert!(hollow.blocks.is_empty() && !hollow.auto_assign);
+    assert_eq!(all.config.pools, alone.config.pools);
+    assert_eq!(all.config.bgp.peers, alone.config.bgp.peers);
     let refused: BTreeMap<_, _> = all.refused.iter().map(|one| (&*one.object, one)).collect();
     assert_eq!(refused.len(), wrong.len(), "{refused:?}");
     let said = |object: &str, text: &str| {
@@ -283,7 +287,7 @@ proptest! {
         steps in prop::collection::vec((any::<prop::sample::Index>(), prop::option::of(any::<prop::sample::Index>())), 1..40),
     ) {
         let versions = versions();
-        let mut settings = Settings::new(config_map());
+        let mut settings = Settings::new(config_map(), true);
         let mut now: BTreeMap<ObjectKey, Setting> = BTreeMap::new();
         for (which, version) in steps {
             let of = &versions[which.index(versions.len())];
@@ -296,7 +300,7 @@ proptest! {
                 now.remove(&of[0].0);
             }
             let after = settings.assemble(&BACKENDS);
-            let mut fresh = Settings::new(config_map());
+            let mut fresh = Settings::new(config_map(), true);
             for (key, setting) in &now {
                 fresh.set(key, setting);
             }

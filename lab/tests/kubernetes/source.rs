@@ -120,6 +120,70 @@ fn a_configuration_is_missed_refused_mended_and_kept() {
     });
 }
 
+/// A resource, to be created.
+fn resource(version: &str, kind: &str, name: &str, spec: Value) -> Request {
+    let plural = kind.to_lowercase() + "s";
+    let path = format!("/apis/metallb.io/{version}/namespaces/metallb-system/{plural}");
+    let object = json!({
+        "apiVersion": format!("metallb.io/{version}"), "kind": kind,
+        "metadata": {"name": name}, "spec": spec,
+    });
+    Request::create(path, object)
+}
+
+#[test]
+fn resources_configure_when_their_definitions_have_been_added() {
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        site.serve("web", "198.51.100.7", &["alpha"])?;
+        let alpha = site.node("alpha", 11)?;
+        await_status(
+            &alpha,
+            &["ConfigMap metallb-system/config is not in the cluster"],
+        )?;
+        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/crds.yaml");
+        site.api
+            .kubectl(&["create", "--filename", &crds.to_string_lossy()])?;
+        let established = ["--for=condition=established", "crd", "--all"];
+        site.api.kubectl(&[&["wait"][..], &established].concat())?;
+        let pool = json!({"addresses": ["198.51.100.0/24"]});
+        let peer = json!({
+            "myASN": 64512, "peerASN": 64512, "peerAddress": "192.0.2.1",
+            "passwordSecret": {"name": "password"},
+        });
+        for request in [
+            resource("v1beta1", "IPAddressPool", "pool", pool),
+            resource("v1beta2", "BGPPeer", "router", peer.clone()),
+            resource("v1beta1", "BGPAdvertisement", "all", json!({})),
+        ] {
+            site.api.send(&request)?;
+        }
+        // One that is wrong stops no other, and is named.
+        await_status(
+            &alpha,
+            &["BGPPeer metallb-system/router", "there is no Secret"],
+        )?;
+        site.await_table(&[])?;
+        let mut open = peer;
+        open["passwordSecret"] = Value::Null;
+        let patch = json!({"spec": open}).to_string();
+        site.api.kubectl(&[
+            "patch",
+            "bgppeer",
+            "router",
+            "--namespace=metallb-system",
+            "--type=merge",
+            &format!("--patch={patch}"),
+        ])?;
+        site.await_table(&[WEB])?;
+        // Who deletes the definitions deletes the objects, and takes nothing away from anybody.
+        site.api
+            .kubectl(&["delete", "crd", "ipaddresspools.metallb.io"])?;
+        await_status(&alpha, &["waits"])?;
+        site.await_table(&[WEB])
+    });
+}
+
 #[test]
 fn a_configuration_under_another_name_is_no_configuration_and_the_right_one_is_named() {
     test(|lab| {

@@ -35,14 +35,12 @@ impl Review<'_> {
         config.bgp.peers = self.right(peers.collect());
         let mut announced = Announced::of(&config);
         for pool in draft.pools {
-            if self.refused.contains(&pool.place.object) {
-                continue;
-            }
+            let is_refused = self.refused.contains(&pool.place.object);
             let place = pool.place.clone();
             let Some(pool) = add_pool(pool, &mut announced, &mut config) else {
                 continue;
             };
-            if !announced.has(&pool) {
+            if !is_refused && !announced.has(&pool) {
                 let message = format!("no advertisement is for pool {}", quote(&pool));
                 self.note(&place, message);
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use carillon_core::config::draft::Draft;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Setting;
@@ -16,22 +17,27 @@ pub(in super::super) static KIND: KindInfo =
     row::<BfdProfileSpec>("BFDProfile", "bfdprofiles", "v1beta1", &[]);
 
 /// How BFD watches the sessions of the BGPPeers that name this profile.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct BfdProfileSpec {
     /// The least time between packets that can be received, in milliseconds.
+    #[schemars(range(min = 10, max = 60000))]
     receive_interval: Option<i64>,
     /// The time between packets that are sent, in milliseconds.
+    #[schemars(range(min = 10, max = 60000))]
     transmit_interval: Option<i64>,
     /// How many packets have to be missing.
+    #[schemars(range(min = 2, max = 255))]
     detect_multiplier: Option<i64>,
     /// The time between echo packets, in milliseconds.
+    #[schemars(range(min = 10, max = 60000))]
     echo_interval: Option<i64>,
     /// Whether echo packets are sent.
     echo_mode: Option<bool>,
     /// Whether to wait for the peer to begin.
     passive_mode: Option<bool>,
     /// The least TTL of packets that come over several hops.
+    #[schemars(range(min = 1, max = 254))]
     minimum_ttl: Option<i64>,
 }
 

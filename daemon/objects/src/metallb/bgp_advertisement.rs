@@ -6,6 +6,7 @@ use carillon_core::address::Family;
 use carillon_core::config::draft::{BgpAdvertisementDraft, Draft};
 use carillon_core::config::place::Located;
 use carillon_core::config::{Audience, BgpAdvertisement};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Setting;
@@ -23,14 +24,21 @@ pub(in super::super) static KIND: KindInfo =
 const LOCAL_PREF: u32 = 100;
 
 /// Announces the addresses of pools by BGP. Without any pools it is for all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "message": "serviceSelectors and aggregationLength are mutually exclusive, can only be used together with default aggregationLength (32) and aggregationLengthV6 (128)",
+    "rule": "!has(self.serviceSelectors) || self.serviceSelectors.size() == 0 || ((!has(self.aggregationLength) || self.aggregationLength == 32) && (!has(self.aggregationLengthV6) || self.aggregationLengthV6 == 128))",
+}]))]
 pub struct BgpAdvertisementSpec {
     /// The prefix length of the routes for IPv4 addresses.
+    #[schemars(range(min = 1), extend("x-default" = 32))]
     aggregation_length: Option<i64>,
     /// The prefix length of the routes for IPv6 addresses.
+    #[schemars(extend("x-default" = 128))]
     aggregation_length_v6: Option<i64>,
     /// LOCAL_PREF of the routes, which peers of the same AS are told. 100 where it is not given.
+    #[schemars(range(min = 0, max = 4_294_967_295_u32))]
     local_pref: Option<i64>,
     /// Communities of the routes: `64512:100`, `large:64512:1:2`, or names that a Community gives them.
     communities: Vec<String>,

@@ -10,6 +10,7 @@ use carillon_core::config::draft::{Draft, PeerDraft};
 use carillon_core::config::peer::{self, DEFAULT_HOLD_TIME, DEFAULT_PORT};
 use carillon_core::config::place::Located;
 use carillon_core::config::{Password, Peer};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Setting;
@@ -30,21 +31,26 @@ pub(in super::super) static KIND: KindInfo =
 const MAX_PORT: i64 = 16384;
 
 /// A router that is told routes by BGP.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("required" = ["myASN"]))]
 pub struct BgpPeerSpec {
     /// The AS number of this side.
     #[serde(rename = "myASN")]
+    #[schemars(range(min = 0, max = 4_294_967_295_u32))]
     my_asn: i64,
     /// The AS number of the router. Either this or dynamicASN is given.
     #[serde(rename = "peerASN")]
+    #[schemars(range(min = 0, max = 4_294_967_295_u32))]
     peer_asn: i64,
     /// Another AS number that the router sees instead of myASN. Not supported yet.
     #[serde(rename = "localASN")]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     local_asn: Option<i64>,
     /// How the AS number of the router is found where it is not given: `internal` takes one that is
     /// myASN, `external` any other. Not supported yet.
     #[serde(rename = "dynamicASN")]
+    #[schemars(extend("enum" = ["internal", "external"]))]
     dynamic_asn: String,
     /// The address of the router. Either this or interface is given.
     peer_address: String,
@@ -53,6 +59,7 @@ pub struct BgpPeerSpec {
     /// The address to connect from.
     source_address: String,
     /// The TCP port of the router.
+    #[schemars(range(min = 1, max = 16384), extend("x-default" = 179))]
     peer_port: Option<i64>,
     /// After how long without a message the session ends: 0s for never, or at least 3s. 90s where it is
     /// not given, or three times keepaliveTime.
@@ -60,6 +67,16 @@ pub struct BgpPeerSpec {
     /// The time between messages that keep the session up; a third of holdTime where it is not given.
     keepalive_time: Option<String>,
     /// The time between attempts to connect, in whole seconds.
+    #[schemars(extend("x-kubernetes-validations" = [
+        {
+            "message": "connect time should be between 1 seconds to 65535",
+            "rule": "duration(self).getSeconds() >= 1 && duration(self).getSeconds() <= 65535",
+        },
+        {
+            "message": "connect time should contain a whole number of seconds",
+            "rule": "duration(self).getMilliseconds() % 1000 == 0",
+        },
+    ]))]
     connect_time: Option<String>,
     /// The BGP identifier of this side, an IPv4 address; that of the session where it is not given.
     #[serde(rename = "routerID")]
@@ -67,6 +84,7 @@ pub struct BgpPeerSpec {
     /// The nodes that have a session with the router; all, where there are no selectors.
     node_selectors: Vec<LabelSelector>,
     /// The password of the session (TCP MD5). Better is passwordSecret, of which only one is given.
+    #[schemars(with = "String")]
     password: Hidden,
     /// The Secret with the password, of type kubernetes.io/basic-auth and in the namespace of this
     /// object.
@@ -75,6 +93,10 @@ pub struct BgpPeerSpec {
     bfd_profile: String,
     /// Whether the router keeps the routes while this side restarts. Not supported yet: the session goes
     /// without.
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "message": "EnableGracefulRestart cannot be changed after creation",
+        "rule": "self == oldSelf",
+    }]))]
     enable_graceful_restart: bool,
     /// Whether a router of another AS may be more than one hop away, which is so in any case.
     ebgp_multi_hop: bool,
@@ -82,14 +104,17 @@ pub struct BgpPeerSpec {
     vrf: String,
     /// Without effect.
     #[serde(rename = "disableMP")]
+    #[schemars(extend("x-default" = false))]
     disable_mp: bool,
     /// Whether the session carries routes of both families. Not supported yet.
+    #[schemars(extend("x-default" = false))]
     dual_stack_address_family: bool,
 }
 
 /// A Secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct SecretReference {
     /// Its name.
     name: String,

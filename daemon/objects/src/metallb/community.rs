@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use carillon_core::config::draft::{CommunityAlias, Draft};
 use carillon_core::config::error::quote;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Setting;
@@ -17,7 +18,7 @@ pub(in super::super) static KIND: KindInfo =
     row::<CommunitySpec>("Community", "communities", "v1beta1", &[]);
 
 /// Gives names to communities, for BGPAdvertisements.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CommunitySpec {
     /// The names.
@@ -25,7 +26,7 @@ pub struct CommunitySpec {
 }
 
 /// A community that has a name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct NamedCommunity {
     /// The name, which no other community has.

@@ -6,7 +6,8 @@ use carillon_core::config::draft::{AddressEntry, Draft, PoolDraft};
 use carillon_core::config::place::Located;
 use carillon_core::config::pool::{self, MAX_BLOCKS};
 use carillon_core::config::{Pool, PoolName, Priority, ServiceAllocation, address};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::super::Setting;
 use super::super::kind::{Kind, KindInfo};
@@ -24,16 +25,19 @@ pub(in super::super) static KIND: KindInfo =
 const LOCAL_PREF: u32 = 100;
 
 /// Addresses that services get, and which services these are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("required" = ["addresses"]))]
 pub struct IpAddressPoolSpec {
     /// The addresses: CIDRs (`198.51.100.0/24`), or ranges with both ends (`198.51.100.10-198.51.100.20`).
     /// None may be in another pool.
     addresses: Vec<String>,
     /// Whether services get addresses of this pool without asking for it by name or address.
+    #[schemars(extend("x-default" = true))]
     auto_assign: Option<bool>,
     /// Whether IPv4 addresses that end in .0 or .255 are left out.
     #[serde(rename = "avoidBuggyIPs")]
+    #[schemars(extend("x-default" = false))]
     avoid_buggy_ips: bool,
     /// The services that the pool is for, and its place among other pools. Without it, it is for all.
     service_allocation: Option<ServiceAllocationSpec>,
@@ -43,7 +47,7 @@ pub struct IpAddressPoolSpec {
 }
 
 /// The services that a pool is for. Namespaces and services must both be right.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServiceAllocationSpec {
     /// Of the pools that a service may have, it gets an address of that with the lowest number. A pool
@@ -55,6 +59,24 @@ pub struct ServiceAllocationSpec {
     namespace_selectors: Vec<LabelSelector>,
     /// The services, by their labels.
     service_selectors: Vec<LabelSelector>,
+}
+
+/// How many addresses of a pool are in use, and how many are not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IpAddressPoolStatus {
+    /// The IPv4 addresses that services have.
+    #[serde(rename = "assignedIPv4")]
+    pub assigned_ipv4: i64,
+    /// The IPv6 addresses that services have.
+    #[serde(rename = "assignedIPv6")]
+    pub assigned_ipv6: i64,
+    /// The other IPv4 addresses.
+    #[serde(rename = "availableIPv4")]
+    pub available_ipv4: i64,
+    /// The other IPv6 addresses, where there are not more than fit here.
+    #[serde(rename = "availableIPv6")]
+    pub available_ipv6: i64,
 }
 
 impl Spec for IpAddressPoolSpec {

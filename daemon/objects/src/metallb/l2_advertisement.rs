@@ -5,6 +5,7 @@ use std::sync::Arc;
 use carillon_core::config::draft::{Draft, L2AdvertisementDraft};
 use carillon_core::config::{Audience, L2Advertisement, PreferredNodes};
 use carillon_core::interface::InterfaceNames;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Setting;
@@ -19,7 +20,7 @@ pub(in super::super) static KIND: KindInfo =
     row::<L2AdvertisementSpec>("L2Advertisement", "l2advertisements", "v1beta1", &[]);
 
 /// Announces the addresses of pools by ARP and NDP. Without any pools it is for all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct L2AdvertisementSpec {
     /// The pools whose addresses it announces, by name.
@@ -38,10 +39,12 @@ pub struct L2AdvertisementSpec {
 }
 
 /// Nodes that are preferred.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["weight", "preference"]))]
 pub struct PreferredNodeSelector {
     /// By how much, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     weight: i64,
     /// Which.
     preference: Option<LabelSelector>,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use carillon_core::config::place::Located;
 use carillon_core::selector::{self, Operator, Requirement, Selector, SelectorError};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::tree::Path;
@@ -15,24 +16,28 @@ pub(super) const SELECTOR: &[&str] = &["matchExpressions", "matchLabels"];
 pub(super) const EXPRESSION: &[&str] = &["key", "operator", "values"];
 
 /// Selects objects by their labels: all of its terms must hold. One without terms selects every object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct LabelSelector {
     /// Labels that an object must have, with these values.
     match_labels: BTreeMap<String, String>,
     /// Further terms.
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     match_expressions: Vec<LabelSelectorRequirement>,
 }
 
 /// A term of a label selector.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["key", "operator"]))]
 pub struct LabelSelectorRequirement {
     /// The key of the label.
     key: String,
     /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
     operator: String,
     /// The values of `In` and `NotIn`; the other operators have none.
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     values: Vec<String>,
 }
 

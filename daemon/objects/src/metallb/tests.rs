@@ -87,6 +87,7 @@ fn peers(rows: &[(&str, &[&str])]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn pools_are_as_the_reference_has_them() {
     table(
         Kind::IpAddressPool,
@@ -204,6 +205,7 @@ fn a_protocol_that_is_not_built_in_is_told() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn l2_advertisements_are_as_the_reference_has_them() {
     table(
         Kind::L2Advertisement,
@@ -285,6 +287,7 @@ fn l2_advertisements_are_as_the_reference_has_them() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn bgp_advertisements_are_as_the_reference_has_them() {
     table(
         Kind::BgpAdvertisement,

@@ -424,3 +424,15 @@ fn the_names_lead_to_each_other() {
         assert_eq!(namespace, check.config.config_namespace);
     }
 }
+
+#[test]
+fn the_definitions_of_the_resources_are_those_of_this_program() {
+    let text = crate::crds::text().unwrap();
+    assert!(
+        read("base/crds.yaml") == text,
+        "write them: carillon crds >manifests/base/crds.yaml, then make manifests"
+    );
+    let resources = objects().into_keys();
+    let resources = resources.filter(|(kind, _)| kind == "CustomResourceDefinition");
+    assert_eq!(resources.count(), 9);
+}

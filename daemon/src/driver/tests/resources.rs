@@ -85,3 +85,27 @@ fn a_restart_finds_the_addresses_as_they_were() {
     assert_eq!(daemon.addresses(), before);
     assert_eq!(daemon.vips().len(), 2);
 }
+
+#[test]
+fn a_pool_that_cannot_be_read_after_a_restart_keeps_its_addresses() {
+    let dir = Dir::new();
+    let (pool, web) = (ip_pool("a", "192.0.2.0/28"), web());
+    let objects = [("a.yaml", &*pool), ("w.yaml", &web)];
+    drop(Daemon::started(&dir.journal(), &objects));
+    let other = ip_pool("b", "203.0.113.0/28");
+    let overlapping = ip_pool("0", "203.0.113.0/24");
+    for broken in [
+        &*ip_pool("a", "192.0.2.0/33"),
+        "nonsense: [",
+        &ip_pool("a", "203.0.113.0/24"),
+    ] {
+        let objects = [("a.yaml", broken), ("b.yaml", &*other), ("w.yaml", &*web)];
+        let mut daemon = Daemon::started(&dir.journal(), &objects);
+        assert_eq!(daemon.address("default/web"), "192.0.2.0", "{broken}");
+        daemon.write("o.yaml", &overlapping);
+        assert_eq!(daemon.address("default/web"), "192.0.2.0", "{broken}");
+        daemon.write("a.yaml", &pool);
+        assert_eq!(daemon.vips(), ["192.0.2.0"]);
+        daemon.delete("o.yaml");
+    }
+}
