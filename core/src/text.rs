@@ -56,7 +56,8 @@ pub fn bounded_labels(labels: BTreeMap<String, String>) -> BTreeMap<String, Stri
     BTreeMap::from([(String::new(), hash(&all))])
 }
 
-fn hash(text: &str) -> String {
+/// What stands for a text, as 32 hexadecimal digits: nobody finds two texts with the same.
+pub fn hash(text: &str) -> String {
     let digest = Sha256::digest(text);
     let mut hash = String::with_capacity(2 * HASH);
     for octet in digest.iter().take(HASH) {

@@ -123,6 +123,17 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", env = "CARILLON_POD_NAME")]
     pub(crate) pod_name: Option<String>,
 
+    /// The metadata.uid of the Pod of that name, in which this daemon runs.
+    ///
+    /// What it writes of itself (ServiceL2Status and so on) then goes when the Pod goes.
+    #[arg(
+        long,
+        value_name = "UID",
+        env = "CARILLON_POD_UID",
+        requires = "pod_name"
+    )]
+    pub(crate) pod_uid: Option<String>,
+
     /// Answer HTTP here: /healthz, /readyz [default: 127.0.0.1:7479 with --kubernetes, or else
     /// nowhere].
     ///

@@ -19,8 +19,6 @@ use carillon_core::labels::Labels;
 use carillon_core::node::election::Election;
 use carillon_core::node::{DrainRule, Node};
 use carillon_core::ownership;
-use carillon_core::policy::WithdrawReason;
-use carillon_core::service::ServiceKey;
 use carillon_core::speaker::{self, Speaker};
 use carillon_host::assignment::Assignment;
 use carillon_objects::source::{Batch, Change, ConfigStore, Description, LISTED, Problems, Source};
@@ -39,6 +37,7 @@ mod election;
 mod event;
 mod network;
 mod reach;
+mod report;
 mod request;
 mod snapshot;
 #[cfg(test)]
@@ -49,6 +48,7 @@ use config::ConfigState;
 pub(crate) use event::Heard;
 use network::Network;
 use reach::Reach;
+use report::Reporter;
 pub(crate) use request::{Client, Request};
 pub(crate) use snapshot::Snapshot;
 
@@ -96,6 +96,7 @@ pub(crate) struct Driver {
     election: Election,
     network: Network,
     reach: Reach,
+    reporter: Reporter,
     /// Puts VIPs on an interface of this node, if it is to.
     assigner: Option<Assigner>,
     config: ConfigState,
@@ -144,6 +145,7 @@ impl Driver {
             election: Election::new(settings, &exclusive, parts.started),
             network: Network::new(parts.is_drained, parts.drain_on),
             reach: Reach::default(),
+            reporter: Reporter::default(),
             assigner: parts.assignment.map(Assigner::new),
             config: ConfigState::new(parts.config, parts.description, names, !caps.is_empty()),
             problems: Arc::default(),
@@ -168,6 +170,7 @@ impl Driver {
                 Change::Removed(key) => self.remove(&key),
             }
         }
+        self.reporter.has_news();
         if let Some(problems) = &batch.problems {
             self.config.set_problems(problems);
         }
@@ -212,6 +215,7 @@ impl Driver {
             Object::Node(node) => {
                 self.speaker.handle(speaker::Input::Node(Node::clone(node)));
                 self.review_node(now);
+                self.name_peers();
             }
             Object::Namespace(labels) => {
                 let input = Input::Namespace(key.name.name().into(), labels.clone());
@@ -220,6 +224,8 @@ impl Driver {
             Object::NodeLabels(labels) => self.set_labels(key, Some(labels.clone())),
             Object::Pod(address) => self.set_pod(key, *address),
             Object::Setting(setting) => self.config.set(key, setting),
+            // Only who writes them needs them.
+            Object::Report(_) => {}
         }
     }
 
@@ -248,6 +254,7 @@ impl Driver {
             Purpose::NodeLabels => self.set_labels(key, None),
             Purpose::Pod => self.set_pod(key, None),
             Purpose::Setting | Purpose::Secret => self.config.remove(key),
+            Purpose::NodeReport | Purpose::ControllerReport => {}
         }
     }
 
@@ -301,6 +308,7 @@ impl Driver {
                 {
                     store.keep(text, now);
                 }
+                self.name_peers();
                 self.speaker.handle(speaker::Input::Config(config));
             }
         }
@@ -310,9 +318,7 @@ impl Driver {
         let gossip = self.network.gossip.as_mut();
         self.network.again = gossip.and_then(|gossip| gossip.review(now));
         self.tell_isolation();
-        for key in self.speaker.take_decided() {
-            self.tell_decision(&key);
-        }
+        self.report(now);
     }
 
     /// Takes no more memory than is needed, once the beginning is over.
@@ -355,24 +361,9 @@ impl Driver {
             assigner,
             again,
             self.pack_at,
+            self.reporter.is_busy().then_some(self.started),
         ];
         times.into_iter().flatten().min()
-    }
-
-    fn tell_decision(&self, service: &ServiceKey) {
-        match self.speaker.explain(service) {
-            Some(Ok(grant)) => {
-                let ips: Vec<_> = grant.addresses().collect();
-                let ips = join(&ips);
-                info!(%service, %ips, pool = %grant.pool, "service has IP, announcing");
-            }
-            // Most services of a cluster are of another type.
-            Some(Err(WithdrawReason::NotLoadBalancer)) => debug!(%service, "not for us"),
-            Some(Err(reason)) => {
-                info!(%service, reason = reason.token(), "not announcing service: {reason}");
-            }
-            None => {}
-        }
     }
 
     /// Ends all backends: they withdraw everything and tell their neighbours why. Then this node has
@@ -389,10 +380,4 @@ impl Driver {
             assigner.shutdown().await;
         }
     }
-}
-
-/// Items separated by spaces.
-fn join<T: ToString>(items: &[T]) -> String {
-    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-    items.join(" ")
 }

@@ -204,6 +204,12 @@ impl Ownership {
         nodes
     }
 
+    /// Why this node may not have a VIP; `None` if it may, or it is no candidate here.
+    pub fn inability(&self, vip: IpAddr) -> Option<Ineligible> {
+        let entry = self.vips.get(&vip)?;
+        self.election(vip, entry)?.eligible(self.me).err()
+    }
+
     /// All members, this one and those that are gone included, by the names of their nodes.
     pub fn nodes(&self) -> Vec<NodeStatus> {
         let mut owned: BTreeMap<MemberId, usize> = BTreeMap::new();

@@ -3,6 +3,28 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kind::{KindInfo, Purpose, Selection};
+use super::manifest::Reader;
+use super::metallb::GROUP;
+use super::report::ReportObject;
+use super::validate::format::Name;
+
+/// The row of this kind.
+pub(super) static KIND: KindInfo = KindInfo {
+    name: "ConfigurationState",
+    group: GROUP,
+    version: "v1beta1",
+    older_versions: &[],
+    plural: "configurationstates",
+    namespaced: true,
+    names: Some(Name::Subdomain),
+    in_files: false,
+    purpose: Purpose::NodeReport,
+    selection: Selection::StateOfThisNode,
+    beside_configuration: true,
+    reader: Reader::of::<ReportObject<ConfigurationStatus>>(),
+};
+
 /// `status` of a `metallb.io/v1beta1` ConfigurationState, which has no `spec`. There is one for each
 /// daemon that announces, and one for those that give addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

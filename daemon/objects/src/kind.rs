@@ -15,7 +15,8 @@ use super::metallb::{
 };
 use super::validate::format::Name;
 use super::{
-    ObjectKey, config_map, endpoint_slice, namespace, node, node_labels, pod, secret, service,
+    ObjectKey, config_map, configuration_state, controller_state, endpoint_slice, namespace, node,
+    node_labels, pod, secret, service, service_bgp_status, service_l2_status,
 };
 
 #[cfg(test)]
@@ -69,28 +70,53 @@ pub enum Purpose {
     NodeLabels,
     /// To tell where another daemon is reached.
     Pod,
+    /// To tell others what this node announces, and what it makes of the configuration.
+    NodeReport,
+    /// To tell others what those make of the configuration that give addresses.
+    ControllerReport,
 }
 
 impl Purpose {
     /// Whether a daemon that announces nothing has no use for them.
     pub fn is_to_announce(self) -> bool {
         match self {
-            Self::Service | Self::Setting | Self::Namespace => false,
-            Self::Secret | Self::EndpointSlice | Self::Node | Self::NodeLabels | Self::Pod => true,
+            Self::Service | Self::Setting | Self::Namespace | Self::ControllerReport => false,
+            Self::Secret
+            | Self::EndpointSlice
+            | Self::Node
+            | Self::NodeLabels
+            | Self::Pod
+            | Self::NodeReport => true,
+        }
+    }
+
+    /// Whether daemons write them, for others: nothing that a daemon does depends on them.
+    pub fn is_report(self) -> bool {
+        match self {
+            Self::NodeReport | Self::ControllerReport => true,
+            Self::Service
+            | Self::Setting
+            | Self::Namespace
+            | Self::Secret
+            | Self::EndpointSlice
+            | Self::Node
+            | Self::NodeLabels
+            | Self::Pod => false,
         }
     }
 
     /// Whether a daemon that gives no addresses has no use for them.
     pub fn is_to_allocate(self) -> bool {
         match self {
-            Self::Namespace => true,
+            Self::Namespace | Self::ControllerReport => true,
             Self::Service
             | Self::Setting
             | Self::Secret
             | Self::EndpointSlice
             | Self::Node
             | Self::NodeLabels
-            | Self::Pod => false,
+            | Self::Pod
+            | Self::NodeReport => false,
         }
     }
 
@@ -103,7 +129,9 @@ impl Purpose {
             | Self::Secret
             | Self::EndpointSlice
             | Self::Node
-            | Self::Pod => false,
+            | Self::Pod
+            | Self::NodeReport
+            | Self::ControllerReport => false,
         }
     }
 }
@@ -121,6 +149,12 @@ pub enum Selection {
     ThisNode,
     /// Those with the labels of the daemons.
     Daemons,
+    /// Those with the label of this node, [`report::NODE_LABEL`](super::report::NODE_LABEL).
+    OfThisNode,
+    /// The one that is named `speaker-` and as this node.
+    StateOfThisNode,
+    /// The one that is named `controller`.
+    StateOfController,
 }
 
 /// Makes the rows one enumeration and one table, in this order.
@@ -176,6 +210,14 @@ kinds! {
     EndpointSlice => endpoint_slice,
     /// `v1` Service.
     Service => service,
+    /// `metallb.io/v1beta1` ServiceL2Status. Only a cluster has them, and all that follow.
+    ServiceL2Status => service_l2_status,
+    /// `metallb.io/v1beta1` ServiceBGPStatus.
+    ServiceBgpStatus => service_bgp_status,
+    /// `metallb.io/v1beta1` ConfigurationState, that of this node.
+    ConfigurationState => configuration_state,
+    /// The same, that of those who give addresses.
+    ControllerState => controller_state,
 }
 
 impl Kind {

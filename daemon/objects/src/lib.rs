@@ -25,6 +25,7 @@ use metallb::l2_advertisement::L2AdvertisementSpec;
 
 mod config_map;
 pub mod configuration_state;
+mod controller_state;
 pub mod crd;
 mod document;
 mod endpoint_slice;
@@ -39,6 +40,7 @@ mod namespace;
 mod node;
 mod node_labels;
 mod pod;
+pub mod report;
 mod schema;
 mod secret;
 mod service;
@@ -51,8 +53,10 @@ mod validate;
 pub use config_map::{ConfigText, RENUMBER, is_configuration};
 pub use document::{Note, Parsed, is_blank, parse};
 pub use json::{ApiObject, Stored, Unreadable, find, read};
-pub use kind::{KINDS, Kind, Purpose, Selection};
+pub use kind::{KINDS, Kind, KindInfo, Purpose, Selection};
+pub use metallb::GROUP as METALLB;
 pub use names::Names;
+use report::Report;
 pub use secret::Secret;
 pub use service::ALLOCATED_FROM;
 
@@ -102,6 +106,8 @@ pub enum Object {
     Pod(Option<IpAddr>),
     /// The configuration, or a part of it.
     Setting(Setting),
+    /// What a daemon has written of what it does.
+    Report(Arc<Report>),
 }
 
 impl Object {

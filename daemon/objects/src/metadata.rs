@@ -35,6 +35,16 @@ pub(crate) struct Metadata {
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`.
     pub annotations: BTreeMap<String, String>,
+    /// `metadata.ownerReferences`.
+    pub owner_references: Vec<OwnerReference>,
+}
+
+/// An object that another one goes with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OwnerReference {
+    /// Its `metadata.uid`.
+    pub uid: Box<str>,
 }
 
 impl Metadata {

@@ -39,7 +39,7 @@ mod tests;
 use problems::Problems;
 
 /// The API group.
-pub(super) const GROUP: &str = "metallb.io";
+pub const GROUP: &str = "metallb.io";
 /// The kinds of the group that programs write, and nobody configures anything by.
 pub(super) const WRITTEN_BY_PROGRAMS: [&str; 4] = [
     "ConfigurationState",

@@ -45,7 +45,8 @@ impl Names {
             | Object::Node(_)
             | Object::NodeLabels(_)
             | Object::Pod(_)
-            | Object::Setting(_) => {}
+            | Object::Setting(_)
+            | Object::Report(_) => {}
         }
     }
 

@@ -3,6 +3,28 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kind::{KindInfo, Purpose, Selection};
+use super::manifest::Reader;
+use super::metallb::GROUP;
+use super::report::ReportObject;
+use super::validate::format::Name;
+
+/// The row of this kind.
+pub(super) static KIND: KindInfo = KindInfo {
+    name: "ServiceBGPStatus",
+    group: GROUP,
+    version: "v1beta1",
+    older_versions: &[],
+    plural: "servicebgpstatuses",
+    namespaced: true,
+    names: Some(Name::Subdomain),
+    in_files: false,
+    purpose: Purpose::NodeReport,
+    selection: Selection::OfThisNode,
+    beside_configuration: true,
+    reader: Reader::of::<ReportObject<ServiceBgpStatus>>(),
+};
+
 /// `status` of a `metallb.io/v1beta1` ServiceBGPStatus; its `spec` is empty. There is one for each
 /// Service and node that announces it to a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -22,8 +22,10 @@ use tokio::sync::mpsc;
 use crate::{Object, ObjectKey};
 
 mod allocation;
+mod reports;
 
 pub use allocation::{Allocation, ConfigStore, Listener, Turn};
+pub use reports::{Announced, Reports, Verdict};
 
 /// A source that is being followed.
 pub struct Followed {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use carillon_core::service::ServiceKey;
+use carillon_objects::report::NODE_LABEL;
 use carillon_objects::{KINDS, Kind, Selection};
 use http_body_util::BodyExt as _;
 use hyper::body::Bytes;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use super::client::Cluster;
 use super::clip::Clip;
 use super::failure::{Failure, excerpt};
+use super::report;
 
 /// How long an answer may take to begin, and a page to end; the API server itself gives up after a
 /// minute.
@@ -85,19 +87,26 @@ impl Resource {
 
     fn of(kind: Kind, scope: &Scope<'_>) -> Option<Self> {
         let info = kind.info();
+        let one = |name: &str| (Some(name.to_owned()), None);
+        let all_with = |labels: &str| (None, Some(labels.to_owned()));
         let (name, labels) = match info.selection {
             Selection::All => (None, None),
-            Selection::Labels(labels) => (None, Some(labels)),
-            Selection::Configuration => (Some(scope.config.name()), None),
-            Selection::ThisNode => (scope.node, None),
-            Selection::Daemons => (None, Some(scope.pods?)),
+            Selection::Labels(labels) => all_with(labels),
+            Selection::Configuration => one(scope.config.name()),
+            Selection::ThisNode => (scope.node.map(str::to_owned), None),
+            Selection::Daemons => all_with(scope.pods?),
+            Selection::OfThisNode => {
+                all_with(&format!("{NODE_LABEL}={}", report::node_label(scope.node?)))
+            }
+            Selection::StateOfThisNode => one(&report::state_of_node(scope.node?)),
+            Selection::StateOfController => one(report::STATE_OF_CONTROLLER),
         };
         let namespace = info.beside_configuration.then(|| scope.config.namespace());
         Some(Self {
             kind,
             namespace: namespace.map(str::to_owned),
-            name: name.map(str::to_owned),
-            labels: labels.map(str::to_owned),
+            name,
+            labels,
         })
     }
 

@@ -10,8 +10,8 @@
 //!
 //! Followed are all Services and the ConfigMap with the configuration, and by a daemon that announces
 //! the EndpointSlices, this node's Node, the labels of all Nodes, and the Pods of the other daemons; by
-//! one that gives addresses the labels of all Namespaces. Secrets are not read: nothing in the ConfigMap
-//! refers to them.
+//! one that gives addresses the labels of all Namespaces; beside that, what this daemon itself has
+//! written of what it does. Secrets are not read: nothing in the ConfigMap refers to them.
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
 //! and the server is asked again until it answers.
@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_core::service::ServiceKey;
+use carillon_objects::report::Report;
 use carillon_objects::source::{Description, Feed, Followed, Task};
-use carillon_objects::{ObjectKey, Purpose, Stored};
+use carillon_objects::{Kind, ObjectKey, Purpose, Stored};
 use k8s_openapi::jiff::Timestamp;
 use rand::RngExt as _;
 use tokio::sync::mpsc;
@@ -41,6 +42,7 @@ mod page;
 mod pause;
 mod publish;
 mod publisher;
+mod report;
 mod rights;
 mod role;
 mod service_status;
@@ -54,6 +56,8 @@ pub use client::{Access, ConnectError, InvalidKubeconfig, NoClient};
 use client::{Cluster, connect};
 use jitter::Jitter;
 use mirror::Mirror;
+pub use report::Pod;
+use report::{ReportBook, ReportKey};
 use role::Role;
 use service_status::StatusAllocation;
 pub use snapshot::{Part, read};
@@ -88,6 +92,14 @@ pub(crate) enum ApiChange {
     EventTrouble(Option<String>),
     /// What became of a write of a Service's status.
     Answered(publish::Answer<ServiceKey>),
+    /// How an object is stored in which this daemon tells of itself, and its version.
+    Report(ObjectKey, Box<str>, Arc<Report>),
+    /// Such an object is gone.
+    ReportGone(ObjectKey),
+    /// All objects of such a kind have been told; if not, the API server has no such kind.
+    ReportsListed(Kind, bool),
+    /// What became of a write of one.
+    Reported(publish::Answer<ReportKey>),
 }
 
 /// What a cluster has to tell at once.
@@ -115,6 +127,8 @@ pub struct Options {
     /// It takes turns in giving addresses; what only tells who may be given which is followed, too:
     /// Namespaces.
     pub may_lead: bool,
+    /// The Pod in which the daemon runs: what it writes of itself goes with that.
+    pub pod: Option<Pod>,
 }
 
 /// A cluster that is being followed.
@@ -164,7 +178,14 @@ pub async fn follow(
         reason = "daemons that write are to differ"
     )]
     let jitter = Jitter::new(rand::rng().random());
-    let allocation = StatusAllocation::new(class, role.outbox, jitter);
+    let writer = report::Writer {
+        namespace: namespace.to_owned(),
+        node: options.node.clone(),
+        pod: options.pod.clone(),
+    };
+    let reports = role.outbox.reports.clone();
+    let reports = ReportBook::new(Arc::new(writer), reports, jitter.clone());
+    let allocation = StatusAllocation::new(class, role.outbox, reports, jitter);
     Ok(Followed {
         location: cluster.server,
         description: Description {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use carillon_core::service::ServiceKey;
 use carillon_objects::source::{Change, LISTED, Problem, Problems};
-use carillon_objects::{ApiObject, Kind, Names, ObjectKey, Purpose, Unreadable};
+use carillon_objects::{ApiObject, Kind, Names, Object, ObjectKey, Purpose, Unreadable};
 
 use super::failure::Class;
 use super::{ApiChange, Batch};
@@ -41,6 +41,8 @@ pub(super) enum Event {
     Deleted(ObjectKey),
     /// Asking has failed, and why.
     Failed(Class, String),
+    /// There is no such kind, and so there are no objects of it.
+    Absent,
     /// Asking works.
     Works,
 }
@@ -125,7 +127,7 @@ impl Mirror {
                 if kind.info().purpose == Purpose::Namespace && !state.listed {
                     batch.words.push(ApiChange::NamespacesKnown);
                 }
-                self.changed |= state.end_list(kind, batch);
+                self.changed |= state.end_list(kind, true, batch);
                 self.tidy();
             }
             Event::Deleted(key) => {
@@ -137,6 +139,13 @@ impl Mirror {
                 let since = || format!("{text} (since {now})");
                 self.failures.entry(class).or_insert_with(since);
                 self.changed = true;
+            }
+            Event::Absent => {
+                state.list = state.list.wrapping_add(1);
+                state.nameless.clear();
+                self.changed |= state.failure.take().is_some();
+                self.changed |= state.end_list(kind, false, batch);
+                self.tidy();
             }
             Event::Works => {
                 self.changed |= state.failure.take().is_some();
@@ -180,7 +189,7 @@ impl Mirror {
         let mut kinds = self.kinds.iter();
         let is_awaited = |kind: &Kind| match kind.info().purpose {
             Purpose::Pod => of_pods,
-            Purpose::Namespace => false,
+            Purpose::Namespace | Purpose::NodeReport | Purpose::ControllerReport => false,
             Purpose::Service
             | Purpose::Setting
             | Purpose::Secret
@@ -288,7 +297,13 @@ impl State {
             let stored = new.stored.map(|stored| (name.clone(), stored));
             let stored = stored.map(|(name, stored)| ApiChange::Stored(name, stored));
             batch.words.extend(stored);
-            batch.changes.push(Change::Set(new.key, new.object));
+            match new.object {
+                Object::Report(report) => {
+                    let word = ApiChange::Report(new.key, new.version, report);
+                    batch.words.push(word);
+                }
+                object => batch.changes.push(Change::Set(new.key, object)),
+            }
         }
         mended || noted
     }
@@ -311,9 +326,13 @@ impl State {
         before.as_ref() != Some(&unreadable.errors)
     }
 
-    /// Whatever the list lacked is gone. Returns whether that concerns a problem.
-    fn end_list(&mut self, kind: Kind, batch: &mut Batch) -> bool {
+    /// Whatever the list lacked is gone, of a kind that exists or of none. Returns whether that
+    /// concerns a problem.
+    fn end_list(&mut self, kind: Kind, exists: bool, batch: &mut Batch) -> bool {
         self.listed = true;
+        if kind.info().purpose.is_report() {
+            batch.words.push(ApiChange::ReportsListed(kind, exists));
+        }
         // What had no name may be any of them.
         if !self.nameless.is_empty() {
             return false;
@@ -344,7 +363,9 @@ impl Known {
             let is_it = |change: &ApiChange| matches!(change, ApiChange::Reserved(name, _) if *name == key.name);
             batch.words.retain(|change| !is_it(change));
         }
-        if self.told.is_some() || self.has_addresses {
+        if key.kind.info().purpose.is_report() {
+            batch.words.push(ApiChange::ReportGone(key));
+        } else if self.told.is_some() || self.has_addresses {
             batch.changes.push(Change::Removed(key));
         }
     }

@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, watch};
 
 use carillon_objects::ALLOCATED_FROM;
 
+use super::report::ReportWrite;
+
 /// How many statuses are written at a time: enough to keep an API server of two cores busy.
 pub(crate) const AT_ONCE: usize = 16;
 
@@ -18,6 +20,8 @@ pub(crate) const AT_ONCE: usize = 16;
 pub(crate) struct Outbox {
     /// Each is answered with [`super::ApiChange::Answered`]; there is room for [`AT_ONCE`].
     pub(crate) writes: mpsc::Sender<StatusWrite>,
+    /// Each is answered with [`super::ApiChange::Reported`]; there is room for [`AT_ONCE`].
+    pub(crate) reports: mpsc::Sender<ReportWrite>,
     /// Those that do not fit in are lost.
     pub(crate) notices: mpsc::Sender<Notice>,
     /// Whether this daemon is able to lead: everything has been read, and a configuration is in
@@ -45,6 +49,8 @@ pub(crate) enum Verb {
     Create,
     /// The body is what changes (RFC 7396).
     Patch,
+    /// The body says which version.
+    Delete,
 }
 
 /// The status that a Service is to have, as a whole.
@@ -122,6 +128,17 @@ pub(crate) struct Notice {
     pub(crate) uid: Box<str>,
     /// The version of it that the Event is about.
     pub(crate) version: Box<str>,
+    /// What was being done.
+    pub(crate) action: Action,
     /// What happened.
     pub(crate) event: Event,
+}
+
+/// What a daemon was doing when something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// It gave addresses to a Service.
+    Allocate,
+    /// It announced a Service.
+    Announce,
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use carillon_objects::METALLB;
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,6 +12,8 @@ use super::call::{self, Content};
 use super::client::Cluster;
 use super::failure::Failure;
 use super::lease::io::NAME;
+use super::report::STATE_OF_CONTROLLER;
+use super::snapshot::Part;
 
 /// How long an answer may take: someone is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,12 +53,70 @@ fn lease(namespace: &str, name: Option<&str>, verbs: &'static [&'static str]) ->
 }
 
 /// What is needed to tell who gives addresses. The Lease is in this namespace.
-pub(super) fn to_follow(namespace: &str) -> Rule {
+fn to_follow(namespace: &str) -> Rule {
     lease(namespace, Some(NAME), &["watch"])
 }
 
+/// What a daemon needs beside reading, by what it does. The Lease is in this namespace.
+pub(super) fn to_act(namespace: &str, part: Part) -> Vec<Rule> {
+    let mut rules = to_report(namespace, part.announces, part.may_lead);
+    if part.may_lead {
+        rules.extend(to_write(namespace));
+    } else {
+        rules.push(to_follow(namespace));
+    }
+    rules
+}
+
+/// What is needed to tell what a daemon does. The objects are in this namespace; one that only gives
+/// addresses has a single one.
+fn to_report(namespace: &str, announces: bool, may_lead: bool) -> Vec<Rule> {
+    let rule = |resource, subresource, name: Option<&str>, verbs| Rule {
+        group: METALLB,
+        resource,
+        subresource,
+        object: Some((namespace.to_owned(), name.map(str::to_owned))),
+        verbs,
+    };
+    let (states, status) = ("configurationstates", Some("status"));
+    let mut rules = Vec::new();
+    if announces {
+        for resource in ["servicel2statuses", "servicebgpstatuses"] {
+            let verbs = &["create", "delete", "get", "list", "patch", "watch"];
+            rules.push(rule(resource, None, None, verbs));
+            rules.push(rule(resource, status, None, &["patch"]));
+        }
+        rules.push(rule(
+            states,
+            None,
+            None,
+            &["create", "list", "patch", "watch"],
+        ));
+        rules.push(rule(states, status, None, &["patch"]));
+    } else if may_lead {
+        let name = Some(STATE_OF_CONTROLLER);
+        rules.push(rule(states, None, name, &["list", "patch", "watch"]));
+        rules.push(rule(states, None, None, &["create"]));
+        rules.push(rule(states, status, name, &["patch"]));
+    }
+    // Who gives addresses has that right anyway.
+    rules.extend((announces && !may_lead).then(to_tell));
+    rules
+}
+
+/// What is needed to write Events.
+fn to_tell() -> Rule {
+    Rule {
+        group: "events.k8s.io",
+        resource: "events",
+        subresource: None,
+        object: None,
+        verbs: &["create"],
+    }
+}
+
 /// What is needed to give addresses and to take turns at it. The Lease is in this namespace.
-pub(super) fn to_write(namespace: &str) -> [Rule; 4] {
+fn to_write(namespace: &str) -> [Rule; 4] {
     [
         Rule {
             group: "",
@@ -64,13 +125,7 @@ pub(super) fn to_write(namespace: &str) -> [Rule; 4] {
             object: None,
             verbs: &["patch"],
         },
-        Rule {
-            group: "events.k8s.io",
-            resource: "events",
-            subresource: None,
-            object: None,
-            verbs: &["create"],
-        },
+        to_tell(),
         lease(namespace, Some(NAME), &["get", "patch", "watch"]),
         lease(namespace, None, &["create"]),
     ]

@@ -76,6 +76,7 @@ impl Leave {
 /// Takes part in the role from now on, for which it needs a tokio runtime.
 pub(crate) fn take_part(parts: Parts) -> Role {
     let (writes, to_write) = mpsc::channel(AT_ONCE);
+    let (reports, to_report) = mpsc::channel(AT_ONCE);
     let (notices, to_tell) = mpsc::channel(EVENTS);
     let (fence, holds_until) = watch::channel(None);
     let (under_way, _) = watch::channel(0);
@@ -91,7 +92,7 @@ pub(crate) fn take_part(parts: Parts) -> Role {
         batches: parts.batches.clone(),
         under_way: under_way.clone(),
     };
-    tokio::spawn(writer.run(to_write, to_tell));
+    tokio::spawn(writer.run(to_write, to_report, to_tell));
     let place = Place {
         cluster: parts.cluster,
         namespace: parts.namespace,
@@ -119,6 +120,7 @@ pub(crate) fn take_part(parts: Parts) -> Role {
     Role {
         outbox: Outbox {
             writes,
+            reports,
             notices,
             able,
         },

@@ -21,14 +21,17 @@ use carillon_core::service::{Service, ServiceKey};
 use carillon_core::sorted::pack;
 use carillon_core::speaker::{self, Speaker};
 use carillon_objects::Stored;
-use carillon_objects::source::{Allocation, ConfigStore, Listener, Turn};
+use carillon_objects::source::{Allocation, ConfigStore, Listener, Reports, Turn};
 use tracing::{debug, info, warn};
 
 use super::ApiChange;
 use super::jitter::Jitter;
-use super::publish::{Answer, Notice, Outbox, Outcome, StatusWrite};
+use super::publish::{Action, Answer, Notice, Outbox, Outcome, StatusWrite};
 use super::publisher::{Next, Publisher};
+use super::report::ReportBook;
 
+mod event;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod wish;
@@ -57,6 +60,8 @@ pub(crate) struct StatusAllocation {
     /// What to tell of Services when their status is written.
     events: HashMap<ServiceKey, Vec<Event>>,
     outbox: Outbox,
+    /// What this daemon tells of itself.
+    reports: ReportBook,
     problem: Option<String>,
 }
 
@@ -81,6 +86,7 @@ impl Allocation for StatusAllocation {
             self.changed.remove(key);
             self.events.remove(key);
             self.publisher.forget(key);
+            self.reports.remove(key);
         }
         // Its addresses may have been reserved.
         self.controller.handle(Input::ServiceDeleted(key.clone()));
@@ -98,6 +104,10 @@ impl Allocation for StatusAllocation {
 
     fn config_store(&mut self) -> Option<&mut dyn ConfigStore> {
         None
+    }
+
+    fn reports(&mut self) -> Option<&mut dyn Reports> {
+        Some(self)
     }
 
     fn decide(&mut self, speaker: &mut Speaker, now: Instant) {
@@ -122,7 +132,8 @@ impl Allocation for StatusAllocation {
     }
 
     fn due(&self) -> Option<Instant> {
-        self.publisher.due().filter(|_| self.leads)
+        let statuses = self.publisher.due().filter(|_| self.leads);
+        [statuses, self.reports.due()].into_iter().flatten().min()
     }
 
     fn services(&self) -> Vec<(&ServiceKey, ServiceStatus)> {
@@ -145,6 +156,7 @@ impl Allocation for StatusAllocation {
         self.stored.shrink_to_fit();
         self.events.shrink_to_fit();
         self.publisher.pack();
+        self.reports.pack();
     }
 
     fn problem(&self) -> Option<&str> {
@@ -188,6 +200,14 @@ impl Listener for StatusAllocation {
             ApiChange::LeaseTrouble(trouble) => self.trouble = trouble,
             ApiChange::EventTrouble(trouble) => self.event_trouble = trouble,
             ApiChange::Answered(answer) => self.answered(answer, now),
+            ApiChange::Report(name, version, report) => self.reports.stored(name, version, &report),
+            ApiChange::ReportGone(name) => self.reports.gone(&name, now),
+            ApiChange::ReportsListed(kind, exists) => self.reports.listed(kind, exists),
+            ApiChange::Reported(answer) => {
+                if let Some((service, protocol)) = self.reports.answered(answer, now) {
+                    self.tell_announced(&service, protocol);
+                }
+            }
         }
     }
 }
@@ -195,7 +215,12 @@ impl Listener for StatusAllocation {
 impl StatusAllocation {
     /// The allocation for the Services of this class, which follows until it is told to lead.
     /// `jitter` is for the pauses after writes that fail.
-    pub(crate) fn new(class: Option<String>, outbox: Outbox, jitter: Jitter) -> Self {
+    pub(crate) fn new(
+        class: Option<String>,
+        outbox: Outbox,
+        reports: ReportBook,
+        jitter: Jitter,
+    ) -> Self {
         let mut controller = Controller::new(class.clone());
         controller.handle(Input::Lead(false));
         Self {
@@ -213,6 +238,7 @@ impl StatusAllocation {
             publisher: Publisher::new(jitter),
             events: HashMap::new(),
             outbox,
+            reports,
             problem: None,
         }
     }
@@ -228,6 +254,7 @@ impl StatusAllocation {
         self.events.clear();
         self.publisher.stop();
         self.controller.handle(Input::Lead(leads));
+        self.reports.lead(leads);
     }
 
     fn answered(&mut self, answer: Answer<ServiceKey>, now: Instant) {
@@ -278,7 +305,9 @@ impl StatusAllocation {
             match next {
                 Some(Next::Write(service, version, wish)) => self.write(service, version, wish),
                 Some(Next::UpToDate(service)) => self.tell(&service),
-                Some(Next::Contested(service)) => self.tell_contest(&service),
+                Some(Next::Contested(service)) => {
+                    self.notify(&service, Action::Allocate, event::contested());
+                }
                 None => return,
             }
         }
@@ -305,11 +334,11 @@ impl StatusAllocation {
     /// Tells people what has happened to a Service.
     fn tell(&mut self, service: &ServiceKey) {
         for event in self.events.remove(service).unwrap_or_default() {
-            self.notify(service, event);
+            self.notify(service, Action::Allocate, event);
         }
     }
 
-    fn notify(&self, service: &ServiceKey, event: Event) {
+    fn notify(&self, service: &ServiceKey, action: Action, event: Event) {
         match event.severity {
             Severity::Normal => info!(%service, reason = event.reason, "{}", event.message),
             Severity::Warning => warn!(%service, reason = event.reason, "{}", event.message),
@@ -319,6 +348,7 @@ impl StatusAllocation {
                 service: service.clone(),
                 uid: stored.uid.clone(),
                 version: stored.resource_version.clone(),
+                action,
                 event,
             };
             if self.outbox.notices.try_send(notice).is_err() {
@@ -334,27 +364,9 @@ impl StatusAllocation {
             return;
         };
         if !deprecated.is_empty() {
-            let event = Event {
-                severity: Severity::Warning,
-                reason: "deprecatedAnnotation",
-                message: format!("Service uses deprecated annotation {deprecated}"),
-            };
-            self.notify(service, event);
+            let event = event::deprecated(&deprecated);
+            self.notify(service, Action::Allocate, event);
         }
-    }
-
-    fn tell_contest(&self, service: &ServiceKey) {
-        let message = "another controller keeps replacing the status of this service: let one of \
-                       the two serve a loadBalancerClass of its own, or remove it; until then it \
-                       is corrected less and less often";
-        self.notify(
-            service,
-            Event {
-                severity: Severity::Warning,
-                reason: "StatusContested",
-                message: message.to_owned(),
-            },
-        );
     }
 
     fn tell_problem(&mut self) {
@@ -369,7 +381,11 @@ impl StatusAllocation {
                  serve a loadBalancerClass of its own, or remove it",
                 and_more(contested.len() - 1)
             )),
-            (None, None) => self.trouble.clone().or(self.event_trouble.clone()),
+            (None, None) => self
+                .trouble
+                .clone()
+                .or_else(|| self.event_trouble.clone())
+                .or_else(|| self.reports.problem()),
         };
     }
 }

@@ -27,8 +27,8 @@ pub struct Part {
 }
 
 /// Reads what a daemon would follow whose configuration is in this ConfigMap, but of the Nodes all, and
-/// of the Pods none: of these only the right is asked for, which a daemon needs as the manifests start
-/// it. The errors of the snapshot also tell which rights a daemon would lack.
+/// of the Pods none, nor of what daemons write: of these only the rights are asked for, which a daemon
+/// needs as the manifests start it. The errors of the snapshot also tell which rights a daemon would lack.
 ///
 /// # Errors
 /// There is no way to the cluster.
@@ -72,13 +72,8 @@ pub(crate) async fn take(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
     let mut errors = problems.unreachable.clone();
     errors.extend(problems.texts());
     errors.extend(problems.more());
-    let namespace = config.name.namespace();
     rules.extend(pods.iter().map(rights::to_read));
-    if part.may_lead {
-        rules.extend(rights::to_write(namespace));
-    } else {
-        rules.push(rights::to_follow(namespace));
-    }
+    rules.extend(rights::to_act(config.name.namespace(), part));
     // One that does not answer would not answer this either.
     for rule in rules.iter().filter(|_| is_well) {
         match rule.lacks(cluster).await {
@@ -107,8 +102,9 @@ fn resources(config: &ObjectKey, part: Part) -> (Vec<Resource>, Vec<Resource>) {
         announces: part.announces,
         allocates: part.may_lead,
     });
-    // Of all Nodes all is read.
-    resources.retain(|resource| resource.kind.info().purpose != Purpose::NodeLabels);
+    // Of all Nodes all is read. Who writes reports has more rights than to read them.
+    let is_read = |purpose: Purpose| purpose != Purpose::NodeLabels && !purpose.is_report();
+    resources.retain(|resource| is_read(resource.kind.info().purpose));
     let is_pods = |resource: &Resource| resource.kind.info().purpose == Purpose::Pod;
     resources.into_iter().partition(is_pods)
 }

@@ -30,6 +30,7 @@ fn options() -> Options {
         pods: None,
         announces: true,
         may_lead: true,
+        pod: None,
     }
 }
 

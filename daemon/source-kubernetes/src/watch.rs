@@ -25,7 +25,7 @@ use carillon_objects::Kind;
 use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use super::api::{self, Resource, WatchEvent};
 use super::client::Cluster;
@@ -76,6 +76,8 @@ pub(super) struct Watch {
     pause: Pause,
     /// How asking fails, and since when.
     fails: Option<(Class, Instant)>,
+    /// There is no such kind, and that has been told.
+    is_absent: bool,
 }
 
 /// Why a list or a watch is over.
@@ -106,6 +108,7 @@ impl Watch {
             pages: Pages::default(),
             pause: Pause::default(),
             fails: None,
+            is_absent: false,
         }
     }
 
@@ -140,15 +143,8 @@ impl Watch {
 
     async fn fail(&mut self, failure: &Failure) -> Result<(), End> {
         debug!(resource = %self.resource, ?failure, "asking the API server failed");
-        let is_unknown = self.resource.kind.info().is_custom() && failure.code() == Some(404);
-        if is_unknown && !self.has_listed {
-            self.tell(Event::Listing).await?;
-            self.end_list(0).await?;
-        }
-        if is_unknown {
-            self.version = None;
-            self.wait(UNKNOWN).await;
-            return Ok(());
+        if self.resource.kind.info().is_custom() && failure.code() == Some(404) {
+            return self.miss().await;
         }
         if failure.is_expired() {
             self.version = None;
@@ -163,6 +159,30 @@ impl Watch {
         }
         let least = Duration::from_secs(failure.retry_after().into());
         self.wait(least).await;
+        Ok(())
+    }
+
+    /// There is no such kind (yet).
+    async fn miss(&mut self) -> Result<(), End> {
+        let info = self.resource.kind.info();
+        let is_news = !std::mem::replace(&mut self.is_absent, true);
+        if is_news {
+            warn!(
+                "the API server has no {}.{}: apply its CustomResourceDefinition; all else goes on \
+                 without",
+                info.plural, info.group
+            );
+        }
+        if info.purpose.is_report() {
+            if is_news {
+                self.tell(Event::Absent).await?;
+            }
+        } else if !self.has_listed {
+            self.tell(Event::Listing).await?;
+            self.end_list(0).await?;
+        }
+        self.version = None;
+        self.wait(UNKNOWN).await;
         Ok(())
     }
 
@@ -248,6 +268,10 @@ impl Watch {
     }
 
     async fn works(&mut self) -> Result<(), End> {
+        if std::mem::take(&mut self.is_absent) {
+            let info = self.resource.kind.info();
+            info!("the API server has {}.{} now", info.plural, info.group);
+        }
         match self.fails.take() {
             Some(_) => self.tell(Event::Works).await,
             None => Ok(()),

@@ -12,7 +12,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, info, warn};
@@ -20,14 +20,18 @@ use tracing::{debug, info, warn};
 use super::call::{self, Content};
 use super::client::Cluster;
 use super::failure::{Failure, excerpt};
-use super::publish::{AT_ONCE, Answer, Notice, Outcome, StatusWrite, Verb, Write};
+use super::publish::{AT_ONCE, Action, Answer, Notice, Outcome, StatusWrite, Verb, Write};
+use super::report::ReportWrite;
 use super::{ApiChange, Batch, saying};
 
+mod report;
 #[cfg(test)]
 mod tests;
 
 /// How long a write may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How many objects of this daemon's own are written at a time. Addresses are not to wait for them.
+const REPORTS_AT_ONCE: usize = 8;
 /// How many Events are written at a time.
 const EVENTS_AT_ONCE: usize = 4;
 /// How many Events may wait; more are lost.
@@ -60,18 +64,26 @@ impl Writer {
     pub(super) async fn run(
         self,
         mut writes: mpsc::Receiver<StatusWrite>,
+        mut to_report: mpsc::Receiver<ReportWrite>,
         mut notices: mpsc::Receiver<Notice>,
     ) {
         let (mut statuses, mut events) = (JoinSet::new(), JoinSet::new());
+        let mut reports = JoinSet::new();
         let mut trouble = None;
         loop {
-            let is_calm = statuses.len() < AT_ONCE / 2 && events.len() < EVENTS_AT_ONCE;
+            let is_calm = statuses.len() < AT_ONCE / 2;
+            let may_report = is_calm && reports.len() < REPORTS_AT_ONCE;
+            let may_tell = is_calm && events.len() < EVENTS_AT_ONCE;
             tokio::select! {
                 biased;
                 Some(write) = writes.recv() => drop(statuses.spawn(self.clone().write_status(write))),
                 Some(_) = statuses.join_next() => {}
+                Some(_) = reports.join_next() => {}
                 Some(event) = events.join_next() => self.told(event, &mut trouble).await,
-                Some(notice) = notices.recv(), if is_calm => {
+                Some(report) = to_report.recv(), if may_report => {
+                    drop(reports.spawn(self.clone().write_report(report)));
+                }
+                Some(notice) = notices.recv(), if may_tell => {
                     events.spawn(self.clone().write_event(notice));
                 }
                 else => return,
@@ -116,6 +128,19 @@ impl Writer {
         self.tell(ApiChange::Answered(answer)).await;
     }
 
+    async fn write_report(self, report: ReportWrite) {
+        let (object, version) = (report.key.clone(), report.version.clone());
+        let writer = self.clone();
+        // Whatever happens to it, there is an answer.
+        let sent = tokio::spawn(async move { writer.report(&report).await }).await;
+        let answer = Answer {
+            object,
+            version,
+            outcome: sent.unwrap_or_else(|died| Outcome::Failed(died.to_string())),
+        };
+        self.tell(ApiChange::Reported(answer)).await;
+    }
+
     async fn tell(&self, change: ApiChange) {
         let batch = saying(change);
         // Without its reader the daemon is about to end.
@@ -135,24 +160,34 @@ impl Writer {
     }
 
     async fn send<B: Serialize + Sync>(&self, write: &Write<B>) -> Outcome {
+        match self.ask::<IgnoredAny>(write).await {
+            Ok(IgnoredAny) => Outcome::Written,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Sends it, and returns what is answered.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        write: &Write<impl Serialize + Sync>,
+    ) -> Result<T, Outcome> {
         let mut patience = PATIENCE;
         if write.is_fenced {
             let until = *self.fence.borrow();
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let Some(left) = left.filter(|left| !left.is_zero()) else {
-                return Outcome::Withheld;
+                return Err(Outcome::Withheld);
             };
             patience = patience.min(left);
         }
         let (method, content) = match write.verb {
             Verb::Create => (Method::POST, Content::Object),
             Verb::Patch => (Method::PATCH, Content::MergePatch),
+            Verb::Delete => (Method::DELETE, Content::Object),
         };
         let to = (method, write.path.as_str(), content);
-        match call::write(&self.cluster, to, &write.body, patience).await {
-            Ok(IgnoredAny) => Outcome::Written,
-            Err(failure) => outcome(&failure),
-        }
+        let answer = call::write(&self.cluster, to, &write.body, patience).await;
+        answer.map_err(|failure| outcome(&failure))
     }
 }
 
@@ -183,6 +218,7 @@ fn event(notice: &Notice, me: &str, now: Timestamp) -> Event {
         service,
         uid,
         version,
+        action,
         event,
     } = notice;
     let mut hasher = DefaultHasher::new();
@@ -190,6 +226,10 @@ fn event(notice: &Notice, me: &str, now: Timestamp) -> Event {
     let severity = match event.severity {
         Severity::Normal => "Normal",
         Severity::Warning => "Warning",
+    };
+    let action = match action {
+        Action::Allocate => "Allocate",
+        Action::Announce => "Announce",
     };
     Event {
         metadata: ObjectMeta {
@@ -209,7 +249,7 @@ fn event(notice: &Notice, me: &str, now: Timestamp) -> Event {
         }),
         type_: Some(severity.to_owned()),
         reason: Some(event.reason.to_owned()),
-        action: Some("Allocate".to_owned()),
+        action: Some(action.to_owned()),
         note: Some(cut(&event.message)),
         reporting_controller: Some(CONTROLLER.to_owned()),
         reporting_instance: Some(me.to_owned()),

@@ -9,7 +9,7 @@ pub(crate) enum Role {
     /// Announce, and give addresses when it is this daemon's turn.
     #[default]
     Both,
-    /// Announce. It writes nothing to the API server, and needs no right to.
+    /// Announce. It writes to the API server what it does itself, and nothing that others depend on.
     Speaker,
     /// Take turns in giving addresses to Services. It announces nothing.
     Controller,

@@ -25,7 +25,8 @@ impl Driver {
             self.set_able(backend, able, now);
         }
         if let BackendEvent::Reaches { neighbor, vips } = event {
-            self.reach.set(backend, neighbor, vips);
+            let changed = self.reach.set(backend, neighbor, vips);
+            self.reporter.reached(changed);
         }
         self.election.told(backend, event, now);
     }

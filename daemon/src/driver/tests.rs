@@ -15,11 +15,13 @@ use carillon_source_files::journal::{Request as ToWrite, Store};
 use carillon_source_files::{Catalog, Contents, JournalAllocation, Word};
 use tokio::sync::mpsc;
 
+use super::report::join;
 use super::*;
 use crate::status::{Reached, Status};
 
 mod network;
 mod pulse;
+mod report;
 mod resources;
 mod restarts;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use carillon_objects::source::{Followed, Snapshot};
-use carillon_source_kubernetes::{self as kubernetes, Access, Options, Part};
+use carillon_source_kubernetes::{self as kubernetes, Access, Options, Part, Pod};
 
 use crate::cli::{CheckArgs, Role, RunArgs};
 
@@ -22,12 +22,14 @@ pub(super) async fn follow(
         kubeconfig: kubeconfig.map(Path::to_owned),
         context: context.map(str::to_owned),
     };
+    let pod = args.pod_name.clone().zip(args.pod_uid.clone());
     let options = Options {
         config: args.config.key(),
         node: node.to_owned(),
         pods: args.gossip.gossip_pods.clone(),
         announces: args.role.role.announces(),
         may_lead: may_lead(args.role.role),
+        pod: pod.map(|(name, uid)| Pod { name, uid }),
     };
     let name = args.pod_name.as_deref().unwrap_or(node);
     Ok(kubernetes::follow(&access, &options, name, args.lb_class.clone()).await?)

@@ -12,6 +12,7 @@ mod layer2;
 mod manifests;
 #[cfg(feature = "cluster")]
 mod pods;
+mod reports;
 mod site;
 mod slow;
 mod source;

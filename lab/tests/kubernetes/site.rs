@@ -128,9 +128,14 @@ impl Site {
 
     /// Creates the usual configuration: a session with the router, and 198.51.100.0/24.
     pub(crate) fn configure(&self) -> Result<()> {
+        self.configure_with(CONFIG)
+    }
+
+    /// Creates this configuration.
+    pub(crate) fn configure_with(&self, config: &str) -> Result<()> {
         let map = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config"},
-            "data": {"config": CONFIG},
+            "data": {"config": config},
         });
         self.api.send(&Request::create(CONFIG_MAPS, map)).map(drop)
     }

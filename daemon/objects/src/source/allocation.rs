@@ -6,6 +6,8 @@ use carillon_core::controller::{Controller, Input, ServiceStatus};
 use carillon_core::service::{Service, ServiceKey};
 use carillon_core::speaker::Speaker;
 
+use super::Reports;
+
 /// The controller, and the record of what it has given. All inputs take effect with
 /// [`Self::decide`].
 pub trait Allocation: Send {
@@ -31,6 +33,11 @@ pub trait Allocation: Send {
     /// Where the text of the configuration in force outlasts a restart, if the record has such a
     /// place.
     fn config_store(&mut self) -> Option<&mut dyn ConfigStore>;
+
+    /// Where others read what this daemon does, if there is such a place.
+    fn reports(&mut self) -> Option<&mut dyn Reports> {
+        None
+    }
 
     /// Decides who has which addresses, has it recorded, and tells the speaker of all services that
     /// changed, of what is recorded. It never waits for the record.

@@ -6,10 +6,13 @@ use carillon_core::config::{AddressesInUse, Config, Pool, ServiceAllocation};
 use carillon_core::node::Node;
 use carillon_core::service::Ingress;
 use carillon_core::testing::{self, labels, pool, selector};
+use carillon_objects::Kind;
+use carillon_objects::source::Announced;
 use tokio::sync::{mpsc, watch};
 
 use super::*;
 use crate::publish::AT_ONCE;
+use crate::report::{ReportWrite, Writer};
 
 mod model;
 
@@ -28,6 +31,16 @@ fn service(n: usize) -> Service {
     testing::service(&format!("s{n}"))
 }
 
+/// What a daemon on the node `node` tells of itself.
+fn book(writes: mpsc::Sender<ReportWrite>) -> ReportBook {
+    let writer = Writer {
+        namespace: "metallb-system".to_owned(),
+        node: "node".to_owned(),
+        pod: None,
+    };
+    ReportBook::new(writer.into(), writes, Jitter::new(1))
+}
+
 /// A Service as an API server has it.
 #[derive(Clone, Debug)]
 struct Object {
@@ -40,6 +53,7 @@ struct Daemon {
     allocation: StatusAllocation,
     speaker: Speaker,
     writes: mpsc::Receiver<StatusWrite>,
+    reports: mpsc::Receiver<ReportWrite>,
     notices: mpsc::Receiver<Notice>,
 }
 
@@ -47,17 +61,21 @@ impl Daemon {
     fn new(seed: u64) -> Self {
         let (to_write, writes) = mpsc::channel(AT_ONCE);
         let (to_tell, notices) = mpsc::channel(1000);
+        let (reports, to_report) = mpsc::channel(AT_ONCE);
         let outbox = Outbox {
             writes: to_write,
+            reports,
             notices: to_tell,
             able: watch::channel(false).0,
         };
-        let mut allocation = StatusAllocation::new(None, outbox, Jitter::new(seed));
+        let reports = book(outbox.reports.clone());
+        let mut allocation = StatusAllocation::new(None, outbox, reports, Jitter::new(seed));
         allocation.controller.handle(Input::Config(config()));
         Self {
             allocation,
             speaker: Speaker::new(Node::named("node"), None, &[]),
             writes,
+            reports: to_report,
             notices,
         }
     }
@@ -332,8 +350,11 @@ fn the_addresses_of_what_cannot_be_read_are_given_to_nobody() {
 fn only_one_with_a_configuration_is_able_to_lead() {
     let now = Instant::now();
     let mut daemon = Daemon::new(1);
-    daemon.allocation =
-        StatusAllocation::new(None, daemon.allocation.outbox.clone(), Jitter::new(2));
+    daemon.allocation = {
+        let outbox = daemon.allocation.outbox.clone();
+        let reports = book(outbox.reports.clone());
+        StatusAllocation::new(None, outbox, reports, Jitter::new(2))
+    };
     let able = daemon.allocation.outbox.able.subscribe();
     daemon.allocation.synced(now);
     daemon.decide(now);
@@ -368,4 +389,45 @@ fn without_the_lead_nothing_is_written_or_told() {
     daemon.decide(now + Duration::from_secs(3600));
     assert!(daemon.writes.try_recv().is_err() && daemon.notices.try_recv().is_err());
     assert_eq!(daemon.allocation.due(), None);
+}
+
+#[test]
+fn an_announcement_is_told_when_it_is_written() {
+    let now = Instant::now();
+    let mut daemon = Daemon::new(1);
+    daemon.read(&object(0, 7, &["192.0.2.0"], Some("p")), now);
+    daemon.allocation.synced(now);
+    daemon.decide(now);
+    let kind = Kind::ServiceBgpStatus;
+    daemon.take(ApiChange::ReportsListed(kind, true), now);
+    let announced = Announced {
+        peers: ["tor-a".into()].into(),
+        ..Announced::default()
+    };
+    let reports = daemon.allocation.reports().unwrap();
+    reports.announced(&key(0), announced);
+    reports.report(now);
+    let write = daemon.reports.try_recv().unwrap();
+    assert!(daemon.notices.try_recv().is_err());
+    let answer = Answer {
+        object: write.key,
+        version: write.version,
+        outcome: Outcome::Written,
+    };
+    daemon.take(ApiChange::Reported(answer), now);
+    let notice = daemon.notices.try_recv().unwrap();
+    assert_eq!(
+        (notice.action, notice.event.reason),
+        (Action::Announce, "nodeAssigned")
+    );
+    let message = "announcing from node \"node\" with protocol \"bgp\"";
+    assert_eq!(notice.event.message, message);
+    daemon
+        .allocation
+        .reports()
+        .unwrap()
+        .failed(&key(0), "nowhere");
+    let notice = daemon.notices.try_recv().unwrap();
+    assert_eq!(notice.event.reason, "announceFailed");
+    assert_eq!(notice.event.severity, Severity::Warning);
 }

@@ -1,9 +1,12 @@
 //! The controller role, and what it asks of an API server.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use carillon_core::controller::{Event, Severity};
 
 use super::*;
-use crate::publish::Notice;
+use crate::publish::{Action, Notice, Outcome};
+use crate::report::Writer;
 use crate::role::{self, Parts};
 
 /// Takes part; what is told beside objects comes out of the channel.
@@ -231,6 +234,7 @@ async fn rights_that_lack_for_watching_the_lease_and_for_events_are_told() {
             service: key("web"),
             uid: "1-2-3".into(),
             version: "1".into(),
+            action: Action::Announce,
             event,
         };
         role.outbox.notices.send(notice).await.unwrap();
@@ -262,6 +266,15 @@ async fn a_check_names_every_right_that_lacks() {
         "this user may not watch configmaps in the namespace metallb-system, as a daemon must: give \
          its Role a rule with apiGroups [\"\"], resources [\"configmaps\"], resourceNames \
          [\"config\"] and verbs [\"list\", \"watch\"], as manifests/install.yaml has it",
+        "this user may not patch servicel2statuses/status in the namespace metallb-system, as a daemon \
+         must: give its Role a rule with apiGroups [\"metallb.io\"], resources \
+         [\"servicel2statuses/status\"] and verbs [\"patch\"], as manifests/install.yaml has it",
+        "this user may not patch servicebgpstatuses/status in the namespace metallb-system, as a daemon \
+         must: give its Role a rule with apiGroups [\"metallb.io\"], resources \
+         [\"servicebgpstatuses/status\"] and verbs [\"patch\"], as manifests/install.yaml has it",
+        "this user may not patch configurationstates/status in the namespace metallb-system, as a daemon \
+         must: give its Role a rule with apiGroups [\"metallb.io\"], resources \
+         [\"configurationstates/status\"] and verbs [\"patch\"], as manifests/install.yaml has it",
         "this user may not patch services/status, as a daemon must: give its ClusterRole a rule with \
          apiGroups [\"\"], resources [\"services/status\"] and verbs [\"patch\"], as \
          manifests/install.yaml has it",
@@ -271,4 +284,100 @@ async fn a_check_names_every_right_that_lacks() {
          manifests/install.yaml has it",
     ];
     assert_eq!(read.errors, expected);
+}
+
+/// A book of what the daemon on `alpha` tells, whose writes go to this server.
+fn book(role: &Role) -> ReportBook {
+    let writer = Writer {
+        namespace: "metallb-system".to_owned(),
+        node: "alpha".to_owned(),
+        pod: None,
+    };
+    ReportBook::new(writer.into(), role.outbox.reports.clone(), Jitter::new(1))
+}
+
+#[tokio::test]
+async fn who_takes_a_service_over_replaces_the_object_of_the_former_owner() {
+    let mut objects = Vec::from(["beta"]);
+    let server = Server::start(move |request| {
+        let object = |node: &str, version: &str| {
+            let labels = json!({"metallb.io/node": node});
+            json!({"metadata": {"resourceVersion": version, "labels": labels}}).to_string()
+        };
+        let is_one = request.resource.starts_with("l2-") || request.resource == "status";
+        match &*request.method {
+            "POST" if request.resource == "servicel2statuses" => Some(if objects.is_empty() {
+                objects.push("alpha");
+                Reply::Body(201, object("alpha", "8"))
+            } else {
+                refusal(409, "servicel2statuses.metallb.io already exists")
+            }),
+            "GET" if is_one => Some(Reply::Body(200, object("beta", "7"))),
+            "DELETE" if is_one => {
+                objects.clear();
+                Some(Reply::Body(200, json!({"status": "Success"}).to_string()))
+            }
+            "PATCH" if is_one => Some(Reply::Body(200, object("alpha", "9"))),
+            _ => None,
+        }
+    })
+    .await;
+    let (role, mut source) = take_part(&server);
+    let mut book = book(&role);
+    book.listed(Kind::ServiceL2Status, true);
+    let announced = carillon_objects::source::Announced {
+        interfaces: ["eth0".into()].into(),
+        ..Default::default()
+    };
+    book.announced(&key("web"), announced);
+    book.publish(Instant::now());
+    let answer = until(&mut source, |change| match change {
+        ApiChange::Reported(answer) => Some(answer),
+        _ => None,
+    })
+    .await;
+    assert_eq!(answer.outcome, Outcome::Written);
+    let created = server.of("servicel2statuses");
+    let created = created.iter().filter(|request| request.method == "POST");
+    let names: Vec<String> = created
+        .map(|request| {
+            let object: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+            object["metadata"]["name"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(names.len(), 2);
+    let there = server.of(&names[0]);
+    let methods: Vec<_> = there.iter().map(|request| &*request.method).collect();
+    assert_eq!(methods, ["GET", "DELETE"]);
+    let options: serde_json::Value = serde_json::from_str(&there[1].body).unwrap();
+    assert_eq!(options["preconditions"], json!({"resourceVersion": "7"}));
+    let said: serde_json::Value = serde_json::from_str(&server.of("status")[0].body).unwrap();
+    assert_eq!(said["metadata"]["resourceVersion"], "8");
+    assert_eq!(said["status"]["interfaces"], json!([{"name": "eth0"}]));
+}
+
+#[tokio::test]
+async fn a_kind_that_does_not_exist_is_passed_over_and_one_that_appears_is_found() {
+    let exists = Arc::<AtomicBool>::default();
+    let is_there = exists.clone();
+    let server = Server::start(move |request| {
+        let is_report = request.resource == "servicel2statuses";
+        let is_absent = is_report && !is_there.load(Ordering::Relaxed);
+        is_absent.then(|| refusal(404, "404 page not found"))
+    })
+    .await;
+    let mut source = followed(&server.cluster, &options());
+    let (mut synced, mut listed) = (false, Vec::new());
+    while listed != [false, true] {
+        let batch = timeout(SOON, source.batches.recv()).await;
+        let batch = batch.expect("something to be told").expect("a source");
+        assert_eq!(batch.problems, None);
+        synced |= batch.synced;
+        listed.extend(batch.words.into_iter().filter_map(|word| match word {
+            ApiChange::ReportsListed(Kind::ServiceL2Status, exists) => Some(exists),
+            _ => None,
+        }));
+        let is_passed_over = synced && listed == [false];
+        exists.fetch_or(is_passed_over, Ordering::Relaxed);
+    }
 }

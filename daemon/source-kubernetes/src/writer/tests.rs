@@ -7,6 +7,7 @@ fn notice(version: &str, message: &str) -> Notice {
         service: key("web"),
         uid: "1-2-3".into(),
         version: version.into(),
+        action: Action::Allocate,
         event: carillon_core::controller::Event {
             severity: Severity::Normal,
             reason: "IPAllocated",

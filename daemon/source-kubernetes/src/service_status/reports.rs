@@ -1,0 +1,38 @@
+//! What else the daemon writes: what it does itself.
+
+use std::time::Instant;
+
+use carillon_core::service::ServiceKey;
+use carillon_objects::source::{Announced, Reports, Verdict};
+
+use super::{StatusAllocation, event};
+use crate::publish::Action;
+
+impl Reports for StatusAllocation {
+    fn announced(&mut self, service: &ServiceKey, announced: Announced) {
+        for protocol in self.reports.announced(service, announced) {
+            self.tell_announced(service, protocol);
+        }
+    }
+
+    fn judged(&mut self, verdict: Verdict) {
+        self.reports.judged(verdict);
+    }
+
+    fn failed(&mut self, service: &ServiceKey, why: &str) {
+        self.notify(service, Action::Announce, event::failed(why));
+    }
+
+    fn report(&mut self, now: Instant) {
+        self.reports.publish(now);
+        self.tell_problem();
+    }
+}
+
+impl StatusAllocation {
+    /// Tells that a Service is announced from here since now.
+    pub(super) fn tell_announced(&self, service: &ServiceKey, protocol: &str) {
+        let event = event::announced(self.reports.node(), protocol);
+        self.notify(service, Action::Announce, event);
+    }
+}
