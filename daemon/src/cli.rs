@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// Announce the services of a cluster, or of a directory of YAML files, and follow changes.
     ///
     /// Both hold Kubernetes objects: Services, EndpointSlices, Nodes, and the ConfigMap with the
-    /// pools and peers. Other kinds are passed over. What cannot be understood is logged, and the
+    /// pools and peers, or MetalLB's resources. Other kinds are passed over. What cannot be understood is logged, and the
     /// last good version stays in force; that is so as well while the API server is away.
     ///
     /// SIGTERM and SIGINT withdraw everything, tell the peers why, and end the daemon; a second one
@@ -68,11 +68,15 @@ pub(crate) enum Command {
     /// Say whether files or the objects of a cluster are right, without announcing anything.
     ///
     /// Takes what `carillon run` would read: files and directories with Services, EndpointSlices,
-    /// Nodes and the ConfigMap, or a cluster. A bare MetalLB configuration, as below `data.config`
+    /// Nodes and the ConfigMap or MetalLB's resources, or a cluster. A bare MetalLB configuration, as below `data.config`
     /// of the ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there
     /// is any.
     Check(CheckArgs),
-    /// Print the CustomResourceDefinitions of metallb.io, for `kubectl apply -f -`.
+    /// Print the CustomResourceDefinitions of the resources.
+    ///
+    /// All nine of metallb.io, as YAML, made of what this program reads and writes. Applied over those
+    /// of MetalLB they keep all objects.
+    #[command(after_help = "Examples:\n  carillon crds | kubectl apply -f -")]
     Crds,
     /// Give this node's addresses to other nodes, and take none until `carillon undrain`.
     ///

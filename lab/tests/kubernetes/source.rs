@@ -121,7 +121,7 @@ fn a_configuration_is_missed_refused_mended_and_kept() {
 }
 
 /// A resource, to be created.
-fn resource(version: &str, kind: &str, name: &str, spec: Value) -> Request {
+fn resource(version: &str, kind: &str, name: &str, spec: &Value) -> Request {
     let plural = kind.to_lowercase() + "s";
     let path = format!("/apis/metallb.io/{version}/namespaces/metallb-system/{plural}");
     let object = json!({
@@ -152,9 +152,9 @@ fn resources_configure_when_their_definitions_have_been_added() {
             "passwordSecret": {"name": "password"},
         });
         for request in [
-            resource("v1beta1", "IPAddressPool", "pool", pool),
-            resource("v1beta2", "BGPPeer", "router", peer.clone()),
-            resource("v1beta1", "BGPAdvertisement", "all", json!({})),
+            resource("v1beta1", "IPAddressPool", "pool", &pool),
+            resource("v1beta2", "BGPPeer", "router", &peer),
+            resource("v1beta1", "BGPAdvertisement", "all", &json!({})),
         ] {
             site.api.send(&request)?;
         }

@@ -77,12 +77,14 @@ fn the_files_to_apply_are_made_from_the_parts() {
     let parts = parts();
     for (file, parts) in [
         ("namespace.yaml", &parts[..1]),
-        ("carillon.yaml", &parts[1..]),
+        ("crds.yaml", &parts[1..2]),
+        ("carillon.yaml", &parts[2..]),
         ("install.yaml", &parts[..]),
-        ("chart/base/serviceaccount.yaml", &parts[1..2]),
-        ("chart/base/rbac.yaml", &parts[2..3]),
-        ("chart/base/daemonset.yaml", &parts[3..4]),
-        ("chart/base/controller.yaml", &parts[4..5]),
+        ("chart/base/crds.yaml", &parts[1..2]),
+        ("chart/base/serviceaccount.yaml", &parts[2..3]),
+        ("chart/base/rbac.yaml", &parts[3..4]),
+        ("chart/base/daemonset.yaml", &parts[4..5]),
+        ("chart/base/controller.yaml", &parts[5..6]),
     ] {
         let made = "# Made from base/ by `make manifests`.\n".to_owned() + &parts.join("---\n");
         assert!(read(file) == made, "{file}: run `make manifests`");
