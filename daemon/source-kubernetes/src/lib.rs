@@ -8,10 +8,11 @@
 //!      Lease ◀──────────▶ Role: whether this daemon may write
 //! ```
 //!
-//! Followed are all Services and the ConfigMap with the configuration, and by a daemon that announces
-//! the EndpointSlices, this node's Node, the labels of all Nodes, and the Pods of the other daemons; by
+//! Followed are all Services, the ConfigMap with the configuration and the resources that configure, and
+//! by a daemon that announces the EndpointSlices, this node's Node, the labels of all Nodes, the Pods of
+//! the other daemons, and the Secrets beside the configuration, where the passwords of peers are; by
 //! one that gives addresses the labels of all Namespaces; beside that, what this daemon itself has
-//! written of what it does. Secrets are not read: nothing in the ConfigMap refers to them.
+//! written of what it does.
 //!
 //! While the API server is away, or refuses, everything stays as it was; that is told as a problem,
 //! and the server is asked again until it answers.

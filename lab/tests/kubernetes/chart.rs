@@ -77,7 +77,8 @@ fn set<'a>(values: &[&'a str]) -> Vec<&'a str> {
         .collect()
 }
 
-/// Removes the labels that Helm's charts have beyond others.
+/// Removes the labels that Helm's charts have beyond others, and what keeps the definitions of the
+/// resources when the release goes.
 fn without_labels_of_helm(mut objects: Objects) -> Objects {
     let own = [
         "app.kubernetes.io/component",
@@ -91,6 +92,12 @@ fn without_labels_of_helm(mut objects: Objects) -> Objects {
             if let Some(labels) = object.pointer_mut(at).and_then(Value::as_object_mut) {
                 labels.retain(|label, _| !own.contains(&label.as_str()));
             }
+        }
+        let keep = json!({"helm.sh/resource-policy": "keep"});
+        if object.pointer("/metadata/annotations") == Some(&keep)
+            && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            metadata.remove("annotations");
         }
     }
     objects
@@ -339,7 +346,8 @@ fn what_only_one_of_them_takes_comes_to_its_place() -> Result<()> {
 #[test]
 fn each_component_and_the_rights_can_be_left_out() -> Result<()> {
     for (left_out, other) in [("speaker", "controller"), ("controller", "speaker")] {
-        let made = render(&set(&[&format!("{left_out}.enabled=false")]))?;
+        let left_out = format!("{left_out}.enabled=false");
+        let made = render(&set(&["crds.enabled=false", &left_out]))?;
         assert!(
             made.keys().all(|(_, name)| name.ends_with(other)),
             "{:?}",
@@ -348,6 +356,7 @@ fn each_component_and_the_rights_can_be_left_out() -> Result<()> {
         assert_eq!(made.len(), 6, "{:?}", made.keys());
     }
     let made = render(&set(&[
+        "crds.enabled=false",
         "rbac.create=false",
         "speaker.serviceAccount.create=false",
     ]))?;

@@ -51,6 +51,7 @@ fn they_are_valid_and_install_in_each_of_the_ways_that_are_documented() {
         let api = start(lab)?;
         let parts = [
             create(&api, "namespace.yaml")?,
+            create(&api, "crds.yaml")?,
             create(&api, "carillon.yaml")?,
         ]
         .concat();
@@ -104,6 +105,16 @@ const SPEAKER: &[&str] = &[
     "list pods@metallb-system",
     "watch pods@metallb-system",
     "watch leases.coordination.k8s.io/carillon@metallb-system",
+    "list ipaddresspools.metallb.io@metallb-system",
+    "watch bgppeers.metallb.io@metallb-system",
+    "list secrets@metallb-system",
+    "watch secrets@metallb-system",
+    "create events.events.k8s.io@default",
+    "create servicel2statuses.metallb.io@metallb-system",
+    "delete servicel2statuses.metallb.io@metallb-system",
+    "patch servicebgpstatuses.metallb.io/status@metallb-system",
+    "patch configurationstates.metallb.io/controller@metallb-system",
+    "patch configurationstates.metallb.io/status@metallb-system",
 ];
 
 const CONTROLLER: &[&str] = &[
@@ -119,12 +130,17 @@ const CONTROLLER: &[&str] = &[
     "get leases.coordination.k8s.io/carillon@metallb-system",
     "patch leases.coordination.k8s.io/carillon@metallb-system",
     "watch leases.coordination.k8s.io/carillon@metallb-system",
+    "list ipaddresspools.metallb.io@metallb-system",
+    "watch bgppeers.metallb.io@metallb-system",
+    "patch configurationstates.metallb.io/controller@metallb-system",
 ];
 
 /// What neither may.
 const NEITHER: &[&str] = &[
     "get secrets@metallb-system",
     "list secrets",
+    "update ipaddresspools.metallb.io@metallb-system",
+    "list bgppeers.metallb.io",
     "list pods",
     "get pods@metallb-system",
     "get namespaces",
@@ -187,6 +203,65 @@ fn the_service_accounts_may_do_what_their_daemons_do_and_no_more() {
             let one = ["--field-selector", "metadata.name=config"];
             let list = ["get", "configmaps", "--namespace", NAMESPACE];
             api.kubectl_as(&token, &[&list[..], &one].concat())?;
+        }
+        Ok(())
+    });
+}
+
+/// A definition as MetalLB installs it, with a webhook that converts.
+const WITH_WEBHOOK: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: bgppeers.metallb.io}
+spec:
+  group: metallb.io
+  names: {kind: BGPPeer, listKind: BGPPeerList, plural: bgppeers, singular: bgppeer}
+  scope: Namespaced
+  conversion:
+    strategy: Webhook
+    webhook:
+      clientConfig: {service: {name: metallb-webhook-service, namespace: metallb-system, path: /convert}}
+      conversionReviewVersions: [v1beta1, v1beta2]
+  versions:
+  - name: v1beta1
+    served: true
+    storage: false
+    schema: &anything {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+  - {name: v1beta2, served: true, storage: true, schema: *anything}
+"#;
+const PEER: &str = "{apiVersion: metallb.io/v1beta2, kind: BGPPeer, metadata: {name: p, namespace: default}, \
+                    spec: {myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.1, holdTime: 1m30s}}";
+
+#[test]
+fn the_definitions_take_the_place_of_those_of_metallb_and_keep_its_objects() {
+    test(|lab| {
+        let api = start(lab)?;
+        let crds = manifest("crds.yaml");
+        let crds = crds.to_string_lossy();
+        for apply in [
+            &["apply", "--server-side", "--force-conflicts"][..],
+            &["apply"],
+        ] {
+            // As Helm and kubectl make it.
+            for make in ["create", "apply"] {
+                api.kubectl_stdin(&[make, "--filename", "-"], WITH_WEBHOOK)?;
+                let established = ["--for=condition=established", "crd", "bgppeers.metallb.io"];
+                api.kubectl(&[&["wait"][..], &established].concat())?;
+                api.kubectl_stdin(&["create", "--filename", "-"], PEER)?;
+                let get = [
+                    "get",
+                    "bgppeers.v1beta2.metallb.io",
+                    "p",
+                    "--output=jsonpath={.spec}",
+                ];
+                let before = api.kubectl(&get)?;
+                api.kubectl(&[apply, &["--filename", &crds]].concat())?;
+                ensure!(api.kubectl(&get)? == before, "{before}");
+                let mut older = get;
+                older[1] = "bgppeers.v1beta1.metallb.io";
+                ensure!(api.kubectl(&older)? == before, "{before}");
+                api.kubectl(&["delete", "--filename", &crds])?;
+            }
         }
         Ok(())
     });
