@@ -180,7 +180,8 @@ fn definition(kind: &str, plural: &str, versions: &[Value]) -> Value {
                 "singular": kind.to_lowercase(),
             },
             "scope": "Namespaced",
-            "conversion": {"strategy": "None"},
+            // What is null is taken away where it is applied over a definition that has it.
+            "conversion": {"strategy": "None", "webhook": null},
             "versions": versions,
         },
     })

@@ -164,6 +164,8 @@ impl Watch {
 
     /// There is no such kind (yet).
     async fn miss(&mut self) -> Result<(), End> {
+        // Who says so can be asked.
+        self.works().await?;
         let info = self.resource.kind.info();
         let is_news = !std::mem::replace(&mut self.is_absent, true);
         if is_news {

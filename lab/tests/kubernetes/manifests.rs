@@ -238,30 +238,29 @@ fn the_definitions_take_the_place_of_those_of_metallb_and_keep_its_objects() {
         let api = start(lab)?;
         let crds = manifest("crds.yaml");
         let crds = crds.to_string_lossy();
-        for apply in [
-            &["apply", "--server-side", "--force-conflicts"][..],
-            &["apply"],
-        ] {
-            // As Helm and kubectl make it.
-            for make in ["create", "apply"] {
-                api.kubectl_stdin(&[make, "--filename", "-"], WITH_WEBHOOK)?;
-                let established = ["--for=condition=established", "crd", "bgppeers.metallb.io"];
-                api.kubectl(&[&["wait"][..], &established].concat())?;
-                api.kubectl_stdin(&["create", "--filename", "-"], PEER)?;
-                let get = [
-                    "get",
-                    "bgppeers.v1beta2.metallb.io",
-                    "p",
-                    "--output=jsonpath={.spec}",
-                ];
-                let before = api.kubectl(&get)?;
-                api.kubectl(&[apply, &["--filename", &crds]].concat())?;
-                ensure!(api.kubectl(&get)? == before, "{before}");
-                let mut older = get;
-                older[1] = "bgppeers.v1beta1.metallb.io";
-                ensure!(api.kubectl(&older)? == before, "{before}");
-                api.kubectl(&["delete", "--filename", &crds])?;
-            }
+        // As Helm and kubectl make it.
+        for make in ["create", "apply"] {
+            api.kubectl_stdin(&[make, "--filename", "-"], WITH_WEBHOOK)?;
+            let established = ["--for=condition=established", "crd", "bgppeers.metallb.io"];
+            api.kubectl(&[&["wait"][..], &established].concat())?;
+            api.kubectl_stdin(&["create", "--filename", "-"], PEER)?;
+            let get = [
+                "get",
+                "bgppeers.v1beta2.metallb.io",
+                "p",
+                "--output=jsonpath={.spec}",
+            ];
+            let before = api.kubectl(&get)?;
+            api.kubectl(&["apply", "--filename", &crds])?;
+            let after = api.kubectl(&get)?;
+            ensure!(
+                after.contains("\"holdTime\":\"1m30s\""),
+                "{before} became {after}"
+            );
+            let mut older = get;
+            older[1] = "bgppeers.v1beta1.metallb.io";
+            ensure!(api.kubectl(&older)? == after, "{after}");
+            api.kubectl(&["delete", "--filename", &crds])?;
         }
         Ok(())
     });
