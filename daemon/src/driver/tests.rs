@@ -9,7 +9,8 @@ use std::time::Duration;
 use carillon_core::announcement::{AnnouncementSet, Announcements};
 use carillon_core::backend::mock::{MockBackend, MockLog, NEIGHBOR};
 use carillon_core::backend::{BackendEvent, Detail};
-use carillon_core::testing::key;
+use carillon_core::config;
+use carillon_core::testing::{self, key};
 use carillon_objects::source::Feed;
 use carillon_source_files::journal::{Request as ToWrite, Store};
 use carillon_source_files::{Catalog, Contents, JournalAllocation, Word};
@@ -345,6 +346,44 @@ fn an_address_that_the_manifest_publishes_is_kept_and_remembered() {
     drop(daemon);
     let daemon = Daemon::started(&dir.journal(), &[("c.yaml", &usual()), ("w.yaml", &web())]);
     assert_eq!(daemon.vips(), ["192.0.2.7"]);
+}
+
+#[test]
+fn the_labels_of_a_namespace_decide_of_which_pool_its_services_get_addresses() {
+    let journal = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::new(&journal.path().join("journal"));
+    let namespace = |team: &str| {
+        let kind = "apiVersion: v1\nkind: Namespace\n";
+        format!("{kind}metadata: {{name: default, labels: {{team: {team}}}}}\n")
+    };
+    let of_team = |name: &str, block: &str, team: &str| config::Pool {
+        allocation: Some(config::ServiceAllocation {
+            namespace_selectors: vec![testing::selector(&format!("team={team}"))],
+            ..config::ServiceAllocation::default()
+        }),
+        ..testing::pool(name, &[block])
+    };
+    let pools = [
+        of_team("p", "192.0.2.1/32", "x"),
+        of_team("q", "192.0.2.2/32", "y"),
+    ];
+    let config = config::Config {
+        addresses_in_use: config::AddressesInUse::Reallocate,
+        ..testing::config(pools)
+    };
+    let allocation = daemon.driver.source.allocation_mut();
+    allocation.configure(Input::Config(Arc::new(config)));
+    daemon.start(&[("ns.yaml", &namespace("x")), ("web.yaml", &web())]);
+    let has = |daemon: &Daemon| {
+        let controller = daemon.driver.source.allocation().controller();
+        let assigned = controller.assigned(&key("web"));
+        assigned.map(|assigned| assigned.addresses.to_vec())
+    };
+    assert_eq!(has(&daemon), Some(testing::ips(&["192.0.2.1"])));
+    daemon.write("ns.yaml", &namespace("y"));
+    assert_eq!(has(&daemon), Some(testing::ips(&["192.0.2.2"])));
+    daemon.delete("ns.yaml");
+    assert_eq!(has(&daemon), None);
 }
 
 #[test]
