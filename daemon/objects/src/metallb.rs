@@ -1,6 +1,6 @@
 //! The resources of the API group `metallb.io` by which users configure Carillon.
 //!
-//! One is a [`Spec`], whose fields are those of the resource, in a file of its own; with its metadata and
+//! One is a `Spec`, whose fields are those of the resource, in a file of its own; with its metadata and
 //! its place it is a [`Resource`], and that yields a draft of the configuration.
 
 use std::fmt;

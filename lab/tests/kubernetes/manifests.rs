@@ -209,7 +209,7 @@ fn the_service_accounts_may_do_what_their_daemons_do_and_no_more() {
 }
 
 /// A definition as MetalLB installs it, with a webhook that converts.
-const WITH_WEBHOOK: &str = r#"
+const WITH_WEBHOOK: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: bgppeers.metallb.io}
@@ -228,7 +228,7 @@ spec:
     storage: false
     schema: &anything {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
   - {name: v1beta2, served: true, storage: true, schema: *anything}
-"#;
+";
 const PEER: &str = "{apiVersion: metallb.io/v1beta2, kind: BGPPeer, metadata: {name: p, namespace: default}, \
                     spec: {myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.1, holdTime: 1m30s}}";
 
