@@ -9,8 +9,12 @@
 //!  in force before the restart ─▶ considered first ─┐
 //!  newest ───────────────────────▶ considered ──────┴▶ in force
 //!             in the way of addresses └─▶ waits: the one in force stays; at a start without one,
-//!                                         the newest is in force provisionally
+//!                                         that of before, or else the newest, is in force
+//!                                         provisionally
 //! ```
+//!
+//! That of before does not fit what was given if an address was about to be replaced when the daemon
+//! ended, or if it could not be kept when it came into force.
 //!
 //! *Provisionally* means that this controller grants and clears nothing, and that the pools are
 //! widened by the addresses that were given from them and are no longer in them: what is published
@@ -34,7 +38,7 @@ use crate::service::{Service, ServiceKey};
 pub(super) struct Configs {
     /// The one to decide about next.
     pub(super) offered: Option<Offer>,
-    /// The one that was in force before the restart, until there is another.
+    /// The one that was in force before the restart, until one is in force for good.
     pub(super) before: Option<Arc<Config>>,
     pub(super) in_force: Option<Arc<Config>>,
     /// The one in force is so provisionally.
@@ -102,12 +106,12 @@ impl Controller {
     /// Decides about the next configuration. Returns whether there was one.
     pub(super) fn consider_next(&mut self) -> bool {
         if self.configs.in_force.is_none()
-            && let Some(before) = self.configs.before.take()
+            && let Some(config) = self.configs.before.clone()
         {
-            let waiting = self.find_holders(before);
-            if waiting.holders.is_empty() {
-                self.put_in_force(waiting.config);
-            }
+            self.consider(Offer {
+                config,
+                may_renumber: false,
+            });
             return true;
         }
         let offered = self.configs.offered.take();
@@ -128,11 +132,15 @@ impl Controller {
         };
         if waiting.holders.is_empty() {
             self.configs.is_provisional = false;
+            self.configs.before = None;
             self.put_in_force(waiting.config);
             return;
         }
         if !is_settled {
-            let widened = self.widened(&waiting);
+            let widened = match self.configs.before.clone() {
+                Some(before) => self.widened(&self.find_holders(before)),
+                None => self.widened(&waiting),
+            };
             self.configs.is_provisional = true;
             if self.configs.in_force.as_deref() != Some(&widened) {
                 self.put_in_force(Arc::new(widened));

@@ -276,9 +276,18 @@ impl ConfigState {
             .refused()
             .map(|refused| self.tell_waiting(&refused.to_string()));
         let waiting = waiting.map(|text| {
-            let unknown = "; what was in force before is not known here: until then this daemon gives no \
-                           addresses, and announces those whose pool the new configuration has";
-            text + if controller.is_provisional() { unknown } else { "" }
+            if !controller.is_provisional() {
+                return text;
+            }
+            let (why, which) = if self.has_before {
+                ("does not have all of them either", "that")
+            } else {
+                ("is not known here", "the new configuration")
+            };
+            format!(
+                "{text}; what was in force before {why}: until then this daemon gives no addresses, \
+                 and announces those whose pool {which} has"
+            )
         });
         if waiting != self.waiting {
             if let Some(waiting) = &waiting {

@@ -541,8 +541,8 @@ fn it_installs_changes_and_goes() {
         helm_on(&api, "uninstall carillon")?;
         ensure!(of(&workloads).is_err(), "the workloads stay");
 
-        // What was applied without Helm goes on under it.
-        api.apply(INSTALL)?;
+        // What was applied without Helm, as the documentation says, goes on under it.
+        api.kubectl_stdin(&["apply", "--filename", "-"], INSTALL)?;
         let line = format!("install carillon {chart}");
         ensure!(
             helm_on(&api, &line).is_err(),

@@ -81,6 +81,45 @@ fn without_what_was_in_force_an_address_in_use_is_kept_and_nothing_is_given() {
     assert_eq!(dir.lines(), ["web,addresses:[192.0.2.0]}"]);
 }
 
+/// An entry that was about to be replaced when the daemon ended keeps the configuration of before from
+/// being in force for good, not the addresses of its pools from being announced.
+#[test]
+fn what_was_in_force_goes_on_though_an_entry_does_not_fit_it() {
+    let dir = Dir::new();
+    let (c, v) = (pools(&["d"]), text("v", ""));
+    drop(Daemon::started(
+        &dir.journal(),
+        &[("c.yaml", &c), ("v.yaml", &v)],
+    ));
+    let asks = text("v", "a");
+    let mut daemon = Daemon::started(&dir.journal(), &[("c.yaml", &c), ("v.yaml", &asks)]);
+    daemon.write("c.yaml", &pools(&["c"]));
+    daemon.write("s.yaml", &text("s", ""));
+    assert_eq!(daemon.vips(), ["203.0.113.0"]);
+    drop(daemon);
+
+    for names in [&[][..], &["a"], &["c"]] {
+        let (c, s) = (pools(names), text("s", ""));
+        let files = [("c.yaml", &*c), ("s.yaml", &*s), ("v.yaml", &*v)];
+        let mut daemon = Daemon::started(&dir.journal(), &files);
+        daemon.write("x.yaml", &text("x", ""));
+        daemon.pass(MINUTE);
+        assert_eq!(daemon.vips(), ["203.0.113.0"], "{names:?}");
+        let told = daemon.status().problems.configuration.remove(0);
+        assert!(
+            told.contains("what was in force before does not have"),
+            "{told}"
+        );
+        assert_eq!(daemon.address("default/x"), "", "{names:?}");
+        if names == ["c"] {
+            daemon.delete("v.yaml");
+            daemon.pass(MINUTE);
+            assert_eq!(daemon.vips(), ["203.0.113.0", "203.0.113.1"]);
+            assert_eq!(daemon.status().problems.configuration, [""; 0]);
+        }
+    }
+}
+
 #[test]
 fn an_empty_directory_at_the_start_ends_nothing() {
     let dir = Dir::new();
