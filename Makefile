@@ -30,7 +30,6 @@ demo-kubernetes-clean: root ## Remove the cluster that KEEP=1 left standing
 	cargo run --quiet --package carillon-lab --bin demo -- --kubernetes --clean
 
 test: root setup ## Run all tests; without root: cargo test --workspace --exclude carillon-lab
-	cargo build --package carillon
 	@sh lab/kubernetes/build.sh && sh lab/helm/build.sh; case $$? in \
 	0) cargo test --workspace; exit;; \
 	2) features=kubernetes; what='the tests on a whole cluster';; \
