@@ -57,6 +57,11 @@ impl EndpointSlice {
     pub fn serves_on(&self, node: &str) -> bool {
         self.nodes.binary_search_by(|on| (**on).cmp(node)).is_ok()
     }
+
+    /// Whether one is ready there.
+    pub fn is_ready_on(&self, node: &str) -> bool {
+        self.ready.binary_search_by(|on| (**on).cmp(node)).is_ok()
+    }
 }
 
 /// Names, ascending, each once.

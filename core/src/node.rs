@@ -1,7 +1,9 @@
 //! A cluster node: what the core knows of it, and its part in announcing what only one node may
-//! ([`election`]) and what it has the addresses of ([`gate`]).
+//! ([`election`]), in what it has the addresses of ([`gate`]), and in traffic that stays on a node
+//! ([`local_traffic`]).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use crate::labels::Labels;
 
 pub mod election;
 pub mod gate;
+pub mod local_traffic;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +25,8 @@ pub struct Node {
     pub name: Arc<str>,
     /// Its labels.
     pub labels: Labels,
+    /// Its addresses of type `InternalIP`.
+    pub addresses: Vec<IpAddr>,
     /// The values of its taints, by key.
     pub taints: BTreeMap<String, String>,
     /// Condition `NetworkUnavailable` is `True`.
@@ -39,8 +44,13 @@ impl Node {
 
     /// Whether it carries [`EXCLUDE_LABEL`].
     pub fn is_excluded(&self) -> bool {
-        self.labels.contains_key(EXCLUDE_LABEL)
+        excludes(&self.labels)
     }
+}
+
+/// Whether the labels of a node take it out of announcing.
+pub(crate) fn excludes(labels: &Labels) -> bool {
+    labels.contains_key(EXCLUDE_LABEL)
 }
 
 /// What a Node must have for its daemon to be drained: a label or a taint of the user's choice.

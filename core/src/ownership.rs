@@ -211,6 +211,10 @@ impl Ownership {
     pub fn handle(&mut self, input: Input, now: Instant) {
         match input {
             Input::Candidate(vip, scope) => self.set_candidate(vip, scope, now),
+            Input::HeldBack(vip, is_held_back) => {
+                self.members.set_held_back(vip, is_held_back);
+                self.review(vip, now);
+            }
             Input::Interfaces(interfaces) => {
                 self.set_interfaces(&interfaces, now);
                 self.interfaces = interfaces;

@@ -10,7 +10,8 @@ use crate::config::{AdvertisementNames, PoolName};
 use crate::endpoint::EndpointSlice;
 use crate::node::Node;
 use crate::ownership::Scope;
-use crate::service::{Ingress, Service, TrafficPolicy};
+use crate::service::{Ingress, Service, ServiceKey, TrafficPolicy};
+use crate::speaker::Local;
 
 mod plan;
 #[cfg(test)]
@@ -60,6 +61,18 @@ pub enum WithdrawReason {
     /// External traffic policy `Local` without an endpoint here.
     #[error("externalTrafficPolicy is Local and no endpoint on this node is ready")]
     NoLocalEndpoints,
+    /// The same with endpoints here that terminate, and better ones elsewhere.
+    #[error(
+        "externalTrafficPolicy is Local, its endpoints on this node terminate, and another node has a \
+         ready one"
+    )]
+    LocalEndpointsTerminate,
+    /// The same with a ready endpoint, which nothing gets to yet.
+    #[error(
+        "externalTrafficPolicy is Local, and kube-proxy on this node does not pass its traffic on yet \
+         (healthCheckNodePort)"
+    )]
+    ProxyNotReady,
     /// No endpoint anywhere.
     #[error(
         "no endpoint is ready (in files: an EndpointSlice with the label \
@@ -86,6 +99,8 @@ impl WithdrawReason {
             Self::NodeLabeledExcludeBalancers => "nodeLabeledExcludeBalancers",
             Self::NoMatchingAdvertisement | Self::NodeNotSelected => "noMatchingAdvertisement",
             Self::NoLocalEndpoints => "noLocalEndpoints",
+            Self::LocalEndpointsTerminate => "localEndpointsTerminate",
+            Self::ProxyNotReady => "proxyNotReady",
             Self::NoEndpoints => "noEndpoints",
             Self::NotOwner(_) => "notOwner",
         }
@@ -112,6 +127,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) is_draining: bool,
     /// How the pools of that configuration are announced.
     pub(crate) plan: &'a Plan,
+    /// The labels of all nodes that are known.
+    pub(crate) nodes: &'a Nodes,
+    /// What time has decided about Services with external traffic policy `Local`.
+    pub(crate) local: &'a Local,
 }
 
 impl Facts<'_> {
@@ -171,8 +190,16 @@ impl Facts<'_> {
         let announcers = if planned.is_exclusive {
             exclusive_scope(policy, slices).map(|scope| Announcers::OneOf(scope.and(nodes)))
         } else {
+            let slices: Vec<_> = slices.collect();
+            let reachable = || match policy {
+                TrafficPolicy::Cluster => {
+                    let serves = slices.iter().any(|slice| slice.serves);
+                    serves.then_some(()).ok_or(WithdrawReason::NoEndpoints)
+                }
+                TrafficPolicy::Local => self.serves_locally(&service.key, &slices, &nodes),
+            };
             self.may_share(&nodes)
-                .and_then(|()| self.reachable(policy, slices))
+                .and_then(|()| reachable())
                 .map(|()| Announcers::Shared)
         };
         Way {
@@ -215,22 +242,33 @@ impl Facts<'_> {
         }
     }
 
-    fn reachable<'e>(
+    /// Whether this node serves, by its endpoints among these, a Service with external traffic policy
+    /// `Local` that these nodes may announce: with a ready one, or with terminating ones as long as
+    /// no other of these nodes has a ready one and has had time to announce the Service.
+    fn serves_locally(
         &self,
-        policy: TrafficPolicy,
-        mut slices: impl Iterator<Item = &'e EndpointSlice>,
+        service: &ServiceKey,
+        slices: &[&EndpointSlice],
+        nodes: &Scope,
     ) -> Result<(), WithdrawReason> {
-        let (serves, why_not) = match policy {
-            TrafficPolicy::Cluster => (
-                slices.any(|slice| slice.serves),
-                WithdrawReason::NoEndpoints,
-            ),
-            TrafficPolicy::Local => (
-                slices.any(|slice| slice.serves_on(&self.node.name)),
-                WithdrawReason::NoLocalEndpoints,
-            ),
+        let here = &self.node.name;
+        if !slices.iter().any(|slice| slice.serves_on(here)) {
+            return Err(WithdrawReason::NoLocalEndpoints);
+        }
+        if slices.iter().any(|slice| slice.is_ready_on(here)) {
+            let waits = self.local.waits(service);
+            return (!waits).then_some(()).ok_or(WithdrawReason::ProxyNotReady);
+        }
+        let announces = |node: &Arc<str>| {
+            let labels = self.nodes.get(node);
+            let is_excluded = labels.is_some_and(crate::node::excludes);
+            nodes.contains(node) && !is_excluded && !self.local.is_new(service, node)
         };
-        serves.then_some(()).ok_or(why_not)
+        let mut others = slices.iter().flat_map(|slice| &*slice.ready);
+        if others.any(announces) {
+            return Err(WithdrawReason::LocalEndpointsTerminate);
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -93,6 +94,9 @@ pub struct ServiceFacts {
     pub ports: BTreeSet<Port>,
     /// `spec.externalTrafficPolicy`.
     pub external_traffic_policy: TrafficPolicy,
+    /// `spec.healthCheckNodePort`, of policy `Local` alone: where the service proxy of each node says
+    /// whether it passes the traffic of this Service on to endpoints on that node.
+    pub health_check_node_port: Option<NonZeroU16>,
     /// `spec.selector`, which matters (and is known) only with a sharing key.
     pub selector: BTreeMap<String, String>,
 }

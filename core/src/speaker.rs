@@ -9,63 +9,34 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::allocator::Blocks;
-use crate::announcement::{AnnouncementSet, Asked};
+use crate::announcement::AnnouncementSet;
 use crate::backend::Caps;
 use crate::config::Config;
 use crate::endpoint::{EndpointSlice, SliceKey};
-use crate::interface::Interfaces;
 use crate::labels::Labels;
-use crate::mark::Mark;
-use crate::node::Node;
+use crate::node::{self, Node};
 use crate::ownership::{Holding, Scope};
 use crate::policy::{Facts, Grant, Nodes, Plan, WithdrawReason};
 use crate::service::{Service, ServiceKey};
 use crate::sorted::{SortedVec, interleaved, pack};
 
 mod candidates;
+mod endpoints;
+mod input;
+mod local;
 mod outlet;
 #[cfg(test)]
 mod tests;
 mod ways;
 
+pub use input::Input;
+pub(crate) use local::Local;
+pub use local::LocalEvent;
 pub use ways::Verdict;
 
 use candidates::Candidates;
+use endpoints::Endpoints;
 use outlet::Outlet;
-
-/// A change of what the speaker knows.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// The configuration in force.
-    Config(Arc<Config>),
-    /// A Service as it is now.
-    Service(Service),
-    /// A Service is gone.
-    ServiceDeleted(ServiceKey),
-    /// An EndpointSlice as it is now.
-    Endpoints(EndpointSlice),
-    /// An EndpointSlice is gone.
-    EndpointsDeleted(SliceKey),
-    /// A Node as it is now. Of nodes other than the speaker's own the labels count.
-    Node(Node),
-    /// A Node is gone. The speaker's own keeps announcing with what was last known of it.
-    NodeDeleted(Arc<str>),
-    /// The labels of a node, which count of nodes other than the speaker's own; `None` if it is gone.
-    Labels(Arc<str>, Option<Labels>),
-    /// The interfaces of this node that VIPs can be announced on.
-    Interfaces(Arc<Interfaces>),
-    /// What other daemons recognise this one by.
-    Mark(Mark),
-    /// Whether what every eligible node announces is to be left to the others.
-    Draining(bool),
-    /// Who has a candidate. Until it comes, nobody does.
-    Holding(IpAddr, Holding),
-    /// The stations that are to be asked whether they have an address; `None`: not any more.
-    Asked(IpAddr, Option<Arc<Asked>>),
-    /// Everything that existed at the start has been seen. Before it, nothing is handed to the
-    /// backends: partial knowledge must not withdraw.
-    Synced,
-}
 
 /// The speaker role of one node.
 #[derive(Debug)]
@@ -82,9 +53,8 @@ pub struct Speaker {
     synced: bool,
     is_draining: bool,
     services: BTreeMap<ServiceKey, Entry>,
-    slices: BTreeMap<SliceKey, EndpointSlice>,
-    /// The slices of each service.
-    slices_of: BTreeSet<(ServiceKey, SliceKey)>,
+    endpoints: Endpoints,
+    local: Local,
     announcers: BTreeMap<IpAddr, SortedVec<ServiceKey>>,
     /// What was read at the start takes no more memory than it needs.
     is_packed: bool,
@@ -126,8 +96,8 @@ impl Speaker {
             synced: false,
             is_draining: false,
             services: BTreeMap::new(),
-            slices: BTreeMap::new(),
-            slices_of: BTreeSet::new(),
+            endpoints: Endpoints::default(),
+            local: Local::default(),
             announcers: BTreeMap::new(),
             is_packed: false,
             dirty: Dirty::All,
@@ -166,6 +136,14 @@ impl Speaker {
                 }
             }
             Input::Holding(vip, holding) => self.set_holding(vip, holding),
+            Input::Passes(service) => {
+                self.local.passes(&service);
+                self.mark(service);
+            }
+            Input::Settled(service, node) => {
+                self.local.settled(&service, node);
+                self.mark(service);
+            }
             Input::Asked(address, asked) => {
                 for outlet in &mut self.outlets {
                     outlet.ask(address, asked.clone());
@@ -200,8 +178,7 @@ impl Speaker {
     /// Takes no more memory than it needs.
     pub fn pack(&mut self) {
         pack(&mut self.services);
-        pack(&mut self.slices);
-        pack(&mut self.slices_of);
+        self.endpoints.pack();
         pack(&mut self.announcers);
     }
 
@@ -209,6 +186,17 @@ impl Speaker {
     /// call, as of the last [`Self::take_changes`].
     pub fn take_candidates(&mut self) -> Vec<(IpAddr, Option<Scope>)> {
         self.candidates.take()
+    }
+
+    /// The VIPs that this node is not to take, though it may have them, because it does not pass their
+    /// traffic on yet; and those of which that is over. Since the last call, as the candidates.
+    pub fn take_held_back(&mut self) -> Vec<(IpAddr, bool)> {
+        self.candidates.take_held_back()
+    }
+
+    /// What has to do with time, of Services with external traffic policy `Local`, since the last call.
+    pub fn take_local(&mut self) -> Vec<LocalEvent> {
+        self.local.take()
     }
 
     /// The services about which [`Self::take_changes`] has decided otherwise than before, since the
@@ -258,10 +246,15 @@ impl Speaker {
         if self.nodes.get(name) == labels.as_ref() {
             return;
         }
-        match labels {
+        let excludes = |labels: Option<&Labels>| labels.is_some_and(node::excludes);
+        let is_excluded = excludes(labels.as_ref());
+        let before = match labels {
             Some(labels) => self.nodes.insert(name.clone(), labels),
             None => self.nodes.remove(name),
         };
+        if excludes(before.as_ref()) != is_excluded {
+            self.dirty = Dirty::All;
+        }
         let config = self.config.as_ref();
         if config.is_some_and(|config| config.selects_nodes()) && self.make_plan() {
             self.dirty = Dirty::All;
@@ -312,29 +305,30 @@ impl Speaker {
         let Some(entry) = self.services.remove(key) else {
             return;
         };
+        self.local.forget(key);
         for vip in self.retract(key, entry.decision) {
             self.update_announcement(vip);
         }
     }
 
     fn set_slice(&mut self, slice: EndpointSlice) {
-        if self.slices.get(&slice.key) == Some(&slice) {
+        let service = slice.service.clone();
+        let Some(replaced) = self.endpoints.set(slice) else {
             return;
+        };
+        if self.synced {
+            self.note_ready(&service, replaced.new);
         }
-        self.remove_slice(&slice.key.clone());
-        let (service, key) = (slice.service.clone(), slice.key.clone());
-        self.slices_of.insert((service.clone(), key.clone()));
-        self.slices.insert(key, slice);
+        if let Some(before) = replaced.before.filter(|before| before.service != service) {
+            self.mark(before.service);
+        }
         self.mark(service);
     }
 
     fn remove_slice(&mut self, key: &SliceKey) {
-        let Some(slice) = self.slices.remove(key) else {
-            return;
-        };
-        let EndpointSlice { service, key, .. } = slice;
-        self.slices_of.remove(&(service.clone(), key));
-        self.mark(service);
+        if let Some(slice) = self.endpoints.remove(key) {
+            self.mark(slice.service);
+        }
     }
 
     fn mark(&mut self, key: ServiceKey) {
@@ -345,6 +339,7 @@ impl Speaker {
 
     /// Decides about one service; returns the VIPs it had or has.
     fn decide(&mut self, key: &ServiceKey) -> Vec<IpAddr> {
+        self.review_local(key);
         let Some(entry) = self.services.get_mut(key) else {
             return Vec::new();
         };
@@ -354,12 +349,10 @@ impl Speaker {
             node: &self.node,
             is_draining: self.is_draining,
             plan: &self.plan,
+            nodes: &self.nodes,
+            local: &self.local,
         };
-        let first = (key.clone(), SliceKey::default());
-        let slices = self.slices_of.range(first..);
-        let slices = slices.map_while(|(service, slice)| (service == key).then_some(slice));
-        let slices: Vec<_> = slices.filter_map(|slice| self.slices.get(slice)).collect();
-        let decision = facts.decide(&entry.service, &slices);
+        let decision = facts.decide(&entry.service, &self.endpoints.of(key));
         let before = std::mem::replace(&mut entry.decision, decision.clone());
         if before != decision {
             self.decided.insert(key.clone());
@@ -388,7 +381,8 @@ impl Speaker {
 
     /// Brings one VIP up to date: whether it is a candidate, and what every backend has of it.
     fn update_announcement(&mut self, vip: IpAddr) {
-        self.candidates.set(vip, self.scope(vip));
+        self.candidates
+            .set(vip, self.scope(vip), self.is_held_back(vip));
         let wishes: Vec<_> = self.wishes(vip).collect();
         for (outlet, wish) in self.outlets.iter_mut().zip(wishes) {
             outlet.update(vip, wish);

@@ -92,6 +92,7 @@ pub fn service(name: &str) -> Service {
         requests: Requests::default(),
         ports: ports(&[80]),
         external_traffic_policy: TrafficPolicy::Cluster,
+        health_check_node_port: None,
         selector: BTreeMap::new(),
     };
     Service::new(key(name), facts, [])

@@ -35,6 +35,7 @@ mod assigner;
 mod config;
 mod election;
 mod event;
+mod local;
 mod network;
 mod reach;
 mod report;
@@ -46,6 +47,7 @@ mod tests;
 use assigner::Assigner;
 use config::ConfigState;
 pub(crate) use event::Heard;
+use local::Traffic;
 use network::Network;
 use reach::Reach;
 use report::Reporter;
@@ -94,6 +96,7 @@ pub(crate) struct Driver {
     speaker: Speaker,
     backends: Vec<Box<dyn Backend>>,
     election: Election,
+    local: Traffic,
     network: Network,
     reach: Reach,
     reporter: Reporter,
@@ -143,6 +146,7 @@ impl Driver {
             speaker: Speaker::new(Node::named(&parts.node), parts.class, &caps),
             backends: parts.backends,
             election: Election::new(settings, &exclusive, parts.started),
+            local: Traffic::default(),
             network: Network::new(parts.is_drained, parts.drain_on),
             reach: Reach::default(),
             reporter: Reporter::default(),
@@ -333,11 +337,13 @@ impl Driver {
     /// Tells the backends what has changed.
     fn announce(&mut self, now: Instant) {
         self.review_abilities(now);
+        self.local.traffic.expire(&mut self.speaker, now);
         let gate = self.assigner.as_mut().map(|assigner| &mut assigner.gate);
         for (name, set) in self.election.settle(&mut self.speaker, gate, now) {
             self.give(name, set);
         }
         self.carry_out();
+        self.ask_proxy(now);
         self.assign(now);
     }
 
@@ -358,6 +364,7 @@ impl Driver {
         let times = [
             allocation,
             self.election.poll_timeout(),
+            self.local.traffic.poll_timeout(),
             assigner,
             again,
             self.pack_at,

@@ -29,6 +29,7 @@ mod heap;
 mod http;
 mod logging;
 mod notify;
+mod proxy;
 mod pulse;
 mod run;
 mod settings;

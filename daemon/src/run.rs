@@ -252,6 +252,7 @@ fn take(driver: &mut Driver, heard: Heard) -> std::result::Result<(), Died> {
                 driver.told(backend, &event, Instant::now());
             }
         }
+        Heard::Proxy(question, answer) => driver.answered(&question, answer, Instant::now()),
     }
     Ok(())
 }

@@ -141,6 +141,10 @@ impl Election {
     ) -> BTreeMap<&'static str, Arc<AnnouncementSet>> {
         let mut sets: BTreeMap<_, _> = speaker.take_changes().into_iter().collect();
         // Who has a VIP is decided on what the speaker knows now.
+        for (vip, is_held_back) in speaker.take_held_back() {
+            self.ownership
+                .handle(Input::HeldBack(vip, is_held_back), now);
+        }
         for (vip, scope) in speaker.take_candidates() {
             self.ownership.handle(Input::Candidate(vip, scope), now);
         }

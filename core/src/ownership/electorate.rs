@@ -51,6 +51,9 @@ impl<'a> Electorate<'a> {
             return Err(Ineligible::HostAddress);
         }
         passing(node)?;
+        if self.members.is_held_back(id, self.vip) {
+            return Err(Ineligible::ProxyNotReady);
+        }
         if self.scope.is_last_resort(&node.name) && self.has_others_than_last_resort() {
             return Err(Ineligible::Terminating);
         }
@@ -95,7 +98,7 @@ impl<'a> Electorate<'a> {
                 member.has_subnet_of(self.vip, self.scope) || may_be_off()
             };
             let passes = |node: &Node| match passing(node) {
-                Ok(()) => true,
+                Ok(()) => soon || !self.members.is_held_back(*id, self.vip),
                 Err(why) => soon && why == Ineligible::NotReady,
             };
             // What rules out most of them comes first.

@@ -29,6 +29,9 @@ pub enum Ineligible {
     /// It says itself that it is not to.
     #[error("{0}")]
     Impeded(Impediment),
+    /// External traffic policy `Local`, and its service proxy does not know of its endpoint yet.
+    #[error("kube-proxy there does not pass the traffic on yet (healthCheckNodePort)")]
+    ProxyNotReady,
     /// External traffic policy `Local`.
     #[error("it has no endpoint that can serve")]
     OutOfScope,

@@ -19,6 +19,8 @@ pub enum Input {
     /// A VIP that one node at a time may announce, and which nodes that can be; `None` if it is none
     /// any more.
     Candidate(IpAddr, Option<Scope>),
+    /// Whether this node is not to take a VIP though it may have it: it does not pass its traffic on yet.
+    HeldBack(IpAddr, bool),
     /// The interfaces of this node that VIPs can be announced on.
     Interfaces(Arc<Interfaces>),
     /// The families of which this node cannot announce any VIP at the moment, though it has interfaces.

@@ -28,6 +28,8 @@ pub(super) struct Members {
     pub(super) addresses: Addresses,
     /// The subnets of this member's own interfaces on which it can announce nothing, with their names.
     pub(super) closed: (MemberId, BTreeSet<(Arc<str>, IpNet)>),
+    /// The VIPs that this member is not to take yet.
+    held_back: BTreeSet<IpAddr>,
     index: Index,
     /// Of the [`super::electorate::Electorate`] that was asked for last.
     pub(super) last_order: LastOrder,
@@ -42,6 +44,7 @@ impl Members {
             by_id: BTreeMap::from([(me, member)]),
             addresses: Addresses::default(),
             closed: (me, BTreeSet::new()),
+            held_back: BTreeSet::new(),
             index: Index::default(),
             last_order: LastOrder::default(),
         }
@@ -155,6 +158,21 @@ impl Members {
         self.closed.1 = subnets;
         self.last_order.forget();
         is_news
+    }
+
+    /// Takes in whether this member is not to take a VIP yet.
+    pub(super) fn set_held_back(&mut self, vip: IpAddr, is_held_back: bool) {
+        self.last_order.forget();
+        if is_held_back {
+            self.held_back.insert(vip);
+        } else {
+            self.held_back.remove(&vip);
+        }
+    }
+
+    /// Whether a member is not to take a VIP yet, as far as it is this one.
+    pub(super) fn is_held_back(&self, id: MemberId, vip: IpAddr) -> bool {
+        id == self.closed.0 && self.held_back.contains(&vip)
     }
 
     /// Takes in whether a member is there.

@@ -183,9 +183,10 @@ impl Ownership {
             return Step::Stay(None);
         };
         match why {
-            Ineligible::NotReady | Ineligible::OffSegment | Ineligible::Terminating => {
-                Step::Stay(None)
-            }
+            Ineligible::NotReady
+            | Ineligible::OffSegment
+            | Ineligible::ProxyNotReady
+            | Ineligible::Terminating => Step::Stay(None),
             Ineligible::Impeded(impediment) if !impediment.is_lasting() => Step::Stay(None),
             Ineligible::Impeded(_) | Ineligible::OutOfScope => {
                 let until = entry.unserved_since.map(|since| since + HANDOVER);

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use super::*;
 use crate::config::{Config, L2Advertisement, Pool, PreferredNodes};
 use crate::endpoint::Endpoint;
@@ -30,6 +32,9 @@ fn exclusive() -> Plan {
     let config = testing::layer2_config(config().pools.into_values());
     Plan::new(&config, &layer2, &Nodes::new(), "n")
 }
+
+/// No labels of nodes, and nothing that time has decided.
+static NOTHING: LazyLock<(Nodes, Local)> = LazyLock::new(Default::default);
 
 /// Of each address the nodes that one at a time may announce it.
 fn scopes(grant: &Grant) -> Vec<Scope> {
@@ -91,6 +96,8 @@ fn decide_with(
         node,
         is_draining: false,
         plan: &plan(),
+        nodes: &NOTHING.0,
+        local: &NOTHING.1,
     };
     facts
         .decide(service, slices)
@@ -136,6 +143,8 @@ fn nothing_is_announced_without_a_configuration() {
         node: &Node::named("n"),
         is_draining: false,
         plan: &plan(),
+        nodes: &NOTHING.0,
+        local: &NOTHING.1,
     };
     let reason = facts.decide(&service(&["198.51.100.1"]), &[]).unwrap_err();
     assert_eq!(reason.token(), "noConfiguration");
@@ -200,6 +209,8 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
             },
             is_draining: false,
             plan: &exclusive(),
+            nodes: &NOTHING.0,
+            local: &NOTHING.1,
         };
         let service = service_of(&["198.51.100.1"], policy);
         let grant = facts.decide(&service, &[&slice(Family::V4, endpoints)]);
@@ -295,6 +306,8 @@ fn weights(advertisements: Vec<L2Advertisement>) -> String {
         node: &Node::named("n"),
         is_draining: false,
         plan: &Plan::new(&config, &[arp], &nodes, "n"),
+        nodes: &NOTHING.0,
+        local: &NOTHING.1,
     };
     let weights = [TrafficPolicy::Cluster, TrafficPolicy::Local].map(|policy| {
         let service = service_of(&["198.51.100.1"], policy);
@@ -378,6 +391,8 @@ fn each_address_of_one_node_at_a_time_goes_where_its_family_is_served() {
         node: &Node::named("n"),
         is_draining: false,
         plan: &exclusive(),
+        nodes: &NOTHING.0,
+        local: &NOTHING.1,
     };
     let service = service_of(&["198.51.100.1", "2001:db8:a::1"], TrafficPolicy::Local);
     let four = slice(Family::V4, &[endpoint("n", None, None)]);

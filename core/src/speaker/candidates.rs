@@ -11,13 +11,24 @@ pub(super) struct Candidates {
     scopes: BTreeMap<IpAddr, Scope>,
     /// Those that are new, gone, or for other nodes than before, not yet told.
     changed: BTreeSet<IpAddr>,
+    /// Those that this node is not to take yet, and those of which that has changed, not yet told.
+    held_back: BTreeSet<IpAddr>,
+    held_back_changed: BTreeSet<IpAddr>,
     holdings: BTreeMap<IpAddr, Holding>,
 }
 
 impl Candidates {
-    /// Takes in which nodes may announce a VIP; `None` if that is no question of one node. A VIP
-    /// that is no candidate any more has no holding either.
-    pub(super) fn set(&mut self, vip: IpAddr, scope: Option<Scope>) {
+    /// Takes in which nodes may announce a VIP; `None` if that is no question of one node; and whether
+    /// this one is not to take it yet. A VIP that is no candidate any more has no holding either.
+    pub(super) fn set(&mut self, vip: IpAddr, scope: Option<Scope>, is_held_back: bool) {
+        let is_news = if is_held_back {
+            self.held_back.insert(vip)
+        } else {
+            self.held_back.remove(&vip)
+        };
+        if is_news {
+            self.held_back_changed.insert(vip);
+        }
         if scope.as_ref() == self.scopes.get(&vip) {
             return;
         }
@@ -48,6 +59,14 @@ impl Candidates {
     /// Who has a VIP, as far as that was told.
     pub(super) fn holding(&self, vip: IpAddr) -> Option<&Holding> {
         self.holdings.get(&vip)
+    }
+
+    /// Of which VIPs it has changed since the last call whether this node is not to take them yet.
+    pub(super) fn take_held_back(&mut self) -> Vec<(IpAddr, bool)> {
+        let changed = std::mem::take(&mut self.held_back_changed).into_iter();
+        changed
+            .map(|vip| (vip, self.held_back.contains(&vip)))
+            .collect()
     }
 
     /// What has changed since the last call.

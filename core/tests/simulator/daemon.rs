@@ -13,6 +13,7 @@ use carillon_core::mark::Mark;
 use carillon_core::node::Node as Facts;
 use carillon_core::node::election::{Effect, Election};
 use carillon_core::node::gate::Gate;
+use carillon_core::node::local_traffic::LocalTraffic;
 use carillon_core::ownership::{Input, Scope, Settings};
 use carillon_core::speaker::{self, Speaker};
 use carillon_core::testing::{exclusive, shared};
@@ -66,6 +67,7 @@ pub(crate) struct Daemon {
     node: Arc<str>,
     speaker: Speaker,
     election: Election,
+    traffic: LocalTraffic,
     pub(crate) layer2: Layer2,
     routes: Routes,
     /// It puts VIPs on an interface.
@@ -101,6 +103,7 @@ impl Daemon {
             node: node.clone(),
             speaker: Speaker::new(Facts::named(node), None, &backends),
             election: Election::new(settings, &["arp"], now),
+            traffic: LocalTraffic::default(),
             layer2: Layer2::new(refresh),
             routes: Routes::default(),
             gate: assigns.map(|_| Gate::default()),
@@ -190,7 +193,8 @@ impl Daemon {
         let wanted = self.addresses.iter();
         let awaited = wanted.filter(|(vip, _)| !self.usable.contains(*vip));
         let assigned = awaited.map(|(_, at)| *at).min();
-        let times = [self.election.poll_timeout(), assigned];
+        let traffic = self.traffic.poll_timeout();
+        let times = [self.election.poll_timeout(), traffic, assigned];
         times.into_iter().flatten().min()
     }
 
@@ -259,6 +263,7 @@ impl Daemon {
             self.usable = Arc::new(usable.map(|(vip, _)| *vip).collect());
             gate.set_usable(self.usable.clone());
         }
+        self.traffic.expire(&mut self.speaker, now);
         let sets = self
             .election
             .settle(&mut self.speaker, self.gate.as_mut(), now);
@@ -268,6 +273,7 @@ impl Daemon {
                 _ => self.layer2.set(set, now),
             }
         }
+        self.traffic.take_in(&mut self.speaker, now);
         self.assign(now);
         if self.gate.is_none() {
             self.routes.check(&self.node);

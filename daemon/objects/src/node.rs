@@ -47,6 +47,7 @@ const FIELDS: Table = &[
         ],
     ),
     ("spec.taints[]", &["effect", "key", "timeAdded", "value"]),
+    ("status.addresses[]", &["address", "type"]),
     (
         "status.conditions[]",
         &[
@@ -86,7 +87,15 @@ struct Taint {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Status {
+    addresses: Vec<Address>,
     conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Address {
+    r#type: String,
+    address: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -110,10 +119,15 @@ impl Manifest for NodeObject {
         let unavailable = |condition: &Condition| {
             condition.r#type == "NetworkUnavailable" && condition.status == "True"
         };
+        let addresses = self.status.addresses.iter();
+        let internal = addresses.filter(|one| one.r#type == "InternalIP");
         let taints = self.spec.taints.into_iter();
         let node = Node {
             name: name.name().into(),
             labels: self.metadata.labels.iter().collect(),
+            addresses: internal
+                .filter_map(|one| one.address.parse().ok())
+                .collect(),
             taints: taints.map(|taint| (taint.key, taint.value)).collect(),
             network_unavailable: self.status.conditions.iter().any(unavailable),
         };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use carillon_core::address::Family;
 use carillon_core::labels::Labels;
@@ -81,6 +82,7 @@ struct Spec {
     load_balancer_ip: Option<String>,
     ports: Vec<PortObject>,
     external_traffic_policy: Option<String>,
+    health_check_node_port: Option<i64>,
     selector: BTreeMap<String, String>,
 }
 
@@ -171,6 +173,7 @@ impl Manifest for ServiceObject {
         let policy = spec.family_policy(&mut unknown);
         let first_families = spec.families(&mut unknown);
         let external_traffic_policy = spec.traffic_policy(&mut unknown);
+        let health_check_node_port = spec.health_check_node_port();
         let ports = spec.ports(&mut unknown);
         let is_load_balancer = match spec.is_load_balancer() {
             Ok(is_load_balancer) => is_load_balancer,
@@ -192,6 +195,10 @@ impl Manifest for ServiceObject {
             families,
             requests,
             ports,
+            health_check_node_port: match external_traffic_policy {
+                TrafficPolicy::Local => health_check_node_port,
+                TrafficPolicy::Cluster => None,
+            },
             external_traffic_policy,
             selector: if shares {
                 bounded_labels(self.spec.selector)
@@ -233,6 +240,12 @@ impl Spec {
                 TrafficPolicy::Cluster
             }
         }
+    }
+
+    /// 0, or none, where no service proxy says anything.
+    fn health_check_node_port(&self) -> Option<NonZeroU16> {
+        let port = u16::try_from(self.health_check_node_port?).ok()?;
+        NonZeroU16::new(port)
     }
 
     fn family_policy(&self, errors: &mut Vec<FieldError>) -> Option<FamilyPolicy> {

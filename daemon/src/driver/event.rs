@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use carillon_core::backend::BackendEvent;
+use carillon_core::node::local_traffic::{Answer, Question};
 use carillon_objects::source::{Batch, Died};
 use tracing::debug;
 
@@ -15,6 +16,8 @@ pub(crate) enum Heard {
     Source(Result<Batch, Died>),
     /// A backend of this name says something.
     Backend(&'static str, BackendEvent),
+    /// This node's service proxy has answered, or has not.
+    Proxy(Question, Answer),
 }
 
 impl Driver {
@@ -31,7 +34,8 @@ impl Driver {
         self.election.told(backend, event, now);
     }
 
-    /// The next thing that the source or a backend has to say. Neither waits for the other to end.
+    /// The next thing that the source, a backend or the service proxy has to say. None waits for another
+    /// to end.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         self.backends_first = !self.backends_first;
         if self.backends_first
@@ -41,6 +45,9 @@ impl Driver {
         }
         if let Poll::Ready(found) = self.poll_source(cx) {
             return Poll::Ready(Heard::Source(found));
+        }
+        if let Poll::Ready((question, answer)) = self.poll_answer(cx) {
+            return Poll::Ready(Heard::Proxy(question, answer));
         }
         let event = self.poll_event(cx);
         event.map(|(backend, event)| Heard::Backend(backend, event))

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::mpsc as std_mpsc;
@@ -14,6 +15,8 @@ use carillon_core::testing::{self, key};
 use carillon_objects::source::Feed;
 use carillon_source_files::journal::{Request as ToWrite, Store};
 use carillon_source_files::{Catalog, Contents, JournalAllocation, Word};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::report::join;
@@ -174,6 +177,13 @@ impl Daemon {
         while let Poll::Ready((backend, event)) = self.driver.poll_event(cx) {
             self.driver.told(backend, &event, self.now);
         }
+    }
+
+    /// Waits for what this node's service proxy says.
+    async fn answer_of_proxy(&mut self) {
+        let (question, answer) = poll_fn(|cx| self.driver.poll_answer(cx)).await;
+        self.driver.answered(&question, answer, self.now);
+        self.settle();
     }
 
     /// Lets time pass, and does what is due then.
@@ -932,6 +942,40 @@ fn the_node_takes_itself_out() {
     assert_eq!(daemon.vips(), [""; 0]);
     daemon.write("n.yaml", &node.replace(label, "other"));
     assert_eq!(daemon.vips(), ["192.0.2.0"]);
+}
+
+#[tokio::test]
+async fn a_local_service_waits_for_the_proxy_of_this_node() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let proxy = tokio::spawn(async move {
+        for status in [
+            "503 Service Unavailable",
+            "503 Service Unavailable",
+            "200 OK",
+        ] {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            client.write_all(answer.as_bytes()).await.unwrap();
+            let _end = client.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    let dir = Dir::new();
+    let local = format!(", externalTrafficPolicy: Local, healthCheckNodePort: {port}");
+    let mut daemon = Daemon::started(
+        &dir.journal(),
+        &[("c.yaml", &usual()), ("l.yaml", &service("local", &local))],
+    );
+    for _ in 0..2 {
+        daemon.answer_of_proxy().await;
+        assert_eq!(daemon.vips(), [""; 0]);
+        let reason = daemon.driver.speaker.explain(&key("local")).unwrap();
+        assert_eq!(reason.unwrap_err().token(), "proxyNotReady");
+        daemon.pass(SECOND / 10);
+    }
+    daemon.answer_of_proxy().await;
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+    proxy.await.unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::thread;
 
 use anyhow::{Result, ensure};
-use carillon_lab::layer2::Station;
+use carillon_lab::layer2::{Station, endpoints, service};
 use carillon_lab::{test, wait};
 
 use crate::site::{BOTH, SOON, Site, VIP, VIP6, WATCH, await_status};
@@ -27,6 +27,28 @@ fn a_node_is_drained_without_a_lost_probe_and_takes_nothing_back() {
             let probes = prober.stop();
             assert_eq!(probes.lost(), 0, "lost probes to {address}");
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn an_owner_whose_endpoints_terminate_gives_way_without_a_lost_probe() {
+    test(|lab| {
+        let site = Site::start(lab)?;
+        let old = site.owner(VIP)?;
+        let new = (old + 1) % site.nodes.len();
+        let nodes = [old, new].map(|place| site.station(place).host.name());
+        let local = service("web", VIP, "externalTrafficPolicy: Local");
+        let ready = local + &endpoints("web", VIP, &nodes);
+        site.cluster.write("web.yaml", &ready)?;
+        let prober = site.probe(VIP)?;
+        ensure!(site.owner(VIP)? == old);
+        let mine = format!("nodeName: {}, conditions: {{ready: ", nodes[0]);
+        let terminating = format!("{mine}false, serving: true, terminating: ");
+        site.cluster
+            .write("web.yaml", &ready.replace(&mine, &terminating))?;
+        ensure!(site.await_other(&prober, VIP, old)? == new);
+        assert_eq!(prober.stop().lost(), 0);
         Ok(())
     });
 }

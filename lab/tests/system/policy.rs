@@ -38,6 +38,17 @@ fn with_policy_local_the_route_follows_the_ready_endpoints() {
         await_status(&alpha, &["externalTrafficPolicy is Local"])?;
         move_to(&[("alpha", true), ("beta", true)])?;
         await_table(&router, &[(VIP, &[11, 12])])?;
+        let terminate = |nodes| {
+            let slice = endpoints_ready("web", nodes);
+            let terminating = "ready: false, serving: true, terminating: true";
+            let slice = slice.replace("ready: false", terminating);
+            site.files.write("endpoints.yaml", &slice)
+        };
+        terminate(&[("alpha", false), ("beta", true)])?;
+        await_table(&router, &[(VIP, &[12])])?;
+        await_status(&alpha, &["its endpoints on this node terminate"])?;
+        terminate(&[("alpha", false), ("beta", false)])?;
+        await_table(&router, &[(VIP, &[11, 12])])?;
         move_to(&[("alpha", false), ("beta", false)])?;
         await_table(&router, &[])?;
         site.files.write("web.yaml", &service("web", ""))?;

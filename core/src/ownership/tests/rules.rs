@@ -342,6 +342,33 @@ fn a_node_whose_endpoints_terminate_gives_way_to_a_ready_one_without_a_gap() {
 }
 
 #[test]
+fn a_node_that_does_not_pass_traffic_on_yet_takes_nothing_and_is_waited_for() {
+    let (mut bus, vip) = three();
+    // The next in order takes it from an owner that is lost, and nobody waits for the one held back.
+    bus.input(2, Input::HeldBack(vip, true));
+    bus.kill(1, Departure::Lost);
+    assert_eq!(bus.holders(vip), [] as [&str; 0]);
+    bus.run(TURN);
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    bus.restart(1);
+    // An owner that is to give it up goes on until somebody passes it on.
+    bus.fewest.clear();
+    bus.input(1, Input::HeldBack(vip, true));
+    bus.candidate(vip, Some(nodes(&NAMES).with_last_resort(["node-a".into()])));
+    bus.seconds(4);
+    assert_eq!(bus.holders(vip), ["node-a"]);
+    let verdicts = bus.peers[1].machine.verdicts(vip);
+    assert_eq!(verdicts[1].1, Err(Ineligible::ProxyNotReady));
+    bus.input(1, Input::HeldBack(vip, false));
+    assert_eq!(bus.holders(vip), ["node-b"]);
+    assert_eq!(bus.fewest[&vip], 1, "there is always one");
+    // Whoever has it keeps it.
+    bus.input(1, Input::HeldBack(vip, true));
+    bus.seconds(100);
+    assert_eq!(bus.holders(vip), ["node-b"]);
+}
+
+#[test]
 fn an_owner_whose_endpoints_terminate_keeps_it_until_another_has_it() {
     let (mut bus, vip) = three();
     bus.peers[0].applies = false;

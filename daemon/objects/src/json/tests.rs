@@ -95,13 +95,18 @@ fn null_is_nothing_as_kubernetes_has_it() {
 #[test]
 fn a_node_is_in_no_namespace() {
     let node = r#"{"metadata": {"name": "alpha", "labels": {"rack": "1"}},
-        "status": {"conditions": [{"type": "NetworkUnavailable", "status": "True"}]}}"#;
+        "status": {"conditions": [{"type": "NetworkUnavailable", "status": "True"}],
+            "addresses": [{"type": "InternalIP", "address": "10.0.0.1"},
+                {"type": "Hostname", "address": "alpha"}, {"type": "InternalIP", "address": "fd00::1"},
+                {"type": "ExternalIP", "address": "203.0.113.1"}]}}"#;
     let read = read(Kind::Node, node).unwrap();
     assert_eq!(read.key, key(Kind::Node, "", "alpha"));
     let Object::Node(node) = &read.object else {
         panic!("{:?}", read.object);
     };
     assert!(node.network_unavailable && node.labels.get("rack") == Some("1"));
+    let addresses = node.addresses.iter().map(ToString::to_string);
+    assert_eq!(addresses.collect::<Vec<_>>(), ["10.0.0.1", "fd00::1"]);
 }
 
 #[test]

@@ -302,6 +302,20 @@ fn what_a_service_asks_for_has_to_be_addresses() {
 }
 
 #[test]
+fn a_service_tells_where_the_proxies_say_whether_they_pass_its_traffic_on() {
+    let local = "type: LoadBalancer, ports: [{port: 80}], externalTrafficPolicy: Local";
+    for (port, expected) in [
+        ("", None),
+        (", healthCheckNodePort: 0", None),
+        (", healthCheckNodePort: 30000", Some(30_000)),
+    ] {
+        let service = read(&format!("spec: {{{local}{port}}}")).unwrap();
+        let port = service.health_check_node_port;
+        assert_eq!(port.map(NonZeroU16::get), expected);
+    }
+}
+
+#[test]
 fn what_kubernetes_takes_is_taken() {
     for spec in [
         "clusterIP: None",

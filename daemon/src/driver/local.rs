@@ -1,0 +1,48 @@
+//! Services with external traffic policy `Local`: the questions to this node's service proxy.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use carillon_core::node::local_traffic::{Answer, LocalTraffic, Question};
+use tokio::task::JoinSet;
+use tracing::debug;
+
+use super::Driver;
+use crate::proxy;
+
+/// What waits for the proxy, and the questions to it.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) traffic: LocalTraffic,
+    questions: JoinSet<(Question, Answer)>,
+}
+
+impl Driver {
+    /// Asks what is to be asked now.
+    pub(super) fn ask_proxy(&mut self, now: Instant) {
+        let Traffic { traffic, questions } = &mut self.local;
+        traffic.take_in(&mut self.speaker, now);
+        while let Some(question) = traffic.poll_question(now) {
+            let addresses = self.speaker.node().addresses.clone();
+            questions.spawn(async move {
+                let answer = proxy::ask(addresses, question.port).await;
+                (question, answer)
+            });
+        }
+    }
+
+    /// The next answer; as long as nothing is asked there is none.
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(Question, Answer)> {
+        match self.local.questions.poll_join_next(cx) {
+            Poll::Ready(Some(Ok(answered))) => Poll::Ready(answered),
+            Poll::Ready(Some(Err(_)) | None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Takes in what the proxy has said.
+    pub(crate) fn answered(&mut self, question: &Question, answer: Answer, now: Instant) {
+        debug!(service = %question.service, port = question.port, ?answer, "the service proxy was asked");
+        let traffic = &mut self.local.traffic;
+        traffic.answered(question, answer, &mut self.speaker, now);
+    }
+}
