@@ -29,6 +29,8 @@ demo-kubernetes: root setup image ## The first demo on a real Kubernetes, which 
 demo-kubernetes-clean: root ## Remove the cluster that KEEP=1 left standing
 	cargo run --quiet --package carillon-lab --bin demo -- --kubernetes --clean
 
+# Most of the lab's time is waiting, so more tests than processors run at a time.
+test: export RUST_TEST_THREADS := $(shell echo $$(($$(nproc) + 1)))
 test: root setup ## Run all tests; without root: cargo test --workspace --exclude carillon-lab
 	@sh lab/kubernetes/build.sh && sh lab/helm/build.sh; case $$? in \
 	0) cargo test --workspace; exit;; \

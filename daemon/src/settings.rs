@@ -83,9 +83,14 @@ impl Settings {
         &self.key
     }
 
-    /// Takes in an object as it is now.
-    pub(crate) fn set(&mut self, key: &ObjectKey, setting: &Setting) {
-        self.objects.set(key.clone(), setting.clone());
+    /// Takes in an object as it is now. Returns whether it says something else than before: its status
+    /// may have changed only.
+    pub(crate) fn set(&mut self, key: &ObjectKey, setting: &Setting) -> bool {
+        let is_news = self.objects.get(key) != Some(setting);
+        if is_news {
+            self.objects.set(key.clone(), setting.clone());
+        }
+        is_news
     }
 
     /// Takes in that an object is gone.

@@ -16,7 +16,7 @@ use super::metallb::{
 use super::validate::format::Name;
 use super::{
     ObjectKey, config_map, configuration_state, controller_state, endpoint_slice, namespace, node,
-    node_labels, pod, secret, service, service_bgp_status, service_l2_status,
+    node_labels, pod, pool_status, secret, service, service_bgp_status, service_l2_status,
 };
 
 #[cfg(test)]
@@ -218,6 +218,8 @@ kinds! {
     ConfigurationState => configuration_state,
     /// The same, that of those who give addresses.
     ControllerState => controller_state,
+    /// The status of `metallb.io/v1beta1` IPAddressPool.
+    PoolStatus => pool_status,
 }
 
 impl Kind {

@@ -40,6 +40,7 @@ mod namespace;
 mod node;
 mod node_labels;
 mod pod;
+mod pool_status;
 pub mod report;
 mod schema;
 mod secret;

@@ -10,6 +10,7 @@ use super::Object;
 use super::configuration_state::ConfigurationStatus;
 use super::manifest::Manifest;
 use super::metadata::Metadata;
+use super::metallb::ip_address_pool::IpAddressPoolStatus;
 use super::schema::Table;
 use super::service_bgp_status::ServiceBgpStatus;
 use super::service_l2_status::ServiceL2Status;
@@ -44,6 +45,8 @@ pub enum ReportStatus {
     Bgp(ServiceBgpStatus),
     /// What a daemon makes of the configuration.
     Configuration(ConfigurationStatus),
+    /// How full a pool is, if it has been told yet.
+    Pool(Option<IpAddressPoolStatus>),
 }
 
 impl From<ServiceL2Status> for ReportStatus {
@@ -61,6 +64,12 @@ impl From<ServiceBgpStatus> for ReportStatus {
 impl From<ConfigurationStatus> for ReportStatus {
     fn from(status: ConfigurationStatus) -> Self {
         Self::Configuration(status)
+    }
+}
+
+impl From<Option<IpAddressPoolStatus>> for ReportStatus {
+    fn from(status: Option<IpAddressPoolStatus>) -> Self {
+        Self::Pool(status)
     }
 }
 

@@ -1,5 +1,5 @@
 //! What this daemon tells of itself, in objects of its own: ServiceL2Status, ServiceBGPStatus and
-//! ConfigurationState.
+//! ConfigurationState; and of the pools, in their status.
 //!
 //! ```text
 //!  driver ──Announced, Verdict──▶ ReportBook ──ReportWrite──▶ Writer ──▶ API server
@@ -15,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use carillon_core::allocator::PoolUsage;
+use carillon_core::config::PoolName;
 use carillon_core::service::ServiceKey;
 use carillon_objects::report::Report;
 use carillon_objects::source::{Announced, Verdict};
@@ -28,6 +30,7 @@ use super::publisher::{Next, Publisher};
 
 mod content;
 mod key;
+mod pools;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -35,6 +38,7 @@ mod view;
 mod write;
 
 pub(crate) use key::{ReportKey, STATE_OF_CONTROLLER, node_label, state_of_node};
+use pools::Pools;
 use shelf::Shelf;
 use view::View;
 pub use write::Pod;
@@ -54,6 +58,7 @@ pub(crate) struct ReportBook {
     /// `None` before the first.
     verdict: Option<Verdict>,
     leads: bool,
+    pools: Pools,
     shelf: Shelf,
     publisher: Publisher<ReportKey, Change>,
     writes: mpsc::Sender<ReportWrite>,
@@ -79,6 +84,7 @@ impl ReportBook {
             announced: HashMap::new(),
             verdict: None,
             leads: false,
+            pools: Pools::default(),
             publisher: Publisher::new(jitter),
             writes,
             young_until: None,
@@ -161,9 +167,17 @@ impl ReportBook {
         self.touch_states();
     }
 
+    /// Takes in how full a pool is now; `None` if it is gone.
+    pub(crate) fn pool(&mut self, pool: PoolName, usage: Option<&PoolUsage>, now: Instant) {
+        self.pools.changed(pool, usage, now);
+    }
+
     fn touch_states(&mut self) {
         for key in [ReportKey::Node, ReportKey::Controller] {
             self.publisher.touch(&key);
+        }
+        for pool in self.pools.names() {
+            self.publisher.touch(&ReportKey::Pool(pool.clone()));
         }
     }
 
@@ -234,6 +248,7 @@ impl ReportBook {
                 announced: &self.announced,
                 verdict: self.verdict.as_ref(),
                 leads: self.leads,
+                pools: &self.pools,
                 shelf: &self.shelf,
                 removed: &self.removed,
                 over: self.is_young.then_some(&self.over),
@@ -267,6 +282,9 @@ impl ReportBook {
             self.over = HashSet::new();
             self.touch_all();
         }
+        for pool in self.pools.grow(now) {
+            self.publisher.touch(&ReportKey::Pool(pool));
+        }
         for (key, _) in self.removed.extract_if(|_, until| *until <= now) {
             self.publisher.touch(&key);
         }
@@ -276,7 +294,7 @@ impl ReportBook {
     pub(crate) fn due(&self) -> Option<Instant> {
         let grown = self.young_until.filter(|_| self.is_young);
         let removed = self.removed.values().min().copied();
-        let times = [self.publisher.due(), grown, removed];
+        let times = [self.publisher.due(), grown, removed, self.pools.due()];
         times.into_iter().flatten().min()
     }
 

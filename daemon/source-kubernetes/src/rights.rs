@@ -93,7 +93,11 @@ fn to_report(namespace: &str, announces: bool, may_lead: bool) -> Vec<Rule> {
             &["create", "list", "patch", "watch"],
         ));
         rules.push(rule(states, status, None, &["patch"]));
-    } else if may_lead {
+    }
+    if may_lead {
+        rules.push(rule("ipaddresspools", status, None, &["patch"]));
+    }
+    if may_lead && !announces {
         let name = Some(STATE_OF_CONTROLLER);
         rules.push(rule(states, None, name, &["list", "patch", "watch"]));
         rules.push(rule(states, None, None, &["create"]));

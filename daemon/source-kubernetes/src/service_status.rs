@@ -128,6 +128,7 @@ impl Allocation for StatusAllocation {
         (self.outbox.able).send_if_modified(|able| std::mem::replace(able, is_able) != is_able);
         self.look_at_all();
         self.publish(now);
+        self.report_pools(now);
         self.tell_problem();
     }
 
@@ -287,6 +288,17 @@ impl StatusAllocation {
             for key in self.services.keys() {
                 self.publisher.touch(key);
             }
+        }
+    }
+
+    /// Tells how full the pools are, of those of which that may have changed since this daemon told it.
+    fn report_pools(&mut self, now: Instant) {
+        if !self.leads || self.config.is_none() || !self.controller.is_able() {
+            return;
+        }
+        for pool in self.controller.take_changed_pools() {
+            let usage = self.controller.pool(&pool);
+            self.reports.pool(pool, usage.as_ref(), now);
         }
     }
 

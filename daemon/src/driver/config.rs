@@ -103,8 +103,7 @@ impl ConfigState {
 
     /// Takes in an object as it is now. It is read by [`Self::assemble`].
     pub(super) fn set(&mut self, key: &ObjectKey, setting: &Setting) {
-        self.settings.set(key, setting);
-        self.has_changed = true;
+        self.has_changed |= self.settings.set(key, setting);
     }
 
     /// Takes in that an object is gone.

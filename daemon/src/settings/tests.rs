@@ -315,3 +315,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_object_whose_status_alone_has_changed_is_no_news() {
+    let mut settings = Settings::new(config_map(), true);
+    let mut set = |addresses: &str, version: u32, assigned: u32| {
+        let json = format!(
+            r#"{{"metadata": {{"namespace": "metallb-system", "name": "a", "resourceVersion": "{version}"}},
+            "spec": {{"addresses": ["{addresses}"]}}, "status": {{"assignedIPv4": {assigned}}}}}"#
+        );
+        let read = carillon_objects::read(Kind::IpAddressPool, json.as_bytes(), false).unwrap();
+        let Object::Setting(setting) = read.object else {
+            panic!("{read:?}");
+        };
+        settings.set(&read.key, &setting)
+    };
+    assert!(set("10.0.0.0/24", 1, 0));
+    assert!(!set("10.0.0.0/24", 2, 1));
+    assert!(set("10.0.1.0/24", 3, 1));
+}

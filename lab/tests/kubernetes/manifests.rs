@@ -133,6 +133,7 @@ const CONTROLLER: &[&str] = &[
     "list ipaddresspools.metallb.io@metallb-system",
     "watch bgppeers.metallb.io@metallb-system",
     "patch configurationstates.metallb.io/controller@metallb-system",
+    "patch ipaddresspools.metallb.io/status@metallb-system",
 ];
 
 /// What neither may.

@@ -176,6 +176,15 @@ fn resources_configure_when_their_definitions_have_been_added() {
             &format!("--patch={patch}"),
         ])?;
         site.await_table(&[WEB])?;
+        wait::until("how full the pool is", SOON, || {
+            let pools = "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools";
+            let pool = site.api.get(&format!("{pools}/pool"))?;
+            let expected = json!({
+                "assignedIPv4": 1, "availableIPv4": 255, "assignedIPv6": 0, "availableIPv6": 0,
+            });
+            ensure!(pool.pointer("/status") == Some(&expected), "{pool}");
+            Ok(())
+        })?;
         // Who deletes the definitions deletes the objects, and takes nothing away from anybody.
         site.api
             .kubectl(&["delete", "crd", "ipaddresspools.metallb.io"])?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use carillon_core::service::ServiceKey;
 use carillon_objects::configuration_state::{Condition, ConfigurationResult, ConfigurationStatus};
+use carillon_objects::metallb::ip_address_pool::IpAddressPoolStatus;
 use carillon_objects::report::ReportStatus;
 use carillon_objects::source::Verdict;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub(crate) enum Content {
     Bgp(Arc<[Arc<str>]>),
     /// What the daemon makes of the configuration.
     Configuration(Judgement),
+    /// How full the pool is.
+    Pool(IpAddressPoolStatus),
 }
 
 /// What a daemon makes of the configuration.
@@ -150,6 +153,8 @@ pub(super) enum Said {
     Other,
     /// About the configuration.
     Configuration(ConfigurationStatus),
+    /// About a pool.
+    Pool(Option<IpAddressPoolStatus>),
 }
 
 impl Said {
@@ -174,6 +179,7 @@ impl Said {
                 (of, status.peers.iter().map(String::as_str).collect())
             }
             ReportStatus::Configuration(status) => return Self::Configuration(status.clone()),
+            ReportStatus::Pool(status) => return Self::Pool(status.clone()),
         };
         let own = key.service().map(|service| subject(service, node));
         let is_own = own.is_some_and(|own| of.iter().copied().eq(own.iter()));
@@ -193,7 +199,7 @@ impl Said {
     pub(super) fn is_nothing(&self) -> bool {
         match self {
             Self::Hash(hash) => *hash == 0,
-            Self::Other => false,
+            Self::Other | Self::Pool(_) => false,
             Self::Configuration(status) => *status == ConfigurationStatus::default(),
         }
     }
@@ -209,8 +215,13 @@ impl Content {
             (Self::Configuration(judgement), Said::Configuration(stored)) => {
                 judgement.is_said(stored)
             }
-            (Self::Layer2(_) | Self::Bgp(_), Said::Other | Said::Configuration(_))
-            | (Self::Configuration(_), Said::Hash(_) | Said::Other) => false,
+            (Self::Pool(status), Said::Pool(stored)) => stored.as_ref() == Some(status),
+            (
+                Self::Layer2(_) | Self::Bgp(_),
+                Said::Other | Said::Configuration(_) | Said::Pool(_),
+            )
+            | (Self::Configuration(_), Said::Hash(_) | Said::Other | Said::Pool(_))
+            | (Self::Pool(_), Said::Hash(_) | Said::Other | Said::Configuration(_)) => false,
         }
     }
 
@@ -226,6 +237,7 @@ impl Content {
                 json!({"peers": names.collect::<Vec<_>>()})
             }
             Self::Configuration(judgement) => judgement.status(now),
+            Self::Pool(status) => json!(status),
         };
         if let (Some(service), Value::Object(fields)) = (key.service(), &mut status) {
             let names = ["node", "serviceName", "serviceNamespace"];

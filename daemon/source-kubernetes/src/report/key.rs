@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use carillon_core::config::PoolName;
 use carillon_core::service::ServiceKey;
 use carillon_core::text;
-use carillon_objects::Kind;
 use carillon_objects::report::Report;
+use carillon_objects::{Kind, ObjectKey};
 
 /// How long the value of a label may be.
 const LABEL: usize = 63;
@@ -25,16 +26,19 @@ pub(crate) enum ReportKey {
     Node,
     /// The ConfigurationState of those who give addresses.
     Controller,
+    /// The status of this IPAddressPool, which its user has made.
+    Pool(PoolName),
 }
 
 impl ReportKey {
-    /// The key of an object of this kind, if it is of one that has any.
-    pub(super) fn of(kind: Kind, report: &Report) -> Option<Self> {
-        match kind {
+    /// The key of an object, if it is of a kind that has any.
+    pub(super) fn of(object: &ObjectKey, report: &Report) -> Option<Self> {
+        match object.kind {
             Kind::ServiceL2Status => report.service.clone().map(Self::Layer2),
             Kind::ServiceBgpStatus => report.service.clone().map(Self::Bgp),
             Kind::ConfigurationState => Some(Self::Node),
             Kind::ControllerState => Some(Self::Controller),
+            Kind::PoolStatus => Some(Self::Pool(object.name.name().into())),
             Kind::IpAddressPool
             | Kind::Community
             | Kind::L2Advertisement
@@ -59,6 +63,7 @@ impl ReportKey {
             Self::Bgp(_) => Kind::ServiceBgpStatus,
             Self::Node => Kind::ConfigurationState,
             Self::Controller => Kind::ControllerState,
+            Self::Pool(_) => Kind::PoolStatus,
         }
     }
 
@@ -66,7 +71,23 @@ impl ReportKey {
     pub(crate) fn service(&self) -> Option<&ServiceKey> {
         match self {
             Self::Layer2(service) | Self::Bgp(service) => Some(service),
-            Self::Node | Self::Controller => None,
+            Self::Node | Self::Controller | Self::Pool(_) => None,
+        }
+    }
+
+    /// Whether only that daemon writes it which gives addresses.
+    pub(super) fn is_of_leader(&self) -> bool {
+        match self {
+            Self::Layer2(_) | Self::Bgp(_) | Self::Node => false,
+            Self::Controller | Self::Pool(_) => true,
+        }
+    }
+
+    /// Whether the object itself is made, labelled and removed here, and not by a user.
+    pub(super) fn is_made_here(&self) -> bool {
+        match self {
+            Self::Layer2(_) | Self::Bgp(_) | Self::Node | Self::Controller => true,
+            Self::Pool(_) => false,
         }
     }
 
@@ -75,7 +96,7 @@ impl ReportKey {
         match self {
             Self::Layer2(_) => Some("layer2"),
             Self::Bgp(_) => Some("bgp"),
-            Self::Node | Self::Controller => None,
+            Self::Node | Self::Controller | Self::Pool(_) => None,
         }
     }
 
@@ -88,6 +109,7 @@ impl ReportKey {
             Self::Bgp(service) => format!("bgp-{}", hash(&format!("{service}/{node}"))),
             Self::Node => state_of_node(node),
             Self::Controller => STATE_OF_CONTROLLER.to_owned(),
+            Self::Pool(pool) => pool.to_string(),
         }
     }
 }
@@ -100,6 +122,7 @@ impl fmt::Display for ReportKey {
             Self::Bgp(service) => write!(f, "the ServiceBGPStatus of {service}"),
             Self::Node => f.write_str("this node's ConfigurationState"),
             Self::Controller => write!(f, "the ConfigurationState {STATE_OF_CONTROLLER}"),
+            Self::Pool(pool) => write!(f, "the status of IPAddressPool {pool}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use carillon_objects::{Kind, ObjectKey};
 
 use super::content::Said;
 use super::key::ReportKey;
-use super::write::Writer;
+use super::write::{Pod, Writer};
 
 /// What is stored of an object.
 #[derive(Clone, Debug)]
@@ -34,8 +34,7 @@ enum Listing {
 /// See the module's documentation.
 pub(super) struct Shelf {
     writer: Arc<Writer>,
-    /// By the names of the objects.
-    stored: HashMap<ServiceKey, Stored>,
+    stored: HashMap<ObjectKey, Stored>,
     listings: BTreeMap<Kind, Listing>,
 }
 
@@ -57,25 +56,24 @@ impl Shelf {
         report: &Report,
     ) -> Option<ReportKey> {
         let node = &self.writer.node;
-        let key = ReportKey::of(name.kind, report);
+        let key = ReportKey::of(&name, report);
         // One of another name says the same of the Service: nobody knows whose it is.
         let key = key.filter(|key| key.name(node) == name.name.name())?;
         let pod = self.writer.pod.as_ref();
+        let is_owner = |pod: &Pod| report.owners.iter().any(|uid| **uid == *pod.uid);
         let stored = Stored {
             version,
-            is_ours: pod.is_none_or(|pod| report.owners.iter().any(|uid| **uid == *pod.uid)),
+            is_ours: !key.is_made_here() || pod.is_none_or(is_owner),
             said: Said::of(&key, node, &report.status),
             key: key.clone(),
         };
-        self.stored.insert(name.name, stored);
+        self.stored.insert(name, stored);
         Some(key)
     }
 
     /// Takes in that an object is gone. Returns its key if it was here.
     pub(super) fn take(&mut self, name: &ObjectKey) -> Option<ReportKey> {
-        let stored = self.stored.get(&name.name);
-        stored.filter(|stored| stored.key.kind() == name.kind)?;
-        self.stored.remove(&name.name).map(|stored| stored.key)
+        self.stored.remove(name).map(|stored| stored.key)
     }
 
     /// Takes in that all objects of a kind have been told, or that there is no such kind. Returns
@@ -104,7 +102,10 @@ impl Shelf {
     pub(super) fn get(&self, key: &ReportKey) -> Option<&Stored> {
         let name = key.name(&self.writer.node);
         let name = ServiceKey::new(&self.writer.namespace, &name);
-        self.stored.get(&name)
+        self.stored.get(&ObjectKey {
+            kind: key.kind(),
+            name,
+        })
     }
 
     /// The keys of all that are there.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use carillon_core::allocator::Usage;
 use carillon_core::testing::key;
 use carillon_objects::Object;
 use serde_json::{Value, json};
@@ -11,11 +12,12 @@ use super::*;
 use crate::publish::{AT_ONCE, Write};
 
 const SECOND: Duration = Duration::from_secs(1);
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind::ServiceL2Status,
     Kind::ServiceBgpStatus,
     Kind::ConfigurationState,
     Kind::ControllerState,
+    Kind::PoolStatus,
 ];
 
 /// An API server that has such objects, and what was asked of it.
@@ -160,6 +162,7 @@ impl Daemon {
                 "ConfigurationState" if path.ends_with(&format!("speaker-{node}")) => {
                     Kind::ConfigurationState
                 }
+                "IPAddressPool" => Kind::PoolStatus,
                 _ => continue,
             };
             let read = carillon_objects::read(kind, object.to_string().as_bytes(), false).unwrap();
@@ -585,4 +588,77 @@ fn names_and_labels_fit_however_long_a_node_is_called() {
     let of = |service| ReportKey::Layer2(key(service)).name(&node);
     assert_ne!(of("a"), of("b"));
     assert!(of("a").len() <= 63);
+}
+
+/// With so many addresses, of which so many are in use.
+fn usage(pool: &str, assigned: u128, total: u128) -> PoolUsage {
+    let usage = Usage {
+        assigned,
+        total,
+        avoided: 0,
+    };
+    PoolUsage {
+        name: pool.into(),
+        ipv4: usage,
+        ipv6: Usage {
+            total: u128::MAX,
+            ..usage
+        },
+    }
+}
+
+#[test]
+fn how_full_a_pool_is_is_told_by_one_now_and_then() {
+    let mut api = Api::default();
+    for (name, version) in [("a", "900"), ("controller", "901")] {
+        let pool = json!({
+            "kind": "IPAddressPool",
+            "metadata": {"namespace": "metallb-system", "name": name, "resourceVersion": version},
+            "spec": {"addresses": ["192.0.2.0/28"]},
+        });
+        let path =
+            format!("/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools/{name}");
+        api.objects.insert(path, pool);
+    }
+    let mut leader = Daemon::started("alpha", &api);
+    let mut other = Daemon::started("beta", &api);
+    leader.book.lead(true);
+    for daemon in [&mut leader, &mut other] {
+        for used in 0..=5 {
+            let now = daemon.now;
+            daemon
+                .book
+                .pool("a".into(), Some(&usage("a", used, 16)), now);
+            daemon.book.pool("gone".into(), None, now);
+            daemon.settle(&mut api);
+        }
+        assert_eq!(api.log(), [""; 0], "there may be more");
+    }
+    for (daemon, writes) in [(&mut leader, &["Patch a"][..]), (&mut other, &[])] {
+        daemon.pass(SECOND, &mut api);
+        assert_eq!(api.log(), writes);
+    }
+    let told = json!({
+        "assignedIPv4": 5, "availableIPv4": 11, "assignedIPv6": 5, "availableIPv6": i64::MAX,
+    });
+    assert_eq!(status(&api, "IPAddressPool"), [&told, &Value::Null]);
+    assert!(leader.book.due() > Some(leader.now), "it waits for nothing");
+
+    let mut next = Daemon::started("gamma", &api);
+    next.book.lead(true);
+    let now = next.now;
+    next.book.pool("a".into(), Some(&usage("a", 5, 16)), now);
+    let of_no_object = usage("controller", 1, 16);
+    next.book.pool("other".into(), Some(&of_no_object), now);
+    next.pass(SECOND, &mut api);
+    assert_eq!(api.log(), [""; 0], "it is stored");
+    next.book
+        .pool("a".into(), Some(&usage("a", 6, 16)), next.now);
+    next.book.lead(false);
+    next.pass(SECOND, &mut api);
+    assert_eq!(api.log(), [""; 0], "it is for others to tell");
+    next.book.lead(true);
+    next.settle(&mut api);
+    assert_eq!(api.log(), ["Patch a"]);
+    assert_eq!(status(&api, "IPAddressPool")[0]["assignedIPv4"], 6);
 }

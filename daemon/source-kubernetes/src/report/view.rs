@@ -8,6 +8,7 @@ use carillon_objects::source::{Announced, Verdict};
 
 use super::content::{Content, Judgement, Said};
 use super::key::ReportKey;
+use super::pools::Pools;
 use super::shelf::Shelf;
 use super::write::Change;
 use crate::publisher::Difference;
@@ -17,6 +18,7 @@ pub(super) struct View<'a> {
     pub(super) announced: &'a HashMap<ServiceKey, Announced>,
     pub(super) verdict: Option<&'a Verdict>,
     pub(super) leads: bool,
+    pub(super) pools: &'a Pools,
     pub(super) shelf: &'a Shelf,
     /// Those that are not to be made yet.
     pub(super) removed: &'a HashMap<ReportKey, Instant>,
@@ -34,7 +36,7 @@ impl View<'_> {
         let Some(stored) = self.shelf.get(key) else {
             let content = self
                 .content(key, None)
-                .filter(|_| !self.removed.contains_key(key))?;
+                .filter(|_| key.is_made_here() && !self.removed.contains_key(key))?;
             return Some((Box::default(), Change::Create(content)));
         };
         let change = match self.content(key, Some(&stored.said)) {
@@ -59,11 +61,12 @@ impl View<'_> {
         let list = match key {
             ReportKey::Layer2(_) => Content::Layer2(announced?.interfaces.clone()),
             ReportKey::Bgp(_) => Content::Bgp(announced?.peers.clone()),
-            ReportKey::Controller if !self.leads => return None,
+            ReportKey::Controller | ReportKey::Pool(_) if !self.leads => return None,
+            ReportKey::Pool(pool) => Content::Pool(self.pools.get(pool)?.clone()),
             ReportKey::Node | ReportKey::Controller => {
                 let stored = match stored {
                     Some(Said::Configuration(stored)) => Some(stored),
-                    Some(Said::Hash(_) | Said::Other) | None => None,
+                    Some(Said::Hash(_) | Said::Other | Said::Pool(_)) | None => None,
                 };
                 let judgement = Judgement::new(key, self.verdict?).after(stored);
                 return Some(Content::Configuration(judgement));
@@ -71,7 +74,9 @@ impl View<'_> {
         };
         match &list {
             Content::Layer2(names) | Content::Bgp(names) if names.is_empty() => None,
-            Content::Layer2(_) | Content::Bgp(_) | Content::Configuration(_) => Some(list),
+            Content::Layer2(_) | Content::Bgp(_) | Content::Configuration(_) | Content::Pool(_) => {
+                Some(list)
+            }
         }
     }
 
@@ -81,7 +86,7 @@ impl View<'_> {
             ReportKey::Layer2(_) | ReportKey::Bgp(_) => {
                 self.over.is_none_or(|over| over.contains(key))
             }
-            ReportKey::Node | ReportKey::Controller => false,
+            ReportKey::Node | ReportKey::Controller | ReportKey::Pool(_) => false,
         }
     }
 }

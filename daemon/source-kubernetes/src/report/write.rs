@@ -77,7 +77,7 @@ impl ReportWrite {
             path,
             verb,
             body,
-            is_fenced: self.key == ReportKey::Controller,
+            is_fenced: self.key.is_of_leader(),
         }
     }
 
@@ -142,6 +142,7 @@ impl ReportWrite {
                 "metallb.io/node-name": node,
             }),
             ReportKey::Controller => json!({"metallb.io/component-type": "controller"}),
+            ReportKey::Pool(_) => return Map::new(),
         };
         let mut metadata = Map::from_iter([("labels".to_owned(), labels)]);
         if let Some(pod) = &self.writer.pod {

@@ -88,6 +88,7 @@ impl Daemon {
 
     fn decide(&mut self, now: Instant) {
         self.allocation.decide(&mut self.speaker, now);
+        self.allocation.report(now);
     }
 
     fn take(&mut self, change: ApiChange, now: Instant) {

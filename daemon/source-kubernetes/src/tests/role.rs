@@ -275,6 +275,9 @@ async fn a_check_names_every_right_that_lacks() {
         "this user may not patch configurationstates/status in the namespace metallb-system, as a daemon \
          must: give its Role a rule with apiGroups [\"metallb.io\"], resources \
          [\"configurationstates/status\"] and verbs [\"patch\"], as manifests/install.yaml has it",
+        "this user may not patch ipaddresspools/status in the namespace metallb-system, as a daemon \
+         must: give its Role a rule with apiGroups [\"metallb.io\"], resources \
+         [\"ipaddresspools/status\"] and verbs [\"patch\"], as manifests/install.yaml has it",
         "this user may not patch services/status, as a daemon must: give its ClusterRole a rule with \
          apiGroups [\"\"], resources [\"services/status\"] and verbs [\"patch\"], as \
          manifests/install.yaml has it",
