@@ -46,7 +46,7 @@ mod tests;
 mod transmit;
 mod trouble;
 
-/// How long TCP may take to connect.
+/// How long TCP may take to connect, unless attempts are to follow each other sooner.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for the peer's OPEN: "a HoldTimer value of 4 minutes is suggested" (RFC 4271
 /// section 8.2.2).
@@ -62,6 +62,8 @@ pub(crate) struct Session {
     fallback_router_id: Ipv4Addr,
     state: State,
     since: Instant,
+    /// The state before that, and how long it was the state.
+    before: (State, Duration),
     timers: TimerTable,
     backoff: Backoff,
     rng: StdRng,
@@ -90,6 +92,7 @@ impl Session {
             fallback_router_id,
             state: State::Idle,
             since: now,
+            before: (State::Idle, Duration::ZERO),
             timers: TimerTable::default(),
             backoff: Backoff::default(),
             rng: StdRng::seed_from_u64(seed),
@@ -135,7 +138,7 @@ impl Session {
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 Timer::ConnectRetry if self.state == State::Connect => {
-                    let reason = reason::connect_timeout(&self.peer, CONNECT_TIMEOUT);
+                    let reason = reason::connect_timeout(&self.peer, self.connect_timeout());
                     self.lose(fsm::Event::ConnectRetryExpired, reason, now);
                 }
                 Timer::ConnectRetry => self.fire(fsm::Event::ConnectRetryExpired, now),
@@ -197,13 +200,23 @@ impl Session {
         }
     }
 
-    /// Takes over settings that need no other session. The next KEEPALIVE may come sooner, but is
-    /// not put off, however often the settings change.
+    /// Takes over settings that need no other session. The next KEEPALIVE and the next attempt to connect
+    /// may come sooner, but are not put off, however often the settings change.
     fn set_peer(&mut self, peer: Arc<Peer>, now: Instant) {
         self.peer = peer;
-        let due = self.timers.deadline(Timer::Keepalive);
-        if let (Some(due), Some(interval)) = (due, self.interval(Timer::Keepalive, None)) {
-            self.timers.arm(Timer::Keepalive, due.min(now + interval));
+        let keepalive = self.interval(Timer::Keepalive);
+        let connect = if self.state == State::Connect {
+            self.connect_timeout()
+        } else {
+            self.peer.connect_time.unwrap_or(Backoff::MAX)
+        };
+        for (timer, longest) in [
+            (Timer::Keepalive, keepalive),
+            (Timer::ConnectRetry, Some(connect)),
+        ] {
+            if let Some((due, longest)) = self.timers.deadline(timer).zip(longest) {
+                self.timers.arm(timer, due.min(now + longest));
+            }
         }
     }
 
@@ -249,18 +262,19 @@ impl Session {
 
     /// Lets the state machine take an event, and does what it says.
     fn fire(&mut self, event: fsm::Event, now: Instant) {
-        let established = (self.state == State::Established).then(|| now - self.since);
+        let was_established = self.state == State::Established;
         let (state, actions) = fsm::next(self.state, event);
         if state != self.state {
             let peer = self.name();
             tracing::debug!(peer, state = %state, from = %self.state, ?event, "BGP state");
+            self.before = (self.state, now - self.since);
             self.state = state;
             self.since = now;
         }
         for action in actions {
-            self.act(*action, established, now);
+            self.act(*action, now);
         }
-        if let (fsm::Event::Stop, Some(_), Some(reason)) = (event, established, &self.farewell) {
+        if let (fsm::Event::Stop, true, Some(reason)) = (event, was_established, &self.farewell) {
             self.events.push_back(Event::Down(reason.to_string()));
         }
         // A connection that broke while it was being wound up is not made again.
@@ -269,14 +283,14 @@ impl Session {
         }
     }
 
-    fn act(&mut self, action: Action, established: Option<Duration>, now: Instant) {
+    fn act(&mut self, action: Action, now: Instant) {
         match action {
             Action::Connect => self.events.push_back(Event::Connect),
             Action::Disconnect => self.disconnect(),
             Action::SendOpen => self.send(Connection::send_open),
             Action::SendKeepalive => self.send(|connection| connection.send(put_keepalive)),
             Action::Notify(cause) => self.notify(cause),
-            Action::Arm(timer) => self.arm(timer, established, now),
+            Action::Arm(timer) => self.arm(timer, now),
             Action::Disarm(timer) => self.timers.disarm(timer),
             Action::Announce => self.announce(),
             Action::Resend => {
@@ -315,21 +329,18 @@ impl Session {
         }
     }
 
-    fn arm(&mut self, timer: Timer, established: Option<Duration>, now: Instant) {
-        match self.interval(timer, established) {
+    fn arm(&mut self, timer: Timer, now: Instant) {
+        match self.interval(timer) {
             Some(interval) => self.timers.arm(timer, now + interval),
             None => self.timers.disarm(timer),
         }
     }
 
     /// How long a timer that is started now runs, if it is of use at all.
-    fn interval(&mut self, timer: Timer, established: Option<Duration>) -> Option<Duration> {
+    fn interval(&mut self, timer: Timer) -> Option<Duration> {
         match timer {
-            Timer::ConnectRetry if self.state == State::Connect => Some(CONNECT_TIMEOUT),
-            Timer::ConnectRetry => {
-                let wait = self.backoff.wait(established);
-                Some(jitter(wait, &mut self.rng))
-            }
+            Timer::ConnectRetry if self.state == State::Connect => Some(self.connect_timeout()),
+            Timer::ConnectRetry => Some(self.wait_to_connect()),
             Timer::Hold if self.state == State::OpenSent => Some(OPEN_TIMEOUT),
             Timer::Hold => Some(self.hold_time()).filter(|time| !time.is_zero()),
             Timer::Keepalive => {
@@ -339,6 +350,28 @@ impl Session {
             }
             Timer::SendHold => Some(self.send_hold_time()),
             Timer::Drain => Some(DRAIN_TIMEOUT),
+        }
+    }
+
+    /// How long an attempt to connect may take.
+    fn connect_timeout(&self) -> Duration {
+        let configured = self.peer.connect_time;
+        configured.map_or(CONNECT_TIMEOUT, |time| time.min(CONNECT_TIMEOUT))
+    }
+
+    /// How long to wait before the next attempt to connect. A configured time counts from the start of an
+    /// attempt that failed.
+    fn wait_to_connect(&mut self) -> Duration {
+        let (before, lasted) = self.before;
+        let established = (before == State::Established).then_some(lasted);
+        let connecting = Some(lasted).filter(|_| before == State::Connect);
+        let connecting = connecting.unwrap_or_default();
+        match (self.backoff.wait(established), self.peer.connect_time) {
+            (wait @ Backoff::AT_ONCE, _) | (wait, None) => jitter(wait, &mut self.rng),
+            (_, Some(time)) => {
+                let rest = jitter(time, &mut self.rng).saturating_sub(connecting);
+                rest.max(Backoff::AT_ONCE)
+            }
         }
     }
 

@@ -35,7 +35,7 @@ impl Session {
         {
             self.timers.disarm(Timer::SendHold);
         } else if self.timers.deadline(Timer::SendHold).is_none() {
-            self.arm(Timer::SendHold, None, now);
+            self.arm(Timer::SendHold, now);
         }
         self.unwritten()
     }
@@ -45,7 +45,7 @@ impl Session {
             connection.wrote(count);
         }
         if self.timers.deadline(Timer::SendHold).is_some() {
-            self.arm(Timer::SendHold, None, now);
+            self.arm(Timer::SendHold, now);
         }
     }
 

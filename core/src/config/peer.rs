@@ -8,12 +8,14 @@ use arcstr::ArcStr;
 
 use super::address::parse_ip;
 use super::duration::{self, DurationError};
-use super::error::quote;
 use crate::address::Family;
 use crate::selector::Selector;
 
+mod error;
 #[cfg(test)]
 mod tests;
+
+pub use error::PeerError;
 
 /// The TCP port of BGP.
 pub const DEFAULT_PORT: u16 = 179;
@@ -48,6 +50,9 @@ pub struct Peer {
     pub hold_time: Duration,
     /// The keepalive interval; a third of the negotiated hold time if not given.
     pub keepalive_time: Option<Duration>,
+    /// The longest time between two attempts to connect, once one has failed: from 1 s to 65535 s, whole
+    /// seconds. Attempts become rarer with time if not given.
+    pub connect_time: Option<Duration>,
     /// The BGP identifier; taken from the session's local address if not given.
     pub router_id: Option<Ipv4Addr>,
     /// The nodes that have this session: those that any of these match; all nodes when there are
@@ -83,6 +88,7 @@ impl Peer {
             source_address: None,
             hold_time: DEFAULT_HOLD_TIME,
             keepalive_time: None,
+            connect_time: None,
             router_id: None,
             node_selectors: Vec::new(),
             password: None,
@@ -107,6 +113,7 @@ impl Peer {
             source_address,
             hold_time,
             keepalive_time,
+            connect_time,
             router_id,
             node_selectors,
             password,
@@ -124,6 +131,7 @@ impl Peer {
             (self.hold_time == *hold_time, Difference::Reset),
             // It is nobody's business but ours, as long as the hold time is kept.
             (self.keepalive_time == *keepalive_time, Difference::Live),
+            (self.connect_time == *connect_time, Difference::Live),
             (self.router_id == *router_id, Difference::Reset),
             (self.node_selectors == *node_selectors, Difference::None),
             (self.password == *password, Difference::Reset),
@@ -144,63 +152,6 @@ pub enum Difference {
     Live,
     /// Another session: the settings are agreed on with the peer, or are those of the connection.
     Reset,
-}
-
-/// Why a setting of a peer is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PeerError {
-    /// AS 0, RFC 7607.
-    #[error("0 is not an AS number: write one from 1 to 4294967295, for example 64512")]
-    ZeroAsn,
-    /// Our own AS is AS_TRANS.
-    #[error("{AS_TRANS} is reserved (AS_TRANS, RFC 6793): write the AS number of your network")]
-    AsTrans,
-    /// Not an address.
-    #[error("{} is not an IP address: write for example 192.168.7.10 or 2001:db8::1", quote(.0))]
-    Address(String),
-    /// An address that no connection can be made to or from.
-    #[error("{0} is {1}: write the address of one host, for example 192.168.7.10 or 2001:db8::1")]
-    NoHost(IpAddr, &'static str),
-    /// Such a session could never be opened.
-    #[error(
-        "{} is {}, but the peer's address {} is {}: both must be of one family",
-        .0, Family::of(*.0), .1, Family::of(*.1)
-    )]
-    SourceFamily(IpAddr, IpAddr),
-    /// A BGP identifier has four octets and is not 0, RFC 6286.
-    #[error(
-        "{} is not a router id: write it as an IPv4 address, for example 192.168.7.13",
-        quote(.0)
-    )]
-    RouterId(String),
-    /// Not a duration.
-    #[error(transparent)]
-    Duration(#[from] DurationError),
-    /// RFC 4271 section 4.2.
-    #[error("a hold time of {} is too short: write 0s (never expires) or at least 3s", quote(.0))]
-    HoldTooShort(String),
-    /// The field of the OPEN message has 16 bits.
-    #[error("a hold time of {} is too long: write at most 65535s", quote(.0))]
-    HoldTooLong(String),
-    /// The peer would drop the session between two keepalives.
-    #[error(
-        "{} is longer than the hold time of {}s: write at most that, a third is usual",
-        quote(.0), .1.as_secs()
-    )]
-    KeepaliveTooLong(String, Duration),
-    /// Without keepalives the peer's hold timer expires.
-    #[error(
-        "{} sends no keepalives, so that the hold time of {}s expires: write at least 1s, or set \
-         the hold time to 0s, too",
-        quote(.0), .1.as_secs()
-    )]
-    KeepaliveZero(String, Duration),
-    /// iBGP sessions are never limited to one hop.
-    #[error("true makes no sense with equal AS numbers (iBGP): remove this key")]
-    MultihopIbgp,
-    /// Does not say which, because it is a secret.
-    #[error("this password is longer than {MAX_PASSWORD} bytes, the most that TCP MD5 takes")]
-    Password,
 }
 
 /// The name of a peer that has none: its address, with the port where that is not BGP's own.
@@ -346,6 +297,19 @@ pub fn timers_of_keepalive(text: &str) -> Result<(Duration, Duration), PeerError
     let exact = duration::parse(text)?.saturating_mul(3);
     let hold_time = whole_hold_time(exact, &format!("3 × {text}"))?;
     Ok((hold_time, keepalive_time(text, hold_time)?))
+}
+
+/// The time between attempts to connect.
+///
+/// # Errors
+/// It is no duration, or no whole number of seconds from 1 to 65535.
+pub fn connect_time(text: &str) -> Result<Duration, PeerError> {
+    let time = duration::parse(text)?;
+    let is_whole = time.subsec_nanos() == 0;
+    match time.as_secs() {
+        1..=65535 if is_whole => Ok(time),
+        _ => Err(PeerError::ConnectTime(text.to_owned())),
+    }
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, DurationError> {

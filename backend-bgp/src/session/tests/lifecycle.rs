@@ -269,6 +269,71 @@ fn attempts_become_rare_and_the_reason_is_told_once() {
     }
 }
 
+fn with_connect_time(seconds: u64) -> Peer {
+    Peer {
+        connect_time: Some(Duration::from_secs(seconds)),
+        ..ebgp()
+    }
+}
+
+#[test]
+fn a_configured_connect_time_is_the_longest_between_two_attempts() {
+    for seconds in [1, 5, 60, 65_535] {
+        let longest = Duration::from_secs(seconds);
+        let mut pair = Pair::new(with_connect_time(seconds));
+        pair.input(Input::Start);
+        for _ in 0..8 {
+            let refused = io::ErrorKind::ConnectionRefused.into();
+            pair.input(Input::ConnectFailed(refused));
+            let waited = pair.until_connect();
+            let expected = longest.mul_f64(0.75)..=longest;
+            assert!(expected.contains(&waited), "{waited:?} of {longest:?}");
+        }
+        // Nobody answers: an attempt takes a part of that time, at most ten seconds, or all of it.
+        let takes = longest.min(10 * SECOND);
+        pair.pass(takes);
+        assert_eq!(pair.session.state, State::Active);
+        let told = pair.last_error();
+        let silent = format!("no answer from 192.168.7.10 within {} s", takes.as_secs());
+        assert!(told.starts_with(&silent), "{told}");
+        let waited = takes + pair.until_connect();
+        let expected = longest.mul_f64(0.75)..=longest + Duration::from_millis(100);
+        assert!(expected.contains(&waited), "{waited:?} of {longest:?}");
+        // A session that has held is made anew at once all the same.
+        pair.establish();
+        pair.live(60);
+        pair.input(Input::Closed(None));
+        assert!(pair.until_connect() <= Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_new_connect_time_counts_at_once_and_puts_no_attempt_off() {
+    let mut pair = Pair::new(with_connect_time(65_535));
+    pair.input(Input::Start);
+    let refused = || Input::ConnectFailed(io::ErrorKind::ConnectionRefused.into());
+    pair.input(refused());
+    pair.input(Input::Peer(Arc::new(with_connect_time(2))));
+    assert!(pair.until_connect() <= 2 * SECOND);
+    pair.input(refused());
+    pair.input(Input::Peer(Arc::new(with_connect_time(65_535))));
+    assert!(pair.until_connect() <= 2 * SECOND);
+    // That it is not given any more, too.
+    pair.input(refused());
+    pair.input(Input::Peer(Arc::new(ebgp())));
+    assert!(pair.until_connect() <= 30 * SECOND);
+    // And while it connects.
+    pair.input(Input::Peer(Arc::new(with_connect_time(3))));
+    pair.pass(3 * SECOND);
+    assert_eq!(pair.session.state, State::Active);
+
+    let mut pair = Pair::established(ebgp());
+    pair.input(Input::Peer(Arc::new(with_connect_time(1))));
+    pair.live(60);
+    assert_eq!(pair.session.state, State::Established);
+    assert_eq!(pair.downs(), Vec::<&str>::new());
+}
+
 /// BIRD accepts no connection for some time after it has said what is wrong.
 #[test]
 fn attempts_do_not_hide_what_is_wrong() {

@@ -21,7 +21,10 @@ fn each_setting_takes_what_it_needs_to_be_in_force() {
         ),
         (
             Difference::Live,
-            &[|peer| peer.keepalive_time = Some(Duration::from_secs(3))],
+            &[
+                |peer| peer.keepalive_time = Some(Duration::from_secs(3)),
+                |peer| peer.connect_time = Some(Duration::from_secs(3)),
+            ],
         ),
         (
             Difference::Reset,

@@ -66,7 +66,8 @@ pub struct BgpPeerSpec {
     hold_time: Option<String>,
     /// The time between messages that keep the session up; a third of holdTime where it is not given.
     keepalive_time: Option<String>,
-    /// The time between attempts to connect, in whole seconds.
+    /// The longest time between attempts to connect, in whole seconds from 1s to 65535s; where it is not
+    /// given they become rarer, up to 30s.
     #[schemars(extend("x-kubernetes-validations" = [
         {
             "message": "connect time should be between 1 seconds to 65535",
@@ -199,6 +200,9 @@ impl BgpPeerSpec {
             problems.number(&spec("peerPort"), port, 1..=MAX_PORT)
         });
         let (hold_time, keepalive_time) = self.timers(problems);
+        let connect_time = self.connect_time.as_deref().and_then(written);
+        let connect_time = connect_time
+            .and_then(|text| problems.checked(&spec("connectTime"), peer::connect_time(text)));
         let router_id = written(&self.router_id);
         let router_id =
             router_id.and_then(|text| problems.checked(&spec("routerID"), peer::router_id(text)));
@@ -215,6 +219,7 @@ impl BgpPeerSpec {
             source_address,
             hold_time: hold_time?,
             keepalive_time,
+            connect_time,
             router_id,
             node_selectors,
             password,

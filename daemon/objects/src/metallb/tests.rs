@@ -501,6 +501,38 @@ fn what_a_session_goes_without_is_remarked() {
 }
 
 #[test]
+fn a_connect_time_has_whole_seconds() {
+    for (fields, expected) in [
+        ("vrf: ''", None),
+        ("connectTime: null", None),
+        ("connectTime: ''", None),
+        ("connectTime: 1s", Some(1)),
+        ("connectTime: 1m30s", Some(90)),
+        ("connectTime: 65535s", Some(65_535)),
+    ] {
+        let draft = draft(Kind::BgpPeer, &format!("{{{PEER}, {fields}}}"));
+        let peer = draft.peers[0].peer.as_ref().unwrap();
+        let seconds = peer.connect_time.map(|time| time.as_secs());
+        assert_eq!(seconds, expected, "{fields}");
+    }
+    let wrong = |text| format!("connectTime: {text}");
+    for text in ["0s", "1500ms", "65536s", "999ms"] {
+        let told = format!("spec.connectTime: a connect time of \"{text}\" is no whole number");
+        peers(&[(&wrong(text), &[&told])]);
+    }
+    peers(&[
+        (
+            "connectTime: 10",
+            &["spec.connectTime: integer `10` where text"],
+        ),
+        (
+            "connectTime: -1s",
+            &["spec.connectTime: \"-1s\" is negative"],
+        ),
+    ]);
+}
+
+#[test]
 fn timers_are_those_of_the_reference() {
     for (fields, hold, keepalive) in [
         ("vrf: ''", 90, None),
