@@ -41,16 +41,26 @@ impl Node {
             ..Self::default()
         }
     }
-
-    /// Whether it carries [`EXCLUDE_LABEL`].
-    pub fn is_excluded(&self) -> bool {
-        excludes(&self.labels)
-    }
 }
 
-/// Whether the labels of a node take it out of announcing.
-pub(crate) fn excludes(labels: &Labels) -> bool {
-    labels.contains_key(EXCLUDE_LABEL)
+/// Whether [`EXCLUDE_LABEL`] takes a node out of announcing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExcludeLabel {
+    /// It does.
+    #[default]
+    Obeyed,
+    /// It does not: some installers put it on every node of the control plane, which may be all nodes.
+    Ignored,
+}
+
+impl ExcludeLabel {
+    /// Whether these labels of a node take it out of announcing.
+    pub fn excludes(self, labels: &Labels) -> bool {
+        match self {
+            Self::Obeyed => labels.contains_key(EXCLUDE_LABEL),
+            Self::Ignored => false,
+        }
+    }
 }
 
 /// What a Node must have for its daemon to be drained: a label or a taint of the user's choice.

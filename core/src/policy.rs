@@ -8,10 +8,10 @@ use crate::address::Family;
 use crate::allocator::Blocks;
 use crate::config::{AdvertisementNames, PoolName};
 use crate::endpoint::EndpointSlice;
-use crate::node::Node;
+use crate::node::{ExcludeLabel, Node};
 use crate::ownership::Scope;
 use crate::service::{Ingress, Service, ServiceKey, TrafficPolicy};
-use crate::speaker::Local;
+use crate::speaker::{Local, Settings};
 
 mod plan;
 #[cfg(test)]
@@ -23,6 +23,8 @@ pub use way::{Announcers, Grant, GrantedVip, Way};
 
 /// Why a Service is not announced from this node. The first rule that fails gives the reason: of the
 /// Service, then of this node ([`node_may_announce`] counts for every way), then of endpoints.
+///
+/// [`node_may_announce`]: crate::speaker::Speaker::node_may_announce
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WithdrawReason {
     /// `spec.type` is another.
@@ -119,8 +121,8 @@ fn not_owner(owner: Option<&str>) -> String {
 pub(crate) struct Facts<'a> {
     /// The addresses of the pools of the configuration in force.
     pub(crate) blocks: Option<&'a Blocks>,
-    /// The class that this daemon serves; `None` for services without a class.
-    pub(crate) class: Option<&'a str>,
+    /// What this daemon is set to.
+    pub(crate) settings: &'a Settings,
     /// The node that this daemon runs on.
     pub(crate) node: &'a Node,
     /// It is drained.
@@ -215,7 +217,7 @@ impl Facts<'_> {
         if self.is_draining {
             return Err(WithdrawReason::NodeDraining);
         }
-        node_may_announce(self.node)?;
+        node_may_announce(self.node, self.settings.exclude_label)?;
         let is_selected = nodes.contains(&self.node.name);
         is_selected
             .then_some(())
@@ -227,7 +229,7 @@ impl Facts<'_> {
         if !service.is_load_balancer {
             return Err(WithdrawReason::NotLoadBalancer);
         }
-        if !service.is_of_class(self.class) {
+        if !service.is_of_class(self.settings.class.as_deref()) {
             let class = service.load_balancer_class.clone().unwrap_or_default();
             return Err(WithdrawReason::OtherClass(class));
         }
@@ -261,7 +263,8 @@ impl Facts<'_> {
         }
         let announces = |node: &Arc<str>| {
             let labels = self.nodes.get(node);
-            let is_excluded = labels.is_some_and(crate::node::excludes);
+            let label = self.settings.exclude_label;
+            let is_excluded = labels.is_some_and(|labels| label.excludes(labels));
             nodes.contains(node) && !is_excluded && !self.local.is_new(service, node)
         };
         let mut others = slices.iter().flat_map(|slice| &*slice.ready);
@@ -276,11 +279,14 @@ impl Facts<'_> {
 ///
 /// # Errors
 /// It must not, for the reason returned.
-pub fn node_may_announce(node: &Node) -> Result<(), WithdrawReason> {
+pub(crate) fn node_may_announce(
+    node: &Node,
+    exclude_label: ExcludeLabel,
+) -> Result<(), WithdrawReason> {
     if node.network_unavailable {
         return Err(WithdrawReason::NodeNetworkUnavailable);
     }
-    if node.is_excluded() {
+    if exclude_label.excludes(&node.labels) {
         return Err(WithdrawReason::NodeLabeledExcludeBalancers);
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::backend::Caps;
 use crate::config::Config;
 use crate::endpoint::{EndpointSlice, SliceKey};
 use crate::labels::Labels;
-use crate::node::{self, Node};
+use crate::node::Node;
 use crate::ownership::{Holding, Scope};
 use crate::policy::{Facts, Grant, Nodes, Plan, WithdrawReason};
 use crate::service::{Service, ServiceKey};
@@ -25,6 +25,7 @@ mod endpoints;
 mod input;
 mod local;
 mod outlet;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod ways;
@@ -32,6 +33,7 @@ mod ways;
 pub use input::Input;
 pub(crate) use local::Local;
 pub use local::LocalEvent;
+pub use settings::Settings;
 pub use ways::Verdict;
 
 use candidates::Candidates;
@@ -41,7 +43,7 @@ use outlet::Outlet;
 /// The speaker role of one node.
 #[derive(Debug)]
 pub struct Speaker {
-    class: Option<String>,
+    settings: Settings,
     node: Arc<Node>,
     config: Option<Arc<Config>>,
     /// Those of the configuration.
@@ -82,13 +84,12 @@ enum Dirty {
 }
 
 impl Speaker {
-    /// A speaker on this node for services of this class (`None`: those without one), which
-    /// hands its wishes to these backends.
-    pub fn new(node: Node, class: Option<String>, backends: &[Caps]) -> Self {
+    /// A speaker on this node, which hands its wishes to these backends.
+    pub fn new(node: Node, settings: Settings, backends: &[Caps]) -> Self {
         let node = Arc::new(node);
         let outlet = |caps: &Caps| Outlet::new(*caps, node.clone());
         Self {
-            class,
+            settings,
             config: None,
             blocks: None,
             plan: Plan::default(),
@@ -246,7 +247,8 @@ impl Speaker {
         if self.nodes.get(name) == labels.as_ref() {
             return;
         }
-        let excludes = |labels: Option<&Labels>| labels.is_some_and(node::excludes);
+        let label = self.settings.exclude_label;
+        let excludes = |labels: Option<&Labels>| labels.is_some_and(|one| label.excludes(one));
         let is_excluded = excludes(labels.as_ref());
         let before = match labels {
             Some(labels) => self.nodes.insert(name.clone(), labels),
@@ -345,7 +347,7 @@ impl Speaker {
         };
         let facts = Facts {
             blocks: self.blocks.as_ref(),
-            class: self.class.as_deref(),
+            settings: &self.settings,
             node: &self.node,
             is_draining: self.is_draining,
             plan: &self.plan,

@@ -7,6 +7,8 @@ use anyhow::Result;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use carillon_core::node::ExcludeLabel;
+use carillon_core::speaker;
 use carillon_objects::ObjectKey;
 
 use crate::sources::{Source, SourceArgs};
@@ -174,6 +176,18 @@ impl RunArgs {
     pub(crate) fn http_bind(&self) -> Option<SocketAddr> {
         let in_pod = self.source.is_pod().then_some(HTTP_BIND);
         self.http_bind.or(in_pod)
+    }
+
+    /// What the speaker is set to.
+    pub(crate) fn speaker(&self) -> speaker::Settings {
+        speaker::Settings {
+            class: self.lb_class.clone(),
+            exclude_label: if self.host.ignore_exclude_lb {
+                ExcludeLabel::Ignored
+            } else {
+                ExcludeLabel::Obeyed
+            },
+        }
     }
 
     /// Where the objects are.

@@ -65,8 +65,8 @@ pub(crate) struct Parts {
     pub(crate) started: Instant,
     /// This node's name.
     pub(crate) node: String,
-    /// The class of services to serve.
-    pub(crate) class: Option<String>,
+    /// What the speaker is set to.
+    pub(crate) speaker: speaker::Settings,
     /// The ConfigMap with the configuration, and where it is looked for.
     pub(crate) config: ObjectKey,
     /// Where everything is read, for people.
@@ -143,7 +143,7 @@ impl Driver {
             started: parts.started,
             source: parts.source,
             backends_first: false,
-            speaker: Speaker::new(Node::named(&parts.node), parts.class, &caps),
+            speaker: Speaker::new(Node::named(&parts.node), parts.speaker, &caps),
             backends: parts.backends,
             election: Election::new(settings, &exclusive, parts.started),
             local: Traffic::default(),

@@ -145,7 +145,7 @@ fn driver(
     Driver::new(Parts {
         started: Instant::now(),
         node,
-        class: args.lb_class.clone(),
+        speaker: args.speaker(),
         config: args.config.key(),
         description,
         source,

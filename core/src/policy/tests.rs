@@ -34,7 +34,7 @@ fn exclusive() -> Plan {
 }
 
 /// No labels of nodes, and nothing that time has decided.
-static NOTHING: LazyLock<(Nodes, Local)> = LazyLock::new(Default::default);
+static NOTHING: LazyLock<(Nodes, Local, Settings)> = LazyLock::new(Default::default);
 
 /// Of each address the nodes that one at a time may announce it.
 fn scopes(grant: &Grant) -> Vec<Scope> {
@@ -92,7 +92,7 @@ fn decide_with(
     let blocks = Blocks::new(&config());
     let facts = Facts {
         blocks: Some(&blocks),
-        class: None,
+        settings: &NOTHING.2,
         node,
         is_draining: false,
         plan: &plan(),
@@ -139,7 +139,7 @@ fn addresses_decide_first() {
 fn nothing_is_announced_without_a_configuration() {
     let facts = Facts {
         blocks: None,
-        class: None,
+        settings: &NOTHING.2,
         node: &Node::named("n"),
         is_draining: false,
         plan: &plan(),
@@ -159,8 +159,12 @@ fn an_unfit_node_does_not_announce() {
         decide(&demo, &node, &ready),
         Err("nodeLabeledExcludeBalancers")
     );
+    let unfit = |node: &Node, label| node_may_announce(node, label).map_err(|why| why.token());
+    assert_eq!(unfit(&node, ExcludeLabel::Ignored), Ok(()));
     node.network_unavailable = true;
     assert_eq!(decide(&demo, &node, &ready), Err("nodeNetworkUnavailable"));
+    let label = ExcludeLabel::Ignored;
+    assert_eq!(unfit(&node, label), Err("nodeNetworkUnavailable"));
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn where_one_node_announces_the_endpoints_say_which_can() {
     let scope = |policy, endpoints: &[Endpoint]| {
         let facts = Facts {
             blocks: Some(&Blocks::new(&config)),
-            class: None,
+            settings: &NOTHING.2,
             // What this node may is another question: others must know which nodes can.
             node: &Node {
                 network_unavailable: true,
@@ -302,7 +306,7 @@ fn weights(advertisements: Vec<L2Advertisement>) -> String {
     let arp = testing::exclusive("arp", Family::V4);
     let facts = Facts {
         blocks: Some(&Blocks::new(&config)),
-        class: None,
+        settings: &NOTHING.2,
         node: &Node::named("n"),
         is_draining: false,
         plan: &Plan::new(&config, &[arp], &nodes, "n"),
@@ -387,7 +391,7 @@ fn endpoints_of_the_other_family_draw_no_traffic() {
 fn each_address_of_one_node_at_a_time_goes_where_its_family_is_served() {
     let facts = Facts {
         blocks: Some(&Blocks::new(&config())),
-        class: None,
+        settings: &NOTHING.2,
         node: &Node::named("n"),
         is_draining: false,
         plan: &exclusive(),

@@ -100,7 +100,7 @@ impl Speaker {
             return;
         };
         let service = &entry.service;
-        let is_ours = is_local(service) && service.is_of_class(self.class.as_deref());
+        let is_ours = is_local(service) && service.is_of_class(self.settings.class.as_deref());
         let here = &self.node.name;
         let is_ready = is_ours && {
             let mut slices = self.endpoints.of(key).into_iter();

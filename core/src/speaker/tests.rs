@@ -41,7 +41,7 @@ fn slice(service: &str, ready: bool) -> EndpointSlice {
 }
 
 fn speaker() -> Speaker {
-    Speaker::new(Node::named("n"), None, &BACKENDS)
+    Speaker::new(Node::named("n"), Settings::default(), &BACKENDS)
 }
 
 fn synced(inputs: impl IntoIterator<Item = Input>) -> Speaker {
@@ -145,7 +145,7 @@ fn exclusive() -> (Speaker, IpAddr) {
         testing::shared("one"),
         testing::exclusive("two", Family::V4),
     ];
-    let mut speaker = Speaker::new(Node::named("n"), None, &caps);
+    let mut speaker = Speaker::new(Node::named("n"), Settings::default(), &caps);
     speaker.handle(Input::Config(config("one", "two")));
     speaker.handle(Input::Service(service("a", "203.0.113.1")));
     speaker.handle(Input::Endpoints(slice("a", true)));
@@ -201,7 +201,7 @@ fn only_backends_that_use_interfaces_hear_of_them() {
         uses_interfaces: caps.name == "two",
         ..caps
     });
-    let mut speaker = Speaker::new(Node::named("n"), None, &caps);
+    let mut speaker = Speaker::new(Node::named("n"), Settings::default(), &caps);
     speaker.handle(Input::Synced);
     speaker.handle(Input::Config(config("one", "two")));
     speaker.take_changes();
@@ -275,7 +275,7 @@ fn both_ways() -> Config {
 
 /// A speaker with ARP and BGP, this configuration and a Service with [`VIP`].
 fn with_both(config: Config, service: Service) -> Speaker {
-    let mut speaker = Speaker::new(Node::named("n"), None, &BOTH);
+    let mut speaker = Speaker::new(Node::named("n"), Settings::default(), &BOTH);
     speaker.handle(Input::Config(Arc::new(config)));
     speaker.handle(Input::Service(service));
     speaker.handle(Input::Endpoints(slice("a", true)));

@@ -8,7 +8,7 @@ use super::outlet::Wish;
 use crate::announcement::Announcement;
 use crate::config::{AdvertisementNames, PoolName};
 use crate::ownership::{Holding, Scope};
-use crate::policy::{Announcers, Grant, Way, WithdrawReason};
+use crate::policy::{Announcers, Grant, Way, WithdrawReason, node_may_announce};
 use crate::service::ServiceKey;
 
 /// One way of announcing an address of a Service, and what becomes of it.
@@ -25,6 +25,14 @@ pub struct Verdict<'a> {
 }
 
 impl Speaker {
+    /// Whether this node may announce anything.
+    ///
+    /// # Errors
+    /// It must not, for the reason returned.
+    pub fn node_may_announce(&self) -> Result<(), WithdrawReason> {
+        node_may_announce(&self.node, self.settings.exclude_label)
+    }
+
     /// Whether the configuration has a pool whose addresses only one node at a time may announce.
     pub fn has_exclusive_pools(&self) -> bool {
         self.plan.is_exclusive()

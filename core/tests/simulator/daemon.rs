@@ -101,7 +101,7 @@ impl Daemon {
         };
         let mut daemon = Self {
             node: node.clone(),
-            speaker: Speaker::new(Facts::named(node), None, &backends),
+            speaker: Speaker::new(Facts::named(node), speaker::Settings::default(), &backends),
             election: Election::new(settings, &["arp"], now),
             traffic: LocalTraffic::default(),
             layer2: Layer2::new(refresh),

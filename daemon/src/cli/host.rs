@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use carillon_core::node::DrainRule;
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 
 /// This node and its interfaces.
 #[derive(Args, Clone, Debug)]
@@ -35,6 +35,17 @@ pub(crate) struct HostArgs {
         default_value = "/etc/metallb/excludel2.yaml"
     )]
     pub(crate) exclude_interfaces: PathBuf,
+
+    /// Announce although this node's Node has the label
+    /// node.kubernetes.io/exclude-from-external-load-balancers; give it to all daemons.
+    ///
+    /// Some installers put the label on every node of the control plane, which may be all nodes there are.
+    #[arg(
+        long,
+        env = "CARILLON_IGNORE_EXCLUDE_LB",
+        value_parser = FalseyValueParser::new()
+    )]
+    pub(crate) ignore_exclude_lb: bool,
 
     /// Drain this node while its Node has this: label:KEY, label:KEY=VALUE, taint:KEY or
     /// taint:KEY=VALUE; can be given several times. Cordoning a node does not drain it.

@@ -11,7 +11,6 @@ use carillon_core::backend::{BoxFuture, Ownership};
 use carillon_core::interface::Interfaces;
 use carillon_core::mark::Mark;
 use carillon_core::node::DrainRule;
-use carillon_core::policy::node_may_announce;
 use carillon_core::{ownership, speaker};
 use carillon_gossip::record::Impediment;
 use carillon_gossip::{Event, MemberId, Status};
@@ -286,7 +285,7 @@ impl Driver {
     /// Takes in what this node's Node says about announcing.
     pub(super) fn review_node(&mut self, now: Instant) {
         let node = self.speaker.node();
-        let is_excluded = node_may_announce(node).is_err();
+        let is_excluded = self.speaker.node_may_announce().is_err();
         let network = &mut self.network;
         let by_node = network.drain_on.iter().any(|rule| rule.matches(node));
         network.is_draining = network.is_drained || by_node;

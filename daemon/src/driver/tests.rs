@@ -11,6 +11,7 @@ use carillon_core::announcement::{AnnouncementSet, Announcements};
 use carillon_core::backend::mock::{MockBackend, MockLog, NEIGHBOR};
 use carillon_core::backend::{BackendEvent, Detail};
 use carillon_core::config;
+use carillon_core::node::ExcludeLabel;
 use carillon_core::testing::{self, key};
 use carillon_objects::source::Feed;
 use carillon_source_files::journal::{Request as ToWrite, Store};
@@ -58,23 +59,27 @@ impl Daemon {
     }
 
     fn of_class(journal: &Path, class: Option<&str>) -> Self {
-        Self::with(journal, class, false)
+        let class = class.map(str::to_owned);
+        let settings = speaker::Settings {
+            class,
+            ..speaker::Settings::default()
+        };
+        Self::with(journal, settings, false)
     }
 
-    fn with(journal: &Path, class: Option<&str>, has_others: bool) -> Self {
+    fn with(journal: &Path, settings: speaker::Settings, has_others: bool) -> Self {
         let (backend, log) = MockBackend::new("bgp");
         let (arp, arp_log) = MockBackend::exclusive("arp", Family::V4);
         let config = ObjectKey::config_map("metallb-system", "config");
         let now = Instant::now();
-        let class = class.map(str::to_owned);
         let (requests, asked) = std_mpsc::channel();
-        let allocation = JournalAllocation::new(class.clone(), requests);
+        let allocation = JournalAllocation::new(settings.class.clone(), requests);
         let (batches, found) = mpsc::channel(1);
         let (answers, answered) = mpsc::channel(1);
         let driver = Driver::new(Parts {
             started: now,
             node: "n".to_owned(),
-            class,
+            speaker: settings,
             config: config.clone(),
             description: Description {
                 name: "dir".to_owned(),
@@ -941,6 +946,14 @@ fn the_node_takes_itself_out() {
     daemon.write("n.yaml", &node);
     assert_eq!(daemon.vips(), [""; 0]);
     daemon.write("n.yaml", &node.replace(label, "other"));
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+    // Unless that label is ignored.
+    let settings = speaker::Settings {
+        exclude_label: ExcludeLabel::Ignored,
+        ..speaker::Settings::default()
+    };
+    let mut daemon = Daemon::with(&dir.journal(), settings, false);
+    daemon.start(&[("c.yaml", &usual()), ("w.yaml", &web()), ("n.yaml", &node)]);
     assert_eq!(daemon.vips(), ["192.0.2.0"]);
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use carillon_core::address::Family;
 use carillon_core::backend::mock::{MockBackend, MockLog};
 use carillon_core::ownership::FAREWELL;
+use carillon_core::speaker::Settings;
 use carillon_host::neighbours::Neighbours;
 use carillon_host::{assignment, exclusion, interfaces};
 use carillon_objects::ObjectKey;
@@ -108,7 +109,7 @@ impl Daemon {
         let driver = Driver::new(Parts {
             started: Instant::now(),
             node: "n".to_owned(),
-            class: None,
+            speaker: Settings::default(),
             config: ObjectKey::config_map("metallb-system", "config"),
             description: Description {
                 name: "dir".to_owned(),

@@ -298,12 +298,20 @@ fn what_only_one_of_them_takes_comes_to_its_place() -> Result<()> {
     let made = render(&set(&[
         "speaker.memberlist={\"mlBindPort\":7946,\"mlBindAddrOverride\":\"0.0.0.0\"}",
         "speaker.tolerateMaster=false",
+        "speaker.ignoreExcludeLB=true",
         "speaker.updateStrategy.type=\"OnDelete\"",
         "speaker.excludeInterfaces.enabled=false",
         "controller.replicas=3",
         "controller.strategy.type=\"Recreate\"",
         "configInline={\"address-pools\":[]}",
     ]))?;
+    let arguments = |pod| at(&made, pod, "/containers/0/args").unwrap_or_default();
+    let ignores = |pod| {
+        arguments(pod)
+            .to_string()
+            .contains("\"--ignore-exclude-lb\"")
+    };
+    assert_eq!((ignores(SPEAKER), ignores(CONTROLLER)), (true, false));
     let variables = at(&made, SPEAKER, gossip).unwrap_or_default().to_string();
     for (name, value) in [
         ("CARILLON_GOSSIP_BIND", "0.0.0.0:7946"),
@@ -417,7 +425,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "speaker.memberlist.mlSecretKeyPath=\"/x\"",
     "speaker.secretName=\"x\"",
     "speaker.wanConfig=true",
-    "speaker.ignoreExcludeLB=true",
     "speaker.bgpDebounceTimeout=1",
     "speaker.frr={\"enabled\":true}",
     "speaker.reloader={\"resources\":{\"limits\":{\"cpu\":1}}}",

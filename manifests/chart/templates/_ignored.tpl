@@ -27,8 +27,6 @@
   why: the daemons have a secret of their own, carillon-gossip
 - keys: [speaker.wanConfig]
   why: to be slower to take a node for lost, add --heartbeat-interval to speaker.extraArgs
-- keys: [speaker.ignoreExcludeLB]
-  why: a node that is excluded from load balancers announces nothing
 - keys:
   - speaker.bgpDebounceTimeout
   - speaker.frr

@@ -57,7 +57,7 @@ impl Site {
         };
         let now = beginning();
         let mut site = Self {
-            speaker: Speaker::new(Node::named("n"), None, &caps),
+            speaker: Speaker::new(Node::named("n"), speaker::Settings::default(), &caps),
             election: Election::new(settings, &["arp", "ndp"], now),
             gate: None,
             now,

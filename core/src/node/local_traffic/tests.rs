@@ -2,10 +2,11 @@ use super::*;
 use crate::address::Family;
 use crate::endpoint::Endpoint;
 use crate::labels::Labels;
-use crate::node::{EXCLUDE_LABEL, Node};
+use crate::node::{EXCLUDE_LABEL, ExcludeLabel, Node};
 use crate::ownership::Holding;
 use crate::policy::WithdrawReason;
 use crate::service::TrafficPolicy;
+use crate::speaker::Settings;
 use crate::testing::{
     self, beginning, endpoint, endpoint_slice, exclusive, ip, key, l2_advertisement, pool,
     published, shared,
@@ -33,10 +34,14 @@ struct Here {
 
 impl Here {
     fn new() -> Self {
+        Self::set_to(Settings::default())
+    }
+
+    fn set_to(settings: Settings) -> Self {
         let mut config = testing::config([pool("a", &["198.51.100.0/24"])]);
         config.layer2 = vec![Arc::new(l2_advertisement("a"))];
         let backends = [shared("bgp"), exclusive("arp", Family::V4)];
-        let mut speaker = Speaker::new(Node::named("n"), None, &backends);
+        let mut speaker = Speaker::new(Node::named("n"), settings, &backends);
         speaker.handle(Input::Config(Arc::new(config)));
         speaker.handle(Input::Synced);
         let mut here = Self {
@@ -317,4 +322,25 @@ fn nobody_gives_way_to_a_node_that_does_not_announce() {
     assert!(here.has_route);
     here.handle(Input::Labels("m".into(), None));
     assert!(!here.has_route);
+}
+
+#[test]
+fn an_ignored_label_takes_no_node_out() {
+    let mut here = Here::set_to(Settings {
+        exclude_label: ExcludeLabel::Ignored,
+        ..Settings::default()
+    });
+    here.answer = Answer::Passes;
+    let excluded = Labels::bounded([(EXCLUDE_LABEL, "")]);
+    here.handle(Input::Labels("m".into(), Some(excluded.clone())));
+    here.handle(Input::Node(Node {
+        labels: excluded,
+        ..Node::named("n")
+    }));
+    here.service(TrafficPolicy::Local, 30_000);
+    here.endpoints(&[("n", true), ("m", true)]);
+    here.run(SETTLING);
+    assert!(here.has_route && here.speaker.node_may_announce().is_ok());
+    here.endpoints(&[("n", false), ("m", true)]);
+    assert!(!here.has_route, "the other announces");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use carillon_core::config::{AddressesInUse, Config, Pool, ServiceAllocation};
 use carillon_core::node::Node;
 use carillon_core::service::Ingress;
+use carillon_core::speaker::Settings;
 use carillon_core::testing::{self, labels, pool, selector};
 use carillon_objects::Kind;
 use carillon_objects::source::Announced;
@@ -73,7 +74,7 @@ impl Daemon {
         allocation.controller.handle(Input::Config(config()));
         Self {
             allocation,
-            speaker: Speaker::new(Node::named("node"), None, &[]),
+            speaker: Speaker::new(Node::named("node"), Settings::default(), &[]),
             writes,
             reports: to_report,
             notices,

@@ -124,7 +124,7 @@ fn without_a_secret_only_those_are_troubled_who_need_one() {
 #[test]
 fn a_daemon_that_does_not_know_yet_what_others_announce_is_not_ready() {
     let dir = Dir::new();
-    let mut daemon = Daemon::with(&dir.journal(), None, true);
+    let mut daemon = Daemon::with(&dir.journal(), speaker::Settings::default(), true);
     daemon.start(&[("c.yaml", &usual())]);
     assert_eq!(daemon.driver.lacks(), [""; 0]);
     joined(&mut daemon);
