@@ -76,7 +76,7 @@ pub(crate) fn passed_over(set: &AnnouncementSet, sessions: &[Wanted]) -> Vec<Nei
         state: "none".to_owned(),
         since: Duration::ZERO,
         facts: vec![Fact::text("remote AS", peer.peer_asn.to_string())],
-        last_error: Some(format!("its node-selectors do not match this node: {why}")),
+        last_error: Some(format!("its node selectors do not match this node: {why}")),
         in_sync: true,
         prefixes: 0,
         announced: Vec::new(),

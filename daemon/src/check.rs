@@ -237,7 +237,7 @@ impl Report {
         let others = config.bgp.peers.iter().filter(|peer| !is_selected(peer));
         let note = |peer: &Arc<Peer>| {
             format!(
-                "note: peer {}: its node-selectors match none of the {} here: no node has a \
+                "note: peer {}: its node selectors match none of the {} here: no node has a \
                  session with it (in files: a Node with the labels of this host)",
                 peer.address,
                 count(nodes.len(), "node")

@@ -286,7 +286,7 @@ async fn node_selectors_decide_where_a_session_runs() {
         world.node.labels = label.into_iter().collect();
         world.set(&mut backend).await;
         let neighbors = soon(backend.status(Detail::Routes)).await.neighbors;
-        let why = format!("its node-selectors do not match this node: {why}");
+        let why = format!("its node selectors do not match this node: {why}");
         let [other] = &neighbors[..] else {
             panic!("{neighbors:?}");
         };

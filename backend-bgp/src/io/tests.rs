@@ -400,7 +400,7 @@ async fn a_source_address_is_used_and_must_exist() {
     };
     assert_eq!(
         reason,
-        "source-address 192.0.2.77 is not an address of this node"
+        "the source address 192.0.2.77 is not an address of this node"
     );
 }
 

@@ -38,8 +38,8 @@ impl Session {
         match (is_young, self.peer.is_internal(), self.peer.ebgp_multihop) {
             (false, _, _) | (true, false, Some(true)) => "",
             (true, false, Some(false) | None) => {
-                "; does it drop packets for their TTL (ttl-security, RFC 5082)? With ebgp-multihop: \
-                 true they have the TTL of 255 that it asks for"
+                "; does it drop packets for their TTL (ttl-security, RFC 5082)? With ebgpMultiHop: \
+                 true (ebgp-multihop in a ConfigMap) they have the TTL of 255 that it asks for"
             }
             (true, true, _) => {
                 "; does it drop packets for their TTL (ttl-security, RFC 5082)? Those of iBGP do not \
@@ -66,7 +66,7 @@ pub(super) fn connect_failed(peer: &Peer, error: &io::Error) -> String {
             format!("no route to {to}: this node's routing table has none")
         }
         (io::ErrorKind::AddrNotAvailable, Some(source)) => {
-            format!("source-address {source} is not an address of this node")
+            format!("the source address {source} is not an address of this node")
         }
         (io::ErrorKind::TimedOut, _) => no_answer(peer, "in the kernel's time"),
         _ => format!("cannot connect to {to}: {error}"),
@@ -94,7 +94,7 @@ fn no_answer(peer: &Peer, within: &str) -> String {
 pub(super) fn no_next_hop(local: IpAddr) -> String {
     format!(
         "the connection is from {local}, a link-local address that cannot be a next hop: give this \
-         node a global or unique local IPv6 address, or set source-address"
+         node a global or unique local IPv6 address, or the session a source address"
     )
 }
 
@@ -170,7 +170,7 @@ pub(super) fn unexpected_in(state: State, kind: Option<MessageType>) -> Notifica
 pub(super) fn malformed(peer: &Peer, error: &MessageError) -> String {
     match error {
         MessageError::PeerAs(asn) => format!(
-            "the router says it is AS {asn}, the configuration says peer-asn {}",
+            "the router says it is AS {asn}, the configuration says AS {}",
             peer.peer_asn
         ),
         MessageError::RouterId(id) => {
@@ -196,19 +196,19 @@ pub(super) fn notification(peer: &Peer, notification: &Notification) -> String {
     let hint = match notification.reason() {
         Some(Reason::BadPeerAs) => {
             format!(
-                "; it expects another AS number of this node than my-asn {}",
+                "; it expects another AS number of this node than {}",
                 peer.my_asn
             )
         }
-        Some(Reason::BadBgpIdentifier) => "; is this router-id in use elsewhere?".to_owned(),
+        Some(Reason::BadBgpIdentifier) => "; is this router id in use elsewhere?".to_owned(),
         Some(Reason::UnacceptableHoldTime) => {
-            format!("; hold-time is {} s", peer.hold_time.as_secs())
+            format!("; the hold time is {} s", peer.hold_time.as_secs())
         }
         Some(Reason::UnsupportedCapability) => {
             "; is the address family of this session activated there?".to_owned()
         }
         Some(Reason::MaximumPrefixes) => {
-            "; raise its limit, or announce fewer prefixes with aggregation-length".to_owned()
+            "; raise its limit, or announce fewer prefixes with a shorter aggregation length".to_owned()
         }
         Some(Reason::AdministrativeShutdown) => "; the session is shut down there".to_owned(),
         Some(Reason::PeerDeconfigured) => "; this node was removed there".to_owned(),

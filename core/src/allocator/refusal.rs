@@ -20,7 +20,7 @@ pub enum Refusal {
     /// An address that its pool does not hand out.
     #[error(
         "{address} is not allowed in config: pool {pool:?} avoids addresses that end in .0 or .255 \
-         (avoid-buggy-ips)"
+         (avoidBuggyIPs; avoid-buggy-ips in a ConfigMap)"
     )]
     Avoided {
         /// The address.
@@ -202,8 +202,9 @@ fn known_pools(known: &Shown<PoolName>) -> String {
 
 fn exhausted(families: Families, pools: &Shown<PoolUsage>) -> String {
     match (families, &*pools.items) {
-        (_, []) => "no available addresses: no pool hands out addresses by itself (auto-assign); \
-                    ask for a pool with the annotation metallb.io/address-pool"
+        (_, []) => "no available addresses: no pool hands out addresses by itself (autoAssign; \
+                    auto-assign in a ConfigMap); ask for a pool with the annotation \
+                    metallb.io/address-pool"
             .to_owned(),
         (Families::One(family), [pool]) if pool.of(family).total == 0 => {
             format!(
@@ -234,8 +235,8 @@ fn nothing(usage: Usage, family: Family) -> String {
     match usage.avoided {
         0 => format!("no {family} addresses"),
         _ => format!(
-            "only {family} addresses that end in .0 or .255, which it avoids (avoid-buggy-ips): \
-             add others to it, or remove that key"
+            "only {family} addresses that end in .0 or .255, which it avoids (avoidBuggyIPs; \
+             avoid-buggy-ips in a ConfigMap): add others to it, or remove that key"
         ),
     }
 }

@@ -53,8 +53,8 @@ fn a_pool_that_avoids_all_that_it_has_says_so() {
         let addresses = allocator.choose(&tenant("a", "", &[80]), families, None);
         addresses.unwrap_err().to_string()
     };
-    let nothing = "only IPv4 addresses that end in .0 or .255, which it avoids (avoid-buggy-ips): \
-                   add others to it, or remove that key";
+    let nothing = "only IPv4 addresses that end in .0 or .255, which it avoids (avoidBuggyIPs; \
+                   avoid-buggy-ips in a ConfigMap): add others to it, or remove that key";
     assert_eq!(
         refused(Families::One(Family::V4)),
         format!("pool \"p\" has {nothing}")

@@ -63,7 +63,7 @@ fn peers_of_no_node_are_noted() {
     let node = |rack: &str| {
         format!("apiVersion: v1\nkind: Node\nmetadata: {{name: n1, labels: {{rack: {rack}}}}}\n")
     };
-    let note = "note: peer 192.168.7.10: its node-selectors match none of the";
+    let note = "note: peer 192.168.7.10: its node selectors match none of the";
     for (files, expected) in [
         (
             vec![("c.yaml", config.clone())],

@@ -439,8 +439,8 @@ fn status_says_why_each_peer_is_not_there() {
         let mut session = web.accept()?;
         session.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
         let words = [
-            "the router says it is AS 64999, the configuration says peer-asn 64512",
-            "it expects another AS number of this node than my-asn 64512",
+            "the router says it is AS 64999, the configuration says AS 64512",
+            "it expects another AS number of this node than 64512",
             "does not speak BGP",
             "nothing listens on 192.0.2.5:179",
             "no route to 192.0.2.6:179",

@@ -240,7 +240,7 @@ fn reasons_help() {
         (
             Pair::open_sent(ebgp()),
             with(|open| open.asn = 64513),
-            "the router says it is AS 64513, the configuration says peer-asn 64512",
+            "the router says it is AS 64513, the configuration says AS 64512",
         ),
         (
             Pair::open_sent(ebgp()),
@@ -250,7 +250,7 @@ fn reasons_help() {
         (
             Pair::open_sent(ebgp()),
             encoded(|out| Notification::new(Reason::BadPeerAs).encode(out)),
-            "it expects another AS number of this node than my-asn 64500",
+            "it expects another AS number of this node than 64500",
         ),
         (
             Pair::established(ebgp()),
@@ -302,7 +302,7 @@ fn reasons_of_tcp_help() {
         (
             elsewhere,
             io::ErrorKind::AddrNotAvailable,
-            "source-address 10.0.0.9 is not an address of this node",
+            "the source address 10.0.0.9 is not an address of this node",
         ),
     ];
     for (peer, kind, expected) in cases {

@@ -441,8 +441,8 @@ fn silence_in_a_young_session_may_be_for_the_ttl() {
         ebgp_multihop,
         ..ebgp()
     };
-    assert!(ttl(multihop(None), 0).contains("RFC 5082)? With ebgp-multihop: true"));
-    assert!(ttl(multihop(Some(false)), 0).contains("RFC 5082)? With ebgp-multihop: true"));
+    assert!(ttl(multihop(None), 0).contains("RFC 5082)? With ebgpMultiHop: true"));
+    assert!(ttl(multihop(Some(false)), 0).contains("RFC 5082)? With ebgpMultiHop: true"));
     assert!(ttl(ibgp(), 0).contains("turn that off there"));
     assert_eq!(ttl(multihop(Some(true)), 0), "");
     assert_eq!(ttl(multihop(None), 600), "", "it has heard us before");

@@ -179,7 +179,7 @@ fn avoiding_buggy_addresses_waits_for_those_in_use() {
         [
             "ClearAssignment: current IP for \"default/a\" not allowed by config, will attempt for \
              new IP assignment: 192.0.2.0 is not allowed in config: pool \"p\" avoids addresses \
-             that end in .0 or .255 (avoid-buggy-ips)",
+             that end in .0 or .255 (avoidBuggyIPs; avoid-buggy-ips in a ConfigMap)",
             "IPAllocated: Assigned IP [\"192.0.2.2\"]",
         ]
     );

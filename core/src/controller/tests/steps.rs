@@ -94,7 +94,7 @@ const KEPT_OR_CLEARED: &[Row] = &[
         "192.0.2.1",
         &[
             "ClearAssignment 203.0.113.255 is not allowed in config: pool \"careful\" avoids \
-             addresses that end in .0 or .255 (avoid-buggy-ips)",
+             addresses that end in .0 or .255 (avoidBuggyIPs; avoid-buggy-ips in a ConfigMap)",
             "IPAllocated [\"192.0.2.1\"]",
         ],
     ),
