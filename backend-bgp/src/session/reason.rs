@@ -208,7 +208,8 @@ pub(super) fn notification(peer: &Peer, notification: &Notification) -> String {
             "; is the address family of this session activated there?".to_owned()
         }
         Some(Reason::MaximumPrefixes) => {
-            "; raise its limit, or announce fewer prefixes with a shorter aggregation length".to_owned()
+            "; raise its limit, or announce fewer prefixes with a shorter aggregation length"
+                .to_owned()
         }
         Some(Reason::AdministrativeShutdown) => "; the session is shut down there".to_owned(),
         Some(Reason::PeerDeconfigured) => "; this node was removed there".to_owned(),

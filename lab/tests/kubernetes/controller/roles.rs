@@ -89,3 +89,54 @@ fn a_controller_that_ends_is_followed_by_the_other_and_nothing_is_withdrawn() {
         site.await_table(&[("198.51.100.0/32", &[11])])
     });
 }
+
+/// Announce only, and then beside it allocate only: each half of the work can be another's.
+#[test]
+fn speakers_announce_what_somebody_else_gives_and_a_controller_of_ours_can_follow_him() {
+    const CLASS: &str = "example.com/lb";
+    test(|lab| {
+        let site = Site::new(lab, &[11])?;
+        site.do_not_let_speakers_lead()?;
+        site.configure()?;
+        let run = |name, number, account: &str, role| {
+            let host = site.host(name, number)?;
+            let kubeconfig = site.api.kubeconfig_for("metallb-system", account)?;
+            let flags = ["--role", role, "--lb-class", CLASS];
+            Carillon::start_kubernetes_with(&host, name, &kubeconfig, &flags)
+        };
+        let node = run("node-1", 11, "speaker", "speaker")?;
+        let api = &site.api;
+        for name in ["web", "other"] {
+            let slice = crate::site::endpoint_slice(name, &["node-1"]);
+            api.send(&Request::create(crate::site::SLICES, slice))?;
+            let mut service = service(name);
+            if name == "web" {
+                service["spec"]["loadBalancerClass"] = json!(CLASS);
+            }
+            create(api, service)?;
+        }
+        for (name, address) in [("web", "198.51.100.7"), ("other", "198.51.100.8")] {
+            patch_status(api, name, &json!([{"ip": address}]))?;
+        }
+        let web = |address: &str| format!("198.51.100.{address}/32");
+        let await_web = |address: &str| site.await_table(&[(&web(address), &[11])]);
+        await_web("7")?;
+        patch_status(api, "web", &json!([{"ip": "198.51.100.9"}]))?;
+        await_web("9")?;
+        patch_status(api, "web", &json!([]))?;
+        site.await_table(&[])?;
+        // Of no pool of ours: nothing says how it is to be announced.
+        patch_status(api, "web", &json!([{"ip": "203.0.113.1"}]))?;
+        await_status(&node, &["no single pool contains all of its addresses"])?;
+        patch_status(api, "web", &json!([{"ip": "198.51.100.9"}]))?;
+        await_web("9")?;
+        await_published(api, "web", &["198.51.100.9"], None)?;
+
+        let controller = run("first", 21, "controller", "controller")?;
+        await_status(&controller, &["\"leads\":true"])?;
+        await_published(api, "web", &["198.51.100.9"], Some("pool"))?;
+        await_web("9")?;
+        await_published(api, "other", &["198.51.100.8"], None)?;
+        Ok(())
+    });
+}
