@@ -337,7 +337,7 @@ impl Driver {
     /// Tells the backends what has changed.
     fn announce(&mut self, now: Instant) {
         self.review_abilities(now);
-        self.local.traffic.expire(&mut self.speaker, now);
+        self.expire_local(now);
         let gate = self.assigner.as_mut().map(|assigner| &mut assigner.gate);
         for (name, set) in self.election.settle(&mut self.speaker, gate, now) {
             self.give(name, set);

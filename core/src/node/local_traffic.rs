@@ -57,6 +57,17 @@ pub struct Question {
     pub number: u64,
 }
 
+/// A Service that is announced although the proxy has not said that it passes its traffic on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The Service.
+    pub service: ServiceKey,
+    /// Its `spec.healthCheckNodePort`.
+    pub port: NonZeroU16,
+    /// The proxy says that it does not, or else says nothing.
+    pub is_refused: bool,
+}
+
 /// A Service whose traffic the proxy may not pass on yet.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
@@ -93,17 +104,26 @@ pub struct LocalTraffic {
 }
 
 impl LocalTraffic {
-    /// Tells the speaker what is over by now.
-    pub fn expire(&mut self, speaker: &mut Speaker, now: Instant) {
+    /// Tells the speaker what is over by now. Returns what has not been waited for any longer.
+    pub fn expire(&mut self, speaker: &mut Speaker, now: Instant) -> Vec<GivenUp> {
         while self.settling.first().is_some_and(|(at, ..)| *at <= now) {
             if let Some((.., service, node)) = self.settling.pop_first() {
                 speaker.handle(Input::Settled(service, node));
             }
         }
+        let mut given_up = Vec::new();
         while let Some((_, service)) = self.ends.first().filter(|(at, _)| *at <= now).cloned() {
+            if let Some(waiting) = self.waiting.get(&service) {
+                given_up.push(GivenUp {
+                    service: service.clone(),
+                    port: waiting.port,
+                    is_refused: waiting.ends > waiting.since + NO_ANSWER,
+                });
+            }
             self.end(&service);
             speaker.handle(Input::Passes(service));
         }
+        given_up
     }
 
     /// Takes in what is new to the speaker.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use carillon_core::node::local_traffic::{Answer, LocalTraffic, Question};
 use tokio::task::JoinSet;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::Driver;
 use crate::proxy;
@@ -18,6 +18,19 @@ pub(super) struct Traffic {
 }
 
 impl Driver {
+    /// Does what has been waited for long enough.
+    pub(super) fn expire_local(&mut self, now: Instant) {
+        for given_up in self.local.traffic.expire(&mut self.speaker, now) {
+            let (service, port) = (&given_up.service, given_up.port);
+            let says = if given_up.is_refused {
+                "still says that it does not pass the traffic on"
+            } else {
+                "does not say whether it passes the traffic on"
+            };
+            info!(%service, port, "kube-proxy {says} (healthCheckNodePort): not waiting for it any longer");
+        }
+    }
+
     /// Asks what is to be asked now.
     pub(super) fn ask_proxy(&mut self, now: Instant) {
         let Traffic { traffic, questions } = &mut self.local;

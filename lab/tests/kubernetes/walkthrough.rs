@@ -18,6 +18,12 @@ const LATER_VIP: &str = "198.51.100.2";
 /// The address that it asks for in the end.
 const CHANGED_VIP: &str = "198.51.100.9";
 
+/// A service that is passed on by the nodes of its pods alone.
+const LOCAL: &str = "{apiVersion: v1, kind: Service, metadata: {name: local}, spec: {\
+    type: LoadBalancer, externalTrafficPolicy: Local, selector: {env: test}, ports: [{port: 80}], \
+    loadBalancerIP: 198.51.100.5}}";
+const LOCAL_VIP: &str = "198.51.100.5";
+
 /// Longer than a Lease, a session and the patience of whatever depends on the API server.
 const OUTAGE: Duration = Duration::from_secs(120);
 
@@ -27,6 +33,7 @@ fn the_service_of_the_walk_through_outlives_what_operators_do() {
         let mut cluster = Cluster::start(lab)?;
         install(&cluster)?;
         both_pods_answer(&cluster)?;
+        local_traffic_waits_for_kube_proxy(&cluster)?;
         status_is_told_in_each_pod(&cluster)?;
         a_second_daemon_of_a_node_waits(&cluster)?;
         a_second_pod_of_a_node_is_refused(&cluster)?;
@@ -73,6 +80,19 @@ fn both_pods_answer(cluster: &Cluster) -> Result<()> {
         ensure!(pods.iter().all(of), "{answered:?}");
         Ok(())
     })
+}
+
+/// Which says that it passes the traffic on, before that is not waited for any longer.
+fn local_traffic_waits_for_kube_proxy(cluster: &Cluster) -> Result<()> {
+    create(cluster, LOCAL)?;
+    await_gateways(cluster, LOCAL_VIP, &["master-0", "worker-0"])?;
+    for pod in speakers(cluster, "{.metadata.name}")? {
+        let log = kubectl(cluster, &format!("logs -n metallb-system {pod}"))?;
+        ensure!(log.contains("proxyNotReady"), "it has not waited: {log}");
+        ensure!(!log.contains("not waiting for it"), "in vain: {log}");
+    }
+    kubectl(cluster, "delete service local")?;
+    await_gateways(cluster, LOCAL_VIP, &[])
 }
 
 fn status_is_told_in_each_pod(cluster: &Cluster) -> Result<()> {

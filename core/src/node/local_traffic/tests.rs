@@ -30,6 +30,7 @@ struct Here {
     /// Whether BGP announces the VIP.
     has_route: bool,
     is_held_back: bool,
+    given_up: Vec<GivenUp>,
 }
 
 impl Here {
@@ -54,6 +55,7 @@ impl Here {
             asked: 0,
             has_route: false,
             is_held_back: false,
+            given_up: Vec::new(),
         };
         here.settle();
         here
@@ -91,7 +93,8 @@ impl Here {
 
     /// As the driver does it.
     fn settle(&mut self) {
-        self.traffic.expire(&mut self.speaker, self.now);
+        let given_up = self.traffic.expire(&mut self.speaker, self.now);
+        self.given_up.extend(given_up);
         for (backend, set) in self.speaker.take_changes() {
             if backend == "bgp" {
                 self.has_route = set.by_vip.contains_key(&ip(VIP));
@@ -150,7 +153,7 @@ fn a_node_announces_when_its_proxy_passes_traffic_on() {
     assert!((13..=15).contains(&here.asked), "{} times", here.asked);
     here.answer = Answer::Passes;
     here.run(60 * MS);
-    assert!(here.has_route && !here.is_held_back);
+    assert!(here.has_route && !here.is_held_back && here.given_up.is_empty());
     // Nothing more is done as long as it has an endpoint: not when one comes or goes elsewhere, and
     // whatever the proxy says.
     here.answer = Answer::Refuses;
@@ -176,6 +179,12 @@ fn the_wait_for_a_proxy_has_an_end() {
         assert!(!here.has_route && here.is_held_back, "{answer:?}");
         here.run(MS);
         assert!(here.has_route && !here.is_held_back, "{answer:?}");
+        let given_up = GivenUp {
+            service: key("a"),
+            port: NonZeroU16::new(30_000).unwrap(),
+            is_refused: answer == Answer::Refuses,
+        };
+        assert_eq!(here.given_up, [given_up]);
         here.run(1000 * MS);
         assert_eq!(here.traffic.poll_timeout(), None);
     }
