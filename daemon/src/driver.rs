@@ -178,9 +178,6 @@ impl Driver {
         if let Some(problems) = &batch.problems {
             self.config.set_problems(problems);
         }
-        if let Some(input) = self.config.assemble() {
-            self.source.allocation_mut().configure(input);
-        }
         self.source.hand_over(now);
         if let Some(problems) = batch.problems {
             self.take_problems(problems);
@@ -190,7 +187,16 @@ impl Driver {
         }
         if batch.synced {
             self.has_read = true;
+            self.configure();
             self.source.allocation_mut().synced(now);
+        }
+    }
+
+    /// Reads what configures, if any of it has changed. That takes as long as there is much of it: once
+    /// for all that came at once.
+    fn configure(&mut self) {
+        if let Some(input) = self.config.assemble() {
+            self.source.allocation_mut().configure(input);
         }
     }
 
@@ -300,6 +306,7 @@ impl Driver {
 
     /// Decides, remembers, and tells the backends.
     pub(crate) fn settle(&mut self, now: Instant) {
+        self.configure();
         if self.has_read && !self.synced && self.source.allocation_mut().prepare(now) {
             self.begin(now);
         }

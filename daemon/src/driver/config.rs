@@ -10,7 +10,7 @@ use carillon_core::controller::{Controller, Input};
 use carillon_core::hash::fnv32;
 use tracing::{error, info, warn};
 
-use carillon_objects::source::{Description, Problems};
+use carillon_objects::source::{Description, LISTED, Problems};
 use carillon_objects::{ObjectKey, Purpose, RENUMBER, Setting};
 
 use crate::settings::{By, Configured, Refusal, Settings};
@@ -165,7 +165,7 @@ impl ConfigState {
         config
     }
 
-    /// Tells what is refused and noted, as far as it is news.
+    /// Tells what is refused and noted, as far as it is news and among the first.
     fn tell(&mut self, mut configured: Configured) -> Configured {
         let effect = match (&configured.by, &self.in_force) {
             (By::ConfigMap(_), Some(_)) => ", the last good one stays in force",
@@ -173,16 +173,22 @@ impl ConfigState {
             (By::Resources { .. }, _) => "",
         };
         let refused = std::mem::replace(&mut self.refused, std::mem::take(&mut configured.refused));
-        let known: BTreeSet<&str> = refused.iter().map(|refusal| &*refusal.text).collect();
-        for refusal in &self.refused {
+        let known = refused.iter().take(LISTED);
+        let known: BTreeSet<&str> = known.map(|refusal| &*refusal.text).collect();
+        for refusal in self.refused.iter().take(LISTED) {
             if matches!(configured.by, By::ConfigMap(_)) || !known.contains(&*refusal.text) {
                 error!("configuration refused{effect}: {}", refusal.text);
             }
         }
         let notes = std::mem::replace(&mut self.notes, std::mem::take(&mut configured.notes));
-        let known: BTreeSet<&String> = notes.iter().collect();
-        for note in self.notes.iter().filter(|note| !known.contains(note)) {
+        let known: BTreeSet<&String> = notes.iter().take(LISTED).collect();
+        let listed = self.notes.iter().take(LISTED);
+        for note in listed.filter(|note| !known.contains(note)) {
             warn!("{note}");
+        }
+        let overflow = |before: usize, now: usize| before <= LISTED && now > LISTED;
+        if overflow(refused.len(), self.refused.len()) || overflow(notes.len(), self.notes.len()) {
+            warn!("there is more to say of the configuration than the first {LISTED} lines");
         }
         configured
     }
@@ -317,4 +323,13 @@ impl ConfigState {
 /// A short name for a text, the same in all daemons.
 fn fingerprint(text: &str) -> String {
     format!("{:08x}", fnv32(text.as_bytes()))
+}
+
+/// The first of many texts, and how many more there are.
+pub(super) fn listed<T>(all: &[T], text: impl Fn(&T) -> String) -> Vec<String> {
+    let mut texts: Vec<_> = all.iter().take(LISTED).map(text).collect();
+    if let Some(more) = all.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        texts.push(format!("… and {more} more"));
+    }
+    texts
 }

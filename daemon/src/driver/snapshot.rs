@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::Driver;
 use super::assigner::Assigner;
+use super::config::listed;
 use crate::cli::VERSION;
 use crate::status::{
     Configuration, Controller, Neighbor, Node, Owned, Pool, Problems, Service, Status, Usage, Way,
@@ -108,8 +109,7 @@ impl Driver {
     }
 
     pub(super) fn problems(&self) -> Problems {
-        let refused = self.config.refused.iter();
-        let mut configuration: Vec<_> = refused.map(|refusal| refusal.text.clone()).collect();
+        let mut configuration = listed(&self.config.refused, |refusal| refusal.text.clone());
         configuration.extend(self.config.waiting.clone());
         configuration.extend(self.config.missing.clone());
         Problems {
@@ -121,7 +121,7 @@ impl Driver {
                 .cloned()
                 .chain(self.problems.objects.iter().map(ToString::to_string))
                 .chain(self.problems.notes())
-                .chain(self.config.notes.iter().map(|note| format!("note: {note}")))
+                .chain(listed(&self.config.notes, |note| format!("note: {note}")))
                 .chain(self.problems.more())
                 .collect(),
             other: self

@@ -1,5 +1,7 @@
 //! The configuration as resources, from files to addresses.
 
+use carillon_objects::source::LISTED;
+
 use super::*;
 
 fn resource(kind: &str, name: &str, spec: &str) -> String {
@@ -47,6 +49,26 @@ fn one_that_is_wrong_is_told_and_keeps_its_last_good_version() {
     daemon.write("a.yaml", &good);
     let problems = daemon.status().problems;
     assert!(problems.configuration.is_empty(), "{problems:?}");
+    assert_eq!(daemon.vips(), ["192.0.2.0"]);
+}
+
+#[test]
+fn of_many_that_are_wrong_the_first_are_listed_and_the_rest_is_counted() {
+    let dir = Dir::new();
+    let mut files = vec![("a.yaml".to_owned(), ip_pool("a", "192.0.2.0/28"))];
+    for number in 0..LISTED + 7 {
+        let pool = ip_pool(&format!("wrong-{number}"), "192.0.2.0/24");
+        files.push((format!("{number}.yaml"), pool));
+    }
+    files.push(("w.yaml".to_owned(), web()));
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| (&**name, &**text))
+        .collect();
+    let daemon = Daemon::started(&dir.journal(), &files);
+    let told = daemon.status().problems.configuration;
+    assert_eq!(told.len(), LISTED + 1, "{told:?}");
+    assert_eq!(told.last().unwrap(), "… and 7 more");
     assert_eq!(daemon.vips(), ["192.0.2.0"]);
 }
 
