@@ -43,6 +43,10 @@ pub enum Benchmark {
     KubernetesServiceToUpdate,
     /// 10 000 Services that wait in the Kubernetes API: time, API writes, CPU and memory.
     KubernetesScale,
+    /// A pool or a peer changes in the Kubernetes API: until every node has followed.
+    KubernetesConfiguration,
+    /// MetalLB is replaced by Carillon, and back, with clients at work.
+    KubernetesSwap,
     /// The owner of an address is cut from the segment: for how long a client gets no answer.
     L2Failover,
     /// The same with the Kubernetes API there, and after minutes without it.
@@ -79,6 +83,8 @@ impl Benchmark {
             Self::Allocation => allocation::run(options),
             Self::KubernetesServiceToUpdate => kubernetes::service_to_update::run(options),
             Self::KubernetesScale => kubernetes::scale::run(options),
+            Self::KubernetesConfiguration => kubernetes::configuration::run(options),
+            Self::KubernetesSwap => kubernetes::swap::run(options),
             Self::L2Failover => layer2::failover::run(options),
             Self::L2WithoutApi => layer2::without_api::run(options),
             Self::L2Planned => layer2::planned::run(options),

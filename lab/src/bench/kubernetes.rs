@@ -1,9 +1,12 @@
 //! The benchmarks on a real API server: Carillon beside MetalLB, each with an API server of its own.
 
+pub mod configuration;
 pub mod scale;
 pub mod service_to_update;
+pub mod swap;
 
 mod entrant;
+mod fleet;
 mod metallb;
 mod objects;
 mod usage;

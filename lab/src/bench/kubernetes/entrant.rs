@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -41,6 +42,27 @@ impl System {
         Ok(systems)
     }
 
+    /// Makes its kinds of resources known to an API server, and what else it needs there.
+    pub(super) fn install(self, api: &ApiServer, nodes: &[&str]) -> Result<()> {
+        match self {
+            Self::Carillon => {
+                let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
+                define(api, &lab.join("../manifests/crds.yaml"))
+            }
+            Self::MetalLb => {
+                let directory = metallb::directory()?.context("MetalLB is not built")?;
+                define(api, &directory.join("crd"))?;
+                let speakers = nodes
+                    .iter()
+                    .map(|node| objects::pod(&metallb::speaker_pod(node), node));
+                let mut pods: Vec<_> = speakers.collect();
+                let node = nodes.first().context("no nodes")?;
+                pods.push(objects::pod(metallb::CONTROLLER_POD, node));
+                api.send_all(&pods)
+            }
+        }
+    }
+
     /// The name in tables.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -72,8 +94,8 @@ pub(super) struct Change {
 }
 
 impl Entrant {
-    /// All of it with the configuration for `system` and without Services.
-    pub(super) fn new(system: System) -> Result<Self> {
+    /// All of it with the configuration, this many more objects of configuration, and no Services.
+    pub(super) fn new(system: System, more: usize) -> Result<Self> {
         let lab = Lab::new()?;
         let (host, node, receiver) = (lab.host("api")?, lab.host("node")?, lab.host("receiver")?);
         node.cable("eth0", &host, "eth0")?;
@@ -85,15 +107,11 @@ impl Entrant {
         let listen = || Peer::listen((RECEIVER, 179).into(), objects::RECEIVER_ASN, RECEIVER);
         let peer = receiver.enter(listen)??;
         let api = ApiServer::start(&host)?;
-        api.send_all(&objects::foundation())?;
-        match system {
-            System::Carillon => api.send_all(&[objects::config_map(RECEIVER)])?,
-            System::MetalLb => {
-                let directory = metallb::directory()?.context("MetalLB is not built")?;
-                metallb::define_resources(&api, &directory)?;
-                api.send_all(&objects::metallb(RECEIVER))?;
-            }
-        }
+        api.send_all(&[objects::node(objects::NODE), objects::namespace()])?;
+        system.install(&api, &[objects::NODE])?;
+        let configuration = objects::configuration(RECEIVER).into_iter();
+        let all: Vec<_> = configuration.chain(objects::crowd(more)).collect();
+        api.send_all(&all)?;
         Ok(Self {
             system,
             programs: Vec::new(),
@@ -112,7 +130,7 @@ impl Entrant {
             let mut connection = api.connect()?;
             for number in numbers {
                 let name = format!("service-{number}");
-                connection.send(&objects::create_endpoint_slice(&name))?;
+                connection.send(&objects::create_endpoint_slice(&name, objects::NODE))?;
                 connection.send(&objects::create_service(&name))?;
             }
             Ok(())
@@ -142,23 +160,24 @@ impl Entrant {
         let (node, kubeconfig) = (&self.node, self.api.kubeconfig());
         match self.system {
             System::Carillon => {
-                let mut command = node.command(binary()?);
-                command.args(["run", "--kubernetes", "--kubeconfig"]);
-                command.arg(kubeconfig).args(["--node-name", objects::NODE]);
-                command.arg("--socket").arg(node.file("carillon.sock"));
+                let command = carillon(node, objects::NODE, kubeconfig, "both")?;
                 Ok(vec![("carillon", command)])
             }
             System::MetalLb => {
                 let directory = metallb::directory()?.context("MetalLB is not built")?;
-                Ok(metallb::commands(node, kubeconfig, &directory).into())
+                let controller = metallb::controller(node, kubeconfig, &directory);
+                let speaker = metallb::speaker(node, objects::NODE, kubeconfig, &directory);
+                Ok(vec![("controller", controller), ("speaker", speaker)])
             }
         }
     }
 
-    /// Ends the system as an operator would (SIGTERM).
+    /// Ends the system as an operator would (SIGTERM); what has not ended after 10 s is killed.
     pub(super) fn stop(&mut self) -> Result<()> {
         for (_, mut process) in self.programs.drain(..) {
-            process.terminate()?;
+            if process.terminate().is_err() {
+                process.kill()?;
+            }
         }
         Ok(())
     }
@@ -181,7 +200,7 @@ impl Entrant {
 
     /// Puts the EndpointSlice of the Service that comes and goes.
     pub(super) fn prepare_change(&mut self) -> Result<()> {
-        let request = objects::create_endpoint_slice(EXTRA);
+        let request = objects::create_endpoint_slice(EXTRA, objects::NODE);
         self.connection.send(&request).map(drop)
     }
 
@@ -210,4 +229,24 @@ impl Entrant {
             update: at - before,
         })
     }
+}
+
+/// Applies the definitions in a file or a directory, and waits until they count.
+fn define(api: &ApiServer, definitions: &Path) -> Result<()> {
+    let definitions = definitions.display().to_string();
+    api.kubectl(&["apply", "--server-side", "--filename", &definitions])?;
+    let established = ["--for", "condition=Established", "--timeout", "60s"];
+    let mut arguments = vec!["wait", "crd", "--all"];
+    arguments.extend(established);
+    api.kubectl(&arguments).map(drop)
+}
+
+/// The command of Carillon on a host.
+pub(super) fn carillon(host: &Host, node: &str, kubeconfig: &Path, role: &str) -> Result<Command> {
+    let mut command = host.command(binary()?);
+    command.args(["run", "--kubernetes", "--kubeconfig"]);
+    command.arg(kubeconfig).args(["--node-name", node]);
+    command.args(["--role", role]);
+    command.arg("--socket").arg(host.file("carillon.sock"));
+    Ok(command)
 }

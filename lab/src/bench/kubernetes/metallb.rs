@@ -5,9 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::objects::{NAMESPACE, NODE};
+use super::objects::NAMESPACE;
 use crate::Host;
-use crate::kubernetes::{ApiServer, programs};
+use crate::kubernetes::programs;
+
+/// The pod that the controller takes itself for.
+pub(super) const CONTROLLER_POD: &str = "controller";
 
 const GO_MOD: &str = include_str!("../../../kubernetes/metallb/go.mod");
 
@@ -21,32 +24,31 @@ pub(super) fn directory() -> Result<Option<PathBuf>> {
     Ok(directory.join("speaker").is_file().then_some(directory))
 }
 
-/// Makes its kinds of resources known to the API server.
-pub(super) fn define_resources(api: &ApiServer, directory: &Path) -> Result<()> {
-    let definitions = directory.join("crd").display().to_string();
-    api.kubectl(&["apply", "--server-side", "--filename", &definitions])?;
-    let established = ["--for", "condition=Established", "--timeout", "60s"];
-    let mut arguments = vec!["wait", "crd", "--all"];
-    arguments.extend(established);
-    api.kubectl(&arguments).map(drop)
+/// The controller's command.
+pub(super) fn controller(host: &Host, kubeconfig: &Path, directory: &Path) -> Command {
+    let mut controller = command(host, kubeconfig, directory, "controller");
+    controller.args(["--pod-name", CONTROLLER_POD]);
+    controller.args(["--port", "9120", "--health-probe-port", "17472"]);
+    controller.args(["--webhook-mode", "disabled", "--disable-cert-rotation"]);
+    controller
 }
 
-/// The commands on a node: the controller's and the speaker's, with BGP of its own ("native").
-pub(super) fn commands(
-    node: &Host,
-    kubeconfig: &Path,
-    directory: &Path,
-) -> [(&'static str, Command); 2] {
-    let command = |name, ports: [&str; 2]| {
-        let mut command = node.command(directory.join(name));
-        command.arg("--kubeconfig").arg(kubeconfig);
-        command.args(["--namespace", NAMESPACE, "--pod-name", name]);
-        command.args(["--port", ports[0], "--health-probe-port", ports[1]]);
-        command
-    };
-    let mut controller = command("controller", ["9120", "17472"]);
-    controller.args(["--webhook-mode", "disabled", "--disable-cert-rotation"]);
-    let mut speaker = command("speaker", ["9121", "17473"]);
-    speaker.args(["--node-name", NODE]);
-    [("controller", controller), ("speaker", speaker)]
+/// The command of a node's speaker, with BGP of its own ("native").
+pub(super) fn speaker(host: &Host, node: &str, kubeconfig: &Path, directory: &Path) -> Command {
+    let mut speaker = command(host, kubeconfig, directory, "speaker");
+    speaker.args(["--node-name", node, "--pod-name", &speaker_pod(node)]);
+    speaker.args(["--port", "9121", "--health-probe-port", "17473"]);
+    speaker
+}
+
+/// The pod that a node's speaker takes itself for.
+pub(super) fn speaker_pod(node: &str) -> String {
+    format!("speaker-{node}")
+}
+
+fn command(host: &Host, kubeconfig: &Path, directory: &Path, name: &str) -> Command {
+    let mut command = host.command(directory.join(name));
+    command.arg("--kubeconfig").arg(kubeconfig);
+    command.args(["--namespace", NAMESPACE]);
+    command
 }

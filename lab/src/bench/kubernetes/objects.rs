@@ -10,6 +10,8 @@ use crate::kubernetes::Request;
 pub(super) const NODE: &str = "node";
 /// Where the configuration of either system is.
 pub(super) const NAMESPACE: &str = "metallb-system";
+/// The label of a node that tells its name.
+pub(super) const HOSTNAME: &str = "kubernetes.io/hostname";
 /// The announcing node's AS number; it does not fit into two bytes.
 const NODE_ASN: u32 = 4_200_000_001;
 /// The receiver's AS number.
@@ -17,18 +19,22 @@ pub(super) const RECEIVER_ASN: u32 = 4_200_000_000;
 /// The pool: a /15 for up to 131 072 Services.
 const POOL: &str = "100.64.0.0/15";
 
-const SERVICES: &str = "/api/v1/namespaces/default/services";
+pub(super) const SERVICES: &str = "/api/v1/namespaces/default/services";
 const ENDPOINT_SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 
-/// The node and the namespace of the configuration.
-pub(super) fn foundation() -> [Request; 2] {
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}});
+/// A node with the label that tells its name.
+pub(super) fn node(name: &str) -> Request {
+    let labels = json!({HOSTNAME: name});
+    let metadata = json!({"name": name, "labels": labels});
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": metadata});
+    Request::create("/api/v1/nodes", node)
+}
+
+/// The namespace of the configuration.
+pub(super) fn namespace() -> Request {
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-    [
-        Request::create("/api/v1/nodes", node),
-        Request::create("/api/v1/namespaces", namespace),
-    ]
+    Request::create("/api/v1/namespaces", namespace)
 }
 
 /// A Service that wants an address. It has no node ports: there are fewer of those than Services.
@@ -56,8 +62,8 @@ pub(super) fn watch(name: &str) -> String {
     format!("{SERVICES}?watch=true&resourceVersion=0&fieldSelector=metadata.name%3D{name}")
 }
 
-/// The EndpointSlice of a Service, with one endpoint that is ready on the node.
-pub(super) fn create_endpoint_slice(service: &str) -> Request {
+/// The EndpointSlice of a Service, with one endpoint that is ready on a node.
+pub(super) fn create_endpoint_slice(service: &str, node: &str) -> Request {
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -68,59 +74,107 @@ pub(super) fn create_endpoint_slice(service: &str) -> Request {
         "addressType": "IPv4",
         "ports": [{"protocol": "TCP", "port": 8080}],
         "endpoints": [
-            {"addresses": ["10.254.0.1"], "nodeName": NODE, "conditions": {"ready": true}},
+            {"addresses": ["10.254.0.1"], "nodeName": node, "conditions": {"ready": true}},
         ],
     });
     Request::create(ENDPOINT_SLICES, slice)
 }
 
-/// Carillon's configuration: the ConfigMap that MetalLB had before 0.13.
-pub(super) fn config_map(receiver: Ipv4Addr) -> Request {
-    let config = json!({
-        "peers": [
-            {"peer-address": receiver, "peer-asn": RECEIVER_ASN, "my-asn": NODE_ASN},
-        ],
-        "address-pools": [{"name": "pool", "protocol": "bgp", "addresses": [POOL]}],
-    });
-    let config_map = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "config"},
-        "data": {"config": config.to_string()},
-    });
-    Request::create(
-        format!("/api/v1/namespaces/{NAMESPACE}/configmaps"),
-        config_map,
-    )
-}
-
-/// MetalLB's configuration, and a Pod for each of its programs: they read the Pod that they are.
-pub(super) fn metallb(receiver: Ipv4Addr) -> Vec<Request> {
-    let resource = |version: &str, kind: &str, spec: Value| {
-        let collection = kind.to_ascii_lowercase() + "s";
-        let path = format!("/apis/metallb.io/{version}/namespaces/{NAMESPACE}/{collection}");
-        let api_version = format!("metallb.io/{version}");
-        let metadata = json!({"name": "benchmark"});
-        let object =
-            json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec});
-        Request::create(path, object)
-    };
-    let peer = json!({"myASN": NODE_ASN, "peerASN": RECEIVER_ASN, "peerAddress": receiver});
+/// The configuration: a pool, and a session of the node with the receiver.
+pub(super) fn configuration(receiver: Ipv4Addr) -> Vec<Request> {
+    let pool = json!({"addresses": [POOL]});
+    let advertisement = json!({"ipAddressPools": ["benchmark"]});
     vec![
-        resource("v1beta1", "IPAddressPool", json!({"addresses": [POOL]})),
-        resource("v1beta1", "BGPAdvertisement", json!({})),
-        resource("v1beta2", "BGPPeer", peer),
-        pod("controller"),
-        pod("speaker"),
+        resource("IPAddressPool", "benchmark", &json!({}), &pool),
+        resource("BGPAdvertisement", "benchmark", &json!({}), &advertisement),
+        resource("BGPPeer", "benchmark", &json!({}), &peer(receiver)),
     ]
 }
 
-fn pod(name: &str) -> Request {
+/// A session with the receiver.
+fn peer(receiver: Ipv4Addr) -> Value {
+    json!({"myASN": NODE_ASN, "peerASN": RECEIVER_ASN, "peerAddress": receiver})
+}
+
+/// A session of one node with the receiver.
+pub(super) fn peer_of(node: &str, receiver: Ipv4Addr) -> Value {
+    let mut peer = peer(receiver);
+    if let Some(peer) = peer.as_object_mut() {
+        let nodes = json!([{"matchLabels": {HOSTNAME: node}}]);
+        peer.insert("nodeSelectors".to_owned(), nodes);
+    }
+    peer
+}
+
+/// So many objects of configuration that have nothing to do with the Services: pools that give
+/// nothing by themselves and their advertisements, peers of other nodes, names of communities.
+pub(super) fn crowd(count: usize) -> Vec<Request> {
+    (0..count).map(bystander).collect()
+}
+
+fn bystander(number: usize) -> Request {
+    let name = |number: usize| format!("crowd-{number}");
+    let [.., high, low] = number.to_be_bytes();
+    let (kind, spec) = match number % 10 {
+        0..4 => {
+            let addresses = format!("10.{high}.{low}.0/28");
+            let pool = json!({"addresses": [addresses], "autoAssign": false});
+            ("IPAddressPool", pool)
+        }
+        4..6 => (
+            "L2Advertisement",
+            json!({"ipAddressPools": [name(number - 4)]}),
+        ),
+        6..8 => (
+            "BGPAdvertisement",
+            json!({"ipAddressPools": [name(number - 4)]}),
+        ),
+        8 => {
+            let receiver = Ipv4Addr::new(10, 255, high, low);
+            ("BGPPeer", peer_of(&name(number), receiver))
+        }
+        _ => {
+            let community = json!({"name": name(number), "value": format!("64512:{number}")});
+            ("Community", json!({"communities": [community]}))
+        }
+    };
+    resource(kind, &name(number), &json!({}), &spec)
+}
+
+/// An object of `metallb.io`, to be created.
+pub(super) fn resource(kind: &str, name: &str, labels: &Value, spec: &Value) -> Request {
+    let (version, _) = place(kind);
+    let object = json!({
+        "apiVersion": format!("metallb.io/{version}"),
+        "kind": kind,
+        "metadata": {"name": name, "labels": labels},
+        "spec": spec,
+    });
+    Request::create(collection(kind), object)
+}
+
+/// Where the objects of a kind of `metallb.io` are.
+pub(super) fn collection(kind: &str) -> String {
+    let (version, plural) = place(kind);
+    format!("/apis/metallb.io/{version}/namespaces/{NAMESPACE}/{plural}")
+}
+
+/// The version and the plural of a kind.
+fn place(kind: &str) -> (&'static str, String) {
+    match kind {
+        "BGPPeer" => ("v1beta2", "bgppeers".to_owned()),
+        "Community" => ("v1beta1", "communities".to_owned()),
+        _ => ("v1beta1", kind.to_ascii_lowercase() + "s"),
+    }
+}
+
+/// A Pod for one of MetalLB's programs, which reads the Pod that it is.
+pub(super) fn pod(name: &str, node: &str) -> Request {
     let pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name},
-        "spec": {"nodeName": NODE, "containers": [{"name": name, "image": name}]},
+        "spec": {"nodeName": node, "containers": [{"name": name, "image": name}]},
     });
     Request::create(format!("/api/v1/namespaces/{NAMESPACE}/pods"), pod)
 }
