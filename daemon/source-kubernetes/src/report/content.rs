@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::key::ReportKey;
 
-/// How long the message of a condition may be, in characters.
+/// How long the causes in the message of a condition may be together, in characters.
 const MESSAGE: usize = 8192;
 /// How many causes are told.
 const CAUSES: usize = 100;
@@ -128,20 +128,30 @@ impl Judgement {
     }
 }
 
-/// One cause a line, as many as fit.
+/// One cause a line, as many as fit, and how many more there are.
 fn message(causes: &[String]) -> String {
-    let lines = causes.iter().take(CAUSES);
-    let mut lines: Vec<String> = lines
-        .map(|cause| format!("configuration error: {cause}"))
-        .collect();
-    if let Some(more) = causes.len().checked_sub(CAUSES).filter(|more| *more > 0) {
+    let mut lines: Vec<String> = Vec::new();
+    let mut room = MESSAGE;
+    for cause in causes.iter().take(CAUSES) {
+        let line: String = "configuration error: "
+            .chars()
+            .chain(cause.chars())
+            .take(MESSAGE)
+            .collect();
+        let Some(left) = room.checked_sub(line.chars().count()) else {
+            break;
+        };
+        room = left;
+        lines.push(line);
+    }
+    if let Some(more) = causes
+        .len()
+        .checked_sub(lines.len())
+        .filter(|more| *more > 0)
+    {
         lines.push(format!("… and {more} more"));
     }
-    let message = lines.join("\n");
-    match message.char_indices().nth(MESSAGE) {
-        None => message,
-        Some(_) => message.chars().take(MESSAGE).chain(['…']).collect(),
-    }
+    lines.join("\n")
 }
 
 /// What is kept of what an object says.

@@ -578,6 +578,19 @@ fn very_many_causes_fit_into_a_condition() {
 }
 
 #[test]
+fn of_long_causes_too_it_is_told_how_many_there_are() {
+    let cause = "x".repeat(1000);
+    let verdict = Verdict::Invalid {
+        of_pools: Vec::new(),
+        causes: vec![cause; 50],
+    };
+    let key = ReportKey::Node;
+    let judgement = Judgement::new(&key, &verdict);
+    let content = format!("{judgement:?}");
+    assert!(content.contains("… and 42 more"), "{content}");
+}
+
+#[test]
 fn names_and_labels_fit_however_long_a_node_is_called() {
     let node = "n".repeat(253);
     assert_eq!(node_label(&node).len(), 63);
