@@ -1,6 +1,7 @@
 //! A real Kubernetes in the laboratory, and what runs on it.
 
 mod api_server;
+mod chaos;
 #[cfg(feature = "cluster")]
 mod chart;
 #[cfg(feature = "cluster")]
@@ -16,5 +17,6 @@ mod reports;
 mod site;
 mod slow;
 mod source;
+mod swap;
 #[cfg(feature = "cluster")]
 mod walkthrough;

@@ -46,6 +46,15 @@ pub(crate) struct Site {
 impl Site {
     /// A site with a router that expects these nodes.
     pub(crate) fn new(lab: &Lab, nodes: &[u8]) -> Result<Self> {
+        Self::with(lab, nodes, ApiServer::start)
+    }
+
+    /// The same with an API server that is started otherwise.
+    pub(crate) fn with(
+        lab: &Lab,
+        nodes: &[u8],
+        start: fn(&Host) -> Result<ApiServer>,
+    ) -> Result<Self> {
         let lan = lab.switch("lan")?;
         let plug = |name: &str, number: u8| -> Result<Host> {
             let host = lab.host(name)?;
@@ -57,7 +66,7 @@ impl Site {
             let _ = writeln!(config, " neighbor {} remote-as 64512", v4(*node));
         }
         let router = Frr::start(&plug("router", 1)?, &config)?;
-        let api = ApiServer::start(&plug("api", 10)?)?;
+        let api = start(&plug("api", 10)?)?;
         for manifest in ["namespace.yaml", "carillon.yaml"] {
             let lab = Path::new(env!("CARGO_MANIFEST_DIR"));
             let file = lab.join("../manifests").join(manifest);
@@ -211,4 +220,14 @@ pub(crate) fn endpoint_slice(service: &str, nodes: &[&str]) -> Value {
         "metadata": {"name": service, "labels": {"kubernetes.io/service-name": service}},
         "ports": [{"port": 80}], "endpoints": endpoints,
     })
+}
+
+/// Makes the resources known, as they are installed.
+pub(crate) fn define(api: &ApiServer) -> Result<()> {
+    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/crds.yaml");
+    let crds = crds.to_string_lossy();
+    api.kubectl(&["create", "--filename", &crds])?;
+    let established = ["--for=condition=established", "crd", "--all"];
+    api.kubectl(&[&["wait"][..], &established].concat())?;
+    Ok(())
 }

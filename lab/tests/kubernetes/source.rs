@@ -9,7 +9,7 @@ use carillon_lab::kubernetes::{Access, Request};
 use carillon_lab::{Carillon, Family, Host, binary, test, wait};
 use serde_json::{Value, json};
 
-use crate::site::{CONFIG, LEADERS, SOON, Site, await_status};
+use crate::site::{CONFIG, LEADERS, SOON, Site, await_status, define};
 
 const WEB: (&str, &[u8]) = ("198.51.100.7/32", &[11]);
 const API: (&str, &[u8]) = ("198.51.100.8/32", &[11]);
@@ -141,11 +141,7 @@ fn resources_configure_when_their_definitions_have_been_added() {
             &alpha,
             &["ConfigMap metallb-system/config is not in the cluster"],
         )?;
-        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/crds.yaml");
-        site.api
-            .kubectl(&["create", "--filename", &crds.to_string_lossy()])?;
-        let established = ["--for=condition=established", "crd", "--all"];
-        site.api.kubectl(&[&["wait"][..], &established].concat())?;
+        define(&site.api)?;
         let pool = json!({"addresses": ["198.51.100.0/24"]});
         let peer = json!({
             "myASN": 64512, "peerASN": 64512, "peerAddress": "192.0.2.1",
