@@ -38,10 +38,10 @@ impl Pools {
 
     /// Does what time has brought. Returns the pools of which something else is told since then.
     pub(super) fn grow(&mut self, now: Instant) -> Vec<PoolName> {
-        let calm = self
-            .waiting
-            .extract_if(.., |_, (until, _)| *until <= now)
-            .collect::<Vec<_>>();
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (calm, waiting): (BTreeMap<_, _>, _) =
+            waiting.partition(|(_, (until, _))| *until <= now);
+        self.waiting = waiting;
         let tell = |(pool, (_, status)): (PoolName, _)| {
             match status {
                 Some(status) => self.told.insert(pool.clone(), status),
