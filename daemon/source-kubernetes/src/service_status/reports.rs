@@ -35,4 +35,15 @@ impl StatusAllocation {
         let event = event::announced(self.reports.node(), protocol);
         self.notify(service, Action::Announce, event);
     }
+
+    /// Tells how full the pools are, of those of which that may have changed since this daemon told it.
+    pub(super) fn report_pools(&mut self, now: Instant) {
+        if !self.leads || self.config.is_none() || !self.controller.is_able() {
+            return;
+        }
+        for pool in self.controller.take_changed_pools() {
+            let usage = self.controller.pool(&pool);
+            self.reports.pool(pool, usage.as_ref(), now);
+        }
+    }
 }
