@@ -106,6 +106,7 @@ impl Controller {
             return;
         }
         self.starting = leads;
+        self.books.touch_pools();
         for key in self.services.keys().cloned().collect::<Vec<_>>() {
             self.release(&key);
             if let Some(entry) = self.services.get_mut(&key) {

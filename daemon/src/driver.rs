@@ -250,6 +250,7 @@ impl Driver {
             Purpose::Service => {
                 if self.source.allocation_mut().remove(&name) {
                     info!(service = %name, "service deleted");
+                    self.reporter.forget(&name);
                     self.speaker.handle(speaker::Input::ServiceDeleted(name));
                 }
             }

@@ -5,8 +5,12 @@
 //!                        └─ none more ─▶ what is in force
 //! ```
 //!
-//! What is in force is judged before what is new, so that nothing that somebody adds or changes takes
-//! the place of what works; then the older object comes before the younger one.
+//! What is in force is judged before what has changed, and that before what is new, so that nothing that
+//! somebody adds or changes takes the place of what works; then the older object comes before the younger
+//! one.
+//!
+//! An object in force may be wrong because one that it refers to has changed, or is gone: a password, a
+//! profile, a community. Then what that one said last stays for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -18,6 +22,10 @@ use super::error::{ConfigErrors, Refused};
 
 #[cfg(test)]
 mod tests;
+
+/// How many objects that others refer to are considered one by one: of each the whole is assembled
+/// once more. Of further ones what they said last is taken, needed or not.
+const ONE_BY_ONE: usize = 16;
 
 /// A version of an object that is a part of the configuration.
 pub trait Version: Clone + PartialEq {
@@ -31,6 +39,16 @@ pub trait Version: Clone + PartialEq {
     /// When the object was made, as texts that are in the order of the times; empty where that is not
     /// known.
     fn created(&self) -> &str;
+
+    /// Whether another version says the same, wherever that is written.
+    fn says_the_same(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    /// Whether other objects refer to it, and are wrong without it.
+    fn is_referred_to(&self) -> bool {
+        false
+    }
 }
 
 /// The objects of a configuration.
@@ -39,9 +57,38 @@ pub struct Objects<K, V>(BTreeMap<K, Versions<V>>);
 
 #[derive(Clone, Debug)]
 struct Versions<V> {
-    newest: V,
+    /// `None` if the object is gone.
+    newest: Option<V>,
     /// The version that is in force.
     in_force: Option<V>,
+}
+
+impl<V: Version> Versions<V> {
+    /// Whether the newest version is not the one in force.
+    fn has_changed(&self) -> bool {
+        match (&self.newest, &self.in_force) {
+            (Some(newest), Some(in_force)) => !newest.says_the_same(in_force),
+            (None, None) => false,
+            (Some(_), None) | (None, Some(_)) => true,
+        }
+    }
+}
+
+/// In which order objects are judged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    InForce,
+    Changed,
+    New,
+}
+
+/// The objects that do not count with their newest version.
+#[derive(Default)]
+struct Apart {
+    /// Those that count with the version in force.
+    former: BTreeSet<Arc<str>>,
+    /// Those that do not count.
+    left_out: BTreeSet<Arc<str>>,
 }
 
 /// What came of the objects.
@@ -51,6 +98,8 @@ pub struct Judged {
     pub assembled: Assembled,
     /// The objects among those refused whose last good version stays in force.
     pub keeps_last: BTreeSet<Arc<str>>,
+    /// What was refused in any round.
+    refused: Refused,
 }
 
 impl<K, V> Default for Objects<K, V> {
@@ -64,53 +113,146 @@ impl<K: Ord + Display, V: Version> Objects<K, V> {
     pub fn set(&mut self, key: K, newest: V) {
         let known = self.0.remove(&key);
         let in_force = known.and_then(|versions| versions.in_force);
+        let newest = Some(newest);
         self.0.insert(key, Versions { newest, in_force });
     }
 
     /// Takes in that an object is gone.
     pub fn remove(&mut self, key: &K) {
-        self.0.remove(key);
+        let Some(versions) = self.0.get_mut(key) else {
+            return;
+        };
+        versions.newest = None;
+        let in_force = versions.in_force.as_ref();
+        if !in_force.is_some_and(Version::is_referred_to) {
+            self.0.remove(key);
+        }
     }
 
     /// The newest version of an object.
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.0.get(key).map(|versions| &versions.newest)
+        self.0.get(key)?.newest.as_ref()
     }
 
     /// Which there are.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
-        self.0.keys()
+        let here = self.0.iter().filter(|(_, one)| one.newest.is_some());
+        here.map(|(key, _)| key)
     }
 
     /// Makes a configuration of those that count, for a binary with these backends, and puts it in
     /// force.
     pub fn assemble(&mut self, counts: impl Fn(&K) -> bool, backends: &[&'static str]) -> Judged {
-        let mut keeps_last = BTreeSet::new();
+        let first = self.judge(&counts, &Apart::default(), backends);
+        let broken = self.broken(&first.assembled.refused);
+        let (mut judged, apart) = self.save(first, &broken, &counts, backends);
+        let refused = &judged.assembled.refused;
+        judged.keeps_last.retain(|object| !refused.contains(object));
+        self.0.retain(|key, versions| {
+            let object = key.to_string();
+            if apart.former.contains(&*object) {
+                return true;
+            }
+            let is_refused = refused.contains(&object) || apart.left_out.contains(&*object);
+            if is_refused || !counts(key) {
+                versions.in_force = None;
+            } else if !judged.keeps_last.contains(&*object) {
+                versions.in_force.clone_from(&versions.newest);
+            }
+            versions.newest.is_some()
+        });
+        let saved = broken.into_iter().filter(|one| !refused.contains(one));
+        judged.keeps_last.extend(saved);
+        judged.assembled.refused = std::mem::take(&mut judged.refused);
+        judged
+    }
+
+    /// Where objects in force are broken, tries with what those said last that they refer to. Returns
+    /// what came of it, and of which objects that is needed.
+    fn save(
+        &self,
+        mut first: Judged,
+        broken: &[Arc<str>],
+        counts: &impl Fn(&K) -> bool,
+        backends: &[&'static str],
+    ) -> (Judged, Apart) {
+        let mut apart = Apart {
+            former: self.former(counts),
+            left_out: self.left_out(&first.assembled.refused),
+        };
+        if broken.is_empty() || apart.former.is_empty() {
+            return (first, Apart::default());
+        }
+        let mut saved = self.judge(counts, &apart, backends);
+        let lost = |judged: &Judged| self.broken(&judged.assembled.refused).len();
+        let least = lost(&saved);
+        if least >= broken.len() {
+            return (first, Apart::default());
+        }
+        for object in apart.former.clone().into_iter().take(ONE_BY_ONE) {
+            apart.former.remove(&object);
+            let without = self.judge(counts, &apart, backends);
+            if lost(&without) > least {
+                apart.former.insert(object);
+            } else {
+                saved = without;
+            }
+        }
+        first.refused.extend(std::mem::take(&mut saved.refused));
+        saved.refused = first.refused;
+        (saved, apart)
+    }
+
+    /// Assembles all that count; of those that are refused, the version that is in force.
+    fn judge(
+        &self,
+        counts: &impl Fn(&K) -> bool,
+        apart: &Apart,
+        backends: &[&'static str],
+    ) -> Judged {
+        let counts = |key: &K| counts(key) && !apart.left_out.contains(&*key.to_string());
+        let mut keeps_last = apart.former.clone();
         let mut refused = Refused::default();
-        let mut assembled = loop {
-            let drafts = self.drafts(&counts, &keeps_last, backends);
-            let next = assemble(drafts, backends);
-            let newly: Vec<Arc<str>> = self.with_last(&next.refused, &keeps_last).collect();
-            refused.extend(next.refused.clone());
+        loop {
+            let drafts = self.drafts(counts, &keeps_last, backends);
+            let assembled = assemble(drafts, backends);
+            let newly: Vec<Arc<str>> = self.with_last(&assembled.refused, &keeps_last).collect();
+            refused.extend(assembled.refused.clone());
             if newly.is_empty() {
-                break next;
+                keeps_last.retain(|object| !apart.former.contains(object));
+                return Judged {
+                    assembled,
+                    keeps_last,
+                    refused,
+                };
             }
             keeps_last.extend(newly);
-        };
-        keeps_last.retain(|object| !assembled.refused.contains(object));
-        for (key, versions) in &mut self.0 {
-            let object = key.to_string();
-            if assembled.refused.contains(&object) || !counts(key) {
-                versions.in_force = None;
-            } else if !keeps_last.contains(&*object) {
-                versions.in_force = Some(versions.newest.clone());
-            }
         }
-        assembled.refused = refused;
-        Judged {
-            assembled,
-            keeps_last,
-        }
+    }
+
+    /// Of objects that are refused those of which no version is in force.
+    fn left_out(&self, refused: &Refused) -> BTreeSet<Arc<str>> {
+        let new = self.0.iter().filter(|(_, one)| one.in_force.is_none());
+        let new = new.map(|(key, _)| key.to_string());
+        let left_out = new.filter(|object| refused.contains(object));
+        left_out.map(Arc::from).collect()
+    }
+
+    /// Of objects that are refused those of which a version is in force: it would be no longer.
+    fn broken(&self, refused: &Refused) -> Vec<Arc<str>> {
+        let in_force = self.0.iter().filter(|(_, one)| one.in_force.is_some());
+        let in_force = in_force.map(|(key, _)| key.to_string());
+        let broken = in_force.filter(|object| refused.contains(object));
+        broken.map(Arc::from).collect()
+    }
+
+    /// The objects that others refer to and that have changed, or are gone.
+    fn former(&self, counts: impl Fn(&K) -> bool) -> BTreeSet<Arc<str>> {
+        let changed = self.0.iter().filter(|(key, versions)| {
+            let in_force = versions.in_force.as_ref();
+            in_force.is_some_and(Version::is_referred_to) && versions.has_changed() && counts(key)
+        });
+        changed.map(|(key, _)| key.to_string().into()).collect()
     }
 
     /// What all say together, in the order in which it is judged.
@@ -127,10 +269,14 @@ impl<K: Ord + Display, V: Version> Objects<K, V> {
                 let version = if keeps_last.contains(&*object) {
                     versions.in_force.as_ref()?
                 } else {
-                    &versions.newest
+                    versions.newest.as_ref()?
                 };
-                let is_new = versions.in_force.as_ref() != Some(version);
-                Some((is_new, version.created(), object, version))
+                let order = match &versions.in_force {
+                    Some(in_force) if in_force.says_the_same(version) => Order::InForce,
+                    Some(_) => Order::Changed,
+                    None => Order::New,
+                };
+                Some((order, version.created(), object, version))
             })
             .collect();
         chosen.sort_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)));
@@ -152,10 +298,8 @@ impl<K: Ord + Display, V: Version> Objects<K, V> {
         refused: &Refused,
         keeps_last: &BTreeSet<Arc<str>>,
     ) -> impl Iterator<Item = Arc<str>> {
-        let has_last = |versions: &Versions<V>| {
-            let in_force = versions.in_force.as_ref();
-            in_force.is_some_and(|in_force| *in_force != versions.newest)
-        };
+        let has_last =
+            |versions: &Versions<V>| versions.in_force.is_some() && versions.has_changed();
         let objects = self.0.iter().filter(move |(_, one)| has_last(one));
         let objects = objects.map(|(key, _)| key.to_string());
         objects

@@ -72,6 +72,12 @@ impl Books {
         std::mem::take(&mut self.released)
     }
 
+    /// All pools count as changed.
+    pub(super) fn touch_pools(&mut self) {
+        let pools = self.allocator.usage().map(|usage| usage.name);
+        self.changed_pools.extend(pools);
+    }
+
     /// The pools of which something was given or released, or which are new, since this was last asked.
     pub(super) fn take_changed_pools(&mut self) -> BTreeSet<PoolName> {
         std::mem::take(&mut self.changed_pools)

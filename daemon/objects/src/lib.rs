@@ -206,4 +206,29 @@ impl Version for Setting {
     fn created(&self) -> &str {
         Self::created(self).unwrap_or_default()
     }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::IpAddressPool(one), Self::IpAddressPool(other)) => one.says_the_same(other),
+            (Self::L2Advertisement(one), Self::L2Advertisement(other)) => one.says_the_same(other),
+            (Self::BgpAdvertisement(one), Self::BgpAdvertisement(other)) => {
+                one.says_the_same(other)
+            }
+            (Self::BgpPeer(one), Self::BgpPeer(other)) => one.says_the_same(other),
+            (Self::BfdProfile(one), Self::BfdProfile(other)) => one.says_the_same(other),
+            (Self::Community(one), Self::Community(other)) => one.says_the_same(other),
+            (one, other) => one == other,
+        }
+    }
+
+    fn is_referred_to(&self) -> bool {
+        match self {
+            Self::Secret(_) | Self::BfdProfile(_) | Self::Community(_) => true,
+            Self::ConfigMap(_)
+            | Self::IpAddressPool(_)
+            | Self::L2Advertisement(_)
+            | Self::BgpAdvertisement(_)
+            | Self::BgpPeer(_) => false,
+        }
+    }
 }

@@ -143,6 +143,16 @@ impl<S: Spec> Configures for Resource<S> {
     }
 }
 
+impl<S: PartialEq> Resource<S> {
+    /// Whether another one says the same, wherever that is written.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.created == other.created
+            && self.labels == other.labels
+            && self.spec == other.spec
+    }
+}
+
 fn key<S: Spec>(resource: &Resource<S>) -> ObjectKey {
     S::KIND.key(resource.name.clone())
 }

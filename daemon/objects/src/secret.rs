@@ -9,7 +9,7 @@ use carillon_core::service::ServiceKey;
 use carillon_core::text;
 use serde::Deserialize;
 
-use super::hidden::Hidden;
+use super::hidden::{self, Hidden};
 use super::kind::{KindInfo, Purpose, Selection};
 use super::manifest::{Manifest, Reader};
 use super::metadata::Metadata;
@@ -83,9 +83,9 @@ pub(super) struct SecretObject {
     metadata: Metadata,
     #[serde(default)]
     r#type: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "hidden::mapping")]
     data: Data,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "hidden::mapping")]
     string_data: Data,
 }
 

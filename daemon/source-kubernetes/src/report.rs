@@ -164,6 +164,8 @@ impl ReportBook {
     /// Takes in whether this daemon gives addresses.
     pub(crate) fn lead(&mut self, leads: bool) {
         self.leads = leads;
+        // What others tell meanwhile is newer.
+        self.pools = Pools::default();
         self.touch_states();
     }
 

@@ -76,6 +76,11 @@ impl Reporter {
         is_news
     }
 
+    /// A Service is gone.
+    pub(super) fn forget(&mut self, service: &ServiceKey) {
+        self.failed.remove(service);
+    }
+
     /// Whether [`Driver::report`] has something left to do.
     pub(super) fn is_busy(&self) -> bool {
         !self.services.is_empty()

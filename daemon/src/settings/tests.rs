@@ -334,3 +334,25 @@ fn an_object_whose_status_alone_has_changed_is_no_news() {
     assert!(!set("10.0.0.0/24", 2, 1));
     assert!(set("10.0.1.0/24", 3, 1));
 }
+
+/// Whoever writes more into a file moves what is below; that makes none of it new.
+#[test]
+fn what_moves_within_a_file_is_not_blamed_for_what_is_added() {
+    let mut settings = Settings::new(config_map(), true);
+    let mut set = |text: &str| {
+        for (key, setting) in read(text) {
+            settings.set(&key, &setting);
+        }
+        let configured = settings.assemble(&BACKENDS).unwrap();
+        let refused = configured
+            .refused
+            .into_iter()
+            .map(|one| one.object.to_string());
+        refused.collect::<Vec<_>>()
+    };
+    let (a, b) = (pool("a", "10.0.0.0/25"), pool("b", "10.0.0.0/24"));
+    assert_eq!(set(&b), [""; 0]);
+    let refused = vec!["IPAddressPool metallb-system/a".to_owned()];
+    assert_eq!(set(&(a.clone() + &b)), refused);
+    assert_eq!(set(&(a + &pool("b", "10.0.0.0/23"))), refused);
+}

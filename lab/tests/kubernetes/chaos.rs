@@ -109,6 +109,16 @@ fn a_secret_may_be_late_of_the_wrong_type_and_change() {
         site.api
             .send(&secret("kubernetes.io/basic-auth", "first-one"))?;
         site.await_table(&[WEB])?;
+        // Operators replace a Secret by deleting it: the session goes on with what it said.
+        site.api
+            .send(&Request::delete(format!("{SECRETS}/router")))?;
+        await_status(
+            &alpha,
+            &["there is no Secret", "the last good version stays"],
+        )?;
+        site.await_table(&[WEB])?;
+        site.api
+            .send(&secret("kubernetes.io/basic-auth", "first-one"))?;
         sign(&site, "second-one")?;
         site.await_table(&[])?;
         let password = json!({"stringData": {"password": "second-one"}});

@@ -3,9 +3,10 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::draft::{AddressEntry, PoolDraft};
+use crate::config::draft::{AddressEntry, PeerDraft, PoolDraft, SecretDraft};
 use crate::config::place::{Located, Path, Place};
-use crate::config::{Config, address};
+use crate::config::{Config, Password, Peer, address};
+use crate::testing;
 
 /// A pool of this object, made at some time, with these addresses.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,4 +153,102 @@ proptest! {
                 .map(|name| (name, String::new())).collect();
         }
     }
+}
+
+/// An object that is in force while the one that it refers to, if any, is right.
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Peer(&'static str),
+    Secret(&'static str),
+}
+
+impl Version for (&'static str, Part) {
+    fn draft(&self, _: &[&'static str]) -> Result<Draft, ConfigErrors> {
+        let place = Place {
+            object: self.0.into(),
+            path: Path::default(),
+            at: None,
+        };
+        let mut draft = Draft::default();
+        match &self.1 {
+            Part::Peer(secret) => draft.peers.push(PeerDraft {
+                peer: Some(Peer {
+                    name: self.0.into(),
+                    ..testing::peer(&format!("192.0.2.{}", self.0.as_bytes()[0]), 64512)
+                }),
+                password_secret: Some(Located {
+                    value: (*secret).to_owned(),
+                    place: place.clone(),
+                }),
+                bfd_profile: None,
+                place,
+            }),
+            Part::Secret(password) => draft.secrets.push(SecretDraft {
+                key: self.0.to_owned(),
+                name: self.0.into(),
+                kind: "kubernetes.io/basic-auth".to_owned(),
+                password: Some(Password((*password).to_owned())).filter(|_| !password.is_empty()),
+            }),
+        }
+        Ok(draft)
+    }
+
+    fn created(&self) -> &'static str {
+        ""
+    }
+
+    fn is_referred_to(&self) -> bool {
+        matches!(self.1, Part::Secret(_))
+    }
+}
+
+/// What an object refers to is gone, or is of no use any more: it goes on with what that said last,
+/// others follow what is new, and without one that needs it, it is forgotten.
+#[test]
+fn what_is_in_force_outlives_what_it_refers_to() {
+    let mut objects: Objects<&str, (&str, Part)> = Objects::default();
+    let mut set = |changes: &[(&'static str, Option<Part>)]| {
+        for (name, part) in changes {
+            match part {
+                Some(part) => objects.set(name, (name, part.clone())),
+                None => objects.remove(name),
+            }
+        }
+        let judged = objects.assemble(|_| true, &["bgp"]);
+        let peers = judged.assembled.config.bgp.peers.iter();
+        let peers =
+            peers.map(|peer| format!("{} {}", peer.name, peer.password.as_ref().unwrap().0));
+        let refused = judged.assembled.refused.iter().map(|(object, _)| {
+            let keeps = judged.keeps_last.contains(object);
+            format!("{object}{}", if keeps { " keeps last" } else { "" })
+        });
+        let here = objects.keys().count();
+        (peers.collect::<Vec<_>>(), refused.collect::<Vec<_>>(), here)
+    };
+    let (one, other) = (Some(Part::Secret("1")), Some(Part::Secret("2")));
+    set(&[
+        ("p", Some(Part::Peer("s"))),
+        ("q", Some(Part::Peer("t"))),
+        ("s", one.clone()),
+        ("t", other),
+    ]);
+    let goes_on = vec!["p 1".to_owned(), "q 3".to_owned()];
+    let told = vec!["p keeps last".to_owned()];
+    for useless in [None, Some(Part::Secret(""))] {
+        let here = 3 + usize::from(useless.is_some());
+        let found = set(&[("s", useless), ("t", Some(Part::Secret("3")))]);
+        assert_eq!(found, (goes_on.clone(), told.clone(), here));
+        assert_eq!(set(&[]), (goes_on.clone(), told.clone(), here), "it lasts");
+        // One that is new has nothing to go on with.
+        let (peers, refused, _) = set(&[("r", Some(Part::Peer("s")))]);
+        assert_eq!((peers.len(), refused.len()), (2, 2), "{refused:?}");
+        assert!(set(&[("r", None), ("s", one.clone())]).1.is_empty());
+    }
+    set(&[("s", None)]);
+    assert_eq!(set(&[("p", None)]).0, ["q 3"]);
+    let (peers, refused, _) = set(&[("p", Some(Part::Peer("s")))]);
+    assert_eq!(
+        (&*peers, &*refused),
+        (&["q 3".to_owned()][..], &["p".to_owned()][..])
+    );
 }

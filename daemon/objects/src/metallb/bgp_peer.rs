@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Setting;
-use super::super::hidden::Hidden;
+use super::super::hidden::{self, Hidden};
 use super::super::kind::{Kind, KindInfo};
 use super::super::schema::Table;
 use super::super::tree::{FieldError, Path};
@@ -89,6 +89,7 @@ pub struct BgpPeerSpec {
     password: Hidden,
     /// The Secret with the password, of type kubernetes.io/basic-auth and in the namespace of this
     /// object.
+    #[serde(deserialize_with = "hidden::optional_mapping")]
     password_secret: Option<SecretReference>,
     /// The BFDProfile of the session. BFD is not supported yet: the session goes without.
     bfd_profile: String,

@@ -63,7 +63,8 @@ pub struct ServiceAllocationSpec {
 
 /// How many addresses of a pool are in use, and how many are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
+#[schemars(extend("required" = ["assignedIPv4", "assignedIPv6", "availableIPv4", "availableIPv6"]))]
 pub struct IpAddressPoolStatus {
     /// The IPv4 addresses that services have.
     #[serde(rename = "assignedIPv4")]

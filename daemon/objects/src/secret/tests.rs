@@ -51,3 +51,18 @@ fn files_have_it_as_text_as_well() {
     let secret = setting.draft(&[]).unwrap().secrets.remove(0);
     assert_eq!(secret.password.unwrap().0, "hunter2");
 }
+
+#[test]
+fn what_is_written_in_place_of_the_mapping_around_a_password_is_not_repeated() {
+    for value in ["hunter2", "[hunter2]", "8305", "true", "0.5"] {
+        for field in ["data", "stringData"] {
+            let text = format!(
+                "apiVersion: v1\nkind: Secret\nmetadata: {{name: bgp}}\n{field}: {value}\n"
+            );
+            let parsed = document::parse("f", &text);
+            let told = format!("{parsed:?}");
+            assert!(told.contains("is no mapping"), "{told}");
+            assert!(!told.contains(value), "{told}");
+        }
+    }
+}

@@ -672,6 +672,14 @@ fn how_full_a_pool_is_is_told_by_one_now_and_then() {
     assert_eq!(api.log(), [""; 0], "it is for others to tell");
     next.book.lead(true);
     next.settle(&mut api);
+    assert_eq!(
+        api.log(),
+        [""; 0],
+        "what it knew is older than what is stored"
+    );
+    next.book
+        .pool("a".into(), Some(&usage("a", 6, 16)), next.now);
+    next.pass(SECOND, &mut api);
     assert_eq!(api.log(), ["Patch a"]);
     assert_eq!(status(&api, "IPAddressPool")[0]["assignedIPv4"], 6);
 }
