@@ -51,6 +51,9 @@ pub enum WithdrawReason {
     /// Somebody has drained this node.
     #[error("this node is drained")]
     NodeDraining,
+    /// MetalLB announces it as long as that runs.
+    #[error("MetalLB's speaker runs: it is left to that until that is gone")]
+    LeftToMetallb,
     /// Label of this node.
     #[error("this node has the label {}", crate::node::EXCLUDE_LABEL)]
     NodeLabeledExcludeBalancers,
@@ -98,6 +101,7 @@ impl WithdrawReason {
             Self::IpNotAllowed(_) => "ipNotAllowed",
             Self::NodeNetworkUnavailable => "nodeNetworkUnavailable",
             Self::NodeDraining => "nodeDraining",
+            Self::LeftToMetallb => "leftToMetalLB",
             Self::NodeLabeledExcludeBalancers => "nodeLabeledExcludeBalancers",
             Self::NoMatchingAdvertisement | Self::NodeNotSelected => "noMatchingAdvertisement",
             Self::NoLocalEndpoints => "noLocalEndpoints",
@@ -116,6 +120,26 @@ fn not_owner(owner: Option<&str>) -> String {
     }
 }
 
+/// What is left to MetalLB's speakers as long as they run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftToMetallb {
+    /// What one node at a time announces: a speaker runs on some node, and may have any address.
+    pub exclusive: bool,
+    /// What many nodes announce: a speaker runs on this node, and has its sessions.
+    pub shared: bool,
+}
+
+impl LeftToMetallb {
+    /// Whether what a backend announces is left to them.
+    pub(crate) fn has(self, is_exclusive: bool) -> bool {
+        if is_exclusive {
+            self.exclusive
+        } else {
+            self.shared
+        }
+    }
+}
+
 /// Everything that the decision about one Service depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
@@ -127,6 +151,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) node: &'a Node,
     /// It is drained.
     pub(crate) is_draining: bool,
+    /// What it leaves to others.
+    pub(crate) left: LeftToMetallb,
     /// How the pools of that configuration are announced.
     pub(crate) plan: &'a Plan,
     /// The labels of all nodes that are known.
@@ -189,7 +215,9 @@ impl Facts<'_> {
             };
         };
         let policy = service.external_traffic_policy;
-        let announcers = if planned.is_exclusive {
+        let announcers = if self.left.has(planned.is_exclusive) {
+            Err(WithdrawReason::LeftToMetallb)
+        } else if planned.is_exclusive {
             exclusive_scope(policy, slices).map(|scope| Announcers::OneOf(scope.and(nodes)))
         } else {
             let slices: Vec<_> = slices.collect();

@@ -16,11 +16,12 @@ use crate::endpoint::{EndpointSlice, SliceKey};
 use crate::labels::Labels;
 use crate::node::Node;
 use crate::ownership::{Holding, Scope};
-use crate::policy::{Facts, Grant, Nodes, Plan, WithdrawReason};
+use crate::policy::{Facts, Grant, LeftToMetallb, Nodes, Plan, WithdrawReason};
 use crate::service::{Service, ServiceKey};
 use crate::sorted::{SortedVec, interleaved, pack};
 
 mod candidates;
+mod dirty;
 mod endpoints;
 mod input;
 mod local;
@@ -37,6 +38,7 @@ pub use settings::Settings;
 pub use ways::Verdict;
 
 use candidates::Candidates;
+use dirty::Dirty;
 use endpoints::Endpoints;
 use outlet::Outlet;
 
@@ -54,6 +56,7 @@ pub struct Speaker {
     nodes: Nodes,
     synced: bool,
     is_draining: bool,
+    left: LeftToMetallb,
     services: BTreeMap<ServiceKey, Entry>,
     endpoints: Endpoints,
     local: Local,
@@ -76,13 +79,6 @@ struct Entry {
     decision: Result<Grant, WithdrawReason>,
 }
 
-/// What must be decided anew.
-#[derive(Debug)]
-enum Dirty {
-    All,
-    Some(BTreeSet<ServiceKey>),
-}
-
 impl Speaker {
     /// A speaker on this node, which hands its wishes to these backends.
     pub fn new(node: Node, settings: Settings, backends: &[Caps]) -> Self {
@@ -96,6 +92,7 @@ impl Speaker {
             nodes: Nodes::from([(node.name.clone(), node.labels.clone())]),
             synced: false,
             is_draining: false,
+            left: LeftToMetallb::default(),
             services: BTreeMap::new(),
             endpoints: Endpoints::default(),
             local: Local::default(),
@@ -136,14 +133,15 @@ impl Speaker {
                     self.dirty = Dirty::All;
                 }
             }
+            Input::LeftToMetallb(left) => self.leave(left),
             Input::Holding(vip, holding) => self.set_holding(vip, holding),
             Input::Passes(service) => {
                 self.local.passes(&service);
-                self.mark(service);
+                self.dirty.mark(service);
             }
             Input::Settled(service, node) => {
                 self.local.settled(&service, node);
-                self.mark(service);
+                self.dirty.mark(service);
             }
             Input::Asked(address, asked) => {
                 for outlet in &mut self.outlets {
@@ -159,10 +157,7 @@ impl Speaker {
         if !self.synced {
             return Vec::new();
         }
-        let keys = match std::mem::replace(&mut self.dirty, Dirty::Some(BTreeSet::new())) {
-            Dirty::All => self.services.keys().cloned().collect(),
-            Dirty::Some(keys) => keys,
-        };
+        let keys = self.dirty.take(|| self.services.keys().cloned().collect());
         let mut vips = std::mem::take(&mut self.moved);
         vips.extend(keys.iter().flat_map(|key| self.decide(key)));
         for vip in interleaved(vips) {
@@ -221,13 +216,27 @@ impl Speaker {
         if self.config.as_ref() == Some(&config) {
             return;
         }
-        for outlet in &mut self.outlets {
-            outlet.set_config(config.clone());
-        }
         self.blocks = Some(Blocks::new(&config));
         self.config = Some(config);
+        self.tell_config();
         self.make_plan();
         self.dirty = Dirty::All;
+    }
+
+    fn tell_config(&mut self) {
+        let Some(config) = &self.config else {
+            return;
+        };
+        for outlet in &mut self.outlets {
+            outlet.set_config(config, self.left);
+        }
+    }
+
+    fn leave(&mut self, left: LeftToMetallb) {
+        if std::mem::replace(&mut self.left, left) != left {
+            self.tell_config();
+            self.dirty = Dirty::All;
+        }
     }
 
     /// Brings the plan up to date; returns whether it is another one.
@@ -300,7 +309,7 @@ impl Speaker {
                     .insert(key.clone(), Entry { service, decision });
             }
         }
-        self.mark(key);
+        self.dirty.mark(key);
     }
 
     fn remove_service(&mut self, key: &ServiceKey) {
@@ -322,20 +331,14 @@ impl Speaker {
             self.note_ready(&service, replaced.new);
         }
         if let Some(before) = replaced.before.filter(|before| before.service != service) {
-            self.mark(before.service);
+            self.dirty.mark(before.service);
         }
-        self.mark(service);
+        self.dirty.mark(service);
     }
 
     fn remove_slice(&mut self, key: &SliceKey) {
         if let Some(slice) = self.endpoints.remove(key) {
-            self.mark(slice.service);
-        }
-    }
-
-    fn mark(&mut self, key: ServiceKey) {
-        if let Dirty::Some(keys) = &mut self.dirty {
-            keys.insert(key);
+            self.dirty.mark(slice.service);
         }
     }
 
@@ -350,6 +353,7 @@ impl Speaker {
             settings: &self.settings,
             node: &self.node,
             is_draining: self.is_draining,
+            left: self.left,
             plan: &self.plan,
             nodes: &self.nodes,
             local: &self.local,

@@ -35,6 +35,7 @@ mod assigner;
 mod config;
 mod election;
 mod event;
+mod guard;
 mod local;
 mod network;
 mod reach;
@@ -140,6 +141,7 @@ impl Driver {
             rebalance: parts.rebalance,
         };
         let mut driver = Self {
+            network: Network::new(&parts),
             started: parts.started,
             source: parts.source,
             backends_first: false,
@@ -147,7 +149,6 @@ impl Driver {
             backends: parts.backends,
             election: Election::new(settings, &exclusive, parts.started),
             local: Traffic::default(),
-            network: Network::new(parts.is_drained, parts.drain_on),
             reach: Reach::default(),
             reporter: Reporter::default(),
             assigner: parts.assignment.map(Assigner::new),
@@ -174,6 +175,7 @@ impl Driver {
                 Change::Removed(key) => self.remove(&key),
             }
         }
+        self.review_guard(now);
         self.reporter.has_news();
         if let Some(problems) = &batch.problems {
             self.config.set_problems(problems);
@@ -233,6 +235,7 @@ impl Driver {
             }
             Object::NodeLabels(labels) => self.set_labels(key, Some(labels.clone())),
             Object::Pod(address) => self.set_pod(key, *address),
+            Object::MetallbPod(pod) => self.network.guard.set(key, pod.clone()),
             Object::Setting(setting) => self.config.set(key, setting),
             // Only who writes them needs them.
             Object::Report(_) => {}
@@ -263,7 +266,7 @@ impl Driver {
                 self.source.allocation_mut().configure(input);
             }
             Purpose::NodeLabels => self.set_labels(key, None),
-            Purpose::Pod => self.set_pod(key, None),
+            Purpose::Pod | Purpose::MetallbPod => self.forget_pod(key),
             Purpose::Setting | Purpose::Secret => self.config.remove(key),
             Purpose::NodeReport | Purpose::ControllerReport => {}
         }

@@ -167,6 +167,13 @@ impl Protocol {
 }
 
 impl Config {
+    /// The same without a BGP peer.
+    pub(crate) fn without_peers(&self) -> Self {
+        let mut alone = self.clone();
+        alone.bgp.peers.clear();
+        alone
+    }
+
     /// All advertisements.
     pub fn advertisements(&self) -> impl Iterator<Item = Advertisement<'_>> {
         let layer2 = self.layer2.iter().map(|one| Advertisement {

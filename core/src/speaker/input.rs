@@ -11,6 +11,7 @@ use crate::labels::Labels;
 use crate::mark::Mark;
 use crate::node::Node;
 use crate::ownership::Holding;
+use crate::policy::LeftToMetallb;
 use crate::service::{Service, ServiceKey};
 
 /// A change of what the speaker knows.
@@ -38,6 +39,8 @@ pub enum Input {
     Mark(Mark),
     /// Whether what every eligible node announces is to be left to the others.
     Draining(bool),
+    /// What is left to MetalLB.
+    LeftToMetallb(LeftToMetallb),
     /// Who has a candidate. Until it comes, nobody does.
     Holding(IpAddr, Holding),
     /// After [`super::LocalEvent::Waits`]: the node passes the traffic of the Service on, as far as is known.

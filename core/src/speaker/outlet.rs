@@ -11,6 +11,7 @@ use crate::config::{Config, PoolName};
 use crate::interface::{InterfaceNames, Interfaces};
 use crate::mark::Mark;
 use crate::node::Node;
+use crate::policy::LeftToMetallb;
 
 /// What a backend is to do about one VIP.
 #[derive(Debug, Default)]
@@ -44,8 +45,14 @@ impl Outlet {
         }
     }
 
-    pub(super) fn set_config(&mut self, config: Arc<Config>) {
-        self.set.config = config;
+    /// Takes in the configuration. A backend whose sessions MetalLB has on this node sees none.
+    pub(super) fn set_config(&mut self, config: &Arc<Config>, left: LeftToMetallb) {
+        let is_exclusive = self.caps.ownership.is_exclusive();
+        self.set.config = if left.has(is_exclusive) && !is_exclusive {
+            Arc::new(config.without_peers())
+        } else {
+            config.clone()
+        };
         self.newest.clear();
         self.changed = true;
     }

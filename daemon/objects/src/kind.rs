@@ -15,8 +15,9 @@ use super::metallb::{
 };
 use super::validate::format::Name;
 use super::{
-    ObjectKey, config_map, configuration_state, controller_state, endpoint_slice, namespace, node,
-    node_labels, pod, pool_status, secret, service, service_bgp_status, service_l2_status,
+    ObjectKey, config_map, configuration_state, controller_state, endpoint_slice, metallb_pod,
+    namespace, node, node_labels, pod, pool_status, secret, service, service_bgp_status,
+    service_l2_status,
 };
 
 #[cfg(test)]
@@ -70,6 +71,8 @@ pub enum Purpose {
     NodeLabels,
     /// To tell where another daemon is reached.
     Pod,
+    /// To tell whether MetalLB runs.
+    MetallbPod,
     /// To tell others what this node announces, and what it makes of the configuration.
     NodeReport,
     /// To tell others what those make of the configuration that give addresses.
@@ -80,7 +83,11 @@ impl Purpose {
     /// Whether a daemon that announces nothing has no use for them.
     pub fn is_to_announce(self) -> bool {
         match self {
-            Self::Service | Self::Setting | Self::Namespace | Self::ControllerReport => false,
+            Self::Service
+            | Self::Setting
+            | Self::Namespace
+            | Self::MetallbPod
+            | Self::ControllerReport => false,
             Self::Secret
             | Self::EndpointSlice
             | Self::Node
@@ -101,7 +108,8 @@ impl Purpose {
             | Self::EndpointSlice
             | Self::Node
             | Self::NodeLabels
-            | Self::Pod => false,
+            | Self::Pod
+            | Self::MetallbPod => false,
         }
     }
 
@@ -116,6 +124,7 @@ impl Purpose {
             | Self::Node
             | Self::NodeLabels
             | Self::Pod
+            | Self::MetallbPod
             | Self::NodeReport => false,
         }
     }
@@ -130,6 +139,7 @@ impl Purpose {
             | Self::EndpointSlice
             | Self::Node
             | Self::Pod
+            | Self::MetallbPod
             | Self::NodeReport
             | Self::ControllerReport => false,
         }
@@ -206,6 +216,8 @@ kinds! {
     NodeLabels => node_labels,
     /// `v1` Pod. Only a cluster has them; files with some are passed over.
     Pod => pod,
+    /// The same, those of MetalLB. Only a cluster has them, too.
+    MetallbPod => metallb_pod,
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice => endpoint_slice,
     /// `v1` Service.

@@ -35,6 +35,7 @@ mod kind;
 mod manifest;
 mod metadata;
 pub mod metallb;
+mod metallb_pod;
 mod names;
 mod namespace;
 mod node;
@@ -56,6 +57,7 @@ pub use document::{Note, Parsed, is_blank, parse};
 pub use json::{ApiObject, Stored, Unreadable, find, read};
 pub use kind::{KINDS, Kind, KindInfo, Purpose, Selection};
 pub use metallb::GROUP as METALLB;
+pub use metallb_pod::{MetallbPart, MetallbPod};
 pub use names::Names;
 use report::Report;
 pub use secret::Secret;
@@ -105,6 +107,8 @@ pub enum Object {
     NodeLabels(Labels),
     /// Where the daemon in a Pod is reached, if anywhere.
     Pod(Option<IpAddr>),
+    /// The part of MetalLB that runs in a Pod, if one does.
+    MetallbPod(Option<MetallbPod>),
     /// The configuration, or a part of it.
     Setting(Setting),
     /// What a daemon has written of what it does.

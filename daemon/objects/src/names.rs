@@ -45,6 +45,7 @@ impl Names {
             | Object::Node(_)
             | Object::NodeLabels(_)
             | Object::Pod(_)
+            | Object::MetallbPod(_)
             | Object::Setting(_)
             | Object::Report(_) => {}
         }

@@ -25,7 +25,7 @@ mod allocation;
 mod reports;
 
 pub use allocation::{Allocation, ConfigStore, Listener, Turn};
-pub use reports::{Announced, Reports, Verdict};
+pub use reports::{Announced, LeftToMetallb, Reports, Verdict};
 
 /// A source that is being followed.
 pub struct Followed {

@@ -183,8 +183,8 @@ impl Mirror {
 
     /// Whether all has been listed that this is about, for the first time: the Pods, or all else.
     /// Without the Pods others cannot be found, but what needs no others goes on. Nothing waits for the
-    /// labels of other nodes that may not be read: most configurations do not select by them. Nor for
-    /// those of namespaces: who needs them is told when they are known.
+    /// labels of other nodes that may not be read: most configurations do not select by them; nor for the
+    /// Pods of MetalLB that may not be read: most clusters have none. Nor for the labels of namespaces: who needs them is told when they are known.
     fn becomes_synced(&mut self, of_pods: bool) -> bool {
         let mut kinds = self.kinds.iter();
         let is_awaited = |kind: &Kind| match kind.info().purpose {
@@ -195,10 +195,12 @@ impl Mirror {
             | Purpose::Secret
             | Purpose::EndpointSlice
             | Purpose::Node
+            | Purpose::MetallbPod
             | Purpose::NodeLabels => !of_pods,
         };
         let is_given_up = |kind: &Kind, state: &State| {
-            kind.info().purpose == Purpose::NodeLabels
+            let purpose = kind.info().purpose;
+            matches!(purpose, Purpose::NodeLabels | Purpose::MetallbPod)
                 && matches!(state.failure, Some(Class::Forbidden(_)))
         };
         let is_listed = kinds

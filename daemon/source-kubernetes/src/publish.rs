@@ -27,6 +27,8 @@ pub(crate) struct Outbox {
     /// Whether this daemon is able to lead: everything has been read, and a configuration is in
     /// force. One that is not would hold the Lease and do nothing.
     pub(crate) able: watch::Sender<bool>,
+    /// Whether anybody is to give addresses: not while MetalLB does. Who holds the Lease keeps it.
+    pub(crate) free: watch::Sender<bool>,
 }
 
 /// A request that writes.

@@ -19,7 +19,7 @@ use carillon_core::allocator::PoolUsage;
 use carillon_core::config::PoolName;
 use carillon_core::service::ServiceKey;
 use carillon_objects::report::Report;
-use carillon_objects::source::{Announced, Verdict};
+use carillon_objects::source::{Announced, LeftToMetallb, Verdict};
 use carillon_objects::{Kind, ObjectKey};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
@@ -59,6 +59,7 @@ pub(crate) struct ReportBook {
     verdict: Option<Verdict>,
     leads: bool,
     pools: Pools,
+    left: LeftToMetallb,
     shelf: Shelf,
     publisher: Publisher<ReportKey, Change>,
     writes: mpsc::Sender<ReportWrite>,
@@ -85,6 +86,7 @@ impl ReportBook {
             verdict: None,
             leads: false,
             pools: Pools::default(),
+            left: LeftToMetallb::default(),
             publisher: Publisher::new(jitter),
             writes,
             young_until: None,
@@ -174,6 +176,13 @@ impl ReportBook {
         self.pools.changed(pool, usage, now);
     }
 
+    /// Takes in what is left to MetalLB.
+    pub(crate) fn leave(&mut self, left: LeftToMetallb) {
+        if std::mem::replace(&mut self.left, left) != left {
+            self.touch_all();
+        }
+    }
+
     fn touch_states(&mut self) {
         for key in [ReportKey::Node, ReportKey::Controller] {
             self.publisher.touch(&key);
@@ -251,6 +260,7 @@ impl ReportBook {
                 verdict: self.verdict.as_ref(),
                 leads: self.leads,
                 pools: &self.pools,
+                left: self.left,
                 shelf: &self.shelf,
                 removed: &self.removed,
                 over: self.is_young.then_some(&self.over),

@@ -81,6 +81,7 @@ pub(crate) fn take_part(parts: Parts) -> Role {
     let (fence, holds_until) = watch::channel(None);
     let (under_way, _) = watch::channel(0);
     let (mut able, is_able) = watch::channel(false);
+    let (free, is_free) = watch::channel(true);
     if !parts.may_lead {
         // Nobody asks this one.
         able = watch::channel(false).0;
@@ -107,6 +108,7 @@ pub(crate) fn take_part(parts: Parts) -> Role {
         turn: Turn::Others,
         fence,
         under_way,
+        is_free,
         begin: parts.begin,
         batches: parts.batches,
         relist: parts.relist,
@@ -123,6 +125,7 @@ pub(crate) fn take_part(parts: Parts) -> Role {
             reports,
             notices,
             able,
+            free,
         },
         leave: Leave { leave, task },
     }
@@ -142,6 +145,8 @@ struct Task {
     turn: Turn,
     fence: watch::Sender<Option<Instant>>,
     under_way: watch::Sender<usize>,
+    /// Nobody but this cluster's daemons gives addresses.
+    is_free: watch::Receiver<bool>,
     begin: Duration,
     batches: mpsc::Sender<Batch>,
     relist: mpsc::Sender<Relist>,
@@ -181,6 +186,7 @@ impl Task {
                 () = self.turn.begins() => self.begin().await,
                 () = sleep_until(self.lease.due()), if is_able => {}
                 Ok(()) = able.changed() => {}
+                Ok(()) = self.is_free.changed() => {}
                 () = asked_to_leave(&mut left) => self.leave().await,
             }
         }
@@ -234,7 +240,8 @@ impl Task {
 
     /// Tells writers and driver what is new.
     async fn tell(&mut self) {
-        let until = self.lease.holds_until();
+        let is_free = *self.is_free.borrow_and_update();
+        let until = self.lease.holds_until().filter(|_| is_free);
         self.fence.send_if_modified(|before| {
             let is_news = *before != until;
             *before = until;

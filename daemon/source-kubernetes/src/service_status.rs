@@ -293,7 +293,8 @@ impl StatusAllocation {
 
     /// Has everything written that differs.
     fn publish(&mut self, now: Instant) {
-        if !self.leads || self.config.is_none() || !self.controller.is_able() {
+        let leads = self.leads && *self.outbox.free.borrow();
+        if !leads || self.config.is_none() || !self.controller.is_able() {
             return self.publisher.stop();
         }
         loop {
@@ -373,28 +374,13 @@ impl StatusAllocation {
     fn tell_problem(&mut self) {
         let (failing, contested) = (self.publisher.failing(), self.publisher.contested());
         self.problem = match (failing.first_key_value(), contested.first()) {
-            (Some((service, error)), _) => Some(format!(
-                "cannot write the status of {service}{}: {error}",
-                and_more(failing.len() - 1)
-            )),
-            (None, Some(service)) => Some(format!(
-                "another controller keeps replacing the status of {service}{}: let one of the two \
-                 serve a loadBalancerClass of its own, or remove it",
-                and_more(contested.len() - 1)
-            )),
+            (Some((service, error)), _) => Some(event::unwritten(service, failing.len(), error)),
+            (None, Some(service)) => Some(event::replaced(service, contested.len())),
             (None, None) => self
                 .trouble
                 .clone()
                 .or_else(|| self.event_trouble.clone())
                 .or_else(|| self.reports.problem()),
         };
-    }
-}
-
-fn and_more(others: usize) -> String {
-    match others {
-        0 => String::new(),
-        1 => " and of one other service".to_owned(),
-        n => format!(" and of {n} other services"),
     }
 }

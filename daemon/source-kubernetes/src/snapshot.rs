@@ -93,7 +93,7 @@ pub(crate) async fn take(cluster: &Cluster, config: &ObjectKey, part: Part) -> S
     }
 }
 
-/// What is asked for: Pods, of which only the right to them is, and all else.
+/// What is asked for: Pods, of which only the right to them is, once, and all else.
 fn resources(config: &ObjectKey, part: Part) -> (Vec<Resource>, Vec<Resource>) {
     let mut resources = Resource::within(&Scope {
         config: &config.name,
@@ -105,8 +105,15 @@ fn resources(config: &ObjectKey, part: Part) -> (Vec<Resource>, Vec<Resource>) {
     // Of all Nodes all is read. Who writes reports has more rights than to read them.
     let is_read = |purpose: Purpose| purpose != Purpose::NodeLabels && !purpose.is_report();
     resources.retain(|resource| is_read(resource.kind.info().purpose));
-    let is_pods = |resource: &Resource| resource.kind.info().purpose == Purpose::Pod;
-    resources.into_iter().partition(is_pods)
+    let is_pods = |resource: &Resource| {
+        matches!(
+            resource.kind.info().purpose,
+            Purpose::Pod | Purpose::MetallbPod
+        )
+    };
+    let (mut pods, others): (Vec<_>, Vec<_>) = resources.into_iter().partition(is_pods);
+    pods.truncate(1);
+    (pods, others)
 }
 
 async fn list(

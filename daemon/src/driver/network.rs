@@ -21,7 +21,8 @@ use carillon_objects::ObjectKey;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::Driver;
+use super::guard::Guard;
+use super::{Driver, Parts};
 use crate::gossip::{Command, Commands, Gossip};
 use crate::socket::Answer;
 
@@ -35,6 +36,8 @@ pub(super) struct Network {
     able: BTreeMap<Family, Arc<BTreeSet<u32>>>,
     /// Those of which this node can have no VIP, as was decided on last.
     unable: BTreeSet<Family>,
+    /// What is left to MetalLB.
+    pub(super) guard: Guard,
     /// Somebody has ordered so.
     is_drained: bool,
     drain_on: Vec<DrainRule>,
@@ -57,15 +60,16 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) fn new(is_drained: bool, drain_on: Vec<DrainRule>) -> Self {
+    pub(super) fn new(parts: &Parts) -> Self {
         Self {
             interfaces: interfaces::Known::default(),
             excluded: Excluded::default(),
             usable: Arc::default(),
             able: BTreeMap::new(),
             unable: BTreeSet::new(),
-            is_drained,
-            drain_on,
+            is_drained: parts.is_drained,
+            drain_on: parts.drain_on.clone(),
+            guard: Guard::new(&parts.node, parts.speaker.class.clone()),
             is_draining: false,
             pods: BTreeMap::new(),
             has_new_pods: false,
@@ -229,6 +233,12 @@ impl Driver {
             None => pods.remove(key),
         };
         self.network.has_new_pods |= before != address;
+    }
+
+    /// Takes in that a Pod is gone.
+    pub(super) fn forget_pod(&mut self, key: &ObjectKey) {
+        self.set_pod(key, None);
+        self.network.guard.set(key, None);
     }
 
     /// Takes in that the Pods are known, be there any or not.

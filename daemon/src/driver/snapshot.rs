@@ -132,6 +132,7 @@ impl Driver {
                 .chain(self.network_problems())
                 .map(str::to_owned)
                 .chain(self.assigner.iter().flat_map(Assigner::problems))
+                .chain(self.rivalry())
                 .chain(self.namesakes())
                 .chain(self.shared_station())
                 .chain(self.probes.iter().filter_map(|told| told.borrow().clone()))

@@ -24,6 +24,7 @@ use super::report::join;
 use super::*;
 use crate::status::{Reached, Status};
 
+mod guard;
 mod network;
 mod pulse;
 mod report;

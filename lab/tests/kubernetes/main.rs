@@ -11,6 +11,7 @@ mod fat;
 #[cfg(feature = "cluster")]
 mod layer2;
 mod manifests;
+mod metallb;
 #[cfg(feature = "cluster")]
 mod pods;
 mod reports;

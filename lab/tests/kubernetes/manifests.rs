@@ -127,6 +127,8 @@ const CONTROLLER: &[&str] = &[
     "create events.events.k8s.io@default",
     "list configmaps/config@metallb-system",
     "watch configmaps/config@metallb-system",
+    "list pods@metallb-system",
+    "watch pods@metallb-system",
     "create leases.coordination.k8s.io@metallb-system",
     "get leases.coordination.k8s.io/carillon@metallb-system",
     "patch leases.coordination.k8s.io/carillon@metallb-system",

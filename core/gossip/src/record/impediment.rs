@@ -44,10 +44,12 @@ macro_rules! impediments {
 }
 
 // Numbers are those of the fields of a node in `fields.rs`, of which none may be used twice, or again;
-// the next one is 8. Version 1 leaves out what is not there.
+// the next one is 9. Version 1 leaves out what is not there.
 impediments! {
     /// Somebody has drained the node, or it is about to stop: its VIPs are to go to others.
     Draining = 5, false, "it is draining";
     /// A label or a condition of its Node says that it must not announce.
     Excluded = 6, true, "its node is excluded";
+    /// MetalLB's speakers run, and may have any VIP.
+    LeftToMetallb = 8, true, "MetalLB's speaker runs, as far as it knows";
 }

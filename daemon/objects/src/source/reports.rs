@@ -32,9 +32,22 @@ pub enum Verdict {
     },
 }
 
+/// What is left to MetalLB as long as that runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftToMetallb {
+    /// To give addresses, to write the status of Services, and to say what its controller makes of the
+    /// configuration.
+    pub addresses: bool,
+    /// To say what this node does.
+    pub node: bool,
+}
+
 /// A place where others read what this daemon does. What is told here is written when it differs from
 /// what is written there.
 pub trait Reports {
+    /// This is left to MetalLB from now on: nothing of it is written here.
+    fn leave(&mut self, left: LeftToMetallb);
+
     /// A Service is announced like this now; of one that is gone, [`super::Allocation::remove`] tells.
     fn announced(&mut self, service: &ServiceKey, announced: Announced);
 

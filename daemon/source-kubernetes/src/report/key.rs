@@ -51,6 +51,7 @@ impl ReportKey {
             | Kind::Node
             | Kind::NodeLabels
             | Kind::Pod
+            | Kind::MetallbPod
             | Kind::EndpointSlice
             | Kind::Service => None,
         }

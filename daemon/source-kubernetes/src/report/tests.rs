@@ -683,3 +683,44 @@ fn how_full_a_pool_is_is_told_by_one_now_and_then() {
     assert_eq!(api.log(), ["Patch a"]);
     assert_eq!(status(&api, "IPAddressPool")[0]["assignedIPv4"], 6);
 }
+
+#[test]
+fn what_is_left_to_metallb_is_neither_written_nor_removed() {
+    let mut api = Api::default();
+    let mut before = Daemon::started("alpha", &api);
+    before.announce(&["eth0"], &["tor-a"]);
+    before.book.judged(Verdict::Valid);
+    before.settle(&mut api);
+    api.log();
+
+    // With MetalLB there, nothing is announced by this one, and those objects are not its own.
+    let mut daemon = Daemon::started("alpha", &api);
+    let left = |addresses, node| LeftToMetallb { addresses, node };
+    daemon.book.leave(left(true, true));
+    daemon.book.judged(Verdict::Unknown);
+    daemon.book.lead(true);
+    daemon.settle(&mut api);
+    daemon.pass(10 * START, &mut api);
+    assert_eq!(api.log(), [""; 0]);
+
+    // Its controller may still be there when the speaker of the node is gone.
+    daemon.book.judged(Verdict::Valid);
+    daemon.book.leave(left(true, false));
+    daemon.settle(&mut api);
+    let log = api.log();
+    assert!(
+        log.iter().filter(|line| line.starts_with("Delete")).count() == 2,
+        "{log:?}"
+    );
+    assert!(
+        !log.iter().any(|line| line.contains("controller")),
+        "{log:?}"
+    );
+    daemon.book.leave(left(false, false));
+    daemon.settle(&mut api);
+    let log = api.log();
+    assert!(
+        log.iter().any(|line| line.contains("controller")),
+        "{log:?}"
+    );
+}

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use carillon_core::service::ServiceKey;
-use carillon_objects::source::{Announced, Verdict};
+use carillon_objects::source::{Announced, LeftToMetallb, Verdict};
 
 use super::content::{Content, Judgement, Said};
 use super::key::ReportKey;
@@ -19,6 +19,7 @@ pub(super) struct View<'a> {
     pub(super) verdict: Option<&'a Verdict>,
     pub(super) leads: bool,
     pub(super) pools: &'a Pools,
+    pub(super) left: LeftToMetallb,
     pub(super) shelf: &'a Shelf,
     /// Those that are not to be made yet.
     pub(super) removed: &'a HashMap<ReportKey, Instant>,
@@ -30,7 +31,7 @@ impl View<'_> {
     /// What is to be done with an object, and the version on which that is decided: none, if it is
     /// not there.
     pub(super) fn difference(&self, key: &ReportKey) -> Option<Difference<Change>> {
-        if !self.shelf.is_complete(key.kind()) {
+        if !self.shelf.is_complete(key.kind()) || self.is_left(key) {
             return None;
         }
         let Some(stored) = self.shelf.get(key) else {
@@ -51,6 +52,14 @@ impl View<'_> {
         let is_half = stored.said.is_nothing() && matches!(change, Some(Change::Say(_)));
         let version = Some(&stored.version).filter(|_| !is_half);
         Some((version.cloned().unwrap_or_default(), change?))
+    }
+
+    /// Whether an object is left to MetalLB.
+    fn is_left(&self, key: &ReportKey) -> bool {
+        match key {
+            ReportKey::Layer2(_) | ReportKey::Bgp(_) | ReportKey::Node => self.left.node,
+            ReportKey::Controller | ReportKey::Pool(_) => self.left.addresses,
+        }
     }
 
     /// What an object is to say; `None` if there is not to be one.

@@ -3,12 +3,18 @@
 use std::time::Instant;
 
 use carillon_core::service::ServiceKey;
-use carillon_objects::source::{Announced, Reports, Verdict};
+use carillon_objects::source::{Announced, LeftToMetallb, Reports, Verdict};
 
 use super::{StatusAllocation, event};
 use crate::publish::Action;
 
 impl Reports for StatusAllocation {
+    fn leave(&mut self, left: LeftToMetallb) {
+        // The role ends the turn, and begins the next one with all Services as they are then.
+        self.outbox.free.send_replace(!left.addresses);
+        self.reports.leave(left);
+    }
+
     fn announced(&mut self, service: &ServiceKey, announced: Announced) {
         for protocol in self.reports.announced(service, announced) {
             self.tell_announced(service, protocol);

@@ -68,6 +68,7 @@ impl Daemon {
             reports,
             notices: to_tell,
             able: watch::channel(false).0,
+            free: watch::channel(true).0,
         };
         let reports = book(outbox.reports.clone());
         let mut allocation = StatusAllocation::new(None, outbox, reports, Jitter::new(seed));

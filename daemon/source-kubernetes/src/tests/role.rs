@@ -63,6 +63,51 @@ async fn a_turn_is_taken_by_one_that_is_able_and_what_others_wrote_into_the_leas
 }
 
 #[tokio::test]
+async fn as_long_as_metallb_gives_addresses_the_holder_has_no_turn_and_then_reads_all_services_anew()
+ {
+    let mut version = 5;
+    let server = Server::start(
+        move |request| match (&*request.resource, &*request.method) {
+            ("carillon", "GET") => {
+                let lease = json!({"metadata": {"resourceVersion": "5"}, "spec": {}});
+                Some(Reply::Body(200, lease.to_string()))
+            }
+            ("carillon", _) => {
+                version += 1;
+                let mut lease: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+                lease["metadata"]["resourceVersion"] = json!(version.to_string());
+                Some(Reply::Body(200, lease.to_string()))
+            }
+            _ => None,
+        },
+    )
+    .await;
+    let (role, mut source) = take_part(&server);
+    let lead = |wanted| move |change| (change == ApiChange::Lead(wanted)).then_some(());
+    let lists = || {
+        server
+            .of("services")
+            .iter()
+            .filter(|one| one.watches().is_none())
+            .count()
+    };
+    role.outbox.able.send_replace(true);
+    until(&mut source, lead(true)).await;
+    let before = lists();
+    role.outbox.free.send_replace(false);
+    until(&mut source, lead(false)).await;
+    assert_eq!(lists(), before);
+    role.outbox.free.send_replace(true);
+    until(&mut source, lead(true)).await;
+    assert_eq!(lists(), before + 1);
+    let given_back = server.of("carillon");
+    let given_back = given_back
+        .iter()
+        .any(|one| one.body.contains(r#""holderIdentity":"""#));
+    assert!(!given_back, "it stays the one that writes");
+}
+
+#[tokio::test]
 async fn one_that_cannot_read_all_services_gives_the_lease_back() {
     let mut version = 5;
     let server = Server::start(
@@ -126,7 +171,8 @@ async fn one_that_may_not_lead_asks_for_nothing_and_tells_who_does() {
 }
 
 #[tokio::test]
-async fn one_that_only_gives_addresses_follows_no_endpoints_nodes_or_pods() {
+async fn one_that_only_gives_addresses_follows_no_endpoints_or_nodes_and_of_pods_those_of_metallb()
+{
     let server = Server::start(|_| None).await;
     let options = Options {
         announces: false,
@@ -135,9 +181,12 @@ async fn one_that_only_gives_addresses_follows_no_endpoints_nodes_or_pods() {
     };
     let mut told = Told::follow_with(&server, &options);
     told.until(|told| told.synced).await;
-    for resource in ["endpointslices", "nodes", "pods"] {
+    for resource in ["endpointslices", "nodes"] {
         assert_eq!(server.of(resource), []);
     }
+    let pods = server.of("pods");
+    let of_others = |request: &Request| request.query.contains("name%21%3Dcarillon");
+    assert!(!pods.is_empty() && pods.iter().all(of_others), "{pods:?}");
 }
 
 #[tokio::test]

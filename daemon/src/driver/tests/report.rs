@@ -79,7 +79,7 @@ fn the_configuration_is_judged_by_what_of_it_is_in_force() {
 }
 
 /// An interface on which everything can be announced.
-fn eth0() -> interfaces::Known {
+pub(super) fn eth0() -> interfaces::Known {
     let interface = Interface {
         index: 2,
         name: "eth0".into(),
