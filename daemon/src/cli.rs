@@ -16,6 +16,7 @@ use crate::sources::{Source, SourceArgs};
 mod drain;
 mod gossip;
 mod host;
+mod migrate;
 mod role;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ mod tests;
 pub(crate) use drain::{DrainArgs, MoveArgs, UndrainArgs};
 pub(crate) use gossip::GossipArgs;
 pub(crate) use host::HostArgs;
+pub(crate) use migrate::MigrateArgs;
 pub(crate) use role::{Role, RoleArgs};
 
 /// The version and the revision of the source, as in `0.1.0 (0123456789ab)`.
@@ -74,6 +76,12 @@ pub(crate) enum Command {
     /// of the ConfigMap, is taken as well. Prints every error with its place; exits with 1 if there
     /// is any.
     Check(CheckArgs),
+    /// Print MetalLB's ConfigMap as resources.
+    ///
+    /// One IPAddressPool for each pool, its advertisements, BGPPeers, BFDProfiles and a Community, as
+    /// YAML. What they cannot say is told on the standard error. Nothing is printed if anything is
+    /// wrong; then it exits with 1.
+    Migrate(MigrateArgs),
     /// Print the CustomResourceDefinitions of the resources.
     ///
     /// All nine of metallb.io, as YAML, made of what this program reads and writes. Applied over those

@@ -28,6 +28,7 @@ mod gossip;
 mod heap;
 mod http;
 mod logging;
+mod migrate;
 mod notify;
 mod proxy;
 mod pulse;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Crds => crds::print(),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),
         Command::Move(args) => drain::move_to(&args),

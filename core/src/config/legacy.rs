@@ -18,6 +18,8 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+pub use peer::NO_BFD;
+
 const KEYS: [&str; 4] = ["peers", "bgp-communities", "address-pools", "bfd-profiles"];
 
 /// Every mapping of the format, as messages call it, with its keys.

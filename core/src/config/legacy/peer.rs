@@ -31,6 +31,9 @@ pub(super) const KEYS: [&str; 12] = [
     "bfd-profile",
 ];
 
+/// How a message ends that refuses a peer only because it is to have BFD.
+pub const NO_BFD: &str = "BFD is not supported yet, remove this key";
+
 /// The peers, as far as each of their values is right by itself.
 pub(super) fn peers(
     decoder: &mut Decoder<'_>,
@@ -150,10 +153,7 @@ fn bfd_profile(
     let value = fields.get("bfd-profile")?;
     let name: String = decoder.optional(Some(value), str::parse)?;
     if profiles.iter().any(|profile| *profile.value == *name) {
-        let message = format!(
-            "{}: BFD is not supported yet, remove this key",
-            quote(&name)
-        );
+        let message = format!("{}: {NO_BFD}", quote(&name));
         decoder.refuse(value, message);
     }
     Some(decoder.locate(value, name))
