@@ -250,12 +250,10 @@ impl Driver {
     fn remove(&mut self, key: &ObjectKey) {
         let name = key.name.clone();
         match key.kind.info().purpose {
-            Purpose::Service => {
-                if self.source.allocation_mut().remove(&name) {
-                    info!(service = %name, "service deleted");
-                    self.reporter.forget(&name);
-                    self.speaker.handle(speaker::Input::ServiceDeleted(name));
-                }
+            Purpose::Service if self.source.allocation_mut().remove(&name) => {
+                info!(service = %name, "service deleted");
+                self.reporter.forget(&name);
+                self.speaker.handle(speaker::Input::ServiceDeleted(name));
             }
             Purpose::EndpointSlice => self.speaker.handle(speaker::Input::EndpointsDeleted(name)),
             Purpose::Node => self
@@ -268,7 +266,7 @@ impl Driver {
             Purpose::NodeLabels => self.set_labels(key, None),
             Purpose::Pod | Purpose::MetallbPod => self.forget_pod(key),
             Purpose::Setting | Purpose::Secret => self.config.remove(key),
-            Purpose::NodeReport | Purpose::ControllerReport => {}
+            Purpose::Service | Purpose::NodeReport | Purpose::ControllerReport => {}
         }
     }
 

@@ -81,6 +81,7 @@ struct Spec {
 #[serde(default)]
 struct Container {
     name: String,
+    command: Vec<String>,
     args: Vec<String>,
     env: Vec<Variable>,
 }
@@ -110,7 +111,6 @@ struct Condition {
 #[serde(default)]
 struct ContainerStatus {
     name: String,
-    ready: bool,
     state: State,
 }
 
@@ -149,6 +149,27 @@ impl MetallbPart {
     }
 }
 
+impl Container {
+    /// The value of `--lb-class`.
+    fn class(&self) -> Option<&str> {
+        let mut arguments = self.command.iter().chain(&self.args);
+        let mut class = None;
+        while let Some(argument) = arguments.next() {
+            let flag = argument.strip_prefix('-');
+            let flag = flag.map(|flag| flag.strip_prefix('-').unwrap_or(flag));
+            let Some(rest) = flag.and_then(|flag| flag.strip_prefix("lb-class")) else {
+                continue;
+            };
+            if rest.is_empty() {
+                class = arguments.next().map(String::as_str);
+            } else if let Some(value) = rest.strip_prefix('=') {
+                class = Some(value);
+            }
+        }
+        class
+    }
+}
+
 impl PodObject {
     /// The part of MetalLB that this is, by the labels of its manifests or of its chart.
     fn part(&self) -> Option<MetallbPart> {
@@ -176,20 +197,26 @@ impl PodObject {
             .find(is_its)
             .or_else(|| containers.iter().find(runs));
         let has_ended = !containers.is_empty() && !container.as_ref().is_some_and(runs);
-        // The node is lost: its kubelet, which would say that of the container as well, is silent.
-        let is_unready = |one: &Condition| one.r#type == "Ready" && one.status == "False";
-        let is_lost =
-            status.conditions.iter().any(is_unready) && container.is_some_and(|one| one.ready);
+        // A kubelet takes both conditions back when any container is unready. The control plane, when
+        // the node is lost, takes back the first only.
+        let has = |condition: &str, value: &str| {
+            let mut conditions = status.conditions.iter();
+            conditions.any(|one| one.r#type == condition && one.status == value)
+        };
+        let is_lost = has("Ready", "False") && has("ContainersReady", "True");
         status.phase == "Running" && !has_ended && !is_lost
     }
 
-    /// The class that its flag says.
+    /// The class that its flag says, as Go reads flags: with one dash or two, the value in the same
+    /// argument or the next, and the last counts.
     fn class(&self, part: MetallbPart) -> Option<Arc<str>> {
-        let mut containers = self.spec.containers.iter();
-        let container = containers.find(|one| one.name == part.name())?;
-        let mut flags = container.args.iter();
-        let class =
-            flags.find_map(|flag| flag.trim_start_matches('-').strip_prefix("lb-class="))?;
-        (!class.is_empty()).then(|| class.into())
+        let containers = &self.spec.containers;
+        let its = containers.iter().find(|one| one.name == part.name());
+        // Where its container has another name, any of them tells.
+        let class = match its {
+            Some(its) => its.class(),
+            None => containers.iter().find_map(Container::class),
+        };
+        class.filter(|class| !class.is_empty()).map(Arc::from)
     }
 }

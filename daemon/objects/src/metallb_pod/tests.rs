@@ -19,9 +19,12 @@ fn pod(labels: &Value, change: impl FnOnce(&mut Value)) -> Value {
         },
         "status": {
             "phase": "Running",
-            "conditions": [{"type": "Ready", "status": "True"}],
+            "conditions": [
+                {"type": "Ready", "status": "True"},
+                {"type": "ContainersReady", "status": "True"},
+            ],
             "containerStatuses": [
-                {"name": "frr", "ready": false, "state": {"waiting": {}}},
+                {"name": "frr", "ready": true, "state": {"running": {"startedAt": "x"}}},
                 {"name": "speaker", "ready": true, "state": {"running": {"startedAt": "x"}}},
             ],
         },
@@ -79,6 +82,15 @@ fn metallb_is_told_from_carillon_and_from_all_else_by_labels_and_environment() {
     }
 }
 
+/// What a kubelet writes when this container is not ready.
+fn unready(pod: &mut Value, container: usize) {
+    let status = &mut pod["status"];
+    status["containerStatuses"][container]["ready"] = json!(false);
+    for condition in [0, 1] {
+        status["conditions"][condition]["status"] = json!("False");
+    }
+}
+
 #[test]
 fn only_what_runs_counts() {
     let runs = |change: fn(&mut Value)| part(&pod(&manifests(), change)).is_some();
@@ -95,17 +107,25 @@ fn only_what_runs_counts() {
         pod.as_object_mut().unwrap().remove("status")
     )));
     assert!(
-        !runs(|pod| pod["status"]["containerStatuses"][1]["state"] = json!({"waiting": {}})),
+        !runs(|pod| {
+            unready(pod, 1);
+            pod["status"]["containerStatuses"][1]["state"] = json!({"waiting": {}});
+        }),
         "it crashes again and again"
     );
-    let unready = |pod: &mut Value| pod["status"]["conditions"][0]["status"] = json!("False");
-    let lost = part(&pod(&manifests(), unready));
-    assert_eq!(lost, None, "the node was lost");
-    let starts = part(&pod(&manifests(), |pod| {
-        unready(pod);
-        pod["status"]["containerStatuses"][1]["ready"] = json!(false);
-    }));
-    assert!(starts.is_some(), "it has just begun");
+    assert!(
+        !runs(|pod| pod["status"]["conditions"][0]["status"] = json!("False")),
+        "the node was lost"
+    );
+    assert!(runs(|pod| unready(pod, 1)), "it has just begun");
+    assert!(runs(|pod| unready(pod, 0)), "FRR beside it is not ready");
+    assert!(
+        runs(|pod| {
+            unready(pod, 0);
+            pod["status"]["containerStatuses"][0]["state"] = json!({"waiting": {}});
+        }),
+        "FRR beside it crashes"
+    );
     assert!(
         runs(|pod| pod["status"]["containerStatuses"][1]["name"] = json!("metallb")),
         "its container has another name"
@@ -135,4 +155,43 @@ fn its_node_and_class_are_read() {
         pod["spec"]["containers"][0]["args"] = json!(["--lb-class="]);
     }));
     assert_eq!(none.unwrap().class, None);
+}
+
+#[test]
+fn its_class_is_read_as_go_reads_flags() {
+    let cases = [
+        (json!({"args": ["--lb-class", "m", "--port=1"]}), Some("m")),
+        (json!({"args": ["-lb-class", "m"]}), Some("m")),
+        (json!({"args": ["-lb-class=m"]}), Some("m")),
+        (json!({"command": ["/speaker", "--lb-class=m"]}), Some("m")),
+        (
+            json!({"command": ["/speaker", "--lb-class", "m"], "args": ["--port=1"]}),
+            Some("m"),
+        ),
+        (
+            json!({"command": ["/speaker", "--lb-class=l"], "args": ["--lb-class=m"]}),
+            Some("m"),
+        ),
+        (
+            json!({"name": "other", "args": ["--lb-class=m"]}),
+            Some("m"),
+        ),
+        (json!({"args": ["--lb-class"]}), None),
+        (json!({"args": ["--lb-class", ""]}), None),
+        (
+            json!({"args": ["--lb-classes=m", "lb-class=m", "---lb-class=m"]}),
+            None,
+        ),
+    ];
+    for (fields, expected) in cases {
+        let found = part(&pod(&manifests(), |pod| {
+            let container = pod["spec"]["containers"][0].as_object_mut().unwrap();
+            container.extend(fields.as_object().unwrap().clone());
+        }));
+        assert_eq!(found.unwrap().class.as_deref(), expected, "{fields}");
+    }
+    let beside = part(&pod(&manifests(), |pod| {
+        pod["spec"]["containers"][1]["args"] = json!(["--lb-class=m"]);
+    }));
+    assert_eq!(beside.unwrap().class, None, "another container's flag");
 }
