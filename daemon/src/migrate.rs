@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use carillon_core::config::legacy;
 use carillon_core::config::origin::Origin;
 use carillon_core::service::ServiceKey;
-use carillon_objects::{ConfigText, Object, ObjectKey, Setting};
+use carillon_objects::{ConfigText, Object, ObjectKey, RENUMBER, Setting};
 use carillon_source_files as files;
 
 use crate::backends;
@@ -99,38 +99,57 @@ fn read(path: &Path, key: &ObjectKey, stdin: &mut dyn Read) -> Result<(ServiceKe
             ),
         }
     }
-    // Of several the one that a daemon would read.
-    if maps.len() > 1 {
-        maps.retain(|(name, _)| *name == key.name);
+    if !errors.is_empty() {
+        bail!("{}", errors.join("\n"));
     }
-    match (maps.pop(), errors.is_empty()) {
-        (Some((name, text)), _) => Ok((name, ConfigText::clone(&text))),
-        (None, false) => bail!("{}", errors.join("\n")),
-        (None, true) => bail!(
+    one_of(maps, key, &label)
+}
+
+/// Of several ConfigMaps the one that a daemon would read.
+fn one_of(
+    mut maps: Vec<(ServiceKey, Arc<ConfigText>)>,
+    key: &ObjectKey,
+    label: &str,
+) -> Result<(ServiceKey, ConfigText)> {
+    let names: BTreeSet<String> = maps.iter().map(|(name, _)| name.to_string()).collect();
+    let wanted = &key.name;
+    if maps.len() > 1 {
+        maps.retain(|(name, _)| name == wanted);
+    }
+    match (maps.pop(), maps.is_empty()) {
+        (Some((name, text)), true) => Ok((name, ConfigText::clone(&text))),
+        (Some(_), false) => bail!("{label} has the ConfigMap {wanted} more than once: leave one"),
+        (None, _) if names.is_empty() => bail!(
             "{label} has no ConfigMap with a configuration: give that of MetalLB, as \
              `kubectl get configmap -n {} {} -o yaml` prints it",
-            key.name.namespace(),
-            key.name.name()
+            wanted.namespace(),
+            wanted.name()
+        ),
+        (None, _) => bail!(
+            "{label} has several ConfigMaps, none of which is {wanted}: say which of {} by \
+             --config-name and --config-namespace",
+            Vec::from_iter(names).join(", ")
         ),
     }
 }
 
 /// The resources that say what this configuration says.
-fn migrate(key: &ServiceKey, text: &ConfigText) -> Result<Migration, Vec<String>> {
+fn migrate(key: &ServiceKey, configuration: &ConfigText) -> Result<Migration, Vec<String>> {
     let backends = backends::names();
     // That BFD is not supported refuses a ConfigMap; a resource goes without it.
     let is_wrong = |message: &str| !message.ends_with(legacy::NO_BFD);
-    if let Err(errors) = legacy::parse(&text.text, &text.origin, &backends) {
+    let (text, origin) = (&configuration.text, &configuration.origin);
+    if let Err(errors) = legacy::parse(text, origin, &backends) {
         let wrong = errors.iter().filter(|error| is_wrong(&error.message));
         let wrong: Vec<_> = wrong.map(ToString::to_string).collect();
         if !wrong.is_empty() {
             return Err(wrong);
         }
     }
-    let draft = legacy::draft(&text.text, &text.origin, &backends);
+    let draft = legacy::draft(text, origin, &backends);
     let draft =
         draft.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let profiles = profiles::read(&text.text);
+    let profiles = profiles::read(text);
     let made = resources::of(&draft, &profiles, key.namespace());
     let documents = made.documents.iter().map(serde_saphyr::to_string);
     let documents = documents.collect::<Result<Vec<_>, _>>();
@@ -141,7 +160,13 @@ fn migrate(key: &ServiceKey, text: &ConfigText) -> Result<Migration, Vec<String>
     );
     let refused = refused(key, &text, &backends);
     if refused.is_empty() {
-        let notes = made.notes;
+        let mut notes = made.notes;
+        notes.extend(configuration.renumber.as_ref().map(|_| {
+            format!(
+                "the annotation {RENUMBER} means nothing to resources: without a ConfigMap beside \
+                 them, a pool that is changed takes its addresses along"
+            )
+        }));
         Ok(Migration { text, notes })
     } else {
         Err(refused)

@@ -351,8 +351,8 @@ fn plain(node: &Node) -> Option<&str> {
     }
 }
 
-/// An integer of YAML that means the same in all its versions.
-fn integer(text: &str) -> Option<i128> {
+/// An integer of YAML that means the same in all its versions; `None` for any other text.
+pub fn integer(text: &str) -> Option<i128> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
         None => (1, text),

@@ -18,6 +18,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+pub use super::decode::integer;
 pub use peer::NO_BFD;
 
 const KEYS: [&str; 4] = ["peers", "bgp-communities", "address-pools", "bfd-profiles"];

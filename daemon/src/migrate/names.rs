@@ -10,6 +10,8 @@ const LONGEST: usize = 63;
 pub(super) struct Names {
     taken: BTreeSet<String>,
     by_written: BTreeMap<String, String>,
+    /// The number that was tried last of each name that is taken.
+    last: BTreeMap<String, usize>,
 }
 
 impl Names {
@@ -45,18 +47,17 @@ impl Names {
         self.by_written.insert(written.to_owned(), name);
     }
 
-    fn free(&self, name: &str) -> String {
-        if !self.taken.contains(name) {
-            return name.to_owned();
-        }
-        let numbered = (2_usize..).map(|number| {
-            let number = format!("-{number}");
+    fn free(&mut self, name: &str) -> String {
+        let mut free = name.to_owned();
+        while self.taken.contains(&free) {
+            let last = self.last.entry(name.to_owned()).or_insert(1);
+            *last += 1;
+            let number = format!("-{last}");
             let kept = LONGEST.saturating_sub(number.len()).min(name.len());
             // It is ASCII.
-            format!("{}{number}", name.get(..kept).unwrap_or_default())
-        });
-        let mut free = numbered.filter(|name| !self.taken.contains(name));
-        free.next().unwrap_or_default()
+            free = format!("{}{number}", name.get(..kept).unwrap_or_default());
+        }
+        free
     }
 }
 

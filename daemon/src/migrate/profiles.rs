@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use carillon_core::config::legacy;
 use carillon_core::yaml::{self, Content, Node};
 use serde_json::{Map, Value};
 
@@ -33,7 +34,8 @@ fn spec(profile: &Node) -> Value {
     let mut spec = Map::new();
     let text = |key| get(profile, key).and_then(text_of);
     for (key, field) in NUMBERS {
-        let number = text(key).and_then(|text| text.replace('_', "").parse::<u32>().ok());
+        let number = text(key).and_then(legacy::integer);
+        let number = number.and_then(|number| u32::try_from(number).ok());
         spec.extend(number.map(|number| (field.to_owned(), number.into())));
     }
     for (key, field) in BOOLEANS {

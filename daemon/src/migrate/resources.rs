@@ -208,10 +208,21 @@ fn peer_spec(peer: &Peer) -> Map<String, Value> {
     if !peer.node_selectors.is_empty() {
         put(
             "nodeSelectors",
-            peer.node_selectors.iter().map(selector).collect(),
+            each_once(peer.node_selectors.iter().map(selector)),
         );
     }
     spec
+}
+
+/// A list without what is in it before: resources refuse that, and it means nothing.
+fn each_once(list: impl Iterator<Item = Value>) -> Value {
+    let mut once: Vec<Value> = Vec::new();
+    for value in list {
+        if !once.contains(&value) {
+            once.push(value);
+        }
+    }
+    once.into()
 }
 
 fn seconds(duration: Duration) -> Value {
@@ -250,10 +261,10 @@ fn advertisement_spec(draft: &BgpAdvertisementDraft) -> Map<String, Value> {
     }
     // Resources that say nothing have 100.
     put("localPref", draft.rest.local_pref.into());
-    let communities = draft.communities.iter().map(|one| one.value.clone());
-    let communities: Vec<_> = communities.collect();
-    if !communities.is_empty() {
-        put("communities", communities.into());
+    if !draft.communities.is_empty() {
+        let communities = draft.communities.iter();
+        let communities = communities.map(|one| one.value.clone().into());
+        put("communities", each_once(communities));
     }
     spec
 }

@@ -161,7 +161,7 @@ fn names_become_those_of_resources_and_stay_different() {
 #[test]
 fn bfd_profiles_are_kept() {
     let migration = migrated(
-        "bfd-profiles:\n- {name: Fast, receive-interval: 50, echo-mode: yes, minimum-ttl: 254}\n\
+        "bfd-profiles:\n- {name: Fast, receive-interval: 0x32, echo-mode: yes, minimum-ttl: 254}\n\
          peers:\n- {my-asn: 1, peer-asn: 2, peer-address: 192.0.2.1, bfd-profile: Fast}\n",
     );
     for line in [
@@ -225,6 +225,17 @@ fn a_configmap_is_found_among_other_objects_and_what_is_none_is_said() {
     let two = map("other") + "---\n" + &map("config");
     assert_eq!(read(&two).unwrap().0.name(), "config");
     assert_eq!(read("address-pools: []\n").unwrap().0, config.name);
+    for (text, expected) in [
+        (
+            two.clone() + "---\n" + &map("config"),
+            "lb/config more than once",
+        ),
+        (map("a") + "---\n" + &map("b"), "say which of lb/a, lb/b by"),
+        (map("config") + "---\nkind: [", "<stdin>:"),
+    ] {
+        let told = read(&text).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
     let none = read("apiVersion: v1\nkind: Node\nmetadata: {name: n}\n").unwrap_err();
     assert!(
         none.to_string()
@@ -233,4 +244,31 @@ fn a_configmap_is_found_among_other_objects_and_what_is_none_is_said() {
     );
     let torn = read("kind: [").unwrap_err();
     assert!(torn.to_string().contains("<stdin>:1"), "{torn}");
+}
+
+#[test]
+fn what_means_nothing_twice_is_said_once_and_what_is_left_out_is_noted() {
+    let config = "\
+peers:
+- my-asn: 1
+  peer-asn: 2
+  peer-address: 192.0.2.1
+  node-selectors: [{match-labels: {a: b}}, {match-labels: {a: b}}]
+address-pools:
+- name: a
+  protocol: bgp
+  addresses: [198.51.100.0/28]
+  bgp-advertisements: [{communities: [\"1:2\", \"1:2\"]}]
+";
+    let migration = migrated(config);
+    let read = read_back(&migration.text);
+    assert_eq!(read.bgp.peers[0].node_selectors.len(), 1);
+    assert_eq!(read.bgp.advertisements[0].communities.len(), 1);
+    assert_eq!(migration.notes, [""; 0]);
+    let renumbers = ConfigText {
+        renumber: Some("12345678".to_owned()),
+        ..text(config)
+    };
+    let notes = migrate(&key(), &renumbers).unwrap().notes;
+    assert!(notes[0].contains("carillon/renumber"), "{notes:?}");
 }

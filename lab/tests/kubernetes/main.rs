@@ -19,5 +19,3 @@ mod site;
 mod slow;
 mod source;
 mod swap;
-#[cfg(feature = "cluster")]
-mod walkthrough;
